@@ -1,0 +1,43 @@
+/* The forward pass: tokens and a RoPE table in, nats of every next token out.
+ *
+ * Layer-major: the residual stream of the whole window is kept, [tokens][hidden], and each layer
+ * passes over it in blocks of rows. Keys and values are kept for one layer only, attention runs in
+ * tiles with a running softmax (Milakov and Gimelshein, arXiv 1805.02867), and logits exist for
+ * one block of rows at a time: memory grows as tokens x (hidden + key/value width), never as
+ * tokens x layers or tokens squared.
+ *
+ * A block of rows is computed by one thread from start to end, so results do not depend on the
+ * number of threads, bit for bit.
+ */
+#ifndef LONGROPE_EVAL_FORWARD_H
+#define LONGROPE_EVAL_FORWARD_H
+
+#include <signal.h>
+#include <stdint.h>
+
+#include "eval/error.h"
+#include "eval/kernels/kernels.h"
+#include "eval/model.h"
+#include "eval/rope.h"
+
+struct forward_options {
+    int threads;                       /* 0: as many as the machine offers */
+    const struct kernels *kernels;     /* NULL: kernels_choose() */
+    const volatile sig_atomic_t *stop; /* becomes non-zero when the pass should give up; may be NULL */
+};
+
+/* The model with the buffers that a pass needs; they grow to the longest window seen. */
+struct forward;
+
+/* `model` must outlive *out; the caller frees it with forward_free(). */
+int forward_new(const struct model *model, const struct forward_options *options, struct forward **out,
+                struct error *error);
+void forward_free(struct forward *forward); /* NULL is allowed */
+
+/* nats[count-1]: -ln p(tokens[i+1] | tokens[0..i]). tokens[count] must lie within the vocabulary
+ * and table->pairs be half the head width. STATUS_STOPPED where the stop flag rose (nats are then
+ * unset), STATUS_FAILED for lack of memory or a result that is not a number. */
+int forward_nats(struct forward *forward, const struct rope_table *table, const int32_t *tokens, int64_t count,
+                 double *nats, struct error *error);
+
+#endif

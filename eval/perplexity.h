@@ -1,0 +1,32 @@
+/* Perplexity of a model with a RoPE table over windows of documents. */
+#ifndef LONGROPE_EVAL_PERPLEXITY_H
+#define LONGROPE_EVAL_PERPLEXITY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "eval/forward.h"
+#include "eval/tokens.h"
+
+/* What candidates are scored on. Borrowed: the caller keeps and frees all of it. */
+struct scoring {
+    const struct documents *documents;
+    const struct sample *samples; /* [count] */
+    size_t count;
+    int64_t length; /* tokens of every window */
+};
+
+/* Predicted tokens: count x (length - 1). */
+int64_t scoring_tokens(const struct scoring *scoring);
+
+/* sample_nats[scoring->count]: nats of each window, summed over its tokens in double, in order.
+ * `token_nats` [count][length-1] also receives every token's, unless NULL. Errors are those of
+ * forward_nats(). */
+int perplexity_score(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
+                     double *sample_nats, double *token_nats, struct error *error);
+
+/* Mean nats a token: the samples' nats added up in order over scoring_tokens(); NaN where there
+ * is nothing to predict. Perplexity is exp of it. */
+double perplexity_mean_nats(const struct scoring *scoring, const double *sample_nats);
+
+#endif

@@ -1,0 +1,48 @@
+/* A safetensors file, mapped read-only.
+ *
+ * Format (huggingface/safetensors): 8 bytes little-endian header length, a JSON header
+ * {"name": {"dtype", "shape", "data_offsets": [begin, end]}, ..., "__metadata__": {...}}, then the
+ * tensors' bytes, offsets counted from the end of the header.
+ */
+#ifndef LONGROPE_EVAL_SAFETENSORS_H
+#define LONGROPE_EVAL_SAFETENSORS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "eval/error.h"
+
+enum number_type { NUMBER_F32, NUMBER_F16, NUMBER_BF16 };
+
+enum { TENSOR_MAX_RANK = 4 };
+
+/* One tensor of a file. `data` points into the mapping: row-major, little-endian, and aligned to
+ * nothing; it and `name` live until safetensors_close(). */
+struct tensor {
+    const char *name;
+    enum number_type type;
+    int rank;
+    int64_t shape[TENSOR_MAX_RANK];
+    int64_t count; /* product of the shape */
+    const void *data;
+};
+
+struct safetensors;
+
+/* Maps `path` and reads its header. Every length, shape and offset is checked against the file
+ * before it is used: header within the file, offsets in order and within the file, byte counts
+ * equal to shape times size, no two tensors overlapping, number types F32, F16 and BF16 only.
+ * STATUS_INPUT for a missing, truncated or malformed file. The caller closes *out. */
+int safetensors_open(const char *path, struct safetensors **out, struct error *error);
+void safetensors_close(struct safetensors *file); /* NULL is allowed */
+
+/* The tensor called `name`, or NULL. */
+const struct tensor *safetensors_find(const struct safetensors *file, const char *name);
+
+/* The bytes mapped, header included, for fingerprints. */
+const void *safetensors_bytes(const struct safetensors *file, size_t *size);
+
+/* out[tensor->count]: the tensor's numbers as f32; exact for all three types. */
+void tensor_to_f32(const struct tensor *tensor, float *out);
+
+#endif
