@@ -1,0 +1,138 @@
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "search/commands.h"
+#include "search/config.h"
+#include "search/options.h"
+#include "search/report.h"
+#include "search/stage.h"
+
+static const char usage[] =
+    "usage: longrope search CONFIG.yaml [-o RUN_DIR] [--set KEY=VALUE]... [--resume] [--threads N]\n"
+    "\n"
+    "Evolves rescale factors as CONFIG.yaml says. Every scored table is saved in RUN_DIR/run.db at\n"
+    "once; SIGINT and SIGTERM stop the search with exit status 75, and --resume goes on from\n"
+    "there, or from wherever a kill left it, to the same result.\n"
+    "\n"
+    "  -o, --output RUN_DIR   where the run is kept (default: results/NAME, NAME being the\n"
+    "                         configuration's)\n"
+    "      --set KEY=VALUE    overrides a key of the configuration: search.seed=2,\n"
+    "                         stages.0.target_length=4096; may be given several times\n"
+    "      --resume           goes on with the run in RUN_DIR; begins it if there is none\n"
+    "      --threads N        threads to compute with (default: all); results do not depend on it\n"
+    "\n"
+    "  longrope search configs/demo/demo.yaml -o results/demo\n"
+    "  longrope search configs/demo/demo.yaml -o results/short --set search.iterations=5\n";
+
+struct search_options {
+    const char *config;
+    char *run_dir; /* owned */
+    struct words overrides;
+    bool resume, help;
+    int64_t threads;
+};
+
+static int parse(int argc, char **argv, struct search_options *out, struct error *error) {
+    static const struct option options[] = {
+        {"output", required_argument, NULL, 'o'}, {"set", required_argument, NULL, 's'},
+        {"resume", no_argument, NULL, 'r'},       {"threads", required_argument, NULL, 't'},
+        {"help", no_argument, NULL, 'h'},         {0}};
+    int status = STATUS_OK;
+    opterr = 0;
+    for (int c; status == STATUS_OK && (c = getopt_long(argc, argv, ":o:h", options, NULL)) != -1;) {
+        switch (c) {
+        case 'o':
+            free(out->run_dir);
+            out->run_dir = strdup(optarg);
+            break;
+        case 's':
+            status = words_add(&out->overrides, optarg, error);
+            break;
+        case 'r':
+            out->resume = true;
+            break;
+        case 't':
+            status = option_integer("threads", optarg, 1, 4096, &out->threads, error);
+            break;
+        case 'h':
+            out->help = true;
+            return STATUS_OK;
+        default:
+            return option_unknown(argv, options, c, error);
+        }
+    }
+    if (status != STATUS_OK) return status;
+    if (argc - optind != 1) return error_set(error, STATUS_INPUT, "search wants one configuration file; see --help");
+    out->config = argv[optind];
+    return STATUS_OK;
+}
+
+static volatile sig_atomic_t stop_asked;
+
+static void ask_to_stop(int signal_number) { stop_asked = signal_number; }
+
+/* A second signal of the same kind kills at once: nothing that was saved is lost by that. */
+static void catch_signals(void) {
+    struct sigaction action = {.sa_handler = ask_to_stop, .sa_flags = SA_RESETHAND | SA_RESTART};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static int write_factors(struct store *store, const char *run_dir, struct error *error) {
+    char *path = NULL;
+    if (asprintf(&path, "%s/factors.json", run_dir) < 0) return error_memory(error, 0, "a path");
+    int status = report_factors(store, path, error);
+    if (status == STATUS_OK) fprintf(stderr, "wrote %s\n", path);
+    free(path);
+    return status;
+}
+
+static int run_stages(struct store *store, const struct config *config, const struct search_options *options,
+                      struct error *error) {
+    struct stage_options stage = {.threads = (int)options->threads, .stop = &stop_asked};
+    for (size_t i = 0; i < config->stage_count; i++) {
+        int status = stage_run(store, config, i, &stage, error);
+        if (status == STATUS_OK) status = write_factors(store, options->run_dir, error);
+        if (status == STATUS_STOPPED) {
+            return error_set(error, status, "stopped; everything scored is saved in %s; go on with --resume",
+                             options->run_dir);
+        }
+        if (status != STATUS_OK) return status;
+    }
+    return report_table(store, stdout, error);
+}
+
+static int run_config(const struct config *config, struct search_options *options, struct error *error) {
+    if (!options->run_dir && asprintf(&options->run_dir, "results/%s", config->name) < 0) {
+        options->run_dir = NULL;
+        return error_memory(error, 0, "a path");
+    }
+    bool resume = options->resume && store_exists(options->run_dir);
+    if (options->resume && !resume) fprintf(stderr, "%s: no run to resume; beginning one\n", options->run_dir);
+    struct store *store = NULL;
+    int status = store_open(options->run_dir, resume ? STORE_RESUME : STORE_CREATE, &store, error);
+    if (status == STATUS_OK) status = store_set_name(store, config->name, error);
+    if (status == STATUS_OK) status = run_stages(store, config, options, error);
+    store_close(store);
+    return status;
+}
+
+int cmd_search(int argc, char **argv, struct error *error) {
+    struct search_options options = {.threads = 0};
+    struct config config = {0};
+    int status = parse(argc, argv, &options, error);
+    if (status == STATUS_OK && options.help) {
+        fputs(usage, stdout);
+    } else if (status == STATUS_OK) {
+        catch_signals();
+        status = config_read(options.config, options.overrides.items, options.overrides.count, &config, error);
+        if (status == STATUS_OK) status = run_config(&config, &options, error);
+    }
+    config_free(&config);
+    free(options.overrides.items);
+    free(options.run_dir);
+    return status;
+}

@@ -1,0 +1,116 @@
+/* Genomes on the lattice: validity, equality, conversion, mutation and crossover. */
+#include "search/genome.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+/* Equality compares bytes, so a genome must have no padding. */
+_Static_assert(sizeof(struct genome) == (ROPE_MAX_PAIRS + 1) * sizeof(int32_t), "struct genome has padding");
+
+static void assert_space(const struct genome_space *space) {
+    assert(space->pairs >= 1 && space->pairs <= ROPE_MAX_PAIRS);
+    assert(space->unit >= 1 && space->largest >= space->unit);
+    assert(space->start_count >= 1 && space->start_count <= GENOME_MAX_STARTS);
+    (void)space;
+}
+
+/* Comparing and hashing ---------------------------------------------------------------------- */
+
+bool genome_valid(const struct genome_space *space, const struct genome *genome) {
+    assert_space(space);
+    int32_t left = space->unit;
+    for (int64_t i = 0; i < space->pairs; i++) {
+        if (genome->genes[i] < left || genome->genes[i] > space->largest) return false;
+        left = genome->genes[i];
+    }
+    /* Anything but 0 in the rest would make equal tables unequal genomes. */
+    for (int64_t i = space->pairs; i < ROPE_MAX_PAIRS; i++) {
+        if (genome->genes[i] != 0) return false;
+    }
+    return genome->start >= 0 && genome->start < space->start_count;
+}
+
+bool genome_equal(const struct genome *a, const struct genome *b) { return memcmp(a, b, sizeof *a) == 0; }
+
+/* Folds a value into a hash: multiplication carries upwards only, the shift brings it down again. */
+static uint64_t mix(uint64_t hash, int32_t value) {
+    hash = (hash ^ (uint32_t)value) * UINT64_C(0x9E3779B97F4A7C15);
+    return hash ^ (hash >> 32);
+}
+
+uint64_t genome_hash(const struct genome *genome) {
+    uint64_t hash = mix(0, genome->start);
+    for (int64_t i = 0; i < ROPE_MAX_PAIRS; i++) hash = mix(hash, genome->genes[i]);
+    return hash;
+}
+
+/* Conversion ---------------------------------------------------------------------------------- */
+
+/* Bounds are compared in double, so that no factor, however large, overflows the conversion; the
+ * negated comparison sends NaN to the lower bound. */
+static int32_t nearest_gene(const struct genome_space *space, double factor) {
+    double steps = round(factor * space->unit);
+    if (!(steps > space->unit)) return space->unit;
+    if (steps > space->largest) return space->largest;
+    return (int32_t)steps;
+}
+
+void genome_from_factors(const struct genome_space *space, const double *factors, int32_t start, struct genome *out) {
+    assert_space(space);
+    assert(start >= 0 && start < space->start_count);
+    memset(out, 0, sizeof *out);
+    out->start = start;
+    int32_t left = space->unit;
+    for (int64_t i = 0; i < space->pairs; i++) {
+        int32_t gene = nearest_gene(space, factors[i]);
+        if (gene < left) gene = left;
+        out->genes[i] = gene;
+        left = gene;
+    }
+}
+
+void genome_apply(const struct genome_space *space, const struct genome *genome, struct rope_table *table) {
+    assert(genome_valid(space, genome));
+    assert(table->pairs == space->pairs);
+    for (int64_t i = 0; i < space->pairs; i++) table->factors[i] = (double)genome->genes[i] / space->unit;
+    table->start_tokens = space->start_tokens[genome->start];
+}
+
+/* Variation ----------------------------------------------------------------------------------- */
+
+/* Uniform in low..high. */
+static int32_t random_between(gsl_rng *rng, int32_t low, int32_t high) {
+    assert(low <= high); /* GSL aborts on an empty range */
+    return low + (int32_t)gsl_rng_uniform_int(rng, (unsigned long)(high - low) + 1);
+}
+
+/* gsl_rng_uniform() is in [0, 1): a probability of 0 never happens and one of 1 always does. */
+static bool happens(gsl_rng *rng, double probability) { return gsl_rng_uniform(rng) < probability; }
+
+void genome_mutate(const struct genome_space *space, const struct genome *parent, double probability, gsl_rng *rng,
+                   struct genome *child) {
+    assert(child != parent && genome_valid(space, parent));
+    assert(probability >= 0 && probability <= 1);
+    *child = *parent;
+    for (int64_t i = 0; i < space->pairs; i++) {
+        if (!happens(rng, probability)) continue;
+        /* Never empty: the left gene was drawn from at most this one, and this one is at most the right. */
+        int32_t low = i > 0 ? child->genes[i - 1] : space->unit;
+        int32_t high = i + 1 < space->pairs ? child->genes[i + 1] : space->largest;
+        child->genes[i] = random_between(rng, low, high);
+    }
+    if (happens(rng, probability)) child->start = random_between(rng, 0, space->start_count - 1);
+    assert(genome_valid(space, child));
+}
+
+bool genome_crossover(const struct genome_space *space, const struct genome *a, const struct genome *b, gsl_rng *rng,
+                      struct genome *child) {
+    assert(child != a && child != b && genome_valid(space, a) && genome_valid(space, b));
+    *child = *a;
+    for (int64_t i = 0; i < space->pairs; i++) {
+        if (happens(rng, 0.5)) child->genes[i] = b->genes[i];
+    }
+    if (happens(rng, 0.5)) child->start = b->start;
+    return genome_valid(space, child);
+}

@@ -1,0 +1,55 @@
+/* Genomes: candidate factor tables as integers on a lattice.
+ *
+ * LongRoPE's search space (arXiv 2402.13753, table 1 and section 3.2): each rescale factor lambda_i
+ * is one of {1.00, 1.01, ..., 1.25 s}, non-decreasing in i, and n_hat is one of a short list. Genes
+ * count lattice steps and n_hat is kept as its index, so that equality, hashing and storage are exact.
+ */
+#ifndef LONGROPE_SEARCH_GENOME_H
+#define LONGROPE_SEARCH_GENOME_H
+
+#include <gsl/gsl_rng.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "eval/rope.h"
+
+enum { GENOME_MAX_STARTS = 32 };
+
+struct genome_space {
+    int64_t pairs;                           /* genes; 1..ROPE_MAX_PAIRS */
+    int32_t unit;                            /* lattice steps in 1.0: lambda = gene / unit; also the smallest gene */
+    int32_t largest;                         /* largest gene, >= unit */
+    int32_t start_count;                     /* 1..GENOME_MAX_STARTS */
+    int64_t start_tokens[GENOME_MAX_STARTS]; /* the values n_hat may take */
+};
+
+struct genome {
+    int32_t genes[ROPE_MAX_PAIRS]; /* [space.pairs], unit..largest, non-decreasing; the rest is 0 */
+    int32_t start;                 /* index into start_tokens */
+};
+
+/* On the lattice, within the bounds and non-decreasing. */
+bool genome_valid(const struct genome_space *space, const struct genome *genome);
+bool genome_equal(const struct genome *a, const struct genome *b);
+uint64_t genome_hash(const struct genome *genome);
+
+/* The nearest genome to factors[space->pairs]: each rounded to the lattice and clamped to its
+ * bounds, then raised to its left neighbour where it is lower. */
+void genome_from_factors(const struct genome_space *space, const double *factors, int32_t start, struct genome *out);
+
+/* Sets table's factors and start tokens; the rest of it is left as it is. */
+void genome_apply(const struct genome_space *space, const struct genome *genome, struct rope_table *table);
+
+/* Mutation as published: each gene in turn, from the first pair on, is resampled with probability
+ * `probability`, uniformly from the lattice points between its neighbours (the left one as it
+ * stands after its own turn); then n_hat likewise from its list. The child is always valid, and
+ * may equal the parent. `child` may not be `parent`. */
+void genome_mutate(const struct genome_space *space, const struct genome *parent, double probability, gsl_rng *rng,
+                   struct genome *child);
+
+/* Crossover as published: each gene and n_hat from one of two parents by a fair coin. False, with
+ * child unspecified, where the child breaks the constraint: try again. */
+bool genome_crossover(const struct genome_space *space, const struct genome *a, const struct genome *b, gsl_rng *rng,
+                      struct genome *child);
+
+#endif

@@ -1,0 +1,63 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "search/commands.h"
+#include "search/text.h"
+
+static const char usage[] =
+    "longrope finds LongRoPE rescale factors by evolutionary search.\n"
+    "\n"
+    "usage: longrope COMMAND [OPTIONS]\n"
+    "\n"
+    "  search CONFIG.yaml   evolve factors for a model and a target length; resumable\n"
+    "  show RUN_DIR         what a run has found so far\n"
+    "  eval                 perplexity of a model with a closed-form method or a factor table\n"
+    "\n"
+    "`longrope COMMAND --help` explains each with examples. A first run, from the source tree:\n"
+    "\n"
+    "  longrope search configs/demo/demo.yaml -o results/demo\n"
+    "\n"
+    "Exit status: 0 done; 1 it failed; 2 the command line or a file it was given is wrong;\n"
+    "75 stopped by a signal with everything saved: run again with --resume.\n";
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv, struct error *error);
+};
+
+static const struct command commands[] = {{"search", cmd_search}, {"show", cmd_show}, {"eval", cmd_eval}};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static int unknown_command(const char *name, struct error *error) {
+    const char *names[COMMANDS];
+    for (size_t i = 0; i < COMMANDS; i++) names[i] = commands[i].name;
+    const char *nearest = nearest_name(name, names, COMMANDS);
+    if (!nearest) return error_set(error, STATUS_INPUT, "unknown command '%s'; see longrope --help", name);
+    return error_set(error, STATUS_INPUT, "unknown command '%s' (did you mean '%s'?)", name, nearest);
+}
+
+static int run(int argc, char **argv, struct error *error) {
+    if (argc < 2) return error_set(error, STATUS_INPUT, "which command? search, show or eval; see longrope --help");
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        fputs(usage, stdout);
+        return STATUS_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("longrope " LONGROPE_VERSION);
+        return STATUS_OK;
+    }
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1, error);
+    }
+    return unknown_command(argv[1], error);
+}
+
+int main(int argc, char **argv) {
+    struct error error = {""};
+    int status = run(argc, argv, &error);
+    if (status == STATUS_OK && (fflush(stdout) != 0 || ferror(stdout))) {
+        status = error_set(&error, STATUS_FAILED, "standard output could not be written; is the disk full?");
+    }
+    if (status != STATUS_OK) fprintf(stderr, "longrope: %s\n", error.message);
+    return status;
+}

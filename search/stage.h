@@ -1,0 +1,34 @@
+/* One stage of a run: loads its model and text, scores the closed-form baselines and then what the
+ * genetic driver asks for, and keeps every score in the store. A stage that was interrupted goes on
+ * by telling the driver what the store holds. */
+#ifndef LONGROPE_SEARCH_STAGE_H
+#define LONGROPE_SEARCH_STAGE_H
+
+#include <signal.h>
+
+#include "eval/error.h"
+#include "search/config.h"
+#include "search/store.h"
+
+struct stage_options {
+    int threads;                       /* 0: as many as the machine offers */
+    const volatile sig_atomic_t *stop; /* becomes non-zero when the search should save and stop */
+};
+
+/* Runs stage `index` of the configuration to its end. STATUS_STOPPED where the stop flag rose:
+ * everything scored is saved. STATUS_INPUT for a wrong model, text or setting, or one that changed
+ * since the stage began; STATUS_FAILED for what the machine could not do. */
+int stage_run(struct store *store, const struct config *config, size_t index, const struct stage_options *options,
+              struct error *error);
+
+/* The table of `genome` in the stage. */
+void stage_table(const struct stage_record *stage, const struct genome *genome, struct rope_table *table);
+
+/* The individuals with the lowest scores, the older one of equals: of all, and of those without
+ * start tokens. NULL where there is none. They point into individuals[count]. */
+struct stage_best {
+    const struct individual *any, *exportable;
+};
+struct stage_best stage_best(const struct stage_record *stage, const struct individual *individuals, size_t count);
+
+#endif
