@@ -1,0 +1,304 @@
+#!/bin/sh
+# What is wrong with a command line, a file or the machine is said in one line, with the status that
+# tells whose fault it is: 2 the user's, 1 the machine's, 75 a signal's.
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+refused() { fails_with 2 "$@"; }
+evaluate() { "$LONGROPE" eval --model "$model" --text "$document" --length 64 --method none "$@"; }
+search_with() {
+    rm -rf "$work/none"
+    "$LONGROPE" search "$demo/demo.yaml" -o "$work/none" "$@"
+}
+
+# ---- commands and options ----
+
+refused "which command?" "$LONGROPE"
+refused "unknown command 'serach' (did you mean 'search'?)" "$LONGROPE" serach
+refused "unknown command 'evals' (did you mean 'eval'?)" "$LONGROPE" evals
+refused "unknown command 'frobnicate'; see" "$LONGROPE" frobnicate
+refused "unknown command ''" "$LONGROPE" ""
+refused "unknown option '--lenght' (did you mean '--length'?)" evaluate --lenght 64
+refused "unknown option '--thread-count'" evaluate --thread-count 2
+refused "unknown option '-x'" evaluate -x
+refused "unknown option '--rezume' (did you mean '--resume'?)" search_with --rezume
+refused "unknown option '-x'" search_with -xy
+refused "unknown option '--jsn' (did you mean '--json'?)" "$LONGROPE" show "$work" --jsn
+refused "--samples wants a value" evaluate --samples
+refused "-o wants a value" search_with -o
+refused "'stray' belongs to no option" evaluate stray
+refused "'stray' belongs to no option" evaluate -- stray
+
+refused "--model DIR is wanted" "$LONGROPE" eval --text "$document" --length 64 --method none
+refused "one of --text and --tokens is wanted" "$LONGROPE" eval --model "$model" --length 64 --method none
+refused "one of --text and --tokens is wanted" evaluate --tokens "$work/a.npy"
+refused "--length N is wanted" "$LONGROPE" eval --model "$model" --text "$document" --method none
+refused "one of --method and --factors is wanted" "$LONGROPE" eval --model "$model" --text "$document" --length 64
+refused "one of --method and --factors is wanted" evaluate --factors 1,1
+refused "--nats goes with one --length" evaluate --length 32 --nats "$work/n.npy"
+refused "--nats goes with one --method" evaluate --method pi --nats "$work/n.npy"
+refused "search wants one configuration file" "$LONGROPE" search
+refused "search wants one configuration file" search_with "$demo/demo.yaml"
+refused "show wants one run directory" "$LONGROPE" show
+refused "show wants one run directory" "$LONGROPE" show a b
+
+refused "'frob' is none of none, pi, ntk, dynamic-ntk, yarn" evaluate --method frob
+refused "'' is none of none, pi, ntk, dynamic-ntk, yarn" evaluate --method pi,,ntk
+refused "--dtype: 'f64' is neither" evaluate --dtype f64
+refused "LONGROPE_KERNELS=abacus" env LONGROPE_KERNELS=abacus "$LONGROPE" eval --model "$model" --text "$document" \
+    --length 64 --method none
+
+# ---- numbers ----
+
+for option in length original-length start-tokens samples threads; do
+    for number in '' x 12k 1e3x 0x10 1.5 ' 5' '5 ' +5 - -1 nan inf 99999999999999999999; do
+        refused "--$option: " evaluate "--$option" "$number"
+    done
+done
+for option in scale attention-factor; do
+    for number in '' x 12k 1e3x 0x10 ' 5' '5 ' 1,5 - -1 nan inf 1e999; do
+        refused "--$option: " evaluate "--$option" "$number"
+    done
+done
+for option in length original-length samples threads scale attention-factor; do
+    refused "--$option: 0 is not within" evaluate "--$option" 0
+done
+refused "--scale: 0.5 is not within" evaluate --scale 0.5
+refused "--length: 'x' is not a whole number" evaluate --length 64,x
+for number in '' x 2x -1 0 1.5 5000; do
+    refused "--threads: " search_with --threads "$number"
+done
+
+for key in population parents mutations crossovers iterations mutation_probability lambda_step lambda_max \
+    start_tokens seed; do
+    for number in x -1 12k '[]' '{a: 1}'; do
+        refused "--set search.$key=$number: '$key' must" search_with --set "search.$key=$number"
+    done
+done
+refused "--set stages.0.target_length=1: 'target_length' must" search_with --set stages.0.target_length=1
+refused "--set data.samples=x: 'samples' must" search_with --set data.samples=x
+refused "--set attention_factor=loud: 'attention_factor' must" search_with --set attention_factor=loud
+refused "'parents' is 65, more than the 'population'" search_with --set search.population=64 --set search.parents=65
+
+# ---- configurations ----
+
+refused "unknown key 'populaton' (did you mean 'population'?)" search_with --set search.populaton=6
+refused "(did you mean 'search.population'?)" search_with --set population=6
+refused "--set nonsense" search_with --set nonsense
+refused "--set stages.7.name=x" search_with --set stages.7.name=x
+refused "no-such.yaml: No such file or directory" "$LONGROPE" search "$work/no-such.yaml"
+refused "$work: is a directory" "$LONGROPE" search "$work"
+
+# wrong_yaml LINE WORDS TEXT: a configuration with TEXT appended, at whose line LINE is the fault.
+wrong_yaml() {
+    {
+        printf 'name: wrong\nmodel: %s\ndata: {text: [%s]}\n' "$model" "$document"
+        printf '%b\n' "$3"
+    } >"$work/wrong.yaml"
+    refused "$work/wrong.yaml:$1: $2" "$LONGROPE" search "$work/wrong.yaml" -o "$work/none"
+}
+stage='stages: [{name: a, target_length: 300}]'
+wrong_yaml 4 "unknown key 'serach' (did you mean 'search'?)" "serach: {seed: 2}\n$stage"
+wrong_yaml 5 "unknown key 'populaton' (did you mean 'population'?)" "search:\n  populaton: 6\n$stage"
+wrong_yaml 4 "unknown key 'target_lenght' (did you mean 'target_length'?)" 'stages: [{name: a, target_lenght: 300}]'
+wrong_yaml 5 "" "stages: [{name: a\nname: b"
+wrong_yaml 4 "'stages' must be a list" "stages: none"
+wrong_yaml 1 "there are no 'stages'" "search: {seed: 1}"
+wrong_yaml 4 "there are two stages of the name 'a'" \
+    'stages: [{name: a, target_length: 300}, {name: a, target_length: 400}]'
+printf '' >"$work/wrong.yaml"
+refused "$work/wrong.yaml: is empty" "$LONGROPE" search "$work/wrong.yaml"
+refused "no file matches 'nothing/*.txt'" search_with --set 'data.text=[nothing/*.txt]'
+[ ! -e "$work/none" ] || fail "a refused configuration leaves a run folder behind"
+refused "config.json: No such file or directory" search_with --set model=nothing
+refused "no document has the 50000 tokens of a window" search_with --set stages.0.target_length=50000
+refused "100 samples of 2048 tokens are wanted" search_with --set data.samples=100
+
+# ---- models ----
+
+refused "$work/no-such/config.json: No such file" evaluate --model "$work/no-such"
+
+# The last thing that was said before is taken: --model "$model" stands in evaluate().
+copy=$work/model
+fresh_model() {
+    rm -rf "$copy"
+    mkdir "$copy"
+    cp "$model/config.json" "$copy/"
+    ln -s "$model/model.safetensors" "$copy/model.safetensors"
+}
+# wrong_config WORDS SED-SCRIPT: config.json as the script leaves it.
+wrong_config() {
+    fresh_model
+    sed "$2" "$model/config.json" >"$copy/config.json"
+    if cmp -s "$model/config.json" "$copy/config.json"; then fail "the script '$2' changes nothing"; fi
+    refused "$copy/config.json" evaluate --model "$copy"
+    grep -qF -e "$1" "$work/stderr" || fail "stderr does not say '$1'"
+}
+wrong_config 'model_type "mamba" is not supported' 's/"model_type": "llama"/"model_type": "mamba"/'
+wrong_config "has no model_type" '/"model_type"/d'
+wrong_config "hidden_act" 's/"silu"/"gelu"/'
+wrong_config "has no hidden_size" '/"hidden_size"/d'
+wrong_config "vocab_size is not an integer" 's/"vocab_size": 256/"vocab_size": "many"/'
+wrong_config "vocab_size is -256" 's/"vocab_size": 256/"vocab_size": -256/'
+wrong_config "num_hidden_layers" 's/"num_hidden_layers": [0-9]*/"num_hidden_layers": 99999999/'
+wrong_config "must be a multiple" 's/"num_key_value_heads": 2/"num_key_value_heads": 3/'
+wrong_config "rope_theta" 's/"rope_theta": [0-9.]*/"rope_theta": 0/'
+wrong_config "rms_norm_eps" 's/"rms_norm_eps": [-0-9.e]*/"rms_norm_eps": "small"/'
+wrong_config "is not valid JSON" 's/"hidden_size": 256,/"hidden_size": 256/'
+wrong_config "is not valid JSON" 's/"hidden_size"/"hidden_size": 256, "hidden_size"/'
+wrong_config "is not valid JSON" '/^}/d'
+
+fresh_model
+sed 's/"intermediate_size": [0-9]*/"intermediate_size": 768/' "$model/config.json" >"$copy/config.json"
+refused "the two files do not belong together" evaluate --model "$copy"
+fresh_model
+sed 's/"tie_word_embeddings": true/"tie_word_embeddings": false/' "$model/config.json" >"$copy/config.json"
+refused "has no tensor 'lm_head.weight'" evaluate --model "$copy"
+fresh_model
+: >"$copy/config.json"
+refused "config.json: is empty" evaluate --model "$copy"
+fresh_model
+rm "$copy/model.safetensors"
+refused "model.safetensors: No such file" evaluate --model "$copy"
+: >"$copy/model.safetensors.index.json"
+refused "sharded weights are not supported" evaluate --model "$copy"
+
+size=$(wc -c <"$model/model.safetensors")
+header=$(od -An -N 4 -t u4 "$model/model.safetensors" | tr -d ' ')
+for cut in 0 1 7 8 9 100 $((7 + header)) $((8 + header)) $((9 + header)) $((size / 2)) $((size - 1)); do
+    fresh_model
+    rm "$copy/model.safetensors"
+    head -c "$cut" "$model/model.safetensors" >"$copy/model.safetensors"
+    refused "$copy/model.safetensors: " evaluate --model "$copy"
+done
+# A header that says of itself that it is longer than the file, and one that is not JSON.
+fresh_model
+rm "$copy/model.safetensors"
+{
+    printf '\377\377\377\377\377\377\377\177'
+    tail -c +9 "$model/model.safetensors"
+} >"$copy/model.safetensors"
+refused "$copy/model.safetensors: states a header of" evaluate --model "$copy"
+{
+    head -c 8 "$model/model.safetensors"
+    printf '!'
+    tail -c +10 "$model/model.safetensors"
+} >"$copy/model.safetensors"
+refused "$copy/model.safetensors: the header is not valid JSON" evaluate --model "$copy"
+
+# ---- documents ----
+
+refused "$work/no-such.txt: No such file" evaluate --text "$work/no-such.txt"
+refused "$work: is a directory" evaluate --text "$work"
+refused "no such  file.txt: No such file" evaluate --text "$work/no such
+	file.txt" # a message has one line, whatever a name holds
+: >"$work/empty.txt"
+refused "$work/empty.txt: is empty" evaluate --text "$work/empty.txt"
+refused "no document has the 99999 tokens of a window: the longest, $document, has" "$LONGROPE" eval \
+    --model "$model" --text "$document" --length 99999 --method none
+refused "1000 samples of 64 tokens are wanted" evaluate --samples 1000
+
+tokens() { "$LONGROPE" eval --model "$model" --tokens "$@" --length 4 --method none; }
+write_npy "$work/good.npy" 0 1 2 255
+runs tokens "$work/good.npy"
+write_npy "$work/beyond.npy" 0 1 256 2
+refused "$work/beyond.npy: token 256 at position 2 is not in the model's vocabulary of 256" tokens "$work/beyond.npy"
+write_npy "$work/negative.npy" 0 1 2 65535
+refused "$work/negative.npy: the token at position 3 is negative (-1)" tokens "$work/negative.npy"
+refused "$work/no-such.npy: No such file" tokens "$work/good.npy" "$work/no-such.npy"
+refused "$document: " tokens "$document"
+for cut in 0 5 9 60 127 128 135; do
+    head -c "$cut" "$work/good.npy" >"$work/cut.npy"
+    refused "$work/cut.npy: " tokens "$work/cut.npy"
+done
+
+# ---- factors ----
+
+factors() { "$LONGROPE" eval --model "$model" --text "$document" --length 64 --factors "$1"; }
+ones=$(jq -nr '[range(32) | "1.0"] | join(",")')
+runs factors "$ones"
+refused "holds 31 factors, but the model has 32 rotary pairs" factors "${ones%,*}"
+refused "holds 33 factors, but the model has 32 rotary pairs" factors "$ones,1.0"
+refused "'0' is not a rescale factor" factors "${ones%,*},0"
+refused "'-1' is not a rescale factor" factors "${ones%,*},-1"
+refused "$work/no-such.txt: No such file" factors "$work/no-such.txt"
+refused "$work/empty.txt: is empty" factors "$work/empty.txt"
+printf '%s\n' "$ones" | sed 's/1\.0$/nan/' >"$work/nan.txt"
+refused "$work/nan.txt: 'nan' is not a rescale factor" factors "$work/nan.txt"
+printf ' \n' >"$work/blank.txt"
+refused "$work/blank.txt: holds no rescale factor" factors "$work/blank.txt"
+table="{\"name\": \"a\", \"max_length\": 64, \"factors\": [$ones]}"
+good="{\"format\": \"longrope-factors\", \"version\": 1, \"tables\": [$table]}"
+echo "$good" >"$work/f.json"
+runs factors "$work/f.json"
+# wrong_factors WORDS SED-SCRIPT: a factor file as the script leaves it.
+wrong_factors() {
+    echo "$good" | sed "$2" >"$work/f.json"
+    refused "$work/f.json" factors "$work/f.json"
+    grep -qF -e "$1" "$work/stderr" || fail "stderr does not say '$1'"
+}
+wrong_factors "not JSON" 's/}$//'
+wrong_factors "not a factor file" 's/longrope-factors/other/'
+wrong_factors "another version" 's/"version": 1/"version": 2/'
+wrong_factors "'factors' of tables[0]" 's/\[1\.0,/["1.0",/'
+wrong_factors "'factors' of tables[0]" 's/\[1\.0,/[-1.0,/'
+wrong_factors "'max_length' of tables[0]" 's/"max_length": 64/"max_length": -64/'
+wrong_factors "holds no table" 's/"tables"/"tabels"/'
+wrong_factors "31 factors" 's/\[1\.0,/[/'
+
+# ---- run folders ----
+
+refused "$work/no-such: holds no run" "$LONGROPE" show "$work/no-such"
+mkdir "$work/folder"
+refused "$work/folder: holds no run" "$LONGROPE" show "$work/folder"
+echo "not a database, whatever its name may say; longer than a header of SQLite's, which has 100 bytes" \
+    >"$work/folder/run.db"
+refused "$work/folder/run.db: is not a database" "$LONGROPE" show "$work/folder"
+refused "$work/folder/run.db: is not a database" tiny_search "$work/folder" --resume
+rm "$work/folder/run.db"
+sqlite3 "$work/folder/run.db" "CREATE TABLE t (a)"
+refused "is a database of another program" "$LONGROPE" show "$work/folder"
+refused "$document: is not a folder" tiny_search "$document"
+
+# ---- two processes on one run ----
+
+start_search "$work/busy" --set search.iterations=1000
+wait_for_evaluation "$work/busy"
+refused "in use by process $background on host" tiny_search "$work/busy" --set search.iterations=1000 --resume
+refused "in use by process $background on host" tiny_search "$work/busy" --set search.iterations=1000
+runs "$LONGROPE" show "$work/busy" --json
+holds '.state == "running" and .stages[0].evaluations > 0'
+kill -TERM "$background"
+end_search
+[ "$status" = 75 ] || fail "a search that is sent SIGTERM ends with status $status, not 75"
+tail -n 1 "$work/background.err" | grep -q '^longrope: stopped; .*--resume' || fail "it does not say how to go on"
+
+# ---- what the machine cannot do: status 1 ----
+
+status=0
+evaluate --json 2>"$work/stderr" >/dev/full || status=$?
+: >"$work/stdout"
+[ "$status" = 1 ] || fail "status $status where standard output cannot be written"
+one_line_with "standard output could not be written" evaluate
+fails_with 1 "/dev/full: could not be written: No space left on device" evaluate --json --nats /dev/full
+fails_with 1 "no-such/n.npy: could not be written: No such file" evaluate --json --nats "$work/no-such/n.npy"
+
+# A full disk costs nothing that was saved.
+mkdir "$work/disk"
+if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=320k tmpfs "$work/disk" 2>/dev/null; then
+    mounted=$work/disk
+    runs tiny_search "$work/whole" --set search.iterations=5
+    try tiny_search "$work/disk/run" --set search.iterations=5
+    [ "$status" = 1 ] || fail "status $status where the disk is full"
+    [ ! -s "$work/stdout" ] || fail "a search that failed prints a table"
+    tail -n 1 "$work/stderr" | grep -q '^longrope: .*disk full.*--resume' || fail "it does not say that the disk is full"
+    kept=$(evaluations "$work/disk/run")
+    [ "$kept" -gt 0 ] || fail "nothing was saved before the disk was full; give it more room in this test"
+    mount -o remount,size=64m "$work/disk"
+    runs tiny_search "$work/disk/run" --set search.iterations=5 --resume
+    same_runs "$work/whole" "$work/disk/run"
+else
+    echo "errors: the full disk is left out: it takes root to mount a small file system"
+fi
+
+echo "errors: passed"

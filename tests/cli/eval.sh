@@ -1,0 +1,160 @@
+#!/bin/sh
+# `longrope eval`: its table, its JSON, and what each option does.
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# One document, one length; the arguments say how.
+evaluate() { runs "$LONGROPE" eval --model "$model" --text "$document" "$@"; }
+nll() { jq '.results[0].nll' "$work/stdout"; }
+
+# ---- the table ----
+
+evaluate --length 64,300 --method none,yarn
+[ "$(wc -l <"$work/stdout")" = 5 ] || fail "the table has not a heading and four rows"
+for word in length method scale attention n_hat documents tokens nats/token perplexity seconds; do
+    head -n 1 "$work/stdout" | grep -qw -e "$word" || fail "the heading has no '$word'"
+done
+rows=$(awk 'NR > 1 { print $1, $2 }' "$work/stdout" | tr '\n' ';')
+[ "$rows" = "64 none;64 yarn;300 none;300 yarn;" ] || fail "the rows are $rows"
+awk 'NR > 1 { difference = $9 / exp($8) - 1; if (difference < -1e-4 || difference > 1e-4) exit 1 }' "$work/stdout" ||
+    fail "perplexity is not exp(nats/token)"
+[ ! -s "$work/stderr" ] || fail "writes to stderr though nothing is wrong"
+
+# ---- JSON ----
+
+methods='"none", "pi", "ntk", "dynamic-ntk", "yarn"'
+evaluate --length 64,300,512 --method none,pi,ntk,dynamic-ntk,yarn --json
+holds "[.results[].length] == [64, 64, 64, 64, 64, 300, 300, 300, 300, 300, 512, 512, 512, 512, 512]"
+holds "[.results[].method] == [$methods, $methods, $methods]"
+holds 'all(.results[]; keys == (["length", "method", "scale", "attention_factor", "start_tokens", "factors",
+    "documents", "samples", "tokens", "nll", "perplexity", "seconds"] | sort))'
+holds 'all(.results[]; (.factors | length) == 32 and .documents == 1 and .samples == 1 and .tokens == .length - 1)'
+holds 'all(.results[]; .scale == ([1, .length / 256] | max) and .start_tokens == 0 and .seconds >= 0)'
+holds 'all(.results[]; .nll > 0 and (.perplexity / (.nll | exp) - 1 | fabs) < 1e-12)'
+holds 'all(.results[] | select(.method != "yarn"); .attention_factor == 1)'
+holds 'all(.results[] | select(.method == "yarn"); (.attention_factor - (0.1 * (.scale | log) + 1) | fabs) < 1e-12)'
+holds 'all(.results[] | select(.method == "pi"); (.factors | unique) == [.scale])'
+holds 'all(.results[]; .factors == (.factors | sort))'
+
+# Within the model's window every method with a scale of 1 is the model as it is.
+holds '[.results[] | select(.length == 64) | .nll] | unique | length == 1'
+holds '[.results[] | select(.length == 512) | .nll] | unique | length == 5'
+
+# A single token predicts nothing.
+evaluate --length 1 --method none,yarn --json
+holds 'all(.results[]; .tokens == 0 and .nll == null and .perplexity == null)'
+evaluate --length 1 --method none
+[ "$(awk 'NR == 2 { print $8, $9 }' "$work/stdout")" = "- -" ] || fail "a length of 1 has a perplexity"
+evaluate --length 2 --method none --json
+holds '.results[0] | .tokens == 1 and .nll > 0'
+
+# ---- factors ----
+
+ones=$(jq -nr '[range(32) | "1.0"] | join(",")')
+evaluate --length 300 --method none --scale 1 --json
+plain=$(nll)
+evaluate --length 300 --factors "$ones" --attention-factor 1 --json
+[ "$(nll)" = "$plain" ] || fail "factors of 1 give $(nll), method none $plain"
+holds '.results[0] | .method == "factors" and .factors == [range(32) | 1]'
+
+numbers=$(jq -nr '[range(32) | 1 + . * . / 500 | tostring] | join(",")')
+evaluate --length 300 --factors "$numbers" --start-tokens 4 --attention-factor 1.1 --json
+inline=$(nll)
+[ "$inline" != "$plain" ] || fail "factors make no difference"
+holds '.results[0] | .attention_factor == 1.1 and .start_tokens == 4 and .factors[31] == 1 + 31 * 31 / 500'
+
+echo "$numbers" | tr ',' '\n' >"$work/lines.txt"
+echo "$numbers" | tr ',' ' ' >"$work/row.txt"
+cat >"$work/factors.json" <<END
+{"format": "longrope-factors", "version": 1, "original_length": 256, "rope_theta": 10000.0, "tables": [
+  {"name": "short", "max_length": 280, "scale": 1.5, "factors": [$ones], "start_tokens": 0, "attention_factor": 1.0},
+  {"name": "long", "max_length": 320, "scale": 2.5, "factors": [$numbers], "start_tokens": 4, "attention_factor": 1.1}
+]}
+END
+for file in lines.txt row.txt; do
+    evaluate --length 300 --factors "$work/$file" --start-tokens 4 --attention-factor 1.1 --json
+    [ "$(nll)" = "$inline" ] || fail "$file gives $(nll), the same numbers inline $inline"
+done
+evaluate --length 270,300,400 --factors "$work/factors.json" --json
+holds '.results[1].nll == '"$inline"' and .results[1].scale == 2.5'
+holds '.results[0] | .factors[31] == 1 and .scale == 1.5 and .attention_factor == 1 and .start_tokens == 0'
+holds '.results[2] | .factors[31] > 2 and .start_tokens == 4'
+evaluate --length 300 --factors "$work/factors.json" --start-tokens 0 --attention-factor 1.2 --json
+holds '.results[0] | .start_tokens == 0 and .attention_factor == 1.2 and .nll != '"$inline"
+
+# Where nothing is said of it, the attention factor is LongRoPE's.
+evaluate --length 300 --factors "$numbers" --scale 4 --json
+holds '.results[0] | .scale == 4 and (.attention_factor - (1 + (4 | log) / (256 | log) | sqrt) | fabs) < 1e-12'
+
+# ---- the other options ----
+
+evaluate --length 300 --method pi --json
+default=$(nll)
+evaluate --length 300 --method pi --scale 3 --json
+holds '.results[0] | .scale == 3 and .factors == [range(32) | 3] and .nll != '"$default"
+evaluate --length 300 --method pi --original-length 100 --json
+three=$(nll)
+holds '.results[0].scale == 3'
+evaluate --length 300 --method pi --scale 3 --json
+[ "$(nll)" = "$three" ] || fail "--original-length 100 is not a scale of 3 at 300 tokens"
+evaluate --length 300 --method pi --attention-factor 1.5 --json
+holds '.results[0] | .attention_factor == 1.5 and .nll != '"$default"
+evaluate --length 300 --method pi --start-tokens 16 --json
+holds '.results[0] | .start_tokens == 16 and .nll != '"$default"
+evaluate --length 300 --method pi --start-tokens 300 --json
+holds '.results[0].nll == '"$plain" # no position is left to rescale
+evaluate --length 300 --method pi --dtype f32 --threads 2 --json
+holds '.results[0].nll == '"$default"
+
+evaluate --length 300 --method pi --samples 7 --json
+holds '.results[0] | .samples == 7 and .documents == 1 and .tokens == 7 * 299 and .nll != '"$default"
+
+# ---- nats ----
+
+evaluate --length 200 --samples 3 --method yarn --nats "$work/nats.npy" --json
+[ "$(wc -c <"$work/nats.npy")" = $((128 + 3 * 199 * 8)) ] || fail "nats.npy has $(wc -c <"$work/nats.npy") bytes"
+od -An -N 10 -t x1 "$work/nats.npy" | grep -q '93 4e 55 4d 50 59 01 00 76 00' || fail "nats.npy begins otherwise"
+head -c 128 "$work/nats.npy" | tail -c 118 | grep -qF "'shape': (3, 199)" || fail "nats.npy has another shape"
+od -An -v -j 128 -t f8 -w8 "$work/nats.npy" |
+    awk -v mean="$(nll)" '$1 <= 0 { exit 1 } { sum += $1 } END { d = sum / NR - mean; exit !(NR == 597 && d * d < 1e-24) }' ||
+    fail "the mean of nats.npy is not nll"
+
+# ---- documents ----
+
+# Files may follow --text one by one, and options may follow them.
+runs "$LONGROPE" eval --text "$document" "$second_document" --model "$model" --length 300 --json --method pi
+holds '.results[0] | .documents == 2 and .samples == 2 and .tokens == 2 * 299'
+both=$(nll)
+runs "$LONGROPE" eval --text "$document" --method pi --text "$second_document" --json --length 300 --model "$model"
+[ "$(nll)" = "$both" ] || fail "--text twice gives $(nll), two files after one $both"
+runs "$LONGROPE" eval --model "$model" --text "$second_document" --length 300 --method pi --json
+second=$(nll)
+awk "BEGIN { d = ($default + $second) / 2 - $both; exit !(d * d < 1e-24) }" ||
+    fail "two documents give $both, alone they give $default and $second"
+runs "$LONGROPE" eval --model "$model" --text "$corpus"/*.txt --length 128 --method none --json
+holds '.results[0].documents == 5'
+
+# Documents that are too short for a window are passed over.
+head -c 299 "$document" >"$work/short.txt"
+runs "$LONGROPE" eval --model "$model" --text "$work/short.txt" "$document" --length 300 --method pi --json
+holds '.results[0] | .documents == 1 and .nll == '"$default"
+
+# Tokens are the bytes of the text.
+head -c 40 "$document" >"$work/line.txt"
+# shellcheck disable=SC2046 # a list of numbers
+write_npy "$work/line.npy" $(od -An -v -t u1 "$work/line.txt")
+runs "$LONGROPE" eval --model "$model" --text "$work/line.txt" --length 40 --method none --json
+text=$(nll)
+runs "$LONGROPE" eval --model "$model" --tokens "$work/line.npy" --length 40 --method none --json
+[ "$(nll)" = "$text" ] || fail "as tokens the text gives $(nll), as bytes $text"
+
+# ---- help ----
+
+runs "$LONGROPE" eval --help
+for option in model text tokens length method factors scale original-length attention-factor start-tokens samples \
+    dtype threads nats json; do
+    says "--$option"
+done
+[ ! -s "$work/stderr" ] || fail "help goes to stderr"
+
+echo "eval: passed"

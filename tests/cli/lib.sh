@@ -1,0 +1,176 @@
+# Sourced by the command-line tests. They run the program as its users do, on the demo model, and
+# stop at the first thing that is not as it should be. In the environment:
+#   LONGROPE  the program
+#   SOURCE    the source folder
+# $work is a folder of the test's own; it goes when the test ends.
+# shellcheck shell=sh disable=SC2034 # what it sets is the tests' to use
+set -eu
+: "${LONGROPE:?the path of the program}" "${SOURCE:?the source folder}"
+LC_ALL=C
+export LC_ALL
+
+demo=$SOURCE/configs/demo
+model=$demo/model
+corpus=$demo/corpus
+document=$corpus/on-the-keeping-of-clocks.txt
+second_document=$corpus/the-heir-of-thornby-mill.txt
+
+for tool in jq sqlite3; do
+    command -v "$tool" >/dev/null || { echo "$tool is not installed: tests/packages.sh names what is"; exit 77; }
+done
+
+# ---- the folder ----
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/longrope-test.XXXXXX")
+mounted=    # a file system that the test mounted
+background= # a process that the test left running
+
+clean_up() {
+    [ -z "$background" ] || kill -KILL "$background" 2>/dev/null || true
+    [ -z "$mounted" ] || umount "$mounted" || true
+    rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# ---- running the program ----
+
+fail() {
+    echo "FAILED: $*" >&2
+    for stream in stdout stderr; do
+        [ -s "$work/$stream" ] || continue
+        echo "---- $stream of the last command:" >&2
+        head -n 40 "$work/$stream" >&2
+    done
+    exit 1
+}
+
+# Runs a command; its output goes to $work/stdout and $work/stderr, its exit status to $status.
+try() {
+    status=0
+    "$@" >"$work/stdout" 2>"$work/stderr" || status=$?
+}
+
+# It ends with status 0.
+runs() {
+    try "$@"
+    [ "$status" = 0 ] || fail "exit status $status: $*"
+}
+
+# fails_with STATUS WORDS COMMAND...: with this status, nothing on stdout, and on stderr one line
+# that begins with the program's name and contains WORDS.
+fails_with() {
+    expected=$1
+    words=$2
+    shift 2
+    try "$@"
+    [ "$status" = "$expected" ] || fail "exit status $status where $expected is due: $*"
+    [ ! -s "$work/stdout" ] || fail "writes to stdout before it fails: $*"
+    one_line_with "$words" "$@"
+}
+
+# one_line_with WORDS COMMAND...: the same of stderr alone; the command is for the message.
+one_line_with() {
+    words=$1
+    shift
+    [ "$(wc -l <"$work/stderr")" = 1 ] || fail "stderr is not one line: $*"
+    grep -q '^longrope: .' "$work/stderr" || fail "stderr does not begin with 'longrope: ': $*"
+    grep -qF -e "$words" "$work/stderr" || fail "stderr does not say '$words': $*"
+}
+
+# The JSON on stdout makes this filter of jq true.
+holds() {
+    jq -e "$1" "$work/stdout" >/dev/null || fail "does not hold: $1"
+}
+
+# says WORDS: they are on stdout.
+says() {
+    grep -qF -e "$1" "$work/stdout" || fail "stdout does not say '$1'"
+}
+
+# ---- searches ----
+
+# A search of 14 evaluations. The first argument is the run folder, the rest goes to the program.
+launch= # "exec" where it is to take the shell's place
+tiny_search() {
+    run=$1
+    shift
+    $launch "$LONGROPE" search "$demo/demo.yaml" -o "$run" --set search.population=6 --set search.mutations=2 \
+        --set search.crossovers=2 --set search.parents=3 --set search.iterations=2 \
+        --set stages.0.target_length=512 --set data.samples=2 "$@"
+}
+
+# start_search RUN ARGUMENT...: the same as a process of its own, $background.
+start_search() {
+    (launch="exec" && tiny_search "$@") >"$work/background.out" 2>"$work/background.err" &
+    background=$!
+}
+
+# Waits for it; its exit status goes to $status.
+end_search() {
+    status=0
+    wait "$background" 2>/dev/null || status=$? # the shell would tell that it was killed
+    background=
+}
+
+# All that a run's database holds but the columns that keep times, in an order of its own.
+dump_run() {
+    [ -s "$1/run.db" ] || fail "$1 holds no run.db"
+    for table in $(sqlite3 "$1/run.db" "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"); do
+        columns=$(sqlite3 "$1/run.db" "SELECT group_concat('quote(\"' || name || '\")', ' || ''|'' || ')
+            FROM pragma_table_info('$table') WHERE name NOT LIKE '%seconds' AND name NOT LIKE '%\\_at' ESCAPE '\\'")
+        echo "$table: $columns"
+        sqlite3 "$1/run.db" "SELECT $columns FROM \"$table\" ORDER BY 1"
+    done
+}
+
+# same_runs A B: two finished runs hold the same, and wrote the same factors.
+same_runs() {
+    dump_run "$1" >"$work/dump.a"
+    dump_run "$2" >"$work/dump.b"
+    if ! cmp -s "$work/dump.a" "$work/dump.b"; then
+        diff "$work/dump.a" "$work/dump.b" | cut -c 1-200 | head -n 20 >&2 || true
+        fail "the databases of $1 and $2 differ"
+    fi
+    cmp -s "$1/factors.json" "$2/factors.json" || fail "the factors.json of $1 and $2 differ"
+}
+
+# The evaluations that a run has stored, 0 where there is none yet; reads beside a writer.
+evaluations() {
+    count=$("$LONGROPE" show "$1" --json 2>/dev/null | jq '.stages[0].evaluations // 0' 2>/dev/null || true)
+    echo "${count:-0}"
+}
+
+# wait_for_evaluation RUN: until it has stored one, for at most 60 seconds.
+wait_for_evaluation() {
+    patience=600
+    until [ "$(evaluations "$1")" -gt 0 ]; do
+        patience=$((patience - 1))
+        [ "$patience" -gt 0 ] || fail "$1: no individual was stored within a minute"
+        sleep 0.1
+    done
+}
+
+# ---- numbers ----
+
+# Seconds since 1970, with a fraction.
+now() { date +%s.%N; }
+
+# calculate EXPRESSION: awk's value of it.
+calculate() { awk "BEGIN { printf \"%.6f\", $1 }"; }
+
+# write_npy PATH NUMBER...: numpy's format 1.0, 16-bit integers.
+write_npy() {
+    path=$1
+    shift
+    header="{'descr': '<i2', 'fortran_order': False, 'shape': ($#,), }"
+    {
+        printf '\223NUMPY\001\000\166\000%-117s\n' "$header"
+        for number in "$@"; do
+            # shellcheck disable=SC2059 # octal escapes
+            printf "$(printf '\\%03o\\%03o' $((number % 256)) $((number / 256)))"
+        done
+    } >"$path"
+}

@@ -1,0 +1,168 @@
+#!/bin/sh
+# `longrope search` and `show`: a small search from its beginning to the use of what it found.
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+query() { sqlite3 "$work/run/run.db" "$1"; }
+
+# ---- a run ----
+
+runs tiny_search "$work/run"
+cp "$work/stdout" "$work/table"
+says "run demo: done"
+says "stage extend-2k: done; 512 tokens, 2 times the window of 256"
+says "iteration 2 of 2, 14 evaluations"
+for method in none pi ntk dynamic-ntk yarn longrope; do
+    grep -q "^  $method  *[0-9.]*  *[0-9.]* " "$work/stdout" || fail "the table has no row of $method"
+done
+
+# Progress goes to stderr, in plain lines where that is no terminal.
+grep -q '^extend-2k: baseline yarn: perplexity [0-9.]*$' "$work/stderr" || fail "no line of a baseline"
+grep -q '^extend-2k: 14/14 evaluations, iteration 2/2, best perplexity .* left$' "$work/stderr" ||
+    fail "no line of progress"
+if LC_ALL=C tr -d '\n' <"$work/stderr" | grep -q '[[:cntrl:]]'; then fail "progress has control characters"; fi
+if grep -q 'evaluations, iteration .*best perplexity' "$work/stdout"; then fail "progress goes to stdout"; fi
+
+# ---- what it kept ----
+
+runs jq -e . "$work/run/factors.json"
+holds '.format == "longrope-factors" and .version == 1 and .original_length == 256 and .rope_theta == 10000'
+holds '.tables[0] | .name == "extend-2k" and .max_length == 512 and .scale == 2'
+holds '.tables[0].factors | length == 32 and . == sort and .[0] >= 1 and .[31] <= 2.5'
+holds 'all(.tables[0].factors[]; (. * 100 - (. * 100 | round) | fabs) < 1e-9)'
+holds '.exportable_tables[0].start_tokens == 0 and .exportable_tables[0].perplexity >= .tables[0].perplexity'
+perplexity=$(jq '.tables[0].perplexity' "$work/run/factors.json")
+exportable=$(jq '.exportable_tables[0].perplexity' "$work/run/factors.json")
+
+[ "$(query 'SELECT count(*) FROM individuals')" = 14 ] || fail "not 14 individuals"
+[ "$(query 'SELECT count(DISTINCT genes || n_hat) FROM individuals')" = 14 ] || fail "a genome was scored twice"
+[ "$(query 'SELECT count(*) FROM sample_nats')" = 28 ] || fail "not two samples for each individual"
+[ "$(query 'SELECT group_concat(generation || origin) FROM (SELECT * FROM individuals ORDER BY id LIMIT 4)')" = \
+    "0pi,0ntk,0yarn,0mutation" ] || fail "the first population does not begin with PI, NTK and YaRN"
+[ "$(query "SELECT group_concat(n) FROM (SELECT count(*) AS n FROM individuals GROUP BY generation)")" = "6,4,4" ] ||
+    fail "the generations have other sizes"
+[ "$(query 'SELECT group_concat(method) FROM (SELECT * FROM baselines ORDER BY position)')" = \
+    "none,pi,ntk,dynamic-ntk,yarn" ] || fail "the baselines are others"
+query "SELECT abs(i.nats_per_token - (SELECT sum(nats) FROM sample_nats AS s WHERE s.individual = i.id) / 1022)
+    FROM individuals AS i" | awk '$1 > 1e-12 { exit 1 }' || fail "an individual's score is not that of its samples"
+
+# The best is no worse than the closed forms that the search began with.
+[ "$(query "SELECT (SELECT min(nats_per_token) FROM individuals) <=
+    (SELECT min(nats_per_token) FROM individuals WHERE origin IN ('pi', 'ntk', 'yarn'))")" = 1 ] ||
+    fail "the best is worse than a closed form"
+
+# ---- show ----
+
+runs "$LONGROPE" show "$work/run"
+cmp -s "$work/stdout" "$work/table" || fail "show prints another table than search"
+
+runs "$LONGROPE" show "$work/run" --json
+holds 'keys == ["name", "stages", "state"] and .name == "demo" and .state == "done" and (.stages | length) == 1'
+holds '.stages[0] | keys == (["name", "state", "target_length", "iteration", "iterations", "evaluations", "best",
+    "best_exportable", "baselines"] | sort)'
+holds '.stages[0] | .name == "extend-2k" and .state == "done" and .target_length == 512 and .iteration == 2 and
+    .iterations == 2 and .evaluations == 14'
+holds '.stages[0] | all(.best, .best_exportable; keys == (["perplexity", "factors", "start_tokens",
+    "attention_factor", "origin"] | sort))'
+holds '[.stages[0].baselines[].method] == ["none", "pi", "ntk", "dynamic-ntk", "yarn"]'
+holds ".stages[0].best.perplexity == $perplexity"
+holds ".stages[0].best_exportable | .perplexity == $exportable and .start_tokens == 0"
+[ "$(jq -c '.stages[0].best.factors' "$work/stdout")" = "$(jq -c '.tables[0].factors' "$work/run/factors.json")" ] ||
+    fail "show and factors.json differ in the factors"
+best=$(query 'SELECT nats_per_token FROM individuals ORDER BY nats_per_token, id LIMIT 1')
+holds ".stages[0].best.perplexity / ($best | exp) - 1 | fabs < 1e-12"
+query "SELECT method, nats_per_token FROM baselines" | while IFS='|' read -r method nats; do
+    holds '.stages[0].baselines[] | select(.method == "'"$method"'") | .perplexity / ('"$nats"' | exp) - 1 | fabs < 1e-12'
+done
+best=$(query 'SELECT n_hat || " " || origin FROM individuals ORDER BY nats_per_token, id LIMIT 1')
+holds '.stages[0].best | "\(.start_tokens) \(.origin)" == "'"$best"'"'
+
+# ---- what was found is what eval finds ----
+
+runs "$LONGROPE" eval --model "$model" --text "$corpus"/*.txt --factors "$work/run/factors.json" --length 512 \
+    --samples 2 --json
+holds ".results[0].perplexity == $perplexity"
+runs "$LONGROPE" eval --model "$model" --text "$corpus"/*.txt --method ntk --length 512 --samples 2 --json
+baseline=$(query "SELECT nats_per_token FROM baselines WHERE method = 'ntk'")
+holds ".results[0].nll - $baseline | fabs < 1e-12"
+
+# ---- the same folder again ----
+
+dump_run "$work/run" >"$work/before"
+fails_with 2 "resume" tiny_search "$work/run"
+began=$(now)
+runs tiny_search "$work/run" --resume
+cmp -s "$work/stdout" "$work/table" || fail "a finished run that is resumed prints another table"
+if grep -q 'evaluations' "$work/stderr"; then fail "a finished run is searched again"; fi
+awk "BEGIN { exit !($(now) - $began < 5) }" || fail "a finished run takes more than 5 seconds to resume"
+
+changed() {
+    fails_with 2 "$1" tiny_search "$work/run" --resume --set "$2"
+}
+changed search.seed search.seed=2
+changed search.population search.population=7
+changed search.iterations search.iterations=3
+changed search.mutations search.mutations=3
+changed search.crossovers search.crossovers=3
+changed search.parents search.parents=2
+changed search.mutation_probability search.mutation_probability=0.5
+changed search.lambda_step search.lambda_step=0.005
+changed search.lambda_max search.lambda_max=3
+changed search.start_tokens 'search.start_tokens=[0, 1]'
+changed target_length stages.0.target_length=500
+changed data.samples data.samples=3
+changed attention_factor attention_factor=1.25
+changed data "data.text=[corpus/the-heir*.txt]"
+cp -r "$model" "$work/model"
+sed 's/"rms_norm_eps": [^,]*,/"rms_norm_eps": 2e-05,/' "$model/config.json" >"$work/model/config.json"
+changed model "model=$work/model"
+changed "holds the run 'demo', not 'other'" name=other
+dump_run "$work/run" >"$work/after"
+cmp -s "$work/before" "$work/after" || fail "a refused resume changed the database"
+
+# --resume where there is no run begins one, and the folder's parents are made.
+runs tiny_search "$work/new/run" --resume
+same_runs "$work/run" "$work/new/run"
+
+# The seed is all that makes one run differ from another.
+runs tiny_search "$work/other" --set search.seed=2
+dump_run "$work/other" | sed 's/search\.seed.*//' >"$work/other.dump"
+sed 's/search\.seed.*//' "$work/before" >"$work/run.dump"
+if cmp -s "$work/other.dump" "$work/run.dump"; then fail "another seed makes no difference"; fi
+
+# ---- a configuration of one's own ----
+
+# Paths are relative to the file, and the run's folder is results/NAME by default.
+mkdir -p "$work/own/texts"
+cp "$document" "$work/own/texts/"
+ln -s "$model" "$work/own/model"
+cat >"$work/own/own.yaml" <<END
+name: own
+model: model
+data: {text: [texts/*.txt], tokenizer: bytes, samples: 1}
+search: {population: 4, mutations: 1, crossovers: 1, parents: 2, iterations: 1, start_tokens: [0, 1]}
+attention_factor: none
+stages:
+  - {name: first, target_length: 300}
+  - {name: second, target_length: 280, attention_factor: 1.5, search: {seed: 5}}
+END
+(cd "$work" && runs "$LONGROPE" search own/own.yaml)
+runs "$LONGROPE" show "$work/results/own" --json
+holds '.name == "own" and .state == "done" and [.stages[].name] == ["first", "second"]'
+holds '[.stages[].best.attention_factor] == [1, 1.5]'
+holds 'all(.stages[]; .evaluations == 6)'
+runs jq -e . "$work/results/own/factors.json"
+holds '[.tables[].max_length] == [280, 300]'
+
+# ---- help ----
+
+runs "$LONGROPE" --help
+for word in search show eval 'Exit status'; do says "$word"; done
+runs "$LONGROPE" --version
+says "longrope "
+runs "$LONGROPE" search --help
+for word in --output --set --resume --threads; do says "$word"; done
+runs "$LONGROPE" show --help
+says --json
+
+echo "search: passed"

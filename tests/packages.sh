@@ -1,0 +1,25 @@
+# Sourced by the scripts that newcomers and CI run: installs what is missing of the packages named.
+# Debian and Ubuntu; as root, or through sudo.
+
+install_missing() {
+    missing=
+    for package in "$@"; do
+        state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+        [ "$state" = installed ] || missing="$missing $package"
+    done
+    [ -n "$missing" ] || return 0
+    if ! command -v apt-get >/dev/null; then
+        echo "These packages are missing, and there is no apt-get to install them with:$missing" >&2
+        return 1
+    fi
+    as_root=
+    [ "$(id -u)" = 0 ] || as_root=sudo
+    echo "Installing:$missing"
+    $as_root apt-get update -q
+    # shellcheck disable=SC2086 # a list of words
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
+}
+
+BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libgsl-dev libopenblas-dev libyaml-dev
+    libsqlite3-dev libjansson-dev libxxhash-dev"
+TEST_PACKAGES="libcmocka-dev jq sqlite3"

@@ -1,0 +1,12 @@
+#!/bin/sh
+# Installs what is missing, builds and runs the tests. PRESET chooses the build (release).
+set -eu
+cd "$(dirname "$0")/.."
+. tests/packages.sh
+# shellcheck disable=SC2086 # lists of words
+install_missing $BUILD_PACKAGES $TEST_PACKAGES
+
+preset=${PRESET:-release}
+cmake --preset "$preset" -DBUILD_TESTING=ON
+cmake --build --preset "$preset"
+ctest --preset "$preset"
