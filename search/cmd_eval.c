@@ -11,6 +11,7 @@
 #include "eval/perplexity.h"
 #include "search/commands.h"
 #include "search/factors.h"
+#include "search/json.h"
 #include "search/npy.h"
 #include "search/options.h"
 #include "search/progress.h"
@@ -287,17 +288,14 @@ static void print_result(const struct result *r) {
     fflush(stdout);
 }
 
-static json_t *number_json(double value) { return isfinite(value) ? json_real(value) : json_null(); }
-
 static json_t *result_json(const struct result *r) {
-    json_t *factors = json_array();
-    for (int64_t i = 0; i < r->table->pairs; i++) json_array_append_new(factors, json_real(r->table->factors[i]));
     return json_pack("{s:I, s:s, s:f, s:f, s:I, s:o, s:I, s:I, s:I, s:o, s:o, s:f}", "length",
                      (json_int_t)r->scoring->length, "method", r->method, "scale", r->scale, "attention_factor",
-                     r->table->attention_factor, "start_tokens", (json_int_t)r->table->start_tokens, "factors", factors,
-                     "documents", (json_int_t)r->documents, "samples", (json_int_t)r->scoring->count, "tokens",
-                     (json_int_t)scoring_tokens(r->scoring), "nll", number_json(r->nats_per_token), "perplexity",
-                     number_json(exp(r->nats_per_token)), "seconds", r->seconds);
+                     r->table->attention_factor, "start_tokens", (json_int_t)r->table->start_tokens, "factors",
+                     json_number_array(r->table->factors, r->table->pairs), "documents", (json_int_t)r->documents,
+                     "samples", (json_int_t)r->scoring->count, "tokens", (json_int_t)scoring_tokens(r->scoring), "nll",
+                     json_number_or_null(r->nats_per_token), "perplexity", json_number_or_null(exp(r->nats_per_token)),
+                     "seconds", r->seconds);
 }
 
 static int score_table(struct evaluation *e, struct result *r, struct error *error) {
@@ -364,8 +362,8 @@ static int choose_windows(const struct evaluation *e, const char *text, struct s
     *scoring = (struct scoring){.documents = &e->documents};
     int status = option_integer("length", text, 1, INT32_MAX, &scoring->length, error);
     if (status != STATUS_OK) return status;
-    status = samples_choose(&e->documents, scoring->length, (size_t)e->options->samples, samples, &scoring->count,
-                            error);
+    status =
+        samples_choose(&e->documents, scoring->length, (size_t)e->options->samples, samples, &scoring->count, error);
     if (status == STATUS_OK) scoring->samples = *samples;
     return status;
 }

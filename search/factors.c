@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "eval/file.h"
+#include "search/json.h"
 #include "search/text.h"
 
 static const char format_name[] = "longrope-factors";
@@ -223,12 +224,11 @@ static json_t *appended(json_t *array, json_t *item) {
 
 /* NULL for what JSON has no word for, NaN and text that is not UTF-8. */
 static json_t *entry_json(const struct factor_entry *entry) {
-    json_t *factors = json_array();
-    for (int64_t i = 0; i < entry->pairs; i++) factors = appended(factors, json_real(entry->factors[i]));
     return json_pack("{s:s, s:I, s:f, s:o, s:I, s:f, s:o, s:s}", "name", entry->name, "max_length",
-                     (json_int_t)entry->max_length, "scale", entry->scale, "factors", factors, "start_tokens",
-                     (json_int_t)entry->start_tokens, "attention_factor", entry->attention_factor, "perplexity",
-                     isfinite(entry->perplexity) ? json_real(entry->perplexity) : json_null(), "origin", entry->origin);
+                     (json_int_t)entry->max_length, "scale", entry->scale, "factors",
+                     json_number_array(entry->factors, entry->pairs), "start_tokens", (json_int_t)entry->start_tokens,
+                     "attention_factor", entry->attention_factor, "perplexity", json_number_or_null(entry->perplexity),
+                     "origin", entry->origin);
 }
 
 static json_t *entries_json(const struct factor_entry *entries, size_t count) {

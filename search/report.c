@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "search/factors.h"
+#include "search/json.h"
 #include "search/stage.h"
 
 /* ---- reading ---- */
@@ -146,17 +147,13 @@ int report_table(struct store *store, FILE *out, struct error *error) {
 
 /* ---- for programs ---- */
 
-static json_t *number_json(double value) { return isfinite(value) ? json_real(value) : json_null(); }
-
 static json_t *individual_json(const struct stage_view *stage, const struct individual *individual) {
     if (!individual) return json_null();
     struct rope_table table;
     stage_table(&stage->record, &individual->genome, &table);
-    json_t *factors = json_array();
-    for (int64_t i = 0; i < table.pairs; i++) json_array_append_new(factors, json_real(table.factors[i]));
-    return json_pack("{s:o, s:o, s:I, s:f, s:s}", "perplexity", number_json(exp(individual->score)), "factors", factors,
-                     "start_tokens", (json_int_t)table.start_tokens, "attention_factor", table.attention_factor,
-                     "origin", origin_name(individual->origin));
+    return json_pack("{s:o, s:o, s:I, s:f, s:s}", "perplexity", json_number_or_null(exp(individual->score)), "factors",
+                     json_number_array(table.factors, table.pairs), "start_tokens", (json_int_t)table.start_tokens,
+                     "attention_factor", table.attention_factor, "origin", origin_name(individual->origin));
 }
 
 static json_t *baselines_json(const struct stage_view *stage) {
@@ -164,7 +161,7 @@ static json_t *baselines_json(const struct stage_view *stage) {
     for (size_t i = 0; i < stage->baseline_count; i++) {
         const struct baseline_record *one = &stage->baselines[i];
         json_array_append_new(array, json_pack("{s:s, s:o}", "method", rope_method_name(one->method), "perplexity",
-                                               number_json(exp(one->nats_per_token))));
+                                               json_number_or_null(exp(one->nats_per_token))));
     }
     return array;
 }

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "search/json.h"
+
 enum {
     STORE_APPLICATION = 0x4c526f70, /* "LRop" */
     STORE_SCHEMA = 1,
@@ -275,15 +277,9 @@ static char *integers_to_json(const int64_t *values, int64_t count) {
     return dump_array(array);
 }
 
-/* NULL also for values that are not finite, which JSON cannot say. */
+/* NULL also for values that are not finite. */
 static char *doubles_to_json(const double *values, int64_t count) {
-    json_t *array = json_array();
-    for (int64_t i = 0; array && i < count; i++) {
-        if (json_array_append_new(array, json_real(values[i])) == 0) continue;
-        json_decref(array);
-        array = NULL;
-    }
-    return dump_array(array);
+    return dump_array(json_number_array(values, count));
 }
 
 /* An array of `least` to `most` items; NULL where it is none. */

@@ -1,5 +1,6 @@
 # Sourced by the scripts that newcomers and CI run: installs what is missing of the packages named.
 # Debian and Ubuntu; as root, or through sudo.
+# shellcheck shell=sh disable=SC2034 # the lists are for the scripts that source this
 
 install_missing() {
     missing=
