@@ -69,7 +69,7 @@ static const struct size_range {
     {"num_hidden_layers", offsetof(struct model_config, layers), 1, 1 << 12, false},
     {"num_attention_heads", offsetof(struct model_config, heads), 1, 1 << 13, false},
     {"num_key_value_heads", offsetof(struct model_config, kv_heads), 1, 1 << 13, true},
-    {"head_dim", offsetof(struct model_config, head_width), 2, 2 * ROPE_MAX_PAIRS, true},
+    {"head_dim", offsetof(struct model_config, head_width), 2, INT64_C(2) * ROPE_MAX_PAIRS, true},
     {"max_position_embeddings", offsetof(struct model_config, window), 1, 1 << 30, false},
 };
 

@@ -214,7 +214,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--text", type=Path, required=True, help="folder of .txt files to train on")
     parser.add_argument("--out", type=Path, required=True, help="folder of the model and of the checkpoint")
-    parser.add_argument("--steps", type=int, default=5600)
+    parser.add_argument("--steps", type=int, default=6600)
     parser.add_argument("--batch", type=int, default=32, help="windows a step (default %(default)s)")
     parser.add_argument("--decay", type=float, default=0.4, help="part of the steps in which the rate falls")
     parser.add_argument("--warmup", type=int, default=100, help="steps in which the rate rises")
