@@ -82,7 +82,7 @@ static enum stage_state state_of_run(const struct run_view *view) {
 /* ---- for people ---- */
 
 static void print_row(FILE *out, const char *name, double nats, const char *note) {
-    fprintf(out, "  %-22s %12.4f %12.5f  %s\n", name, exp(nats), nats, note);
+    fprintf(out, "  %-22s %12.4f %12.5f%s%s\n", name, exp(nats), nats, *note ? "  " : "", note);
 }
 
 static void print_factors(FILE *out, const struct stage_view *stage, const struct individual *individual) {
