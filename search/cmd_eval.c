@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -89,8 +88,7 @@ enum option_key {
     KEY_TYPE,
     KEY_THREADS,
     KEY_NATS,
-    KEY_JSON,
-    KEY_HELP
+    KEY_JSON
 };
 
 static const struct option long_options[] = {{"model", required_argument, NULL, KEY_MODEL},
@@ -108,7 +106,7 @@ static const struct option long_options[] = {{"model", required_argument, NULL, 
                                              {"threads", required_argument, NULL, KEY_THREADS},
                                              {"nats", required_argument, NULL, KEY_NATS},
                                              {"json", no_argument, NULL, KEY_JSON},
-                                             {"help", no_argument, NULL, KEY_HELP},
+                                             {"help", no_argument, NULL, 'h'},
                                              {0}};
 
 static int take_option(struct eval_options *o, int key, struct error *error) {
@@ -156,7 +154,7 @@ static int parse(int argc, char **argv, struct eval_options *o, struct error *er
     struct words *list = NULL;
     int status = STATUS_OK;
     opterr = 0;
-    for (int key; status == STATUS_OK && (key = getopt_long(argc, argv, "-:", long_options, NULL)) != -1;) {
+    for (int key; status == STATUS_OK && (key = getopt_long(argc, argv, "-:h", long_options, NULL)) != -1;) {
         if (key == '?' || key == ':') return option_unknown(argv, long_options, key, error);
         if (key == KEY_TEXT || key == KEY_TOKENS) list = key == KEY_TEXT ? &o->text : &o->tokens;
         if (key == KEY_TEXT || key == KEY_TOKENS || (key == PLAIN_ARGUMENT && list)) {
@@ -260,6 +258,11 @@ static int table_of_file(const struct evaluation *e, struct rope_setting *settin
                          "%.200s: holds %" PRId64 " factors, but the model has %" PRId64 " rotary pairs (half its "
                          "head width)",
                          e->options->factors, entry->pairs, setting->pairs);
+    }
+    if (e->factors.rope_theta > 0.0 && e->factors.rope_theta != setting->theta) {
+        return error_set(error, STATUS_INPUT,
+                         "%.200s: was made for rope_theta %g, but the model has %g; its factors mean nothing there",
+                         e->options->factors, e->factors.rope_theta, setting->theta);
     }
     if (entry->scale > 0.0 && e->options->scale == UNSET) setting->scale = entry->scale;
     rope_base(table, setting->pairs, setting->theta);

@@ -15,7 +15,7 @@ static const char usage[] =
     "\n"
     "Evolves rescale factors as CONFIG.yaml says. Every scored table is saved in RUN_DIR/run.db at\n"
     "once; SIGINT and SIGTERM stop the search with exit status 75, and --resume goes on from\n"
-    "there, or from wherever a kill left it, to the same result.\n"
+    "there, or from wherever a kill left it, to the same result on the same kind of processor.\n"
     "\n"
     "  -o, --output RUN_DIR   where the run is kept (default: results/NAME, NAME being the\n"
     "                         configuration's)\n"
@@ -115,6 +115,7 @@ static int run_config(const struct config *config, struct search_options *option
     struct store *store = NULL;
     int status = store_open(options->run_dir, resume ? STORE_RESUME : STORE_CREATE, &store, error);
     if (status == STATUS_OK) status = store_set_name(store, config->name, error);
+    if (status == STATUS_OK) status = store_set_stage_count(store, (int64_t)config->stage_count, error);
     if (status == STATUS_OK) status = run_stages(store, config, options, error);
     store_close(store);
     return status;

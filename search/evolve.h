@@ -66,7 +66,8 @@ void evolve_free(struct evolve *evolve); /* NULL is allowed */
  * until the next call. */
 const struct individual *evolve_ask(struct evolve *evolve);
 
-/* The score of the individual last asked for. NaN counts as worse than everything. */
+/* The score of the individual last asked for. NaN counts as worse than everything; today's evaluator
+ * gives none, and a table that overflows the model ends its stage with an error. */
 void evolve_tell(struct evolve *evolve, double score);
 
 /* The generation under way, the individuals made so far in all, and how many of them are scored. */

@@ -202,13 +202,17 @@ void factors_free(struct factor_file *file) {
     *file = (struct factor_file){0};
 }
 
+/* A table of which the file does not say how far it reaches serves any length. */
+static int64_t reach_of(const struct factor_entry *entry) {
+    return entry->max_length > 0 ? entry->max_length : INT64_MAX;
+}
+
 const struct factor_entry *factors_for_length(const struct factor_file *file, int64_t length) {
     const struct factor_entry *chosen = NULL, *longest = NULL;
     for (size_t i = 0; i < file->count; i++) {
         const struct factor_entry *entry = &file->tables[i];
-        bool reaches = entry->max_length == 0 || entry->max_length >= length;
-        if (reaches && (!chosen || entry->max_length < chosen->max_length)) chosen = entry;
-        if (!longest || entry->max_length > longest->max_length) longest = entry;
+        if (reach_of(entry) >= length && (!chosen || reach_of(entry) < reach_of(chosen))) chosen = entry;
+        if (!longest || reach_of(entry) > reach_of(longest)) longest = entry;
     }
     return chosen ? chosen : longest;
 }

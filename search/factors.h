@@ -47,7 +47,7 @@ int factors_read(const char *source, struct factor_file *out, struct error *erro
 void factors_free(struct factor_file *file); /* a zeroed struct is allowed */
 
 /* The table for inputs of `length` tokens: of those that reach as far, the one with the smallest
- * max_length; the longest where none does. */
+ * max_length, one without a max_length last; the longest where none does. */
 const struct factor_entry *factors_for_length(const struct factor_file *file, int64_t length);
 
 /* Writes aside and renames, so that `path` is either as it was or complete. */

@@ -24,8 +24,9 @@ struct stage_view {
 
 struct run_view {
     char name[STORE_NAME_SIZE];
-    struct stage_view *stages;
+    struct stage_view *stages; /* [count], those begun */
     size_t count;
+    int64_t planned; /* stages in all */
 };
 
 static void view_free(struct run_view *view) {
@@ -47,6 +48,7 @@ static int read_run(struct store *store, struct run_view *view, struct error *er
     struct stage_record *records = NULL;
     size_t count = 0;
     int status = store_name(store, view->name, sizeof view->name, error);
+    if (status == STATUS_OK) status = store_stage_count(store, &view->planned, error);
     if (status == STATUS_OK) status = store_stages(store, &records, &count, error);
     if (status != STATUS_OK) return status;
     view->stages = calloc(count ? count : 1, sizeof *view->stages);
@@ -71,7 +73,7 @@ static int64_t start_tokens_of(const struct stage_view *stage, const struct indi
 }
 
 static enum stage_state state_of_run(const struct run_view *view) {
-    bool done = view->count > 0, begun = false;
+    bool done = view->count > 0 && (int64_t)view->count >= view->planned, begun = false;
     for (size_t i = 0; i < view->count; i++) {
         done = done && view->stages[i].record.state == STAGE_DONE;
         begun = begun || view->stages[i].record.state != STAGE_PENDING;

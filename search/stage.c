@@ -22,6 +22,7 @@ struct stage {
     struct documents documents;
     struct sample *samples;
     struct scoring scoring;
+    const struct kernels *kernels; /* part of the settings: their last bits differ */
     struct forward *forward;
     double *sample_nats; /* [scoring.count] */
     struct evolve *evolve;
@@ -203,6 +204,7 @@ static void settings_of(const struct stage *stage, struct setting_list *out) {
     setting_add(out, "data (tokens)", "%016" PRIx64, documents_fingerprint(&stage->documents));
     setting_add(out, "data.samples", "%zu", config->samples);
     add_attention_factor(out, config);
+    setting_add(out, "LONGROPE_KERNELS", "%s", stage->kernels->name);
     setting_add(out, "search.population", "%zu", search->population);
     setting_add(out, "search.parents", "%zu", search->parents);
     setting_add(out, "search.mutations", "%zu", search->mutations);
@@ -383,12 +385,13 @@ static int search(struct stage *stage, struct error *error) {
 }
 
 static int run_open(struct stage *stage, const struct stage_options *options, struct error *error) {
-    int status = open_scoring(stage, error);
+    int status = kernels_choose(&stage->kernels, error);
+    if (status == STATUS_OK) status = open_scoring(stage, error);
     if (status == STATUS_OK) status = describe(stage, error);
     if (status == STATUS_OK) status = enter_in_store(stage, error);
     if (status != STATUS_OK || stage->record.state == STAGE_DONE) return status;
 
-    struct forward_options forward = {.threads = options->threads, .kernels = NULL, .stop = options->stop};
+    struct forward_options forward = {.threads = options->threads, .kernels = stage->kernels, .stop = options->stop};
     status = forward_new(stage->model, &forward, &stage->forward, error);
     if (status == STATUS_OK) status = store_set_state(stage->store, stage->record.id, STAGE_RUNNING, error);
     if (status == STATUS_OK) status = score_baselines(stage, error);

@@ -23,7 +23,10 @@ enum {
 
 /* REAL columns give back the bits they were given, but for the sign of a zero. NaN becomes NULL. */
 static const char schema[] =
-    "CREATE TABLE run (id INTEGER PRIMARY KEY CHECK (id = 0), name TEXT NOT NULL) STRICT;"
+    "CREATE TABLE run ("
+    "  id INTEGER PRIMARY KEY CHECK (id = 0), name TEXT NOT NULL,"
+    "  stages INTEGER NOT NULL DEFAULT 0" /* that the configuration lists; the table has those begun */
+    ") STRICT;"
     "CREATE TABLE stages ("
     "  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
     "  state TEXT NOT NULL CHECK (state IN ('pending', 'running', 'done')),"
@@ -68,6 +71,8 @@ enum statement_id {
     SQL_BEGIN,
     SQL_COMMIT,
     SQL_SET_NAME,
+    SQL_SET_STAGE_COUNT,
+    SQL_STAGE_COUNT,
     SQL_NAME,
     SQL_ADD_STAGE,
     SQL_ADD_SETTING,
@@ -92,7 +97,9 @@ enum statement_id {
 static const char *const statement_text[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
-    [SQL_SET_NAME] = "INSERT INTO run VALUES (0, ?1)",
+    [SQL_SET_NAME] = "INSERT INTO run (id, name) VALUES (0, ?1)",
+    [SQL_SET_STAGE_COUNT] = "UPDATE run SET stages = ?1",
+    [SQL_STAGE_COUNT] = "SELECT stages FROM run WHERE id = 0",
     [SQL_NAME] = "SELECT name FROM run WHERE id = 0",
     [SQL_ADD_STAGE] = "INSERT INTO stages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     [SQL_ADD_SETTING] = "INSERT INTO settings VALUES (?1, ?2, ?3)",
@@ -726,6 +733,23 @@ int store_set_name(struct store *store, const char *name, struct error *error) {
     return status == STATUS_OK ? execute(store, statement, bind_text(statement, 1, name), error) : status;
 }
 
+int store_set_stage_count(struct store *store, int64_t count, struct error *error) {
+    sqlite3_stmt *statement;
+    int status = prepare(store, SQL_SET_STAGE_COUNT, &statement, error);
+    return status == STATUS_OK ? execute(store, statement, sqlite3_bind_int64(statement, 1, count), error) : status;
+}
+
+int store_stage_count(struct store *store, int64_t *count, struct error *error) {
+    sqlite3_stmt *statement;
+    bool row;
+    int status = prepare(store, SQL_STAGE_COUNT, &statement, error);
+    if (status != STATUS_OK) return status;
+    status = next_row(store, statement, &row, error);
+    if (status == STATUS_OK) *count = row ? sqlite3_column_int64(statement, 0) : 0;
+    finish(statement);
+    return status;
+}
+
 /* ---- stages ---- */
 
 static const char *const state_names[] = {
@@ -799,12 +823,17 @@ int store_find_stage(struct store *store, const char *name, struct stage_record 
     return read_one_stage(store, statement, bind_text(statement, 1, name), out, found, error);
 }
 
-static int stage_by_id(struct store *store, int64_t id, struct stage_record *out, struct error *error) {
+static int find_stage_by_id(struct store *store, int64_t id, struct stage_record *out, bool *found,
+                            struct error *error) {
     sqlite3_stmt *statement;
-    bool found = false;
     int status = prepare(store, SQL_STAGE_BY_ID, &statement, error);
     if (status != STATUS_OK) return status;
-    status = read_one_stage(store, statement, sqlite3_bind_int64(statement, 1, id), out, &found, error);
+    return read_one_stage(store, statement, sqlite3_bind_int64(statement, 1, id), out, found, error);
+}
+
+static int stage_by_id(struct store *store, int64_t id, struct stage_record *out, struct error *error) {
+    bool found = false;
+    int status = find_stage_by_id(store, id, out, &found, error);
     if (status != STATUS_OK || found) return status;
     return error_set(error, STATUS_FAILED, "%.300s: has no stage %" PRId64, store->path, id);
 }
@@ -860,7 +889,17 @@ int store_add_stage(struct store *store, const struct stage_record *stage, const
     if (!space_valid(&stage->space)) {
         return error_set(error, STATUS_FAILED, "stage '%s': its search space is not valid", stage->name);
     }
-    int status = begin(store, error);
+    struct stage_record other;
+    bool taken = false;
+    int status = find_stage_by_id(store, stage->id, &other, &taken, error);
+    if (status != STATUS_OK) return status;
+    if (taken) {
+        return error_set(error, STATUS_INPUT,
+                         "stage %" PRId64 " of this run is '%s', not '%s'; add new stages at the end, or begin a new "
+                         "run with -o",
+                         stage->id, other.name, stage->name);
+    }
+    status = begin(store, error);
     if (status != STATUS_OK) return status;
     status = insert_stage(store, stage, error);
     if (status == STATUS_OK) status = insert_settings(store, stage->id, settings, setting_count, error);

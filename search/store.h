@@ -1,8 +1,8 @@
 /* The run directory: run.db, an SQLite database with all that a run knows.
  *
  * Write-ahead log, synchronous=FULL, one transaction for every scored individual: whatever was
- * reported as scored survives kill -9. Nothing in it depends on the number of threads, the host or
- * the paths of the run directory; only the columns named *seconds and *_at hold times. While a
+ * reported as scored survives kill -9. Nothing in it depends on the number of threads, the host's
+ * name or the paths of the run directory; only the columns named *seconds and *_at hold times. While a
  * writer has it open it holds an flock on RUN_DIR/run.lock, which names its host and process.
  *
  *     run          one row: the run's name
@@ -45,6 +45,10 @@ bool store_exists(const char *run_dir);
 int store_set_name(struct store *store, const char *name, struct error *error);
 int store_name(struct store *store, char *name, size_t size, struct error *error);
 
+/* How many stages the configuration lists; those not yet begun are not among store_stages(). */
+int store_set_stage_count(struct store *store, int64_t count, struct error *error);
+int store_stage_count(struct store *store, int64_t *count, struct error *error);
+
 enum stage_state { STAGE_PENDING, STAGE_RUNNING, STAGE_DONE };
 const char *stage_state_name(enum stage_state state); /* "pending", "running", "done" */
 
@@ -81,7 +85,8 @@ struct baseline_record {
     double seconds;
 };
 
-/* Adds a stage with its settings and samples, in one transaction, in state pending. */
+/* Adds a stage with its settings and samples, in one transaction, in state pending. STATUS_INPUT
+ * where another stage has its id. */
 int store_add_stage(struct store *store, const struct stage_record *stage, const struct setting *settings,
                     size_t setting_count, const struct sample_record *samples, size_t sample_count,
                     struct error *error);

@@ -154,8 +154,26 @@ holds 'all(.stages[]; .evaluations == 6)'
 runs jq -e . "$work/results/own/factors.json"
 holds '[.tables[].max_length] == [280, 300]'
 
+# A run whose later stages have not begun is not done; once they can be, it goes on.
+try "$LONGROPE" search "$work/own/own.yaml" -o "$work/later" --set stages.1.model=elsewhere
+[ "$status" = 2 ] || fail "a second stage without a model ends with $status"
+runs "$LONGROPE" show "$work/later" --json
+holds '.state == "running" and [.stages[].state] == ["done"]'
+try "$LONGROPE" search "$work/own/own.yaml" -o "$work/later" --resume --set stages.0.name=other
+[ "$status" = 2 ] || fail "another first stage ends with $status"
+grep -q "stage 0 of this run is 'first', not 'other'" "$work/stderr" || fail "does not say which stage differs"
+runs "$LONGROPE" search "$work/own/own.yaml" -o "$work/later" --resume
+runs "$LONGROPE" show "$work/later" --json
+holds '.state == "done"'
+
+# The last bits of scores are the kernels': a run keeps to those it began with.
+LONGROPE_KERNELS=baseline runs tiny_search "$work/kernels"
+LONGROPE_KERNELS=reference fails_with 2 LONGROPE_KERNELS tiny_search "$work/kernels" --resume
+
 # ---- help ----
 
+runs "$LONGROPE" eval -h
+says --factors
 runs "$LONGROPE" --help
 for word in search show eval 'Exit status'; do says "$word"; done
 runs "$LONGROPE" --version
