@@ -64,11 +64,6 @@ static struct yaml_entry *find_entry(const struct yaml_tree *tree, const char *k
     return NULL;
 }
 
-struct yaml_tree *yaml_tree_get(const struct yaml_tree *tree, const char *key) {
-    const struct yaml_entry *entry = find_entry(tree, key);
-    return entry ? entry->value : NULL;
-}
-
 /* Takes over `value` where it succeeds, and copies the key; NULL for an item of a list. */
 static int append(struct yaml_tree *tree, const char *key, struct yaml_where where, struct yaml_tree *value,
                   struct error *error) {

@@ -48,9 +48,6 @@ void yaml_tree_free(struct yaml_tree *tree); /* NULL is allowed */
  * that do not exist are made, items of lists are not. `assignment` is borrowed by the tree. */
 int yaml_tree_set(struct yaml_tree *root, const char *assignment, struct error *error);
 
-/* The value of `key` in a map; NULL where there is none, or for anything but a map. */
-struct yaml_tree *yaml_tree_get(const struct yaml_tree *tree, const char *key);
-
 /* Sets "file:line: message" or "--set key.path=value: message"; returns STATUS_INPUT. */
 int yaml_tree_error(const struct yaml_where *where, struct error *error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -1,5 +1,5 @@
 /* eval/safetensors: what it reads, and what it refuses. */
-#include "tests/unit/scratch.h"
+#include "tests/unit/scratch_file.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -25,28 +25,6 @@ static struct bytes assemble(const char *header, const void *data, size_t data_s
     memcpy(out.data + 8, header, length);
     if (data_size > 0) memcpy(out.data + 8 + length, data, data_size);
     return out;
-}
-
-struct fixture {
-    struct scratch scratch;
-    char *path; /* of the file under test */
-};
-
-static int setup(void **state) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    assert_non_null(fixture);
-    fixture->scratch = scratch_make();
-    fixture->path = scratch_path(&fixture->scratch, "model.safetensors");
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state) {
-    struct fixture *fixture = *state;
-    scratch_remove(&fixture->scratch);
-    free(fixture->path);
-    free(fixture);
-    return 0;
 }
 
 /* Opens a file of that header and `data_size` bytes of 0, 1, 2, ... */

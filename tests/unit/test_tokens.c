@@ -1,33 +1,11 @@
 /* eval/tokens: text and .npy files as documents, and the windows chosen from them. */
-#include "tests/unit/scratch.h"
+#include "tests/unit/scratch_file.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 
 #include "eval/tokens.h"
-
-struct fixture {
-    struct scratch scratch;
-    char *path; /* of the file under test */
-};
-
-static int setup(void **state) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    assert_non_null(fixture);
-    fixture->scratch = scratch_make();
-    fixture->path = scratch_path(&fixture->scratch, "document");
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state) {
-    struct fixture *fixture = *state;
-    scratch_remove(&fixture->scratch);
-    free(fixture->path);
-    free(fixture);
-    return 0;
-}
 
 /* ---- Text ---- */
 
