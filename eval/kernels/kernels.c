@@ -1,55 +1,100 @@
 #include "eval/kernels/kernels.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-extern const struct kernels kernels_baseline;
 #if defined(__x86_64__)
-extern const struct kernels kernels_avx2, kernels_avx512;
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
-#ifdef LONGROPE_OPENBLAS
-#include <cblas.h>
-#endif
-
-enum { MOST_TABLES = 4 };
-
-/* Slowest first, so that the last one is the choice. */
-const struct kernels *const *kernels_available(void) {
-    static const struct kernels *const levels[][MOST_TABLES + 1] = {
-        {&kernels_reference, &kernels_baseline, NULL},
+extern const struct kernels kernels_baseline_f32, kernels_baseline_bf16;
 #if defined(__x86_64__)
-        {&kernels_reference, &kernels_baseline, &kernels_avx2, NULL},
-        {&kernels_reference, &kernels_baseline, &kernels_avx2, &kernels_avx512, NULL},
+extern const struct kernels kernels_avx2_f32, kernels_avx2_bf16;
+extern const struct kernels kernels_avx512_f32, kernels_avx512_bf16;
+extern const struct kernels kernels_avx512bf16_bf16, kernels_amx_bf16;
 #endif
-    };
-    int level = 0;
-#ifdef LONGROPE_OPENBLAS
-    /* Here, because whoever uses these tables asks for them first. Threads are ours: a product belongs
-     * to one row block, and its bits may not depend on how many threads share it. */
-    openblas_set_num_threads(1);
-#endif
+
+enum { MOST_TABLES = 6 };
+
+/* What a processor runs; each level runs what those before it do. */
+enum level { LEVEL_BASELINE, LEVEL_AVX2, LEVEL_AVX512, LEVEL_AVX512BF16, LEVEL_AMX, LEVELS };
+
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) level = 1;
-    if (level == 1 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-        level = 2;
+/* Tiles must be there, and Linux must let this process use them (arch_prctl(2), x86/xstate.rst). */
+static bool has_amx(void) {
+    enum { AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    unsigned a, b, c, d = 0;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+    if (!(d & AMX_BF16) || !(d & AMX_TILE)) return false;
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+}
 #endif
-    return levels[level];
+
+static enum level processor_level(void) {
+#if defined(__x86_64__)
+    if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))) {
+        return LEVEL_BASELINE;
+    }
+    if (!(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+          __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+          __builtin_cpu_supports("avx512vl"))) {
+        return LEVEL_AVX2;
+    }
+    if (!__builtin_cpu_supports("avx512bf16")) return LEVEL_AVX512;
+    return has_amx() ? LEVEL_AMX : LEVEL_AVX512BF16;
+#else
+    return LEVEL_BASELINE;
+#endif
 }
 
-int kernels_choose(const struct kernels **out, struct error *error) {
+/* Slowest first, so that the last one is the choice. */
+const struct kernels *const *kernels_available(enum number_type type) {
+    static const struct kernels *const f32[LEVELS][MOST_TABLES + 1] = {
+        {&kernels_reference_f32, &kernels_baseline_f32},
+#if defined(__x86_64__)
+        {&kernels_reference_f32, &kernels_baseline_f32, &kernels_avx2_f32},
+        {&kernels_reference_f32, &kernels_baseline_f32, &kernels_avx2_f32, &kernels_avx512_f32},
+        {&kernels_reference_f32, &kernels_baseline_f32, &kernels_avx2_f32, &kernels_avx512_f32},
+        {&kernels_reference_f32, &kernels_baseline_f32, &kernels_avx2_f32, &kernels_avx512_f32},
+#endif
+    };
+    static const struct kernels *const bf16[LEVELS][MOST_TABLES + 1] = {
+        {&kernels_reference_bf16, &kernels_baseline_bf16},
+#if defined(__x86_64__)
+        {&kernels_reference_bf16, &kernels_baseline_bf16, &kernels_avx2_bf16},
+        {&kernels_reference_bf16, &kernels_baseline_bf16, &kernels_avx2_bf16, &kernels_avx512_bf16},
+        {&kernels_reference_bf16, &kernels_baseline_bf16, &kernels_avx2_bf16, &kernels_avx512_bf16,
+         &kernels_avx512bf16_bf16},
+        {&kernels_reference_bf16, &kernels_baseline_bf16, &kernels_avx2_bf16, &kernels_avx512_bf16,
+         &kernels_avx512bf16_bf16, &kernels_amx_bf16},
+#endif
+    };
+    return type == NUMBER_BF16 ? bf16[processor_level()] : f32[processor_level()];
+}
+
+int kernels_choose(enum number_type type, const struct kernels **out, struct error *error) {
     const char *wanted = getenv("LONGROPE_KERNELS");
     char names[128] = "";
-    for (const struct kernels *const *table = kernels_available(); *table; table++) {
+    for (const struct kernels *const *table = kernels_available(type); *table; table++) {
         *out = *table;
         if (wanted && strcmp(wanted, (*table)->name) == 0) return STATUS_OK;
         size_t used = strlen(names);
         snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", (*table)->name);
     }
     if (!wanted || !*wanted) return STATUS_OK;
-    return error_set(error, STATUS_INPUT, "LONGROPE_KERNELS=%s: not to be had on this processor, which runs %s", wanted,
-                     names);
+    return error_set(error, STATUS_INPUT, "LONGROPE_KERNELS=%s: not to be had for %s on this processor, which runs %s",
+                     wanted, number_type_name(type), names);
+}
+
+bool kernels_bf16_is_fast(void) {
+#if defined(__x86_64__)
+    const struct kernels *chosen = NULL;
+    struct error error;
+    if (kernels_choose(NUMBER_BF16, &chosen, &error) != STATUS_OK) return false;
+    return chosen == &kernels_avx512bf16_bf16 || chosen == &kernels_amx_bf16;
+#else
+    return false;
+#endif
 }

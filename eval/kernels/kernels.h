@@ -1,63 +1,125 @@
 /* The handful of operations that a forward pass is made of, behind one table.
  *
- * A new processor is a new file with a new table. The reference table is plain C and the measure
- * of all others; tests hold every table against it. All matrices are f32 and row-major; a table's
- * functions are called by many threads at once, each on rows of its own, and use no threads.
+ * There is a table for each instruction set and each type of number that products multiply: f32, or
+ * bf16 with sums in f32. The reference tables are plain C and the measure of all others; tests hold
+ * every table against them. Everything that is not an operand of a product is f32, row-major.
+ *
+ * Operands of products are laid out as their table likes best: matrices of weights once and for all
+ * by pack(), keys and values of a layer by pack_keys() and pack_values(), rows of activations by
+ * narrow(). What one table packed, no other can read.
+ *
+ * A table's functions are called by many threads at once, each on rows of its own, and use no
+ * threads. A row's result does not depend on the rows computed with it, bit for bit, as long as keys
+ * and values are finite.
  */
 #ifndef LONGROPE_EVAL_KERNELS_H
 #define LONGROPE_EVAL_KERNELS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "eval/error.h"
+#include "eval/number.h"
 
-/* Shapes of one attention call: `rows` queries at positions first..first+rows-1, each of which
- * sees the keys of positions 0..its own. */
+enum {
+    PACK_ROWS = 64,        /* rows of a matrix, and tokens of keys and values, are packed in steps of it */
+    KERNELS_ALIGNMENT = 64 /* bytes that packed operands and scratch must be aligned to */
+};
+
+/* A matrix of weights [outputs][inputs], packed. */
+struct matrix {
+    int64_t outputs, inputs;
+    void *data; /* matrix_bytes() of it */
+};
+
+/* Keys and values of one layer, [tokens][heads][width] each, packed. */
+struct key_values {
+    int64_t tokens; /* that there is room for */
+    int64_t heads;  /* key/value heads */
+    int64_t width;  /* of a head */
+    void *keys, *values;
+};
+
+/* One attention call: query head `head` of `heads`, `rows` queries at positions first..first+rows-1.
+ * Each sees the keys of positions 0..its own or, with a sliding window, the last `window` of them, its
+ * own included. */
 struct attention_shape {
     int64_t first, rows;
-    int64_t heads, kv_heads; /* query head h reads key/value head h / (heads / kv_heads) */
-    int64_t width;           /* of a head */
+    int64_t head, heads; /* reads key/value head: head / (heads / key/value heads) */
+    int64_t window;      /* 0: all */
 };
 
 struct kernels {
-    const char *name;
+    const char *name;      /* of the instruction set: "avx512" */
+    enum number_type type; /* of the operands of products: NUMBER_F32 or NUMBER_BF16 */
+
+    /* ---- Operands of products ---- */
+
+    /* Numbers in a row of `width`, which is padded to it with zeros, and the bytes that they take. */
+    int64_t (*row_length)(int64_t width);
+    size_t (*row_bytes)(int64_t width);
+    /* out[rows][row_length(width)] = x[rows][width], rounded to nearest even. */
+    void (*narrow)(void *out, const float *x, int64_t rows, int64_t width);
+
+    /* Room for a packed matrix. */
+    size_t (*matrix_bytes)(int64_t outputs, int64_t inputs);
+    /* Packs w[rows][inputs] as rows first..first+rows-1 of `matrix`; `first` is a multiple of PACK_ROWS,
+     * and so is `rows` but at the matrix's end. */
+    void (*pack)(struct matrix *matrix, const float *w, int64_t first, int64_t rows);
+    /* out[inputs] = one row of a packed matrix, as it was rounded. */
+    void (*unpack_row)(float *out, const struct matrix *matrix, int64_t row);
+
+    /* Room for packed keys, and as much again for values. */
+    size_t (*key_bytes)(int64_t tokens, int64_t heads, int64_t width);
+    /* Packs k[rows][heads][width] as tokens first..first+rows-1; `first` is a multiple of PACK_ROWS,
+     * and so is `rows` but at the end of what attention will read. */
+    void (*pack_keys)(struct key_values *kv, const float *k, int64_t first, int64_t rows);
+    void (*pack_values)(struct key_values *kv, const float *v, int64_t first, int64_t rows);
+
+    /* ---- Products ---- */
+
+    /* out[rows][outputs] = x w^T, or with `add` that on top of what out holds. x[rows] of numbers,
+     * inputs wide, as narrow() makes them. */
+    void (*project)(float *out, const void *x, const struct matrix *w, int64_t rows, bool add);
+
+    /* out[rows][heads][width], of which that head's part is written: softmax(q k^T / sqrt(width)) v over
+     * the keys that each row sees. q[rows][heads] of numbers, width wide. scratch: attention_scratch()
+     * bytes. */
+    void (*attention)(float *out, const void *q, const struct key_values *kv, const struct attention_shape *shape,
+                      void *scratch);
+    size_t (*attention_scratch)(const struct attention_shape *shape, const struct key_values *kv);
+
+    /* ---- What lies between products ---- */
 
     /* out[rows][width] = x / sqrt(mean(x^2) + eps) * weight[width]; out may be x. */
     void (*rms_norm)(float *out, const float *x, const float *weight, int64_t rows, int64_t width, double eps);
 
-    /* out[rows][outputs] = x[rows][inputs] w[outputs][inputs]^T */
-    void (*project)(float *out, const float *x, const float *w, int64_t rows, int64_t outputs, int64_t inputs);
-
-    /* As project(), added to what out holds. */
-    void (*project_add)(float *out, const float *x, const float *w, int64_t rows, int64_t outputs, int64_t inputs);
-
-    /* Rotates x[rows][heads][width] in place, halves against each other: elements i and i + pairs
-     * of each head by cos[rows][pairs], sin[rows][pairs]. */
+    /* Rotates the first 2 pairs elements of each head of x[rows][heads][width] in place, halves against
+     * each other: elements i and i + pairs by cos[rows][pairs], sin[rows][pairs]. */
     void (*rotate)(float *x, const float *cos, const float *sin, int64_t rows, int64_t heads, int64_t width,
                    int64_t pairs);
 
     /* gate[count] = silu(gate) * up, silu(z) = z / (1 + exp(-z)) */
     void (*silu_multiply)(float *gate, const float *up, int64_t count);
 
-    /* out[rows][heads][width]: softmax(q k^T / sqrt(width)) v over the keys that each row sees.
-     * q[rows][heads][width]; k and v [first + rows][kv_heads][width]; out may not be q.
-     * scratch: attention_scratch(shape) floats. */
-    void (*attention)(float *out, const float *q, const float *k, const float *v, const struct attention_shape *shape,
-                      float *scratch);
-    int64_t (*attention_scratch)(const struct attention_shape *shape);
-
     /* nats[rows] = ln sum_j exp(logits[r][j]) - logits[r][targets[r]]; logits[rows][vocabulary]. */
     void (*nats)(double *nats, const float *logits, const int32_t *targets, int64_t rows, int64_t vocabulary);
 };
 
 /* Plain C, one loop a formula, sums in double. */
-extern const struct kernels kernels_reference;
+extern const struct kernels kernels_reference_f32, kernels_reference_bf16;
 
-/* The fastest table that this processor runs, or the one that the environment variable
- * LONGROPE_KERNELS names. STATUS_INPUT, listing the names, where that one is not to be had here. */
-int kernels_choose(const struct kernels **out, struct error *error);
+/* Every table for numbers of that type that this processor runs, the reference first, the fastest
+ * last, NULL at the end. */
+const struct kernels *const *kernels_available(enum number_type type);
 
-/* Every table that this processor runs, the reference first, NULL at the end. */
-const struct kernels *const *kernels_available(void);
+/* The fastest of them, or the one that the environment variable LONGROPE_KERNELS names.
+ * STATUS_INPUT, listing the names, where that one is not to be had here. */
+int kernels_choose(enum number_type type, const struct kernels **out, struct error *error);
+
+/* Whether the table that kernels_choose() gives for bf16 has instructions of its own for it, so that
+ * products are faster than f32's. */
+bool kernels_bf16_is_fast(void);
 
 #endif

@@ -1,17 +1,55 @@
 /* The reference kernels: each formula as one plain loop, sums in double. What they compute is the
- * meaning of kernels.h; how fast they do it does not matter. */
+ * meaning of kernels.h; how fast they do it does not matter. Packed operands are plain rows of f32;
+ * the table for bf16 rounds every number that goes into one. */
 #include <math.h>
 #include <stddef.h>
 
 #include "eval/kernels/kernels.h"
 
-static void rms_norm(float *out, const float *x, const float *weight, int64_t rows, int64_t width, double eps) {
-    for (int64_t r = 0; r < rows; r++) {
-        double squares = 0.0;
-        for (int64_t i = 0; i < width; i++) squares += (double)x[r * width + i] * x[r * width + i];
-        double scale = 1.0 / sqrt(squares / (double)width + eps);
-        for (int64_t i = 0; i < width; i++) out[r * width + i] = (float)(x[r * width + i] * scale * weight[i]);
-    }
+static int64_t row_length(int64_t width) { return width; }
+
+static size_t row_bytes(int64_t width) { return (size_t)width * sizeof(float); }
+
+static void narrow_f32(void *out, const float *x, int64_t rows, int64_t width) {
+    for (int64_t i = 0; i < rows * width; i++) ((float *)out)[i] = x[i];
+}
+
+static void narrow_bf16(void *out, const float *x, int64_t rows, int64_t width) {
+    for (int64_t i = 0; i < rows * width; i++) ((float *)out)[i] = number_of_bf16(number_to_bf16(x[i]));
+}
+
+static size_t matrix_bytes(int64_t outputs, int64_t inputs) { return (size_t)(outputs * inputs) * sizeof(float); }
+
+static void pack_f32(struct matrix *matrix, const float *w, int64_t first, int64_t rows) {
+    narrow_f32((float *)matrix->data + first * matrix->inputs, w, rows, matrix->inputs);
+}
+
+static void pack_bf16(struct matrix *matrix, const float *w, int64_t first, int64_t rows) {
+    narrow_bf16((float *)matrix->data + first * matrix->inputs, w, rows, matrix->inputs);
+}
+
+static void unpack_row(float *out, const struct matrix *matrix, int64_t row) {
+    narrow_f32(out, (const float *)matrix->data + row * matrix->inputs, 1, matrix->inputs);
+}
+
+static size_t key_bytes(int64_t tokens, int64_t heads, int64_t width) {
+    return (size_t)(tokens * heads * width) * sizeof(float);
+}
+
+static void pack_keys_f32(struct key_values *kv, const float *k, int64_t first, int64_t rows) {
+    narrow_f32((float *)kv->keys + first * kv->heads * kv->width, k, rows, kv->heads * kv->width);
+}
+
+static void pack_keys_bf16(struct key_values *kv, const float *k, int64_t first, int64_t rows) {
+    narrow_bf16((float *)kv->keys + first * kv->heads * kv->width, k, rows, kv->heads * kv->width);
+}
+
+static void pack_values_f32(struct key_values *kv, const float *v, int64_t first, int64_t rows) {
+    narrow_f32((float *)kv->values + first * kv->heads * kv->width, v, rows, kv->heads * kv->width);
+}
+
+static void pack_values_bf16(struct key_values *kv, const float *v, int64_t first, int64_t rows) {
+    narrow_bf16((float *)kv->values + first * kv->heads * kv->width, v, rows, kv->heads * kv->width);
 }
 
 static double dot(const float *a, const float *b, int64_t count) {
@@ -20,19 +58,69 @@ static double dot(const float *a, const float *b, int64_t count) {
     return sum;
 }
 
-static void project(float *out, const float *x, const float *w, int64_t rows, int64_t outputs, int64_t inputs) {
+static void project(float *out, const void *x, const struct matrix *w, int64_t rows, bool add) {
     for (int64_t r = 0; r < rows; r++) {
-        for (int64_t o = 0; o < outputs; o++) {
-            out[r * outputs + o] = (float)dot(x + r * inputs, w + o * inputs, inputs);
+        for (int64_t o = 0; o < w->outputs; o++) {
+            float *to = &out[r * w->outputs + o];
+            double before = add ? *to : 0.0;
+            *to = (float)(before +
+                          dot((const float *)x + r * w->inputs, (const float *)w->data + o * w->inputs, w->inputs));
         }
     }
 }
 
-static void project_add(float *out, const float *x, const float *w, int64_t rows, int64_t outputs, int64_t inputs) {
-    for (int64_t r = 0; r < rows; r++) {
-        for (int64_t o = 0; o < outputs; o++) {
-            out[r * outputs + o] = (float)(out[r * outputs + o] + dot(x + r * inputs, w + o * inputs, inputs));
+static size_t attention_scratch(const struct attention_shape *shape, const struct key_values *kv) {
+    (void)kv;
+    return (size_t)(shape->first + shape->rows) * sizeof(float);
+}
+
+/* Keys or values of tokens first..end-1 of one head; `stride` floats from token to token. */
+struct seen {
+    const float *keys, *values;
+    int64_t first, end, stride;
+};
+
+/* One row: weights[first..end) are the scores, then exp of them, largest score 0. */
+static void attend_row(float *out, const float *q, const struct seen *seen, int64_t width, float *weights) {
+    double largest = -INFINITY, sum = 0.0;
+    for (int64_t j = seen->first; j < seen->end; j++) {
+        weights[j] = (float)(dot(q, seen->keys + j * seen->stride, width) / sqrt((double)width));
+        largest = fmax(largest, weights[j]);
+    }
+    for (int64_t j = seen->first; j < seen->end; j++) {
+        weights[j] = (float)exp(weights[j] - largest);
+        sum += weights[j];
+    }
+    for (int64_t i = 0; i < width; i++) {
+        double value = 0.0;
+        for (int64_t j = seen->first; j < seen->end; j++) {
+            value += (double)weights[j] * seen->values[j * seen->stride + i];
         }
+        out[i] = (float)(value / sum);
+    }
+}
+
+static void attention(float *out, const void *q, const struct key_values *kv, const struct attention_shape *shape,
+                      void *scratch) {
+    int64_t shared = shape->head / (shape->heads / kv->heads) * kv->width;
+    for (int64_t r = 0; r < shape->rows; r++) {
+        int64_t here = (r * shape->heads + shape->head) * kv->width, position = shape->first + r;
+        bool all = shape->window == 0 || position < shape->window;
+        struct seen seen = {.keys = (const float *)kv->keys + shared,
+                            .values = (const float *)kv->values + shared,
+                            .first = all ? 0 : position + 1 - shape->window,
+                            .end = position + 1,
+                            .stride = kv->heads * kv->width};
+        attend_row(out + here, (const float *)q + here, &seen, kv->width, scratch);
+    }
+}
+
+static void rms_norm(float *out, const float *x, const float *weight, int64_t rows, int64_t width, double eps) {
+    for (int64_t r = 0; r < rows; r++) {
+        double squares = 0.0;
+        for (int64_t i = 0; i < width; i++) squares += (double)x[r * width + i] * x[r * width + i];
+        double scale = 1.0 / sqrt(squares / (double)width + eps);
+        for (int64_t i = 0; i < width; i++) out[r * width + i] = (float)(x[r * width + i] * scale * weight[i]);
     }
 }
 
@@ -58,39 +146,6 @@ static void silu_multiply(float *gate, const float *up, int64_t count) {
     }
 }
 
-static int64_t attention_scratch(const struct attention_shape *shape) { return shape->first + shape->rows; }
-
-/* One row of one head: weights[keys] are the scores, then the softmax of them, unnormalised. */
-static void attend_row(float *out, const float *q, const float *k, const float *v, int64_t keys, int64_t stride,
-                       int64_t width, float *weights) {
-    double largest = -INFINITY, sum = 0.0;
-    for (int64_t j = 0; j < keys; j++) {
-        weights[j] = (float)(dot(q, k + j * stride, width) / sqrt((double)width));
-        largest = fmax(largest, weights[j]);
-    }
-    for (int64_t j = 0; j < keys; j++) {
-        weights[j] = (float)exp(weights[j] - largest);
-        sum += weights[j];
-    }
-    for (int64_t i = 0; i < width; i++) {
-        double value = 0.0;
-        for (int64_t j = 0; j < keys; j++) value += (double)weights[j] * v[j * stride + i];
-        out[i] = (float)(value / sum);
-    }
-}
-
-static void attention(float *out, const float *q, const float *k, const float *v, const struct attention_shape *shape,
-                      float *scratch) {
-    int64_t group = shape->heads / shape->kv_heads, stride = shape->kv_heads * shape->width;
-    for (int64_t r = 0; r < shape->rows; r++) {
-        for (int64_t h = 0; h < shape->heads; h++) {
-            int64_t here = (r * shape->heads + h) * shape->width, shared = h / group * shape->width;
-            attend_row(out + here, q + here, k + shared, v + shared, shape->first + r + 1, stride, shape->width,
-                       scratch);
-        }
-    }
-}
-
 static void nats(double *out, const float *logits, const int32_t *targets, int64_t rows, int64_t vocabulary) {
     for (int64_t r = 0; r < rows; r++) {
         const float *row = logits + r * vocabulary;
@@ -101,14 +156,44 @@ static void nats(double *out, const float *logits, const int32_t *targets, int64
     }
 }
 
-const struct kernels kernels_reference = {
+const struct kernels kernels_reference_f32 = {
     .name = "reference",
-    .rms_norm = rms_norm,
+    .type = NUMBER_F32,
+    .row_length = row_length,
+    .row_bytes = row_bytes,
+    .narrow = narrow_f32,
+    .matrix_bytes = matrix_bytes,
+    .pack = pack_f32,
+    .unpack_row = unpack_row,
+    .key_bytes = key_bytes,
+    .pack_keys = pack_keys_f32,
+    .pack_values = pack_values_f32,
     .project = project,
-    .project_add = project_add,
-    .rotate = rotate,
-    .silu_multiply = silu_multiply,
     .attention = attention,
     .attention_scratch = attention_scratch,
+    .rms_norm = rms_norm,
+    .rotate = rotate,
+    .silu_multiply = silu_multiply,
+    .nats = nats,
+};
+
+const struct kernels kernels_reference_bf16 = {
+    .name = "reference",
+    .type = NUMBER_BF16,
+    .row_length = row_length,
+    .row_bytes = row_bytes,
+    .narrow = narrow_bf16,
+    .matrix_bytes = matrix_bytes,
+    .pack = pack_bf16,
+    .unpack_row = unpack_row,
+    .key_bytes = key_bytes,
+    .pack_keys = pack_keys_bf16,
+    .pack_values = pack_values_bf16,
+    .project = project,
+    .attention = attention,
+    .attention_scratch = attention_scratch,
+    .rms_norm = rms_norm,
+    .rotate = rotate,
+    .silu_multiply = silu_multiply,
     .nats = nats,
 };
