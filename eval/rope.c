@@ -6,7 +6,22 @@
 
 enum { YARN_BETA_FAST = 32, YARN_BETA_SLOW = 1 }; /* turns within the original window */
 
+/* ---- Names ---- */
+
+static const char *const type_names[ROPE_TYPES] = {"default", "linear", "dynamic", "llama3", "yarn", "longrope"};
 static const char *const method_names[ROPE_METHODS] = {"none", "pi", "ntk", "dynamic-ntk", "yarn"};
+
+const char *rope_type_name(enum rope_type type) { return type_names[type]; }
+
+bool rope_type_parse(const char *name, enum rope_type *out) {
+    for (int t = 0; t < ROPE_TYPES; t++) {
+        if (strcmp(name, type_names[t]) == 0) {
+            *out = (enum rope_type)t;
+            return true;
+        }
+    }
+    return false;
+}
 
 const char *rope_method_name(enum rope_method method) { return method_names[method]; }
 
@@ -20,77 +35,198 @@ bool rope_method_parse(const char *name, enum rope_method *out) {
     return false;
 }
 
-void rope_base(struct rope_table *table, int64_t pairs, double theta) {
-    assert(pairs >= 1 && pairs <= ROPE_MAX_PAIRS);
-    *table = (struct rope_table){.pairs = pairs, .start_tokens = 0, .attention_factor = 1.0};
-    for (int64_t i = 0; i < pairs; i++) {
-        table->frequencies[i] = pow(theta, -(double)i / (double)pairs);
-        table->factors[i] = 1.0;
-    }
-}
-
 double rope_longrope_attention_factor(double scale, int64_t original_length) {
     return scale <= 1.0 || original_length <= 1 ? 1.0 : sqrt(1.0 + log(scale) / log((double)original_length));
 }
 
 double rope_yarn_attention_factor(double scale) { return scale <= 1.0 ? 1.0 : 0.1 * log(scale) + 1.0; }
 
+/* ---- Formulas ---- */
+
 /* lambda_i = s^(2i/(d-2)): what a base of theta s^(d/(d-2)) does to pair i. */
-static void scale_base(struct rope_table *table, double scale) {
-    double d = 2.0 * (double)table->pairs;
-    for (int64_t i = 1; i < table->pairs; i++) table->factors[i] = pow(scale, 2.0 * (double)i / (d - 2.0));
+static void ntk_factors(double *factors, int64_t pairs, double scale) {
+    double d = 2.0 * (double)pairs;
+    factors[0] = 1.0;
+    for (int64_t i = 1; i < pairs; i++) factors[i] = pow(scale, 2.0 * (double)i / (d - 2.0));
 }
+
+/* Dynamic NTK's s at length L, for a factor of s and a window of L0. */
+static double dynamic_scale(double scale, int64_t length, int64_t window) {
+    return length <= window ? 1.0 : scale * (double)length / (double)window - (scale - 1.0);
+}
+
+/* YaRN's ramp between the pairs that turn beta_fast and beta_slow times within the original window. */
+struct yarn {
+    double scale;
+    int64_t original_length;
+    double beta_fast, beta_slow;
+    bool truncate; /* the ramp's ends are rounded outwards to whole pairs */
+};
 
 /* The pair, as a real number, that turns `turns` times within the original window (YaRN, eq. 14 ff.). */
-static double pair_of_turns(const struct rope_setting *setting, double turns) {
-    double length = (double)setting->original_length;
-    return (double)setting->pairs * log(length / (turns * 2.0 * M_PI)) / log(setting->theta);
+static double pair_of_turns(const struct rope_model *model, int64_t original_length, double turns) {
+    return (double)model->pairs * log((double)original_length / (turns * 2.0 * M_PI)) / log(model->theta);
 }
 
-static void yarn(struct rope_table *table, const struct rope_setting *setting) {
-    double low = fmax(floor(pair_of_turns(setting, YARN_BETA_FAST)), 0.0);
-    double high = fmin(ceil(pair_of_turns(setting, YARN_BETA_SLOW)), 2.0 * (double)setting->pairs - 1.0);
+static void yarn_factors(double *factors, const struct rope_model *model, const struct yarn *yarn) {
+    double low = pair_of_turns(model, yarn->original_length, yarn->beta_fast);
+    double high = pair_of_turns(model, yarn->original_length, yarn->beta_slow);
+    low = fmax(yarn->truncate ? floor(low) : low, 0.0);
+    high = fmin(yarn->truncate ? ceil(high) : high, 2.0 * (double)model->pairs - 1.0);
     if (low == high) high += 0.001; /* as transformers: a step instead of a division by zero */
-    for (int64_t i = 0; i < setting->pairs; i++) {
+    for (int64_t i = 0; i < model->pairs; i++) {
         double kept = 1.0 - fmin(fmax(((double)i - low) / (high - low), 0.0), 1.0);
-        table->factors[i] = 1.0 / ((1.0 - kept) / setting->scale + kept);
+        factors[i] = 1.0 / ((1.0 - kept) / yarn->scale + kept);
     }
-    table->attention_factor = rope_yarn_attention_factor(setting->scale);
 }
+
+/* By how much Llama 3.1 slows a pair of frequency f: not where it turns more than high_freq_factor
+ * times within the original window, by `factor` where it turns less than low_freq_factor times, and in
+ * between 1/lambda is linear in the turns. */
+static double llama3_factor(const struct rope_model *model, double frequency) {
+    double turns = (double)model->original_length * frequency / (2.0 * M_PI);
+    if (turns > model->high_freq_factor) return 1.0;
+    if (turns < model->low_freq_factor) return model->factor;
+    double kept = (turns - model->low_freq_factor) / (model->high_freq_factor - model->low_freq_factor);
+    return 1.0 / ((1.0 - kept) / model->factor + kept);
+}
+
+/* ---- The model's own table ---- */
+
+struct rope_model rope_model_plain(int64_t pairs, double theta) {
+    assert(pairs >= 1 && pairs <= ROPE_MAX_PAIRS);
+    return (struct rope_model){.pairs = pairs, .theta = theta, .type = ROPE_TYPE_DEFAULT};
+}
+
+/* By what the model's own scaling divides its frequencies. */
+static void own_factors(double *out, const struct rope_model *model, const double *frequencies, int64_t length) {
+    const struct yarn yarn = {.scale = model->factor,
+                              .original_length = model->original_length,
+                              .beta_fast = model->beta_fast,
+                              .beta_slow = model->beta_slow,
+                              .truncate = model->truncate};
+    const double *longrope = length > model->original_length ? model->long_factors : model->short_factors;
+    for (int64_t i = 0; i < model->pairs; i++) out[i] = 1.0;
+    switch (model->type) {
+    case ROPE_TYPE_DEFAULT:
+    case ROPE_TYPES:
+        break;
+    case ROPE_TYPE_LINEAR:
+        for (int64_t i = 0; i < model->pairs; i++) out[i] = model->factor;
+        break;
+    case ROPE_TYPE_DYNAMIC:
+        ntk_factors(out, model->pairs, dynamic_scale(model->factor, length, model->original_length));
+        break;
+    case ROPE_TYPE_LLAMA3:
+        for (int64_t i = 0; i < model->pairs; i++) out[i] = llama3_factor(model, frequencies[i]);
+        break;
+    case ROPE_TYPE_YARN:
+        yarn_factors(out, model, &yarn);
+        break;
+    case ROPE_TYPE_LONGROPE:
+        memcpy(out, longrope, (size_t)model->pairs * sizeof *out);
+        break;
+    }
+}
+
+/* 0.1 k ln s + 1: YaRN's attention factor with DeepSeek's mscale k. */
+static double yarn_mscale(double scale, double mscale) { return scale <= 1.0 ? 1.0 : 0.1 * mscale * log(scale) + 1.0; }
+
+static double own_attention_factor(const struct rope_model *model) {
+    bool yarn = model->type == ROPE_TYPE_YARN, longrope = model->type == ROPE_TYPE_LONGROPE;
+    if ((yarn || longrope) && model->attention_factor > 0.0) return model->attention_factor;
+    if (longrope) return rope_longrope_attention_factor(model->factor, model->original_length);
+    if (yarn && model->mscale > 0.0 && model->mscale_all_dim > 0.0) {
+        return yarn_mscale(model->factor, model->mscale) / yarn_mscale(model->factor, model->mscale_all_dim);
+    }
+    return yarn ? rope_yarn_attention_factor(model->factor) : 1.0;
+}
+
+void rope_base(struct rope_table *table, const struct rope_model *model, int64_t length) {
+    assert(model->pairs >= 1 && model->pairs <= ROPE_MAX_PAIRS);
+    *table = (struct rope_table){.pairs = model->pairs,
+                                 .theta = model->theta,
+                                 .start_tokens = 0,
+                                 .attention_factor = 1.0,
+                                 .own_attention_factor = own_attention_factor(model)};
+    for (int64_t i = 0; i < model->pairs; i++) {
+        table->frequencies[i] = pow(model->theta, -(double)i / (double)model->pairs);
+        table->factors[i] = 1.0;
+    }
+    own_factors(table->own_factors, model, table->frequencies, length);
+    for (int64_t i = 0; i < model->pairs; i++) table->frequencies[i] /= table->own_factors[i];
+}
+
+/* ---- Closed forms ---- */
 
 void rope_closed_form(struct rope_table *table, enum rope_method method, const struct rope_setting *setting) {
     assert(setting->scale >= 1.0 && setting->original_length >= 1);
-    rope_base(table, setting->pairs, setting->theta);
-    double s = setting->scale;
+    const struct rope_model *model = setting->model;
+    const struct yarn yarn = {.scale = setting->scale,
+                              .original_length = setting->original_length,
+                              .beta_fast = YARN_BETA_FAST,
+                              .beta_slow = YARN_BETA_SLOW,
+                              .truncate = true};
+    rope_base(table, model, setting->length);
     switch (method) {
     case ROPE_NONE:
     case ROPE_METHODS:
         break;
     case ROPE_PI:
-        for (int64_t i = 0; i < table->pairs; i++) table->factors[i] = s;
+        for (int64_t i = 0; i < table->pairs; i++) table->factors[i] = setting->scale;
         break;
     case ROPE_NTK:
-        scale_base(table, s);
+        ntk_factors(table->factors, table->pairs, setting->scale);
         break;
     case ROPE_DYNAMIC_NTK:
-        if (setting->length > setting->original_length) {
-            scale_base(table, s * (double)setting->length / (double)setting->original_length - (s - 1.0));
-        }
+        ntk_factors(table->factors, table->pairs,
+                    dynamic_scale(setting->scale, setting->length, setting->original_length));
         break;
     case ROPE_YARN:
-        yarn(table, setting);
+        yarn_factors(table->factors, model, &yarn);
+        table->attention_factor = rope_yarn_attention_factor(setting->scale);
         break;
     }
 }
 
-void rope_rows(const struct rope_table *table, int64_t first, int64_t rows, float *cos_out, float *sin_out) {
+/* ---- Rows of cosines and sines ---- */
+
+static void rows_f64(const struct rope_table *table, int64_t first, int64_t rows, float *cos_out, float *sin_out) {
+    double m = table->own_attention_factor * table->attention_factor;
     for (int64_t r = 0; r < rows; r++) {
-        int64_t position = first + r;
         for (int64_t i = 0; i < table->pairs; i++) {
-            double angle = (double)position * table->frequencies[i];
-            if (position >= table->start_tokens) angle /= table->factors[i];
-            cos_out[r * table->pairs + i] = (float)(table->attention_factor * cos(angle));
-            sin_out[r * table->pairs + i] = (float)(table->attention_factor * sin(angle));
+            double angle = (double)(first + r) * table->frequencies[i];
+            if (first + r >= table->start_tokens) angle /= table->factors[i];
+            cos_out[r * table->pairs + i] = (float)(m * cos(angle));
+            sin_out[r * table->pairs + i] = (float)(m * sin(angle));
         }
+    }
+}
+
+/* theta^(2i/d) is a power of f32 numbers, too: the exponent's rounding alone moves it by several bits. */
+static void rows_f32(const struct rope_table *table, int64_t first, int64_t rows, float *cos_out, float *sin_out) {
+    float m = (float)(table->own_attention_factor * table->attention_factor);
+    float start[ROPE_MAX_PAIRS], rescaled[ROPE_MAX_PAIRS]; /* radians per token, before n_hat and from there on */
+    for (int64_t i = 0; i < table->pairs; i++) {
+        float power = powf((float)table->theta, (float)(2 * i) / (float)(2 * table->pairs));
+        start[i] = 1.0f / ((float)table->own_factors[i] * power);
+        rescaled[i] = 1.0f / ((float)(table->own_factors[i] * table->factors[i]) * power);
+    }
+    for (int64_t r = 0; r < rows; r++) {
+        const float *frequencies = first + r < table->start_tokens ? start : rescaled;
+        for (int64_t i = 0; i < table->pairs; i++) {
+            float angle = (float)(first + r) * frequencies[i];
+            cos_out[r * table->pairs + i] = cosf(angle) * m;
+            sin_out[r * table->pairs + i] = sinf(angle) * m;
+        }
+    }
+}
+
+void rope_rows(const struct rope_table *table, enum rope_angles angles, int64_t first, int64_t rows, float *cos_out,
+               float *sin_out) {
+    if (angles == ROPE_ANGLES_F32) {
+        rows_f32(table, first, rows, cos_out, sin_out);
+    } else {
+        rows_f64(table, first, rows, cos_out, sin_out);
     }
 }

@@ -15,11 +15,50 @@ enum { ROPE_MAX_PAIRS = 256 }; /* head width 512 */
 
 struct rope_table {
     int64_t pairs;
-    double frequencies[ROPE_MAX_PAIRS]; /* f_i, radians per token */
+    double theta;                       /* base of the frequencies */
+    double own_factors[ROPE_MAX_PAIRS]; /* by which the model's own scaling divides them; 1 for most */
+    double frequencies[ROPE_MAX_PAIRS]; /* f_i = theta^(-2i/d) / own_i, radians per token */
     double factors[ROPE_MAX_PAIRS];     /* lambda_i, > 0 */
     int64_t start_tokens;               /* n_hat: positions below it are not rescaled */
     double attention_factor;            /* m */
+    double own_attention_factor;        /* the model's own, which m multiplies; 1 for most */
 };
+
+/* The rope_type of a model's own rope_scaling (transformers 5: rope_parameters), as transformers'
+ * modeling_rope_utils.py defines them. */
+enum rope_type {
+    ROPE_TYPE_DEFAULT,
+    ROPE_TYPE_LINEAR,
+    ROPE_TYPE_DYNAMIC,
+    ROPE_TYPE_LLAMA3,
+    ROPE_TYPE_YARN,
+    ROPE_TYPE_LONGROPE,
+    ROPE_TYPES
+};
+
+/* How a model turns its pairs before anything is searched. Fields below `type` belong to the types
+ * named beside them. */
+struct rope_model {
+    int64_t pairs; /* d/2; d = head_dim x partial_rotary_factor */
+    double theta;  /* base of the frequencies */
+    enum rope_type type;
+    double factor;                            /* all but default: how far the window was stretched */
+    int64_t original_length;                  /* the window before that */
+    double attention_factor;                  /* yarn, longrope; 0: by formula */
+    double beta_fast, beta_slow;              /* yarn: turns within original_length */
+    double mscale, mscale_all_dim;            /* yarn: DeepSeek's; 0: none */
+    bool truncate;                            /* yarn: the ramp's ends are rounded to whole pairs */
+    double low_freq_factor, high_freq_factor; /* llama3 */
+    double short_factors[ROPE_MAX_PAIRS];     /* longrope: up to original_length tokens */
+    double long_factors[ROPE_MAX_PAIRS];      /* longrope: beyond */
+};
+
+/* A model without scaling of its own. pairs <= ROPE_MAX_PAIRS. */
+struct rope_model rope_model_plain(int64_t pairs, double theta);
+
+/* "default", "linear", "dynamic", "llama3", "yarn", "longrope". */
+const char *rope_type_name(enum rope_type type);
+bool rope_type_parse(const char *name, enum rope_type *out);
 
 enum rope_method { ROPE_NONE, ROPE_PI, ROPE_NTK, ROPE_DYNAMIC_NTK, ROPE_YARN, ROPE_METHODS };
 
@@ -30,17 +69,17 @@ bool rope_method_parse(const char *name, enum rope_method *out);
 
 /* What a closed-form method is computed from. */
 struct rope_setting {
-    int64_t pairs;           /* d/2 */
-    double theta;            /* base of the frequencies */
+    const struct rope_model *model;
     int64_t original_length; /* L0, tokens */
     double scale;            /* s, >= 1 */
     int64_t length;          /* L, tokens of the input; only dynamic NTK depends on it */
 };
 
-/* The unscaled table: factors and m are 1, no start tokens. pairs <= ROPE_MAX_PAIRS. */
-void rope_base(struct rope_table *table, int64_t pairs, double theta);
+/* What the model does of itself with an input of `length` tokens (dynamic and longrope depend on it):
+ * factors and m are 1, no start tokens. */
+void rope_base(struct rope_table *table, const struct rope_model *model, int64_t length);
 
-/* The table of a closed-form method at ratio s:
+/* The table of a closed-form method at ratio s, on top of rope_base():
  * - PI (arXiv 2306.15595): lambda_i = s.
  * - NTK-aware: theta' = theta s^(d/(d-2)), so lambda_i = s^(2i/(d-2)); 1 where d = 2.
  * - Dynamic NTK: NTK with s L/L0 - (s-1) for s where L > L0, otherwise unscaled.
@@ -53,7 +92,14 @@ double rope_longrope_attention_factor(double scale, int64_t original_length);
 /* YaRN's: 0.1 ln s + 1, 1 where s <= 1. */
 double rope_yarn_attention_factor(double scale);
 
-/* Cosine and sine, times m, of positions first..first+rows-1: cos[rows][pairs], sin[rows][pairs]. */
-void rope_rows(const struct rope_table *table, int64_t first, int64_t rows, float *cos, float *sin);
+/* How angles are computed: in double, or in f32 throughout as engines do with LongRoPE's factors: with
+ * own_i lambda_i rounded to f32, the frequency is 1 / (own_i lambda_i theta^(2i/d)). At position
+ * 2 000 000 the fastest pair is then off by about 0.1 rad. */
+enum rope_angles { ROPE_ANGLES_F64, ROPE_ANGLES_F32 };
+
+/* Cosine and sine, times both attention factors, of positions first..first+rows-1: cos[rows][pairs],
+ * sin[rows][pairs]. */
+void rope_rows(const struct rope_table *table, enum rope_angles angles, int64_t first, int64_t rows, float *cos,
+               float *sin);
 
 #endif

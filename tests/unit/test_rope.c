@@ -18,9 +18,11 @@ static const int64_t widths[WIDTHS] = {1, 2, 32, 64, 256}; /* in pairs */
 static const double scales[SCALES] = {1.0, 1.5, 2.0, 8.0, 100.0, 512.0};
 static const int64_t lengths[LENGTHS] = {256, 2048, 4096, 8192};
 
+/* Of models without scaling of their own and a theta of 10000. */
 static struct rope_setting make_setting(int64_t pairs, double scale) {
-    return (struct rope_setting){
-        .pairs = pairs, .theta = 10000.0, .original_length = 4096, .scale = scale, .length = 4096};
+    static struct rope_model models[ROPE_MAX_PAIRS + 1];
+    models[pairs] = rope_model_plain(pairs, 10000.0);
+    return (struct rope_setting){.model = &models[pairs], .original_length = 4096, .scale = scale, .length = 4096};
 }
 
 /* The closed form, written over a table full of something else. */
@@ -28,7 +30,7 @@ static struct rope_table make_table(enum rope_method method, const struct rope_s
     struct rope_table table;
     memset(&table, 0x55, sizeof table);
     rope_closed_form(&table, method, setting);
-    assert_int_equal(table.pairs, setting->pairs);
+    assert_int_equal(table.pairs, setting->model->pairs);
     assert_int_equal(table.start_tokens, 0);
     return table;
 }
@@ -68,6 +70,20 @@ static void names_round_trip(void **state) {
     }
 }
 
+static void type_names_round_trip(void **state) {
+    (void)state;
+    const char *const names[] = {"default", "linear", "dynamic", "llama3", "yarn", "longrope"};
+    for (int t = 0; t < ROPE_TYPES; t++) {
+        enum rope_type type = ROPE_TYPES;
+        assert_string_equal(rope_type_name((enum rope_type)t), names[t]);
+        assert_true(rope_type_parse(names[t], &type));
+        assert_int_equal(type, t);
+    }
+    enum rope_type type = ROPE_TYPE_YARN;
+    assert_false(rope_type_parse("su", &type) || rope_type_parse("", &type) || rope_type_parse("Linear", &type));
+    assert_int_equal(type, ROPE_TYPE_YARN);
+}
+
 static void other_names_are_refused(void **state) {
     (void)state;
     const char *const names[] = {"", "p", "pi ", "PI", "Yarn", "ntk-aware", "dynamic", "longrope", "none,pi"};
@@ -87,7 +103,9 @@ static void frequencies_fall_geometrically(void **state) {
         for (size_t t = 0; t < sizeof thetas / sizeof *thetas; t++) {
             struct rope_table table;
             memset(&table, 0x55, sizeof table);
-            rope_base(&table, widths[w], thetas[t]);
+            struct rope_model model = rope_model_plain(widths[w], thetas[t]);
+            rope_base(&table, &model, 4096);
+            assert_true(table.own_attention_factor == 1.0);
             assert_int_equal(table.pairs, widths[w]);
             assert_int_equal(table.start_tokens, 0);
             assert_unscaled(&table);
@@ -98,7 +116,8 @@ static void frequencies_fall_geometrically(void **state) {
         }
     }
     struct rope_table table;
-    rope_base(&table, 4, 10000.0);
+    struct rope_model model = rope_model_plain(4, 10000.0);
+    rope_base(&table, &model, 1);
     const double decades[] = {1.0, 0.1, 0.01, 0.001};
     for (int i = 0; i < 4; i++) assert_near(table.frequencies[i], decades[i], 1e-15);
 }
@@ -108,7 +127,7 @@ static void none_is_the_base(void **state) {
     for (int w = 0; w < WIDTHS; w++) {
         struct rope_setting setting = make_setting(widths[w], 8.0);
         struct rope_table table = make_table(ROPE_NONE, &setting), base;
-        rope_base(&base, widths[w], setting.theta);
+        rope_base(&base, setting.model, setting.length);
         assert_unscaled(&table);
         assert_memory_equal(table.frequencies, base.frequencies, (size_t)widths[w] * sizeof(double));
     }
@@ -132,10 +151,10 @@ static void ntk_by_hand(void **state) {
     struct rope_setting setting = make_setting(5, 16.0);
     struct rope_table table = make_table(ROPE_NTK, &setting);
     assert_factors(&table, (const double[]){1, 2, 4, 8, 16}, 1e-15);
-    setting.pairs = 3;
+    setting = make_setting(3, 16.0);
     table = make_table(ROPE_NTK, &setting);
     assert_factors(&table, (const double[]){1, 4, 16}, 1e-15);
-    setting.pairs = 1;
+    setting = make_setting(1, 16.0);
     table = make_table(ROPE_NTK, &setting);
     assert_unscaled(&table);
 }
@@ -157,7 +176,7 @@ static void ntk_is_a_change_of_base(void **state) {
         for (int s = 0; s < SCALES; s++) {
             struct rope_setting setting = make_setting(widths[w], scales[s]);
             struct rope_table table = make_table(ROPE_NTK, &setting);
-            assert_base_changed(&table, setting.theta, scales[s]);
+            assert_base_changed(&table, setting.model->theta, scales[s]);
             assert_rising(&table, 1.0, scales[s]);
             if (widths[w] > 1) assert_near(table.factors[widths[w] - 1], scales[s], 1e-14);
         }
@@ -166,7 +185,9 @@ static void ntk_is_a_change_of_base(void **state) {
 
 static void dynamic_ntk_by_hand(void **state) {
     (void)state;
-    struct rope_setting setting = {.pairs = 3, .theta = 10000.0, .original_length = 256, .scale = 2.0, .length = 640};
+    struct rope_setting setting = make_setting(3, 2.0);
+    setting.original_length = 256;
+    setting.length = 640;
     struct rope_table table = make_table(ROPE_DYNAMIC_NTK, &setting); /* 2 x 2.5 - 1 */
     assert_factors(&table, (const double[]){1, 2, 4}, 1e-15);
     setting.length = 1280; /* 2 x 5 - 1 */
@@ -189,7 +210,7 @@ static void dynamic_ntk_follows_the_length(void **state) {
                 long double scale = (long double)scales[s];
                 scale = scale * (long double)current[l] / 4096.0L - (scale - 1.0L);
                 if (current[l] <= 4096) assert_unscaled(&table);
-                assert_base_changed(&table, setting.theta, current[l] <= 4096 ? 1.0L : scale);
+                assert_base_changed(&table, setting.model->theta, current[l] <= 4096 ? 1.0L : scale);
             }
         }
     }
@@ -198,7 +219,8 @@ static void dynamic_ntk_follows_the_length(void **state) {
 /* Pairs 0.84 and 12.88 of 32 turn 32 times and once in 256 tokens: the ramp runs from 0 to 13. */
 static void yarn_by_hand(void **state) {
     (void)state;
-    struct rope_setting setting = {.pairs = 32, .theta = 10000.0, .original_length = 256, .scale = 4.0};
+    struct rope_setting setting = make_setting(32, 4.0);
+    setting.original_length = 256;
     struct rope_table table = make_table(ROPE_YARN, &setting);
     for (int i = 0; i < 32; i++) assert_near(table.factors[i], i < 13 ? 13.0 / (13.0 - 0.75 * i) : 4.0, 1e-14);
     assert_near(table.attention_factor, 1.1386294361119890, 1e-15);
@@ -280,7 +302,7 @@ static void assert_rows(const struct rope_table *table, int64_t first, int64_t r
     float *cosines = malloc((count + 1) * sizeof *cosines), *sines = malloc((count + 1) * sizeof *sines);
     assert_true(cosines && sines);
     cosines[count] = sines[count] = guard;
-    rope_rows(table, first, rows, cosines, sines);
+    rope_rows(table, ROPE_ANGLES_F64, first, rows, cosines, sines);
     assert_true(cosines[count] == guard && sines[count] == guard);
     double tolerance = 7e-8 * table->attention_factor;
     for (size_t at = 0; at < count; at++) {
@@ -298,7 +320,8 @@ static void assert_rows(const struct rope_table *table, int64_t first, int64_t r
 
 static struct rope_table uneven_table(int64_t pairs, int64_t start_tokens, double attention_factor) {
     struct rope_table table;
-    rope_base(&table, pairs, 10000.0);
+    struct rope_model model = rope_model_plain(pairs, 10000.0);
+    rope_base(&table, &model, 4096);
     for (int64_t i = 0; i < pairs; i++) table.factors[i] = 1.07 + 0.13 * (double)i;
     table.start_tokens = start_tokens;
     table.attention_factor = attention_factor;
@@ -334,12 +357,14 @@ static void start_tokens_keep_their_angles(void **state) {
 static void rows_by_hand(void **state) {
     (void)state;
     struct rope_table table;
-    rope_base(&table, 1, 10000.0);
+    struct rope_model model = rope_model_plain(1, 10000.0);
+    rope_base(&table, &model, 4096);
     table.factors[0] = 2.0;
     table.start_tokens = 3;
-    table.attention_factor = 2.0;
+    table.attention_factor = 0.5;
+    table.own_attention_factor = 4.0; /* together 2 */
     float cosines[5], sines[5];
-    rope_rows(&table, 0, 5, cosines, sines);
+    rope_rows(&table, ROPE_ANGLES_F64, 0, 5, cosines, sines);
     const double expected[5][2] = {{1.0, 0.0},
                                    {0.54030230586813977, 0.84147098480789651},
                                    {-0.41614683654714239, 0.90929742682568170},
@@ -355,19 +380,347 @@ static void rows_by_hand(void **state) {
 static void rows_do_not_depend_on_the_first(void **state) {
     (void)state;
     enum { PAIRS = 32, ROWS = 40 };
+    static const enum rope_angles angles[] = {ROPE_ANGLES_F64, ROPE_ANGLES_F32};
     struct rope_table table = uneven_table(PAIRS, 28, 1.1);
     float cosines[ROWS * PAIRS], sines[ROWS * PAIRS], cosine[PAIRS], sine[PAIRS];
-    rope_rows(&table, 0, ROWS, cosines, sines);
-    for (int r = 0; r < ROWS; r++) {
-        rope_rows(&table, r, 1, cosine, sine);
-        assert_memory_equal(cosine, cosines + r * PAIRS, sizeof cosine);
-        assert_memory_equal(sine, sines + r * PAIRS, sizeof sine);
+    for (int a = 0; a < 2; a++) {
+        rope_rows(&table, angles[a], 0, ROWS, cosines, sines);
+        for (int r = 0; r < ROWS; r++) {
+            rope_rows(&table, angles[a], r, 1, cosine, sine);
+            assert_memory_equal(cosine, cosines + r * PAIRS, sizeof cosine);
+            assert_memory_equal(sine, sines + r * PAIRS, sizeof sine);
+        }
+    }
+}
+
+/* What LlamaRotaryEmbedding of transformers 5.23 gives for theta 10000, eight rotary dimensions, these
+ * long factors and an attention factor of 1.19, in f32 throughout. A frequency that is one bit off
+ * would show at the later positions. */
+static void f32_rows_are_those_of_transformers(void **state) {
+    (void)state;
+    static const struct {
+        int64_t position;
+        float cosines[4], sines[4];
+    } cases[] = {
+        {1000,
+         {-0.0529003665f, -0.915334404f, -0.424283862f, 1.17997873f},
+         {-1.18882358f, -0.760436118f, -1.11179292f, 0.1541114f}},
+        {131071,
+         {0.886163116f, -0.320371956f, -0.380163848f, -0.301959246f},
+         {-0.794238687f, -1.14606369f, -1.12764156f, -1.151052f}},
+        {1999999,
+         {-0.400768518f, -0.694679558f, 1.14332521f, -0.630818963f},
+         {-1.12048411f, -0.96618861f, -0.330011517f, 1.00904298f}},
+    };
+    const double factors[4] = {1.07, 1.5, 2.3, 7.7};
+    struct rope_model model = rope_model_plain(4, 10000.0);
+    struct rope_table table;
+    rope_base(&table, &model, 4096);
+    memcpy(table.factors, factors, sizeof factors);
+    table.attention_factor = 1.19;
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        float cosines[4], sines[4];
+        rope_rows(&table, ROPE_ANGLES_F32, cases[c].position, 1, cosines, sines);
+        for (int i = 0; i < 4; i++) {
+            assert_true(fabsf(cosines[i] - cases[c].cosines[i]) < 3e-7f);
+            assert_true(fabsf(sines[i] - cases[c].sines[i]) < 3e-7f);
+        }
+    }
+}
+
+/* Without factors and with 24 rotary dimensions, position 1999999: the exponents 2i/d are rounded, too. */
+static void f32_powers_are_those_of_transformers(void **state) {
+    (void)state;
+    enum { PAIRS = 12 };
+    static const float expected_cosines[PAIRS] = {-0.143831417f, -0.242856205f, -0.0236972161f, 0.986375153f,
+                                                  -0.698548675f, 0.16103667f,   0.818844259f,   -0.973326385f,
+                                                  0.171522453f,  -0.366664708f, -0.0231832117f, -0.883068919f};
+    static const float expected_sines[PAIRS] = {-0.989602208f, 0.970062315f,  -0.999719203f, -0.164511591f,
+                                                -0.715562522f, -0.986948431f, 0.574015737f,  0.22942479f,
+                                                -0.985180199f, 0.930353165f,  -0.999731243f, -0.469243288f};
+    struct rope_model model = rope_model_plain(PAIRS, 10000.0);
+    struct rope_table table;
+    rope_base(&table, &model, 4096);
+    float cosines[PAIRS], sines[PAIRS];
+    rope_rows(&table, ROPE_ANGLES_F32, 1999999, 1, cosines, sines);
+    for (int i = 0; i < PAIRS; i++) {
+        assert_true(fabsf(cosines[i] - expected_cosines[i]) < 3e-7f);
+        assert_true(fabsf(sines[i] - expected_sines[i]) < 3e-7f);
+    }
+}
+
+/* The largest difference between rows of f32 and f64 angles at a position. */
+static double rounding(const struct rope_table *table, int64_t position) {
+    float cosines[2][ROPE_MAX_PAIRS], sines[2][ROPE_MAX_PAIRS];
+    rope_rows(table, ROPE_ANGLES_F64, position, 1, cosines[0], sines[0]);
+    rope_rows(table, ROPE_ANGLES_F32, position, 1, cosines[1], sines[1]);
+    double most = 0.0;
+    for (int64_t i = 0; i < table->pairs; i++) {
+        most = fmax(most, hypot((double)cosines[0][i] - cosines[1][i], (double)sines[0][i] - sines[1][i]));
+    }
+    return most;
+}
+
+/* An angle of f32 is off by up to 2^-24 of itself for each of its roundings: hardly at first, and by
+ * about 0.1 rad at position two million. Start tokens keep their angles here, too. */
+static void f32_angles_lose_precision_with_the_position(void **state) {
+    (void)state;
+    struct rope_table table = uneven_table(64, 0, 1.0);
+    assert_true(rounding(&table, 0) == 0.0);
+    assert_true(rounding(&table, 10) < 5e-6);
+    assert_true(rounding(&table, 4096) < 2e-3);
+    assert_true(rounding(&table, 1999999) > 0.02 && rounding(&table, 1999999) < 0.5);
+    table.start_tokens = 5;
+    for (int64_t position = 0; position < 10; position++) assert_true(rounding(&table, position) < 5e-6);
+}
+
+/* The model's own scaling ---------------------------------------------------------------------- */
+
+enum { OWN_PAIRS = 8 };
+#define LONG_FACTORS                                                                                                   \
+    { 1, 1.5, 2, 3, 5, 8, 13, 21 }
+#define SHORT_FACTORS                                                                                                  \
+    { 1, 1, 1.01, 1.02, 1.03, 1.05, 1.08, 1.13 }
+
+/* Frequencies and attention factors that ROPE_INIT_FUNCTIONS of transformers 5.23 gave for these
+ * settings with 16 rotary dimensions, with its f32 replaced by f64. */
+static const struct own {
+    const char *name;
+    struct rope_model model;
+    int64_t length;
+    double attention_factor;
+    double frequencies[OWN_PAIRS];
+} own_scalings[] = {
+    {"linear",
+     {.pairs = OWN_PAIRS, .theta = 10000, .type = ROPE_TYPE_LINEAR, .factor = 8},
+     4096,
+     1,
+     {0.125, 0.039528470752104743, 0.012500000000000001, 0.0039528470752104739, 0.00125, 0.00039528470752104737,
+      0.000125, 3.9528470752104742e-05}},
+    {"dynamic 100",
+     {.pairs = OWN_PAIRS, .theta = 10000, .type = ROPE_TYPE_DYNAMIC, .factor = 2.5, .original_length = 4096},
+     100,
+     1,
+     {1, 0.31622776601683794, 0.10000000000000001, 0.031622776601683791, 0.01, 0.003162277660168379, 0.001,
+      0.00031622776601683794}},
+    {"dynamic 4096",
+     {.pairs = OWN_PAIRS, .theta = 10000, .type = ROPE_TYPE_DYNAMIC, .factor = 2.5, .original_length = 4096},
+     4096,
+     1,
+     {1, 0.31622776601683794, 0.10000000000000001, 0.031622776601683791, 0.01, 0.003162277660168379, 0.001,
+      0.00031622776601683794}},
+    {"dynamic 4097",
+     {.pairs = OWN_PAIRS, .theta = 10000, .type = ROPE_TYPE_DYNAMIC, .factor = 2.5, .original_length = 4096},
+     4097,
+     1,
+     {1, 0.31620020275628891, 0.099982568223118198, 0.031614508344244459, 0.0099965139484904861, 0.0031608997373687615,
+      0.00099947713784830257, 0.00031603487363790857}},
+    {"dynamic 10000",
+     {.pairs = OWN_PAIRS, .theta = 10000, .type = ROPE_TYPE_DYNAMIC, .factor = 2.5, .original_length = 4096},
+     10000,
+     1,
+     {1, 0.25425699578493927, 0.064646619905582625, 0.01643685536484429, 0.0041791854652168704, 0.0010625871412141255,
+      0.00027017021428481057, 6.8692667034629204e-05}},
+    {"llama3",
+     {.pairs = OWN_PAIRS,
+      .theta = 500000,
+      .type = ROPE_TYPE_LLAMA3,
+      .factor = 8,
+      .original_length = 8192,
+      .low_freq_factor = 1,
+      .high_freq_factor = 4},
+     4096,
+     1,
+     {1, 0.19392274474868576, 0.037606030930863933, 0.0072926647372171085, 0.00052484616099295468,
+      3.4281021959525912e-05, 6.6478698711812362e-06, 1.2891731721515574e-06}},
+    {"yarn",
+     {.pairs = OWN_PAIRS,
+      .theta = 10000,
+      .type = ROPE_TYPE_YARN,
+      .factor = 4,
+      .original_length = 4096,
+      .beta_fast = 32,
+      .beta_slow = 1,
+      .truncate = true},
+     4096,
+     1.1386294361119891,
+     {1, 0.31622776601683794, 0.10000000000000001, 0.02569350598886808, 0.0062500000000000003, 0.0013834964763236657,
+      0.00025000000000000001, 7.9056941504209485e-05}},
+    {"yarn, other betas, not truncated",
+     {.pairs = OWN_PAIRS,
+      .theta = 10000,
+      .type = ROPE_TYPE_YARN,
+      .factor = 16,
+      .original_length = 4096,
+      .beta_fast = 128,
+      .beta_slow = 2,
+      .truncate = false},
+     4096,
+     1.2772588722239782,
+     {1, 0.31622776601683794, 0.084790246494379981, 0.01860610913272542, 0.0032885120011764937, 0.00021922669403066558,
+      6.2500000000000001e-05, 1.9764235376052371e-05}},
+    {"yarn, both mscales",
+     {.pairs = OWN_PAIRS,
+      .theta = 10000,
+      .type = ROPE_TYPE_YARN,
+      .factor = 40,
+      .original_length = 4096,
+      .beta_fast = 32,
+      .beta_slow = 1,
+      .truncate = true,
+      .mscale = 0.707,
+      .mscale_all_dim = 0.5},
+     4096,
+     1.064468903941252,
+     {1, 0.31622776601683794, 0.10000000000000001, 0.023914724805023366, 0.0051250000000000002, 0.00084986212117025184,
+      2.5000000000000001e-05, 7.9056941504209471e-06}},
+    {"yarn, one mscale",
+     {.pairs = OWN_PAIRS,
+      .theta = 10000,
+      .type = ROPE_TYPE_YARN,
+      .factor = 40,
+      .original_length = 4096,
+      .beta_fast = 32,
+      .beta_slow = 1,
+      .truncate = true,
+      .mscale = 0.707},
+     4096,
+     1.3688879454113936,
+     {1, 0.31622776601683794, 0.10000000000000001, 0.023914724805023366, 0.0051250000000000002, 0.00084986212117025184,
+      2.5000000000000001e-05, 7.9056941504209471e-06}},
+    {"yarn, attention_factor",
+     {.pairs = OWN_PAIRS,
+      .theta = 10000,
+      .type = ROPE_TYPE_YARN,
+      .factor = 4,
+      .original_length = 4096,
+      .beta_fast = 32,
+      .beta_slow = 1,
+      .truncate = true,
+      .attention_factor = 0.75},
+     4096,
+     0.75,
+     {1, 0.31622776601683794, 0.10000000000000001, 0.02569350598886808, 0.0062500000000000003, 0.0013834964763236657,
+      0.00025000000000000001, 7.9056941504209485e-05}},
+    {"yarn, ramp below the pairs",
+     {.pairs = OWN_PAIRS,
+      .theta = 10000,
+      .type = ROPE_TYPE_YARN,
+      .factor = 4,
+      .original_length = 6,
+      .beta_fast = 32,
+      .beta_slow = 1,
+      .truncate = true},
+     4096,
+     1.1386294361119891,
+     {1, 0.079056941504209485, 0.025000000000000001, 0.0079056941504209478, 0.0025000000000000001,
+      0.00079056941504209474, 0.00025000000000000001, 7.9056941504209485e-05}},
+    {"yarn, ramp beyond the pairs",
+     {.pairs = OWN_PAIRS,
+      .theta = 10000,
+      .type = ROPE_TYPE_YARN,
+      .factor = 4,
+      .original_length = 1000000000,
+      .beta_fast = 32,
+      .beta_slow = 1,
+      .truncate = true},
+     4096,
+     1.1386294361119891,
+     {1, 0.31622776601683794, 0.10000000000000001, 0.031622776601683791, 0.01, 0.003162277660168379, 0.001,
+      0.00031622776601683794}},
+    {"longrope 4096",
+     {.pairs = OWN_PAIRS,
+      .theta = 10000,
+      .type = ROPE_TYPE_LONGROPE,
+      .factor = 32,
+      .original_length = 4096,
+      .short_factors = SHORT_FACTORS,
+      .long_factors = LONG_FACTORS},
+     4096,
+     1.1902380714238083,
+     {1, 0.31622776601683794, 0.099009900990099015, 0.031002722158513522, 0.0097087378640776691, 0.0030116930096841707,
+      0.00092592592592592596, 0.00027984758054587429}},
+    {"longrope 4097",
+     {.pairs = OWN_PAIRS,
+      .theta = 10000,
+      .type = ROPE_TYPE_LONGROPE,
+      .factor = 32,
+      .original_length = 4096,
+      .short_factors = SHORT_FACTORS,
+      .long_factors = LONG_FACTORS},
+     4097,
+     1.1902380714238083,
+     {1, 0.21081851067789195, 0.050000000000000003, 0.010540925533894598, 0.002, 0.00039528470752104737,
+      7.6923076923076926e-05, 1.5058465048420853e-05}},
+    {"longrope, factor",
+     {.pairs = OWN_PAIRS,
+      .theta = 10000,
+      .type = ROPE_TYPE_LONGROPE,
+      .factor = 8,
+      .original_length = 4096,
+      .short_factors = SHORT_FACTORS,
+      .long_factors = LONG_FACTORS},
+     4097,
+     1.1180339887498949,
+     {1, 0.21081851067789195, 0.050000000000000003, 0.010540925533894598, 0.002, 0.00039528470752104737,
+      7.6923076923076926e-05, 1.5058465048420853e-05}},
+    {"longrope, attention_factor",
+     {.pairs = OWN_PAIRS,
+      .theta = 10000,
+      .type = ROPE_TYPE_LONGROPE,
+      .factor = 32,
+      .original_length = 4096,
+      .short_factors = SHORT_FACTORS,
+      .long_factors = LONG_FACTORS,
+      .attention_factor = 1.25},
+     4097,
+     1.25,
+     {1, 0.21081851067789195, 0.050000000000000003, 0.010540925533894598, 0.002, 0.00039528470752104737,
+      7.6923076923076926e-05, 1.5058465048420853e-05}},
+};
+
+static void own_scaling_is_that_of_transformers(void **state) {
+    (void)state;
+    for (size_t c = 0; c < sizeof own_scalings / sizeof *own_scalings; c++) {
+        const struct own *own = &own_scalings[c];
+        struct rope_table table;
+        memset(&table, 0x55, sizeof table);
+        rope_base(&table, &own->model, own->length);
+        assert_int_equal(table.pairs, OWN_PAIRS);
+        assert_int_equal(table.start_tokens, 0);
+        assert_unscaled(&table);
+        if (fabs(table.own_attention_factor - own->attention_factor) > 1e-14)
+            fail_msg("%s: %.17g", own->name, table.own_attention_factor);
+        for (int i = 0; i < OWN_PAIRS; i++) {
+            double ratio = table.frequencies[i] / own->frequencies[i];
+            if (fabs(ratio - 1.0) > 1e-14) fail_msg("%s: pair %d is off by %g", own->name, i, ratio - 1.0);
+        }
+    }
+}
+
+/* Closed forms multiply what the model does of itself. */
+static void closed_forms_build_on_own_scaling(void **state) {
+    (void)state;
+    for (size_t c = 0; c < sizeof own_scalings / sizeof *own_scalings; c++) {
+        const struct own *own = &own_scalings[c];
+        struct rope_model plain = rope_model_plain(OWN_PAIRS, own->model.theta);
+        for (int m = 0; m < ROPE_METHODS; m++) {
+            struct rope_setting setting = {&own->model, 4096, 4.0, own->length}, bare = setting;
+            bare.model = &plain;
+            struct rope_table table = make_table((enum rope_method)m, &setting);
+            struct rope_table alone = make_table((enum rope_method)m, &bare);
+            assert_memory_equal(table.factors, alone.factors, sizeof(double) * OWN_PAIRS);
+            assert_true(table.attention_factor == alone.attention_factor);
+            assert_near(table.own_attention_factor, own->attention_factor, 1e-14);
+            for (int i = 0; i < OWN_PAIRS; i++) assert_near(table.frequencies[i], own->frequencies[i], 1e-14);
+        }
     }
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_round_trip),
+        cmocka_unit_test(type_names_round_trip),
         cmocka_unit_test(other_names_are_refused),
         cmocka_unit_test(frequencies_fall_geometrically),
         cmocka_unit_test(none_is_the_base),
@@ -384,6 +737,11 @@ int main(void) {
         cmocka_unit_test(start_tokens_keep_their_angles),
         cmocka_unit_test(rows_by_hand),
         cmocka_unit_test(rows_do_not_depend_on_the_first),
+        cmocka_unit_test(f32_rows_are_those_of_transformers),
+        cmocka_unit_test(f32_powers_are_those_of_transformers),
+        cmocka_unit_test(f32_angles_lose_precision_with_the_position),
+        cmocka_unit_test(own_scaling_is_that_of_transformers),
+        cmocka_unit_test(closed_forms_build_on_own_scaling),
     };
     return cmocka_run_group_tests_name("rope", tests, NULL, NULL);
 }
