@@ -1,409 +1,173 @@
 #include "eval/model.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <xxhash.h>
 
 #include "eval/file.h"
-#include "eval/rope.h"
-#include "eval/safetensors.h"
+#include "eval/model_config.h"
+#include "eval/model_family.h"
+#include "eval/weights.h"
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
-/* ---- Families ---- */
-
-/* A key of config.json that may have one value only, given as JSON text; "block.key" is a key of an
- * object. A key that is absent or null passes: it then means that value. */
-struct requirement {
-    const char *key;
-    const char *value;
-};
-
-/* What a model_type means. The matrices' names are those of LlamaForCausalLM for every row. */
-struct family {
-    const char *name;
-    const struct requirement *requirements; /* the last has no key */
-    double rope_theta;                      /* what holds where config.json is silent */
-    double norm_eps;
-    bool tied_embeddings;
-};
-
-static const struct requirement llama_requirements[] = {
-    {"hidden_act", "\"silu\""},
-    {"attention_bias", "false"},
-    {"mlp_bias", "false"},
-    {"quantization_config", "null"},
-    {"partial_rotary_factor", "1"},
-    {"rope_scaling.rope_type", "\"default\""},
-    {"rope_scaling.type", "\"default\""},
-    {"rope_scaling.partial_rotary_factor", "1"},
-    {"rope_parameters.rope_type", "\"default\""},
-    {"rope_parameters.type", "\"default\""},
-    {"rope_parameters.partial_rotary_factor", "1"},
-    {NULL, NULL},
-};
-
-static const struct family families[] = {
-    {"llama", llama_requirements, 10000.0, 1e-6, false},
-};
-
-/* ---- Sizes ---- */
-
-/* The sizes of a model and what is believed of them. The bounds lie well above any model in use;
- * they are there so that no product of sizes can overflow: see storage_floats(). */
-static const struct size_range {
-    const char *key; /* of config.json */
-    size_t field;    /* of struct model_config */
-    int64_t minimum, maximum;
-    bool optional;
-} size_ranges[] = {
-    {"vocab_size", offsetof(struct model_config, vocabulary), 1, 1 << 24, false},
-    {"hidden_size", offsetof(struct model_config, hidden), 1, 1 << 20, false},
-    {"intermediate_size", offsetof(struct model_config, intermediate), 1, 1 << 22, false},
-    {"num_hidden_layers", offsetof(struct model_config, layers), 1, 1 << 12, false},
-    {"num_attention_heads", offsetof(struct model_config, heads), 1, 1 << 13, false},
-    {"num_key_value_heads", offsetof(struct model_config, kv_heads), 1, 1 << 13, true},
-    {"head_dim", offsetof(struct model_config, head_width), 2, INT64_C(2) * ROPE_MAX_PAIRS, true},
-    {"max_position_embeddings", offsetof(struct model_config, window), 1, 1 << 30, false},
-};
-
-static int64_t *size_of_config(struct model_config *config, const struct size_range *range) {
-    return (int64_t *)((char *)config + range->field);
-}
-
-/* `where` is what messages begin with. */
-static int config_check(const char *where, const struct model_config *config, struct error *error) {
-    struct model_config copy = *config;
-    for (size_t i = 0; i < COUNT(size_ranges); i++) {
-        const struct size_range *range = &size_ranges[i];
-        int64_t value = *size_of_config(&copy, range);
-        if (value < range->minimum || value > range->maximum) {
-            return error_set(error, STATUS_INPUT, "%s: %s is %" PRId64 "; it must lie within %" PRId64 " to %" PRId64,
-                             where, range->key, value, range->minimum, range->maximum);
-        }
-    }
-    if (config->head_width % 2 != 0) {
-        return error_set(error, STATUS_INPUT, "%s: head_dim is %" PRId64 "; rotary embeddings need an even one", where,
-                         config->head_width);
-    }
-    if (config->heads % config->kv_heads != 0) {
-        return error_set(error, STATUS_INPUT,
-                         "%s: num_attention_heads (%" PRId64 ") must be a multiple of num_key_value_heads (%" PRId64
-                         ")",
-                         where, config->heads, config->kv_heads);
-    }
-    if (!isfinite(config->rope_theta) || config->rope_theta <= 1 || config->rope_theta > 1e15) {
-        return error_set(error, STATUS_INPUT, "%s: rope_theta is %g; it must lie above 1 and not beyond 1e15", where,
-                         config->rope_theta);
-    }
-    if (!(config->norm_eps > 0 && config->norm_eps < 1)) {
-        return error_set(error, STATUS_INPUT, "%s: rms_norm_eps is %g; it must lie between 0 and 1", where,
-                         config->norm_eps);
-    }
-    return STATUS_OK;
-}
-
-/* ---- config.json ---- */
-
-/* The value of "key" or "block.key"; NULL where it is absent or null. */
-static const json_t *config_value(const json_t *root, const char *key) {
-    const char *dot = strchr(key, '.');
-    if (dot) {
-        char block[32];
-        snprintf(block, sizeof block, "%.*s", (int)(dot - key), key);
-        root = json_object_get(root, block);
-        key = dot + 1;
-    }
-    const json_t *value = json_object_get(root, key);
-    return json_is_null(value) ? NULL : value;
-}
-
-static bool values_equal(const json_t *left, const json_t *right) {
-    if (json_is_number(left) && json_is_number(right)) return json_number_value(left) == json_number_value(right);
-    return json_equal(left, right);
-}
-
-static int requirement_check(const char *path, const json_t *root, const struct requirement *requirement,
-                             struct error *error) {
-    const json_t *found = config_value(root, requirement->key);
-    if (!found) return STATUS_OK;
-    json_t *wanted = json_loads(requirement->value, JSON_DECODE_ANY, NULL);
-    if (!wanted) return error_memory(error, (double)strlen(requirement->value), path);
-    bool equal = values_equal(found, wanted);
-    json_decref(wanted);
-    if (equal) return STATUS_OK;
-
-    char *text = json_dumps(found, JSON_ENCODE_ANY | JSON_COMPACT);
-    int status = error_set(error, STATUS_INPUT, "%s: %s %.80s is not supported, only %s; choose another model", path,
-                           requirement->key, text ? text : "of that value", requirement->value);
-    free(text);
-    return status;
-}
-
-/* A block of rotary settings is either absent or says what type it is: guessing wrong would change
- * every score without a word. (Blocks that hold a block for each kind of layer end here, too.) */
-static int rope_block_check(const char *path, const json_t *root, const char *name, struct error *error) {
-    const json_t *block = config_value(root, name);
-    if (!block) return STATUS_OK;
-    if (!json_is_object(block)) return error_set(error, STATUS_INPUT, "%s: %s is not an object", path, name);
-    if (!json_object_get(block, "rope_type") && !json_object_get(block, "type")) {
-        return error_set(error, STATUS_INPUT, "%s: %s has no rope_type; only \"default\" is supported", path, name);
-    }
-    return STATUS_OK;
-}
-
-static int family_find(const char *path, const json_t *root, const struct family **out, struct error *error) {
-    const char *name = json_string_value(config_value(root, "model_type"));
-    if (!name) {
-        return error_set(error, STATUS_INPUT, "%s: has no model_type; is it the config.json of a language model?",
-                         path);
-    }
-    char supported[256] = "";
-    for (size_t i = 0; i < COUNT(families); i++) {
-        if (strcmp(name, families[i].name) == 0) {
-            *out = &families[i];
-            return STATUS_OK;
-        }
-        size_t used = strlen(supported);
-        snprintf(supported + used, sizeof supported - used, "%s%s", i ? ", " : "", families[i].name);
-    }
-    return error_set(error, STATUS_INPUT, "%s: model_type \"%.60s\" is not supported; supported: %s", path, name,
-                     supported);
-}
-
-static int family_check(const char *path, const json_t *root, const struct family *family, struct error *error) {
-    int status = STATUS_OK;
-    for (const struct requirement *row = family->requirements; row->key && status == STATUS_OK; row++) {
-        status = requirement_check(path, root, row, error);
-    }
-    if (status == STATUS_OK) status = rope_block_check(path, root, "rope_scaling", error);
-    if (status == STATUS_OK) status = rope_block_check(path, root, "rope_parameters", error);
-    return status;
-}
-
-static int read_sizes(const char *path, const json_t *root, struct model_config *config, struct error *error) {
-    for (size_t i = 0; i < COUNT(size_ranges); i++) {
-        const struct size_range *range = &size_ranges[i];
-        const json_t *value = config_value(root, range->key);
-        if (!value && range->optional) continue;
-        if (!value) return error_set(error, STATUS_INPUT, "%s: has no %s", path, range->key);
-        if (!json_is_integer(value))
-            return error_set(error, STATUS_INPUT, "%s: %s is not an integer", path, range->key);
-        *size_of_config(config, range) = json_integer_value(value);
-    }
-    if (!config_value(root, "num_key_value_heads")) config->kv_heads = config->heads;
-    if (config_value(root, "head_dim") || config->heads <= 0) return STATUS_OK; /* config_check() sees to the latter */
-    if (config->hidden % config->heads != 0) {
-        return error_set(error, STATUS_INPUT,
-                         "%s: has no head_dim, and hidden_size (%" PRId64
-                         ") is not a multiple of num_attention_heads (%" PRId64 ")",
-                         path, config->hidden, config->heads);
-    }
-    config->head_width = config->hidden / config->heads;
-    return STATUS_OK;
-}
-
-/* Leaves *out as it is where the key is absent. */
-static int read_number(const char *path, const json_t *root, const char *key, double *out, struct error *error) {
-    const json_t *value = config_value(root, key);
-    if (value && !json_is_number(value)) return error_set(error, STATUS_INPUT, "%s: %s is not a number", path, key);
-    if (value) *out = json_number_value(value);
-    return STATUS_OK;
-}
-
-/* transformers 5 writes rope_theta into rope_parameters, older versions to the top level. */
-static int read_rope_theta(const char *path, const json_t *root, double *out, struct error *error) {
-    static const char *const keys[] = {"rope_theta", "rope_scaling.rope_theta", "rope_parameters.rope_theta"};
-    const char *seen = NULL;
-    for (size_t i = 0; i < COUNT(keys); i++) {
-        if (!config_value(root, keys[i])) continue;
-        double before = *out;
-        int status = read_number(path, root, keys[i], out, error);
-        if (status != STATUS_OK) return status;
-        if (seen && *out != before) {
-            return error_set(error, STATUS_INPUT, "%s: %s (%g) and %s (%g) contradict each other; remove one", path,
-                             seen, before, keys[i], *out);
-        }
-        seen = keys[i];
-    }
-    return STATUS_OK;
-}
-
-static int read_tied(const char *path, const json_t *root, bool *out, struct error *error) {
-    const json_t *value = config_value(root, "tie_word_embeddings");
-    if (value && !json_is_boolean(value)) {
-        return error_set(error, STATUS_INPUT, "%s: tie_word_embeddings is not true or false", path);
-    }
-    if (value) *out = json_is_true(value);
-    return STATUS_OK;
-}
-
-static int config_read(const char *path, const json_t *root, struct model_config *out, struct error *error) {
-    const struct family *family = NULL;
-    int status = family_find(path, root, &family, error);
-    if (status == STATUS_OK) status = family_check(path, root, family, error);
-    if (status != STATUS_OK) return status;
-
-    *out = (struct model_config){
-        .rope_theta = family->rope_theta, .norm_eps = family->norm_eps, .tied_embeddings = family->tied_embeddings};
-    snprintf(out->family, sizeof out->family, "%s", family->name);
-    status = read_sizes(path, root, out, error);
-    if (status == STATUS_OK) status = read_rope_theta(path, root, &out->rope_theta, error);
-    if (status == STATUS_OK) status = read_number(path, root, "rms_norm_eps", &out->norm_eps, error);
-    if (status == STATUS_OK) status = read_tied(path, root, &out->tied_embeddings, error);
-    if (status == STATUS_OK) status = config_check(path, out, error);
-    return status;
-}
-
-static int config_parse(const char *path, const unsigned char *text, size_t size, struct model_config *out,
-                        struct error *error) {
-    json_error_t reason;
-    json_t *root = json_loadb((const char *)text, size, JSON_REJECT_DUPLICATES, &reason);
-    if (!root && !reason.text[0]) return error_memory(error, (double)size, path); /* jansson's way to say so */
-    if (!root) {
-        return error_set(error, STATUS_INPUT, "%s:%d: is not valid JSON: %s; correct it", path, reason.line,
-                         reason.text);
-    }
-    int status = json_is_object(root) ? config_read(path, root, out, error)
-                                      : error_set(error, STATUS_INPUT, "%s: is not a JSON object; correct it", path);
-    json_decref(root);
-    return status;
-}
-
-/* ---- Matrices ---- */
-
-/* A matrix's sides, in terms of the configuration. */
-enum side { SIDE_NONE, SIDE_VOCABULARY, SIDE_HIDDEN, SIDE_INTERMEDIATE, SIDE_QUERY, SIDE_KEY };
-
-struct matrix {
-    const char *name; /* Hugging Face's, after "model.layers.N." where it is a layer's */
-    size_t field;     /* of struct model_layer or struct model */
-    enum side rows, columns;
-};
-
-static const struct matrix layer_matrices[] = {
-    {"input_layernorm.weight", offsetof(struct model_layer, attention_norm), SIDE_HIDDEN, SIDE_NONE},
-    {"self_attn.q_proj.weight", offsetof(struct model_layer, query), SIDE_QUERY, SIDE_HIDDEN},
-    {"self_attn.k_proj.weight", offsetof(struct model_layer, key), SIDE_KEY, SIDE_HIDDEN},
-    {"self_attn.v_proj.weight", offsetof(struct model_layer, value), SIDE_KEY, SIDE_HIDDEN},
-    {"self_attn.o_proj.weight", offsetof(struct model_layer, output), SIDE_HIDDEN, SIDE_QUERY},
-    {"post_attention_layernorm.weight", offsetof(struct model_layer, mlp_norm), SIDE_HIDDEN, SIDE_NONE},
-    {"mlp.gate_proj.weight", offsetof(struct model_layer, gate), SIDE_INTERMEDIATE, SIDE_HIDDEN},
-    {"mlp.up_proj.weight", offsetof(struct model_layer, up), SIDE_INTERMEDIATE, SIDE_HIDDEN},
-    {"mlp.down_proj.weight", offsetof(struct model_layer, down), SIDE_HIDDEN, SIDE_INTERMEDIATE},
-};
-
-/* The output matrix comes last: models with tied embeddings are without it. */
-static const struct matrix outer_matrices[] = {
-    {"model.embed_tokens.weight", offsetof(struct model, embedding), SIDE_VOCABULARY, SIDE_HIDDEN},
-    {"model.norm.weight", offsetof(struct model, norm), SIDE_HIDDEN, SIDE_NONE},
-    {"lm_head.weight", offsetof(struct model, logits), SIDE_VOCABULARY, SIDE_HIDDEN},
-};
-
-enum { LAYER_MATRICES = COUNT(layer_matrices), OUTER_MATRICES = COUNT(outer_matrices) };
+/* ---- Where everything comes from and goes to ---- */
 
 static int64_t side_length(const struct model_config *config, enum side side) {
+    int64_t query = config->heads * config->head_width, key = config->kv_heads * config->head_width;
     switch (side) {
+    case SIDE_NONE:
+        return 0;
     case SIDE_VOCABULARY:
         return config->vocabulary;
     case SIDE_HIDDEN:
         return config->hidden;
     case SIDE_INTERMEDIATE:
         return config->intermediate;
+    case SIDE_TWO_INTERMEDIATE:
+        return 2 * config->intermediate;
+    case SIDE_HEAD:
+        return config->head_width;
     case SIDE_QUERY:
-        return config->heads * config->head_width;
+        return query;
     case SIDE_KEY:
-        return config->kv_heads * config->head_width;
-    case SIDE_NONE:
-        break;
+        return key;
+    case SIDE_QUERY_KEY:
+        return query + key;
+    case SIDE_QUERY_TWO_KEY:
+        return query + 2 * key;
     }
-    return 1;
+    return 0;
 }
 
-/* One matrix of one model. */
+static bool condition_holds(const struct model_config *config, enum condition condition) {
+    switch (condition) {
+    case ALWAYS:
+        return true;
+    case IF_QKV_BIAS:
+        return config->qkv_bias;
+    case IF_OUTPUT_BIAS:
+        return config->output_bias;
+    case IF_MLP_BIAS:
+        return config->mlp_bias;
+    case IF_HEAD_NORMS:
+        return config->head_norms;
+    case UNLESS_TIED:
+        return !config->tied_embeddings;
+    }
+    return false;
+}
+
+/* A vector or matrix of one model. */
 struct slot {
-    char name[96];
-    int rank;
+    char name[96]; /* of its tensor */
+    bool is_matrix;
+    int64_t rows, columns; /* 1 column: a vector */
+    int64_t first;         /* of the tensor's rows */
+    int rank;              /* of the tensor, and its shape */
     int64_t shape[2];
-    int64_t count; /* product of the shape */
-    const struct matrix *matrix;
+    size_t field;  /* of struct model_layer or struct model */
     int64_t layer; /* -1: the model's own */
 };
 
-static int64_t slot_count(const struct model_config *config) {
-    return config->layers * LAYER_MATRICES + OUTER_MATRICES - (config->tied_embeddings ? 1 : 0);
-}
+/* A walk over all slots, in the order in which they lie in memory: begins as {.config = ...}. */
+struct slots {
+    const struct model_config *config;
+    int64_t layer;
+    size_t row;
+};
 
-static void slot_describe(const struct model_config *config, int64_t index, struct slot *out) {
-    int64_t outer = index - config->layers * LAYER_MATRICES;
-    out->layer = outer < 0 ? index / LAYER_MATRICES : -1;
-    out->matrix = outer < 0 ? &layer_matrices[index % LAYER_MATRICES] : &outer_matrices[outer];
-    if (outer < 0) {
-        snprintf(out->name, sizeof out->name, "model.layers.%" PRId64 ".%s", out->layer, out->matrix->name);
+static void slot_describe(const struct model_config *config, const struct family_tensor *tensor, int64_t layer,
+                          struct slot *out) {
+    out->is_matrix = tensor->columns != SIDE_NONE;
+    out->rows = side_length(config, tensor->rows);
+    out->columns = out->is_matrix ? side_length(config, tensor->columns) : 1;
+    out->first = side_length(config, tensor->first);
+    out->rank = out->is_matrix ? 2 : 1;
+    out->shape[0] = tensor->tensor_rows == SIDE_NONE ? out->rows : side_length(config, tensor->tensor_rows);
+    out->shape[1] = out->columns;
+    out->field = tensor->field;
+    out->layer = layer;
+    if (layer < 0) {
+        snprintf(out->name, sizeof out->name, "%s", tensor->name);
     } else {
-        snprintf(out->name, sizeof out->name, "%s", out->matrix->name);
+        snprintf(out->name, sizeof out->name, "model.layers.%" PRId64 ".%s", layer, tensor->name);
     }
-    out->rank = out->matrix->columns == SIDE_NONE ? 1 : 2;
-    out->shape[0] = side_length(config, out->matrix->rows);
-    out->shape[1] = side_length(config, out->matrix->columns);
-    out->count = out->shape[0] * out->shape[1];
 }
 
-/* Where the model keeps the pointer to that matrix. */
-static float **slot_pointer(struct model *model, const struct slot *slot) {
+/* False when there are no more. */
+static bool slot_next(struct slots *walk, struct slot *out) {
+    const struct model_config *config = walk->config;
+    const struct family_tensor *tensors = family_find(config->family)->tensors;
+    while (walk->layer <= config->layers) {
+        bool outer = walk->layer == config->layers; /* they come last */
+        const struct family_tensor *tensor = (outer ? family_outer_tensors : tensors) + walk->row;
+        if (!tensor->name) {
+            walk->layer++;
+            walk->row = 0;
+            continue;
+        }
+        walk->row++;
+        if (!condition_holds(config, tensor->condition)) continue;
+        slot_describe(config, tensor, outer ? -1 : walk->layer, out);
+        return true;
+    }
+    return false;
+}
+
+/* Where the model keeps it: a struct matrix or a float *. */
+static void *slot_place(struct model *model, const struct slot *slot) {
     char *base = slot->layer < 0 ? (char *)model : (char *)&model->layers[slot->layer];
-    return (float **)(base + slot->matrix->field);
+    return base + slot->field;
 }
 
 /* ---- The model in memory ---- */
 
-enum { ALIGNMENT = 64, ALIGNED_FLOATS = ALIGNMENT / sizeof(float) };
-
-/* What a matrix takes of the storage, so that the next begins aligned as well. */
-static int64_t slot_room(const struct slot *slot) {
-    return (slot->count + ALIGNED_FLOATS - 1) / ALIGNED_FLOATS * ALIGNED_FLOATS;
+/* What a slot takes of the storage, so that the next begins aligned as well. */
+static size_t slot_bytes(const struct kernels *kernels, const struct slot *slot) {
+    size_t bytes =
+        slot->is_matrix ? kernels->matrix_bytes(slot->rows, slot->columns) : (size_t)slot->rows * sizeof(float);
+    return (bytes + KERNELS_ALIGNMENT - 1) / KERNELS_ALIGNMENT * KERNELS_ALIGNMENT;
 }
 
-/* Within size_ranges a layer's matrices have at most 2^42 numbers each (query width or intermediate
- * x hidden), the nine of them less than 2^46, 2^12 layers less than 2^58, and embedding and output
- * matrix 2^44 each: the sum stays far below 2^63, in bytes as well. */
-static int64_t storage_floats(const struct model_config *config) {
+/* Within the bounds of model_config_check() a layer's matrices have at most 2^42 numbers each (query
+ * width or intermediate x hidden), the seven of them less than 2^45, 2^12 layers less than 2^57, and
+ * embedding and output matrix 2^44 each: with padding to PACK_ROWS rows and 4 bytes a number the sum
+ * stays far below 2^63. */
+static size_t storage_bytes(const struct model_config *config, const struct kernels *kernels) {
+    struct slots walk = {.config = config};
     struct slot slot;
-    int64_t total = 0;
-    for (int64_t i = 0; i < slot_count(config); i++) {
-        slot_describe(config, i, &slot);
-        total += slot_room(&slot);
-    }
+    size_t total = 0;
+    while (slot_next(&walk, &slot)) total += slot_bytes(kernels, &slot);
     return total;
 }
 
 static void storage_divide(struct model *model) {
+    struct slots walk = {.config = &model->config};
     struct slot slot;
-    float *next = model->storage;
-    for (int64_t i = 0; i < slot_count(&model->config); i++) {
-        slot_describe(&model->config, i, &slot);
-        *slot_pointer(model, &slot) = next;
-        next += slot_room(&slot);
+    unsigned char *next = model->storage;
+    while (slot_next(&walk, &slot)) {
+        if (slot.is_matrix) {
+            struct matrix *matrix = slot_place(model, &slot);
+            *matrix = (struct matrix){.outputs = slot.rows, .inputs = slot.columns, .data = next};
+        } else {
+            float **vector = slot_place(model, &slot);
+            *vector = (float *)(void *)next;
+        }
+        next += slot_bytes(model->kernels, &slot);
     }
     if (model->config.tied_embeddings) model->logits = model->embedding;
 }
 
-int model_create(const struct model_config *config, struct model **out, struct error *error) {
-    int status = config_check("model", config, error);
-    if (status != STATUS_OK) return status;
-
-    size_t bytes = (size_t)storage_floats(config) * sizeof(float);
+static int model_allocate(const struct model_config *config, const struct kernels *kernels, struct model **out,
+                          struct error *error) {
+    size_t bytes = storage_bytes(config, kernels);
     struct model *model = calloc(1, sizeof *model);
     if (!model) return error_memory(error, sizeof *model, "the model");
     model->config = *config;
+    model->kernels = kernels;
     model->layers = calloc((size_t)config->layers, sizeof *model->layers);
-    model->storage = aligned_alloc(ALIGNMENT, bytes);
+    model->storage = aligned_alloc(KERNELS_ALIGNMENT, bytes);
     if (!model->layers || !model->storage) {
         model_free(model);
         return error_memory(error, (double)bytes, "the model's weights");
@@ -420,24 +184,78 @@ void model_free(struct model *model) {
     free(model);
 }
 
-/* ---- The weights' file ---- */
+/* ---- Packing ---- */
 
-static int path_join(char out[PATH_MAX], const char *dir, const char *name, struct error *error) {
-    int length = snprintf(out, PATH_MAX, "%s/%s", dir, name);
-    if (length >= 0 && length < PATH_MAX) return STATUS_OK;
-    return error_set(error, STATUS_INPUT, "%.100s...: the path is too long", dir);
+enum { BUFFER_BYTES = 1 << 22 }; /* of rows on their way into a packed matrix, if so many fit */
+
+/* Rows read and packed at a time. */
+static int64_t block_rows(const struct slot *slot) {
+    int64_t fit = BUFFER_BYTES / ((int64_t)sizeof(float) * slot->columns) / PACK_ROWS * PACK_ROWS;
+    int64_t rows = fit > 0 ? fit : PACK_ROWS;
+    return rows < slot->rows ? rows : slot->rows;
 }
 
-static int weights_open(const char *dir, const char *path, struct safetensors **out, struct error *error) {
-    char index[PATH_MAX];
-    int status = path_join(index, dir, "model.safetensors.index.json", error);
-    if (status != STATUS_OK) return status;
-    if (access(path, F_OK) != 0 && access(index, F_OK) == 0) {
-        return error_set(error, STATUS_INPUT,
-                         "%s: sharded weights are not supported; save the model again as one model.safetensors", index);
+/* The largest such block of all matrices, in bytes. */
+static size_t buffer_bytes(const struct model_config *config) {
+    struct slots walk = {.config = config};
+    struct slot slot;
+    size_t most = 0;
+    while (slot_next(&walk, &slot)) {
+        size_t bytes = slot.is_matrix ? (size_t)(block_rows(&slot) * slot.columns) * sizeof(float) : 0;
+        if (bytes > most) most = bytes;
     }
-    return safetensors_open(path, out, error);
+    return most;
 }
+
+static int fill_matrix(struct model *model, const struct slot *slot, const struct weight_source *source, float *buffer,
+                       struct error *error) {
+    struct matrix *matrix = slot_place(model, slot);
+    int64_t step = block_rows(slot);
+    for (int64_t row = 0; row < slot->rows; row += step) {
+        int64_t rows = slot->rows - row < step ? slot->rows - row : step;
+        int status = source->read(source->state, slot->name, slot->first + row, rows, slot->columns, buffer, error);
+        if (status != STATUS_OK) return status;
+        model->kernels->pack(matrix, buffer, row, rows);
+    }
+    return STATUS_OK;
+}
+
+static int fill(struct model *model, const struct weight_source *source, float *buffer, struct error *error) {
+    struct slots walk = {.config = &model->config};
+    struct slot slot;
+    int status = STATUS_OK;
+    while (status == STATUS_OK && slot_next(&walk, &slot)) {
+        if (slot.is_matrix) {
+            status = fill_matrix(model, &slot, source, buffer, error);
+        } else {
+            float **vector = slot_place(model, &slot);
+            status = source->read(source->state, slot.name, slot.first, slot.rows, 1, *vector, error);
+        }
+    }
+    return status;
+}
+
+int model_build(const struct model_config *config, const struct kernels *kernels, const struct weight_source *source,
+                struct model **out, struct error *error) {
+    struct model *model = NULL;
+    int status = model_config_check("model", config, error);
+    if (status == STATUS_OK) status = model_allocate(config, kernels, &model, error);
+    if (status != STATUS_OK) return status;
+
+    size_t bytes = buffer_bytes(config);
+    float *buffer = malloc(bytes);
+    status = buffer ? fill(model, source, buffer, error)
+                    : error_memory(error, (double)bytes, "weights on their way into the model");
+    free(buffer);
+    if (status != STATUS_OK) {
+        model_free(model);
+        return status;
+    }
+    *out = model;
+    return STATUS_OK;
+}
+
+/* ---- The weights' files ---- */
 
 /* "[2, 3]". */
 static const char *shape_text(char *out, size_t size, int rank, const int64_t *shape) {
@@ -455,75 +273,96 @@ static bool shapes_equal(const struct slot *slot, const struct tensor *tensor) {
 }
 
 /* All tensors are there and have the shapes that config.json asks for. From here on the sizes of
- * the model are bounded by the size of the file. */
-static int weights_check(const char *path, const struct safetensors *weights, const struct model_config *config,
-                         struct error *error) {
+ * the model are bounded by the size of the files. */
+static int weights_check(const struct weights *weights, const struct model_config *config, struct error *error) {
+    struct slots walk = {.config = config};
     struct slot slot;
     char wanted[64], found[128]; /* at most two and four numbers of 19 digits */
-    for (int64_t i = 0; i < slot_count(config); i++) {
-        slot_describe(config, i, &slot);
-        const struct tensor *tensor = safetensors_find(weights, slot.name);
+    while (slot_next(&walk, &slot)) {
+        const struct tensor *tensor = weights_find(weights, slot.name);
         shape_text(wanted, sizeof wanted, slot.rank, slot.shape);
         if (!tensor) {
             return error_set(error, STATUS_INPUT,
                              "%s: has no tensor '%s', which config.json wants with shape %s; fetch both files again",
-                             path, slot.name, wanted);
+                             weights_path(weights), slot.name, wanted);
         }
         if (!shapes_equal(&slot, tensor)) {
             return error_set(error, STATUS_INPUT,
                              "%s: tensor '%s' has shape %s, config.json wants %s; the two files do not belong together",
-                             path, slot.name, shape_text(found, sizeof found, tensor->rank, tensor->shape), wanted);
+                             weights_path(weights), slot.name,
+                             shape_text(found, sizeof found, tensor->rank, tensor->shape), wanted);
         }
     }
     return STATUS_OK;
 }
 
-static void weights_copy(const struct safetensors *weights, struct model *model) {
+static bool matrices_are_bf16(const struct weights *weights, const struct model_config *config) {
+    struct slots walk = {.config = config};
     struct slot slot;
-    for (int64_t i = 0; i < slot_count(&model->config); i++) {
-        slot_describe(&model->config, i, &slot);
-        tensor_to_f32(safetensors_find(weights, slot.name), *slot_pointer(model, &slot));
+    while (slot_next(&walk, &slot)) {
+        if (slot.is_matrix && weights_find(weights, slot.name)->type != NUMBER_BF16) return false;
     }
+    return true;
 }
 
-static int fingerprint(const unsigned char *config, size_t config_size, const struct safetensors *weights,
-                       uint64_t *out, struct error *error) {
-    XXH3_state_t *state = XXH3_createState();
-    if (!state) return error_set(error, STATUS_FAILED, "out of memory for the model's fingerprint");
-    size_t size;
-    const void *bytes = safetensors_bytes(weights, &size);
-    XXH3_64bits_reset(state);
-    XXH3_64bits_update(state, config, config_size);
-    XXH3_64bits_update(state, bytes, size);
-    *out = XXH3_64bits_digest(state);
-    XXH3_freeState(state);
+static int choose_kernels(enum model_type type, const struct weights *weights, const struct model_config *config,
+                          const struct kernels **out, struct error *error) {
+    bool bf16 =
+        type == MODEL_BF16 || (type == MODEL_AUTO && kernels_bf16_is_fast() && matrices_are_bf16(weights, config));
+    return kernels_choose(bf16 ? NUMBER_BF16 : NUMBER_F32, out, error);
+}
+
+/* A weight_source of files that weights_check() has passed. */
+static int read_weights(void *state, const char *name, int64_t first, int64_t rows, int64_t columns, float *out,
+                        struct error *error) {
+    (void)columns, (void)error;
+    const struct weights *weights = state;
+    tensor_rows_to_f32(weights_find(weights, name), first, rows, out);
     return STATUS_OK;
 }
 
-int model_load(const char *dir, struct model **out, struct error *error) {
-    char config_path[PATH_MAX], weights_path[PATH_MAX];
+/* ---- A model's folder ---- */
+
+/* config.json's text, which the caller frees, and what it says. */
+static int config_load(const char *dir, unsigned char **text, size_t *size, struct model_config *out,
+                       struct error *error) {
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof path, "%s/config.json", dir);
+    if (length < 0 || length >= (int)sizeof path) {
+        return error_set(error, STATUS_INPUT, "%.100s...: the path is too long", dir);
+    }
+    int status = file_read(path, text, size, error);
+    return status == STATUS_OK ? model_config_parse(path, *text, *size, out, error) : status;
+}
+
+int model_read_config(const char *dir, struct model_config *out, struct error *error) {
+    unsigned char *text = NULL;
+    size_t size = 0;
+    int status = config_load(dir, &text, &size, out, error);
+    free(text);
+    return status;
+}
+
+int model_load(const char *dir, enum model_type type, struct model **out, struct error *error) {
     unsigned char *text = NULL; /* config.json */
     size_t text_size = 0;
+    uint64_t fingerprint = 0;
     struct model_config config = {0};
-    struct safetensors *weights = NULL;
-    struct model *model = NULL;
+    struct weights *weights = NULL;
+    const struct kernels *kernels = NULL;
 
-    int status = path_join(config_path, dir, "config.json", error);
-    if (status == STATUS_OK) status = path_join(weights_path, dir, "model.safetensors", error);
-    if (status == STATUS_OK) status = file_read(config_path, &text, &text_size, error);
-    if (status == STATUS_OK) status = config_parse(config_path, text, text_size, &config, error);
-    if (status == STATUS_OK) status = weights_open(dir, weights_path, &weights, error);
-    if (status == STATUS_OK) status = weights_check(weights_path, weights, &config, error);
-    if (status == STATUS_OK) status = model_create(&config, &model, error);
-    if (status == STATUS_OK) status = fingerprint(text, text_size, weights, &model->fingerprint, error);
-    if (status == STATUS_OK) weights_copy(weights, model);
-
-    safetensors_close(weights);
-    free(text);
-    if (status != STATUS_OK) {
-        model_free(model);
-        return status;
+    int status = config_load(dir, &text, &text_size, &config, error);
+    if (status == STATUS_OK) status = weights_open(dir, &weights, error);
+    if (status == STATUS_OK) status = weights_check(weights, &config, error);
+    if (status == STATUS_OK) status = choose_kernels(type, weights, &config, &kernels, error);
+    if (status == STATUS_OK) status = weights_fingerprint(weights, text, text_size, &fingerprint, error);
+    if (status == STATUS_OK) {
+        const struct weight_source source = {.state = weights, .read = read_weights};
+        status = model_build(&config, kernels, &source, out, error);
     }
-    *out = model;
-    return STATUS_OK;
+    if (status == STATUS_OK) (*out)->fingerprint = fingerprint;
+
+    weights_close(weights);
+    free(text);
+    return status;
 }

@@ -1,5 +1,6 @@
 #include "eval/safetensors.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -13,7 +14,7 @@
 
 #include "eval/file.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are copied as they lie in the file");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the header's length is copied as it lies in the file");
 
 enum { LENGTH_BYTES = 8 };                 /* of the header length at the beginning of the file */
 enum { HEADER_MAX_BYTES = 100 * 1000000 }; /* the format's own limit */
@@ -26,20 +27,14 @@ struct safetensors {
     size_t count;
 };
 
-/* ---- Number types ---- */
+/* ---- Tensors ---- */
 
-static const struct {
-    const char *name;
-    int64_t size; /* bytes */
-} number_types[] = {
-    [NUMBER_F32] = {"F32", 4},
-    [NUMBER_F16] = {"F16", 2},
-    [NUMBER_BF16] = {"BF16", 2},
-};
+/* As the format writes number types. */
+static const char *const dtypes[] = {[NUMBER_F32] = "F32", [NUMBER_F16] = "F16", [NUMBER_BF16] = "BF16"};
 
-static bool number_type_parse(const char *name, enum number_type *out) {
-    for (size_t i = 0; i < sizeof number_types / sizeof *number_types; i++) {
-        if (strcmp(name, number_types[i].name) == 0) {
+static bool dtype_of_name(const char *name, enum number_type *out) {
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
+        if (strcmp(name, dtypes[i]) == 0) {
             *out = (enum number_type)i;
             return true;
         }
@@ -47,45 +42,16 @@ static bool number_type_parse(const char *name, enum number_type *out) {
     return false;
 }
 
-static int64_t tensor_bytes(const struct tensor *tensor) { return tensor->count * number_types[tensor->type].size; }
+static int64_t tensor_bytes(const struct tensor *tensor) { return tensor->count * (int64_t)number_bytes(tensor->type); }
 
-static float float_of_bits(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-/* F16 is 1 sign, 5 exponent (bias 15) and 10 fraction bits; f32 is 1, 8 (bias 127) and 23. */
-static uint32_t f32_bits_of_f16(uint16_t half) {
-    uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
-    uint32_t exponent = (half >> 10) & 0x1fu;
-    uint32_t fraction = half & 0x3ffu;
-    if (exponent == 0x1f) return sign | 0x7f800000u | fraction << 13; /* infinite, not a number */
-    if (exponent == 0 && fraction == 0) return sign;
-    if (exponent == 0) {
-        /* Subnormal: fraction x 2^-24. f32 holds it as a normal number, with the leading bit implied. */
-        exponent = 1;
-        while (!(fraction & 0x400u)) {
-            fraction <<= 1;
-            exponent--;
-        }
-        fraction &= 0x3ffu;
-    }
-    return sign | (exponent + (127 - 15)) << 23 | fraction << 13;
-}
-
-void tensor_to_f32(const struct tensor *tensor, float *out) {
+void tensor_rows_to_f32(const struct tensor *tensor, int64_t first, int64_t rows, float *out) {
+    int64_t width = 1; /* of a row */
+    for (int i = 1; i < tensor->rank; i++) width *= tensor->shape[i];
+    assert(first >= 0 && rows >= 0 && first <= (tensor->rank > 0 ? tensor->shape[0] : 1) - rows);
     if (tensor->count == 0) return;
-    if (tensor->type == NUMBER_F32) {
-        memcpy(out, tensor->data, (size_t)tensor_bytes(tensor));
-        return;
-    }
     const unsigned char *data = tensor->data;
-    for (int64_t i = 0; i < tensor->count; i++) {
-        uint16_t half;
-        memcpy(&half, data + 2 * i, sizeof half);
-        out[i] = float_of_bits(tensor->type == NUMBER_F16 ? f32_bits_of_f16(half) : (uint32_t)half << 16);
-    }
+    size_t offset = (size_t)(first * width) * number_bytes(tensor->type);
+    numbers_to_f32(out, data + offset, tensor->type, rows * width);
 }
 
 /* ---- One entry of the header ---- */
@@ -111,7 +77,7 @@ __attribute__((format(printf, 3, 4))) static int refuse(const struct place *plac
 static int dtype_parse(const struct place *place, const json_t *entry, struct tensor *out, struct error *error) {
     const char *name = json_string_value(json_object_get(entry, "dtype"));
     if (!name) return refuse(place, error, "has no 'dtype'; fetch or convert the file again");
-    if (!number_type_parse(name, &out->type)) {
+    if (!dtype_of_name(name, &out->type)) {
         return refuse(place, error, "number type '%.40s' is not supported; convert it to F32, F16 or BF16", name);
     }
     return STATUS_OK;
@@ -155,11 +121,11 @@ static int offsets_parse(const struct place *place, const json_t *entry, struct 
                       begin, end, place->data_bytes);
     }
     int64_t bytes;
-    if (__builtin_mul_overflow(out->count, number_types[out->type].size, &bytes) || bytes != end - begin) {
+    if (__builtin_mul_overflow(out->count, (int64_t)number_bytes(out->type), &bytes) || bytes != end - begin) {
         return refuse(place, error,
                       "data_offsets span %" PRId64 " bytes, but its shape holds %" PRId64
                       " numbers of type %s; the file is damaged, fetch it again",
-                      end - begin, out->count, number_types[out->type].name);
+                      end - begin, out->count, dtypes[out->type]);
     }
     out->data = place->data + begin;
     return STATUS_OK;

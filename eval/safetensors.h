@@ -11,8 +11,7 @@
 #include <stdint.h>
 
 #include "eval/error.h"
-
-enum number_type { NUMBER_F32, NUMBER_F16, NUMBER_BF16 };
+#include "eval/number.h"
 
 enum { TENSOR_MAX_RANK = 4 };
 
@@ -42,7 +41,9 @@ const struct tensor *safetensors_find(const struct safetensors *file, const char
 /* The bytes mapped, header included, for fingerprints. */
 const void *safetensors_bytes(const struct safetensors *file, size_t *size);
 
-/* out[tensor->count]: the tensor's numbers as f32; exact for all three types. */
-void tensor_to_f32(const struct tensor *tensor, float *out);
+/* out[rows][numbers in a row]: rows first..first+rows-1 of the tensor as f32; exact for all three
+ * types. Rows are what the first dimension counts; a tensor without dimensions is one row of one
+ * number. A huge tensor need so never be whole in f32. */
+void tensor_rows_to_f32(const struct tensor *tensor, int64_t first, int64_t rows, float *out);
 
 #endif

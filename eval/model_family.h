@@ -1,0 +1,97 @@
+/* The families of models that can be read: what config.json means for each, and where each keeps its
+ * tensors. Facts of transformers 5.23's configuration and modeling classes. A family is a row of the
+ * table in model_family.c.
+ */
+#ifndef LONGROPE_EVAL_MODEL_FAMILY_H
+#define LONGROPE_EVAL_MODEL_FAMILY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "eval/rope.h"
+
+/* ---- config.json ---- */
+
+/* A key of config.json that may have one value only, given as JSON text. Absent or null, it has it. */
+struct family_requirement {
+    const char *key;
+    const char *value;
+};
+
+/* A flag of struct model_config, and the key of config.json that tells it. */
+struct family_flag {
+    size_t field;    /* of struct model_config */
+    const char *key; /* NULL: the value is always the one here */
+    bool value;      /* where config.json is silent */
+};
+
+/* A name that rope_scaling may give a type by, besides rope_type_name()'s. */
+struct family_rope_name {
+    const char *name;
+    enum rope_type type;
+};
+
+/* ---- Tensors ---- */
+
+/* Sides of tensors, in terms of the configuration. */
+enum side {
+    SIDE_NONE, /* 0 where rows begin, 1 where columns are counted: a vector's */
+    SIDE_VOCABULARY,
+    SIDE_HIDDEN,
+    SIDE_INTERMEDIATE,
+    SIDE_TWO_INTERMEDIATE,
+    SIDE_HEAD,
+    SIDE_QUERY,         /* heads of them */
+    SIDE_KEY,           /* kv_heads */
+    SIDE_QUERY_KEY,     /* both */
+    SIDE_QUERY_TWO_KEY, /* those and the values */
+};
+
+/* When a model has a tensor. */
+enum condition { ALWAYS, IF_QKV_BIAS, IF_OUTPUT_BIAS, IF_MLP_BIAS, IF_HEAD_NORMS, UNLESS_TIED };
+
+/* Where a vector or matrix of the model comes from: rows first..first+rows-1 of a tensor
+ * [tensor_rows][columns]. */
+struct family_tensor {
+    const char *name; /* Hugging Face's, after "model.layers.N." where it is a layer's */
+    size_t field;     /* of struct model_layer or struct model: float * without columns, else struct matrix */
+    enum side rows, columns;
+    enum side first;       /* SIDE_NONE: 0 */
+    enum side tensor_rows; /* SIDE_NONE: all of them are `rows` */
+    enum condition condition;
+};
+
+/* ---- Families ---- */
+
+/* Lists end in an entry without a name or key; a flag's list in one whose field is FAMILY_FLAGS_END. */
+#define FAMILY_FLAGS_END SIZE_MAX
+
+struct family {
+    const char *name; /* model_type of config.json */
+    const struct family_requirement *requirements;
+    const struct family_flag *flags;
+    const struct family_tensor *tensors; /* of a layer */
+    unsigned rope_types;                 /* bit 1 << enum rope_type: the family knows it */
+    const struct family_rope_name *rope_names;
+    bool slides;     /* sliding_window is heeded */
+    bool turns_part; /* so is partial_rotary_factor */
+    /* Where config.json is silent: */
+    double norm_eps;
+    int64_t kv_heads;        /* 0: as many as query heads */
+    int64_t head_width;      /* 0: hidden / heads */
+    int64_t sliding_window;  /* 0: none */
+    int64_t original_length; /* top-level original_max_position_embeddings; 0: there is none */
+};
+
+/* The families, and how many. */
+extern const struct family families[];
+extern const size_t family_count;
+
+/* The tensors of no layer, of every family. */
+extern const struct family_tensor family_outer_tensors[];
+
+/* The family of that name, or NULL. */
+const struct family *family_find(const char *name);
+
+#endif
