@@ -1,86 +1,114 @@
 #include "eval/forward.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    BLOCK_ROWS = 128, /* rows that a thread takes through a layer at a time; part of the result's bits */
-    ALIGNMENT = 64
+    BLOCK_ROWS = FORWARD_BLOCK_ROWS,
+    KEY_ROWS = 3 * PACK_ROWS, /* rows whose keys and values a thread makes at a time */
+    MOST_ROWS = KEY_ROWS,     /* the larger of the two */
+    NO_LAYER = -1
 };
 
-/* What one thread needs for one block of rows. */
+/* What one thread needs for one block of rows. "Numbers" are operands of products: see kernels.h. */
 struct workspace {
-    float *normed;    /* [BLOCK_ROWS][hidden] */
-    float *query;     /* [BLOCK_ROWS][heads * head_width] */
-    float *attended;  /* [BLOCK_ROWS][heads * head_width] */
-    float *gate, *up; /* [BLOCK_ROWS][intermediate] each */
-    float *logits;    /* [BLOCK_ROWS][vocabulary] */
-    float *scratch;   /* attention's, for windows up to the forward's capacity */
+    float *normed;       /* [MOST_ROWS][hidden] */
+    void *operand;       /* [MOST_ROWS] of numbers, the widest row that goes into a product */
+    float *query;        /* [BLOCK_ROWS][heads * head_width] */
+    void *query_numbers; /* [BLOCK_ROWS][heads] of numbers, head_width wide */
+    float *attended;     /* [BLOCK_ROWS][heads * head_width] */
+    float *key, *value;  /* [KEY_ROWS][kv_heads * head_width] */
+    float *gate, *up;    /* [BLOCK_ROWS][intermediate] */
+    float *logits;       /* [BLOCK_ROWS][vocabulary] */
+    void *scratch;       /* attention's, for windows up to the forward's capacity */
+};
+
+/* Queries, keys and values of the first layer before they are rotated. They depend on the token and on
+ * nothing else, not on the table nor on the token's position, so each token's are computed once. */
+struct first_layer {
+    int64_t count, room;
+    int64_t *index;             /* [vocabulary]: the token's row below, or -1 */
+    int32_t *tokens;            /* [room]: the token of each row */
+    float *query, *key, *value; /* [room][heads or kv_heads * head_width] */
 };
 
 struct forward {
     const struct model *model;
     const struct kernels *kernels;
-    const volatile sig_atomic_t *stop;
+    struct forward_options options;
     int threads;
 
     int64_t capacity;             /* rows that the buffers hold */
     float *stream;                /* [capacity][hidden]: the residual stream */
-    float *key, *value;           /* [capacity][kv_heads * head_width]: of the layer at hand */
-    float *cos, *sin;             /* [capacity][pairs]: rows of the table at hand, times its attention factor */
+    struct key_values kv;         /* of the layer at hand, for `capacity` tokens */
+    float *cos, *sin;             /* [capacity][pairs]: rows of the table at hand, times its attention factors */
     struct workspace *workspaces; /* [threads] */
+    struct first_layer first;
 
     struct rope_table table; /* the one that cos and sin were made of */
     int64_t table_rows;      /* rows of them that are valid */
+
+    double work, work_done;    /* of the pass at hand, in multiply-adds */
+    _Atomic int64_t bad_layer; /* the first after which the stream was not finite, or NO_LAYER; the
+                                * embedding counts as layer 0, the model's first layer as 1 */
 };
 
-static float *floats(int64_t count) {
-    size_t bytes = ((size_t)count * sizeof(float) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    return aligned_alloc(ALIGNMENT, bytes ? bytes : ALIGNMENT);
+/* ---- Buffers ---- */
+
+static void *aligned(size_t bytes) {
+    return aligned_alloc(KERNELS_ALIGNMENT, (bytes / KERNELS_ALIGNMENT + 1) * KERNELS_ALIGNMENT);
 }
 
-static struct attention_shape shape_of(const struct model_config *config, int64_t first, int64_t rows) {
-    return (struct attention_shape){.first = first,
-                                    .rows = rows,
-                                    .heads = config->heads,
-                                    .kv_heads = config->kv_heads,
-                                    .width = config->head_width};
+static float *floats(int64_t count) { return aligned((size_t)count * sizeof(float)); }
+
+/* Room for rows of numbers that are `width` wide. */
+static void *numbers(const struct kernels *kernels, int64_t rows, int64_t width) {
+    return aligned((size_t)rows * kernels->row_bytes(width));
 }
 
-static void free_workspace(struct workspace *w) {
-    free(w->normed), free(w->query), free(w->attended), free(w->gate), free(w->up), free(w->logits), free(w->scratch);
+static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+
+static void workspace_free(struct workspace *w) {
+    free(w->normed), free(w->operand), free(w->query), free(w->query_numbers), free(w->attended);
+    free(w->key), free(w->value), free(w->gate), free(w->up), free(w->logits), free(w->scratch);
 }
 
-static bool make_workspace(struct workspace *w, const struct model_config *config) {
-    int64_t query_width = config->heads * config->head_width;
+static bool workspace_make(struct workspace *w, const struct model *model) {
+    const struct model_config *c = &model->config;
+    int64_t query_width = c->heads * c->head_width, kv_width = c->kv_heads * c->head_width;
     *w = (struct workspace){
-        .normed = floats(BLOCK_ROWS * config->hidden),
+        .normed = floats(MOST_ROWS * c->hidden),
+        .operand = numbers(model->kernels, MOST_ROWS, most(most(c->hidden, query_width), c->intermediate)),
         .query = floats(BLOCK_ROWS * query_width),
+        .query_numbers = numbers(model->kernels, BLOCK_ROWS * c->heads, c->head_width),
         .attended = floats(BLOCK_ROWS * query_width),
-        .gate = floats(BLOCK_ROWS * config->intermediate),
-        .up = floats(BLOCK_ROWS * config->intermediate),
-        .logits = floats(BLOCK_ROWS * config->vocabulary),
+        .key = floats(KEY_ROWS * kv_width),
+        .value = floats(KEY_ROWS * kv_width),
+        .gate = floats(BLOCK_ROWS * c->intermediate),
+        .up = floats(BLOCK_ROWS * c->intermediate),
+        .logits = floats(BLOCK_ROWS * c->vocabulary),
     };
-    return w->normed && w->query && w->attended && w->gate && w->up && w->logits;
+    return w->normed && w->operand && w->query && w->query_numbers && w->attended && w->key && w->value && w->gate &&
+           w->up && w->logits;
 }
 
 int forward_new(const struct model *model, const struct forward_options *options, struct forward **out,
                 struct error *error) {
-    const struct kernels *kernels = options->kernels;
-    if (!kernels) {
-        int status = kernels_choose(&kernels, error);
-        if (status != STATUS_OK) return status;
-    }
     struct forward *f = calloc(1, sizeof *f);
     int threads = options->threads > 0 ? options->threads : omp_get_max_threads();
-    if (f) f->workspaces = calloc((size_t)threads, sizeof *f->workspaces);
-    bool made = f && f->workspaces;
+    if (f) {
+        f->workspaces = calloc((size_t)threads, sizeof *f->workspaces);
+        f->first.index = malloc((size_t)model->config.vocabulary * sizeof *f->first.index);
+    }
+    bool made = f && f->workspaces && f->first.index;
     if (made) {
-        f->model = model, f->kernels = kernels, f->stop = options->stop, f->threads = threads;
-        for (int t = 0; t < threads; t++) made = make_workspace(&f->workspaces[t], &model->config) && made;
+        f->model = model, f->kernels = model->kernels, f->options = *options, f->threads = threads;
+        for (int64_t t = 0; t < model->config.vocabulary; t++) f->first.index[t] = -1;
+        for (int t = 0; t < threads; t++) made = workspace_make(&f->workspaces[t], model) && made;
     }
     if (!made) {
         forward_free(f);
@@ -92,42 +120,45 @@ int forward_new(const struct model *model, const struct forward_options *options
 }
 
 static void free_buffers(struct forward *f) {
-    free(f->stream), free(f->key), free(f->value), free(f->cos), free(f->sin);
-    f->stream = f->key = f->value = f->cos = f->sin = NULL;
+    free(f->stream), free(f->kv.keys), free(f->kv.values), free(f->cos), free(f->sin);
+    f->stream = f->cos = f->sin = NULL;
+    f->kv.keys = f->kv.values = NULL;
     f->capacity = f->table_rows = 0;
 }
 
 void forward_free(struct forward *f) {
     if (!f) return;
     free_buffers(f);
-    if (f->workspaces) {
-        for (int t = 0; t < f->threads; t++) free_workspace(&f->workspaces[t]);
-    }
+    for (int t = 0; f->workspaces && t < f->threads; t++) workspace_free(&f->workspaces[t]);
     free(f->workspaces);
+    free(f->first.index), free(f->first.tokens), free(f->first.query), free(f->first.key), free(f->first.value);
     free(f);
 }
 
 /* Makes the buffers hold `rows` rows. */
 static int reserve(struct forward *f, int64_t rows, struct error *error) {
     if (rows <= f->capacity) return STATUS_OK;
-    const struct model_config *config = &f->model->config;
-    int64_t kv_width = config->kv_heads * config->head_width, pairs = config->head_width / 2;
-    struct attention_shape shape = shape_of(config, rows > BLOCK_ROWS ? rows - BLOCK_ROWS : 0, BLOCK_ROWS);
+    const struct model_config *c = &f->model->config;
+    size_t key_bytes = f->kernels->key_bytes(rows, c->kv_heads, c->head_width);
+    struct attention_shape last = {.first = most(rows - BLOCK_ROWS, 0), .rows = BLOCK_ROWS, .heads = c->heads};
     free_buffers(f);
-    f->stream = floats(rows * config->hidden);
-    f->key = floats(rows * kv_width);
-    f->value = floats(rows * kv_width);
-    f->cos = floats(rows * pairs);
-    f->sin = floats(rows * pairs);
-    bool made = f->stream && f->key && f->value && f->cos && f->sin;
+    f->stream = floats(rows * c->hidden);
+    f->cos = floats(rows * c->rope.pairs);
+    f->sin = floats(rows * c->rope.pairs);
+    f->kv = (struct key_values){.tokens = rows,
+                                .heads = c->kv_heads,
+                                .width = c->head_width,
+                                .keys = aligned(key_bytes),
+                                .values = aligned(key_bytes)};
+    bool made = f->stream && f->kv.keys && f->kv.values && f->cos && f->sin;
     for (int t = 0; t < f->threads; t++) {
         struct workspace *w = &f->workspaces[t];
         free(w->scratch);
-        w->scratch = floats(f->kernels->attention_scratch(&shape));
+        w->scratch = aligned(f->kernels->attention_scratch(&last, &f->kv));
         made = made && w->scratch;
     }
     if (!made) {
-        double bytes = (double)rows * (double)(config->hidden + 2 * kv_width + 2 * pairs) * sizeof(float);
+        double bytes = (double)rows * (double)(c->hidden + 2 * c->rope.pairs) * sizeof(float) + 2.0 * (double)key_bytes;
         free_buffers(f);
         return error_memory(error, bytes, "a window of this length");
     }
@@ -135,22 +166,53 @@ static int reserve(struct forward *f, int64_t rows, struct error *error) {
     return STATUS_OK;
 }
 
-static bool same_table(const struct rope_table *a, const struct rope_table *b) {
-    size_t bytes = (size_t)a->pairs * sizeof(double);
-    return a->pairs == b->pairs && a->start_tokens == b->start_tokens && a->attention_factor == b->attention_factor &&
-           memcmp(a->frequencies, b->frequencies, bytes) == 0 && memcmp(a->factors, b->factors, bytes) == 0;
-}
+/* ---- Blocks of rows ---- */
 
-/* A block of rows of the window: rows first..first+rows-1. */
+/* Rows first..first+rows-1 of the window. */
 struct block {
     int64_t first, rows;
 };
 
-static int64_t block_count(int64_t rows) { return (rows + BLOCK_ROWS - 1) / BLOCK_ROWS; }
+static int64_t block_count(int64_t rows, int64_t step) { return (rows + step - 1) / step; }
 
-static struct block block_at(int64_t index, int64_t rows) {
-    int64_t first = index * BLOCK_ROWS;
-    return (struct block){first, rows - first < BLOCK_ROWS ? rows - first : BLOCK_ROWS};
+static struct block block_at(int64_t index, int64_t step, int64_t rows) {
+    int64_t first = index * step;
+    return (struct block){first, rows - first < step ? rows - first : step};
+}
+
+static bool stopped(const struct forward *f) { return f->options.stop && *f->options.stop; }
+
+/* Nothing more needs to be computed: a signal, or numbers that are none. */
+static bool given_up(const struct forward *f) { return stopped(f) || f->bad_layer != NO_LAYER; }
+
+/* Multiply-adds of one row in all matrices of a layer, and of a row at `position` in its attention. */
+static double matrix_work(const struct model_config *c) {
+    return (double)c->hidden * (double)(2 * c->head_width * (c->heads + c->kv_heads) + 3 * c->intermediate);
+}
+static double attention_work(const struct model_config *c, int64_t position) {
+    int64_t keys = c->sliding_window && position >= c->sliding_window ? c->sliding_window : position + 1;
+    return 2.0 * (double)keys * (double)(c->heads * c->head_width);
+}
+static double block_work(const struct model_config *c, struct block at) {
+    return (double)at.rows * (matrix_work(c) + attention_work(c, at.first + at.rows / 2));
+}
+
+static void report_work(struct forward *f, double work) {
+#pragma omp critical(forward_progress)
+    {
+        f->work_done += work;
+        if (f->options.progress) f->options.progress(f->options.progress_state, fmin(f->work_done / f->work, 1.0));
+    }
+}
+
+/* ---- The rotary table ---- */
+
+static bool same_table(const struct rope_table *a, const struct rope_table *b) {
+    size_t bytes = (size_t)a->pairs * sizeof(double);
+    return a->pairs == b->pairs && a->start_tokens == b->start_tokens && a->attention_factor == b->attention_factor &&
+           a->own_attention_factor == b->own_attention_factor && a->theta == b->theta &&
+           memcmp(a->frequencies, b->frequencies, bytes) == 0 && memcmp(a->factors, b->factors, bytes) == 0 &&
+           memcmp(a->own_factors, b->own_factors, bytes) == 0;
 }
 
 /* Rows of the rotary table, once for all windows scored with it. */
@@ -159,115 +221,312 @@ static void prepare_table(struct forward *f, const struct rope_table *table, int
     f->table = *table;
     f->table_rows = rows;
 #pragma omp parallel for schedule(static) num_threads(f->threads)
-    for (int64_t b = 0; b < block_count(rows); b++) {
-        struct block at = block_at(b, rows);
-        rope_rows(table, at.first, at.rows, f->cos + at.first * table->pairs, f->sin + at.first * table->pairs);
+    for (int64_t b = 0; b < block_count(rows, BLOCK_ROWS); b++) {
+        struct block at = block_at(b, BLOCK_ROWS, rows);
+        if (stopped(f)) continue;
+        rope_rows(table, f->options.angles, at.first, at.rows, f->cos + at.first * table->pairs,
+                  f->sin + at.first * table->pairs);
+    }
+    if (stopped(f)) f->table_rows = 0;
+}
+
+static void rotate(const struct forward *f, float *x, struct block at, int64_t heads) {
+    int64_t pairs = f->table.pairs;
+    f->kernels->rotate(x, f->cos + at.first * pairs, f->sin + at.first * pairs, at.rows, heads,
+                       f->model->config.head_width, pairs);
+}
+
+/* ---- The formulas of a layer ---- */
+
+static void copy_bias(float *out, const float *bias, int64_t rows, int64_t width) {
+    for (int64_t r = 0; r < rows; r++) memcpy(out + r * width, bias, (size_t)width * sizeof *bias);
+}
+
+static void add_bias(float *out, const float *bias, int64_t rows, int64_t width) {
+    for (int64_t r = 0; r < rows; r++) {
+        for (int64_t i = 0; i < width; i++) out[r * width + i] += bias[i];
     }
 }
 
-static void embed_rows(struct forward *f, const int32_t *tokens, struct block at) {
-    int64_t hidden = f->model->config.hidden;
-    for (int64_t r = at.first; r < at.first + at.rows; r++) {
-        memcpy(f->stream + r * hidden, f->model->embedding + tokens[r] * hidden, (size_t)hidden * sizeof(float));
+/* out = w x + bias */
+static void project(const struct forward *f, float *out, const void *x, const struct matrix *w, const float *bias,
+                    int64_t rows) {
+    if (bias) copy_bias(out, bias, rows, w->outputs);
+    f->kernels->project(out, x, w, rows, bias != NULL);
+}
+
+/* out += w x + bias */
+static void project_add(const struct forward *f, float *out, const void *x, const struct matrix *w, const float *bias,
+                        int64_t rows) {
+    if (bias) add_bias(out, bias, rows, w->outputs);
+    f->kernels->project(out, x, w, rows, true);
+}
+
+/* w->operand = norm(x) */
+static void norm_rows(const struct forward *f, const float *x, const float *weight, int64_t rows, struct workspace *w) {
+    const struct model_config *c = &f->model->config;
+    f->kernels->rms_norm(w->normed, x, weight, rows, c->hidden, c->norm_eps);
+    f->kernels->narrow(w->operand, w->normed, rows, c->hidden);
+}
+
+/* Queries, or keys, before they are rotated, from w->operand. `norm` is the family's norm of each head. */
+static void head_rows(const struct forward *f, float *out, const struct matrix *matrix, const float *bias,
+                      const float *norm, int64_t rows, const struct workspace *w) {
+    const struct model_config *c = &f->model->config;
+    project(f, out, w->operand, matrix, bias, rows);
+    if (norm) {
+        f->kernels->rms_norm(out, out, norm, rows * (matrix->outputs / c->head_width), c->head_width, c->norm_eps);
     }
 }
+
+static void embed_row(const struct forward *f, float *out, int32_t token) {
+    f->kernels->unpack_row(out, &f->model->embedding, token);
+}
+
+/* ---- The first layer, before rotation ---- */
+
+static bool grow(float **rows, int64_t count, int64_t width) {
+    float *grown = realloc(*rows, (size_t)(count * width) * sizeof **rows);
+    if (grown) *rows = grown;
+    return grown != NULL;
+}
+
+static bool first_layer_grow(struct forward *f, int64_t room) {
+    const struct model_config *c = &f->model->config;
+    struct first_layer *first = &f->first;
+    int64_t query_width = c->heads * c->head_width, kv_width = c->kv_heads * c->head_width;
+    int32_t *tokens = realloc(first->tokens, (size_t)room * sizeof *tokens);
+    if (tokens) first->tokens = tokens;
+    bool grown = tokens && grow(&first->query, room, query_width) && grow(&first->key, room, kv_width) &&
+                 grow(&first->value, room, kv_width);
+    if (grown) first->room = room;
+    return grown;
+}
+
+/* Gives each token of this window that is new a row, from row first.count on. */
+static int first_layer_list(struct forward *f, const int32_t *tokens, int64_t count, struct error *error) {
+    const struct model_config *c = &f->model->config;
+    struct first_layer *first = &f->first;
+    int64_t listed = first->count;
+    for (int64_t i = 0; i < count; i++) {
+        if (first->index[tokens[i]] < 0) first->index[tokens[i]] = listed++;
+    }
+    if (listed > first->room && !first_layer_grow(f, listed)) {
+        for (int64_t i = 0; i < count; i++) {
+            if (first->index[tokens[i]] >= first->count) first->index[tokens[i]] = -1;
+        }
+        double width = (double)(c->head_width * (c->heads + 2 * c->kv_heads));
+        return error_memory(error, (double)listed * width * sizeof(float),
+                            "the first layer's queries, keys and values");
+    }
+    for (int64_t i = 0; i < count; i++) first->tokens[first->index[tokens[i]]] = tokens[i];
+    first->count = listed;
+    return STATUS_OK;
+}
+
+static void first_layer_rows(struct forward *f, struct block at, struct workspace *w) {
+    const struct model_config *c = &f->model->config;
+    const struct model_layer *layer = &f->model->layers[0];
+    int64_t query_width = c->heads * c->head_width, kv_width = c->kv_heads * c->head_width;
+    for (int64_t r = 0; r < at.rows; r++) embed_row(f, w->normed + r * c->hidden, f->first.tokens[at.first + r]);
+    norm_rows(f, w->normed, layer->attention_norm, at.rows, w);
+    head_rows(f, f->first.query + at.first * query_width, &layer->query, layer->query_bias, layer->query_norm, at.rows,
+              w);
+    head_rows(f, f->first.key + at.first * kv_width, &layer->key, layer->key_bias, layer->key_norm, at.rows, w);
+    project(f, f->first.value + at.first * kv_width, w->operand, &layer->value, layer->value_bias, at.rows);
+}
+
+/* Rows `begin` and later, which were not all computed. */
+static void first_layer_forget(struct forward *f, int64_t begin) {
+    for (int64_t r = begin; r < f->first.count; r++) f->first.index[f->first.tokens[r]] = -1;
+    f->first.count = begin;
+}
+
+static int prepare_first_layer(struct forward *f, const int32_t *tokens, int64_t count, struct error *error) {
+    int64_t begin = f->first.count;
+    int status = first_layer_list(f, tokens, count, error);
+    if (status != STATUS_OK) return status;
+    int64_t fresh = f->first.count - begin;
+#pragma omp parallel for schedule(dynamic) num_threads(f->threads)
+    for (int64_t b = 0; b < block_count(fresh, BLOCK_ROWS); b++) {
+        struct block at = block_at(b, BLOCK_ROWS, fresh);
+        at.first += begin;
+        if (!stopped(f)) first_layer_rows(f, at, &f->workspaces[omp_get_thread_num()]);
+    }
+    if (stopped(f)) first_layer_forget(f, begin);
+    return STATUS_OK;
+}
+
+/* out[rows][width] = the rows of `table` that belong to the block's tokens */
+static void gather(const struct forward *f, float *out, const float *table, const int32_t *tokens, struct block at,
+                   int64_t width) {
+    for (int64_t r = 0; r < at.rows; r++) {
+        int64_t index = f->first.index[tokens[at.first + r]];
+        memcpy(out + r * width, table + index * width, (size_t)width * sizeof *out);
+    }
+}
+
+/* ---- A layer ---- */
 
 /* k = rotate(W_k norm(x)), v = W_v norm(x) */
-static void key_value_rows(struct forward *f, const struct model_layer *layer, struct block at, struct workspace *w) {
+static void key_value_rows(struct forward *f, int64_t l, const int32_t *tokens, struct block at, struct workspace *w) {
     const struct model_config *c = &f->model->config;
-    int64_t kv_width = c->kv_heads * c->head_width, pairs = c->head_width / 2;
-    float *key = f->key + at.first * kv_width, *value = f->value + at.first * kv_width;
-    f->kernels->rms_norm(w->normed, f->stream + at.first * c->hidden, layer->attention_norm, at.rows, c->hidden,
-                         c->norm_eps);
-    f->kernels->project(key, w->normed, layer->key, at.rows, kv_width, c->hidden);
-    f->kernels->project(value, w->normed, layer->value, at.rows, kv_width, c->hidden);
-    f->kernels->rotate(key, f->cos + at.first * pairs, f->sin + at.first * pairs, at.rows, c->kv_heads, c->head_width,
-                       pairs);
+    const struct model_layer *layer = &f->model->layers[l];
+    if (l == 0) {
+        gather(f, w->key, f->first.key, tokens, at, c->kv_heads * c->head_width);
+        gather(f, w->value, f->first.value, tokens, at, c->kv_heads * c->head_width);
+    } else {
+        norm_rows(f, f->stream + at.first * c->hidden, layer->attention_norm, at.rows, w);
+        head_rows(f, w->key, &layer->key, layer->key_bias, layer->key_norm, at.rows, w);
+        project(f, w->value, w->operand, &layer->value, layer->value_bias, at.rows);
+    }
+    rotate(f, w->key, at, c->kv_heads);
+    f->kernels->pack_keys(&f->kv, w->key, at.first, at.rows);
+    f->kernels->pack_values(&f->kv, w->value, at.first, at.rows);
 }
 
 /* x += W_o attention(rotate(W_q norm(x)), k, v) */
-static void attention_rows(struct forward *f, const struct model_layer *layer, struct block at, struct workspace *w) {
+static void attention_rows(struct forward *f, int64_t l, const int32_t *tokens, struct block at, struct workspace *w) {
     const struct model_config *c = &f->model->config;
-    int64_t query_width = c->heads * c->head_width, pairs = c->head_width / 2;
+    const struct model_layer *layer = &f->model->layers[l];
     float *x = f->stream + at.first * c->hidden;
-    struct attention_shape shape = shape_of(c, at.first, at.rows);
-    f->kernels->rms_norm(w->normed, x, layer->attention_norm, at.rows, c->hidden, c->norm_eps);
-    f->kernels->project(w->query, w->normed, layer->query, at.rows, query_width, c->hidden);
-    f->kernels->rotate(w->query, f->cos + at.first * pairs, f->sin + at.first * pairs, at.rows, c->heads, c->head_width,
-                       pairs);
-    f->kernels->attention(w->attended, w->query, f->key, f->value, &shape, w->scratch);
-    f->kernels->project_add(x, w->attended, layer->output, at.rows, c->hidden, query_width);
+    if (l == 0) {
+        gather(f, w->query, f->first.query, tokens, at, c->heads * c->head_width);
+    } else {
+        norm_rows(f, x, layer->attention_norm, at.rows, w);
+        head_rows(f, w->query, &layer->query, layer->query_bias, layer->query_norm, at.rows, w);
+    }
+    rotate(f, w->query, at, c->heads);
+    f->kernels->narrow(w->query_numbers, w->query, at.rows * c->heads, c->head_width);
+    struct attention_shape shape = {.first = at.first, .rows = at.rows, .heads = c->heads, .window = c->sliding_window};
+    for (; shape.head < c->heads && !stopped(f); shape.head++) {
+        f->kernels->attention(w->attended, w->query_numbers, &f->kv, &shape, w->scratch);
+    }
+    f->kernels->narrow(w->operand, w->attended, at.rows, c->heads * c->head_width);
+    project_add(f, x, w->operand, &layer->output, layer->output_bias, at.rows);
 }
 
 /* x += W_down (silu(W_gate norm(x)) * W_up norm(x)) */
-static void mlp_rows(struct forward *f, const struct model_layer *layer, struct block at, struct workspace *w) {
+static void mlp_rows(struct forward *f, int64_t l, struct block at, struct workspace *w) {
     const struct model_config *c = &f->model->config;
+    const struct model_layer *layer = &f->model->layers[l];
     float *x = f->stream + at.first * c->hidden;
-    f->kernels->rms_norm(w->normed, x, layer->mlp_norm, at.rows, c->hidden, c->norm_eps);
-    f->kernels->project(w->gate, w->normed, layer->gate, at.rows, c->intermediate, c->hidden);
-    f->kernels->project(w->up, w->normed, layer->up, at.rows, c->intermediate, c->hidden);
+    norm_rows(f, x, layer->mlp_norm, at.rows, w);
+    project(f, w->gate, w->operand, &layer->gate, layer->gate_bias, at.rows);
+    project(f, w->up, w->operand, &layer->up, layer->up_bias, at.rows);
     f->kernels->silu_multiply(w->gate, w->up, at.rows * c->intermediate);
-    f->kernels->project_add(x, w->gate, layer->down, at.rows, c->hidden, c->intermediate);
+    f->kernels->narrow(w->operand, w->gate, at.rows, c->intermediate);
+    project_add(f, x, w->operand, &layer->down, layer->down_bias, at.rows);
 }
 
-/* nats = -ln softmax(W_logits norm(x))[next token] */
-static void nats_rows(struct forward *f, const int32_t *tokens, struct block at, double *nats, struct workspace *w) {
-    const struct model_config *c = &f->model->config;
-    f->kernels->rms_norm(w->normed, f->stream + at.first * c->hidden, f->model->norm, at.rows, c->hidden, c->norm_eps);
-    f->kernels->project(w->logits, w->normed, f->model->logits, at.rows, c->vocabulary, c->hidden);
-    f->kernels->nats(nats + at.first, w->logits, tokens + at.first + 1, at.rows, c->vocabulary);
+/* Remembers the first layer after which a row is not finite: infinity minus itself is not zero. */
+static void check_rows(struct forward *f, int64_t layer, struct block at) {
+    int64_t hidden = f->model->config.hidden, count = at.rows * hidden;
+    const float *x = f->stream + at.first * hidden;
+    float zero = 0.0f;
+#pragma omp simd reduction(+ : zero)
+    for (int64_t i = 0; i < count; i++) zero += x[i] - x[i];
+    if (zero != 0.0f) f->bad_layer = layer;
 }
 
-static bool stopped(const struct forward *f) { return f->stop && *f->stop; }
-
-/* One layer over all rows. Keys and values of all rows come first; then each block goes through the
- * rest by itself. Later blocks attend to more keys, so they are handed out first. */
-static void run_layer(struct forward *f, const struct model_layer *layer, int64_t rows) {
-    int64_t blocks = block_count(rows);
+/* One layer over all rows. Keys and values of all rows come first; then each block from `begin` on goes
+ * through the rest by itself. Later blocks attend to more keys, so they are handed out first. */
+static void run_layer(struct forward *f, int64_t l, const int32_t *tokens, int64_t rows, int64_t begin) {
+    int64_t blocks = block_count(rows, BLOCK_ROWS), key_blocks = block_count(rows, KEY_ROWS);
 #pragma omp parallel num_threads(f->threads)
     {
         struct workspace *w = &f->workspaces[omp_get_thread_num()];
 #pragma omp for schedule(dynamic)
-        for (int64_t b = 0; b < blocks; b++) {
-            if (!stopped(f)) key_value_rows(f, layer, block_at(b, rows), w);
+        for (int64_t b = 0; b < key_blocks; b++) {
+            if (!given_up(f)) key_value_rows(f, l, tokens, block_at(b, KEY_ROWS, rows), w);
         }
 #pragma omp for schedule(dynamic)
-        for (int64_t b = blocks - 1; b >= 0; b--) {
-            if (stopped(f)) continue;
-            attention_rows(f, layer, block_at(b, rows), w);
-            mlp_rows(f, layer, block_at(b, rows), w);
+        for (int64_t b = blocks - 1; b >= begin; b--) {
+            struct block at = block_at(b, BLOCK_ROWS, rows);
+            if (given_up(f)) continue;
+            attention_rows(f, l, tokens, at, w);
+            mlp_rows(f, l, at, w);
+            check_rows(f, l + 1, at);
+            report_work(f, block_work(&f->model->config, at));
         }
     }
 }
 
-static int check_nats(const double *nats, int64_t rows, struct error *error) {
-    for (int64_t r = 0; r < rows; r++) {
+/* ---- The pass ---- */
+
+static void embed_rows(struct forward *f, const int32_t *tokens, struct block at) {
+    int64_t hidden = f->model->config.hidden;
+    for (int64_t r = at.first; r < at.first + at.rows; r++) embed_row(f, f->stream + r * hidden, tokens[r]);
+    check_rows(f, 0, at);
+}
+
+/* nats = -ln softmax(W_logits norm(x))[next token], for the rows that are not skipped */
+static void nats_rows(struct forward *f, const int32_t *tokens, struct block at, int64_t skip, double *nats,
+                      struct workspace *w) {
+    const struct model_config *c = &f->model->config;
+    if (at.first < skip) at = (struct block){skip, at.first + at.rows - skip};
+    norm_rows(f, f->stream + at.first * c->hidden, f->model->norm, at.rows, w);
+    project(f, w->logits, w->operand, &f->model->logits, NULL, at.rows);
+    f->kernels->nats(nats + at.first - skip, w->logits, tokens + at.first + 1, at.rows, c->vocabulary);
+    report_work(f, (double)at.rows * (double)c->vocabulary * (double)c->hidden);
+}
+
+/* Of one layer, blocks `begin` and later. */
+static double layer_work(const struct model_config *c, int64_t rows, int64_t begin) {
+    double work = 0.0;
+    for (int64_t b = begin; b < block_count(rows, BLOCK_ROWS); b++)
+        work += block_work(c, block_at(b, BLOCK_ROWS, rows));
+    return work;
+}
+
+static double pass_work(const struct model_config *c, int64_t rows, int64_t skip) {
+    return (double)(c->layers - 1) * layer_work(c, rows, 0) + layer_work(c, rows, skip / BLOCK_ROWS) +
+           (double)(rows - skip) * (double)c->vocabulary * (double)c->hidden;
+}
+
+static int check_result(const struct forward *f, const double *nats, int64_t count, struct error *error) {
+    const char *const remedy = "its weights or this factor table overflow; check the weights for NaN and infinity";
+    if (f->bad_layer == 0) {
+        return error_set(error, STATUS_FAILED, "the model's embedding of a token is not finite: %s", remedy);
+    }
+    if (f->bad_layer != NO_LAYER) {
+        return error_set(error, STATUS_FAILED,
+                         "the model's numbers are no longer finite after layer %" PRId64 " of %" PRId64
+                         " (model.layers.%" PRId64 "): %s",
+                         f->bad_layer, f->model->config.layers, f->bad_layer - 1, remedy);
+    }
+    for (int64_t r = 0; r < count; r++) {
         if (isfinite(nats[r])) continue;
         return error_set(error, STATUS_FAILED,
-                         "the model's answer for token %lld is not a number: its weights or this factor table "
-                         "overflow; check the weights for NaN and infinity",
-                         (long long)r + 1);
+                         "the model's last norm or output matrix gives numbers that are not finite: %s", remedy);
     }
     return STATUS_OK;
 }
 
-int forward_nats(struct forward *f, const struct rope_table *table, const int32_t *tokens, int64_t count, double *nats,
-                 struct error *error) {
+int forward_nats(struct forward *f, const struct rope_table *table, const int32_t *tokens, int64_t count, int64_t skip,
+                 double *nats, struct error *error) {
     const struct model_config *config = &f->model->config;
-    assert(table->pairs == config->head_width / 2);
+    assert(table->pairs == config->rope.pairs && skip >= 0);
     int64_t rows = count - 1; /* nothing is asked of the last token */
-    if (rows <= 0) return STATUS_OK;
+    if (rows <= skip) return STATUS_OK;
     int status = reserve(f, rows, error);
+    if (status == STATUS_OK) status = prepare_first_layer(f, tokens, rows, error);
     if (status != STATUS_OK) return status;
     prepare_table(f, table, rows);
+    f->work = pass_work(config, rows, skip), f->work_done = 0.0;
+    f->bad_layer = NO_LAYER;
 
-    int64_t blocks = block_count(rows);
-    for (int64_t b = 0; b < blocks; b++) embed_rows(f, tokens, block_at(b, rows));
-    for (int64_t l = 0; l < config->layers && !stopped(f); l++) run_layer(f, &f->model->layers[l], rows);
+    int64_t blocks = block_count(rows, BLOCK_ROWS), wanted = skip / BLOCK_ROWS;
+#pragma omp parallel for schedule(static) num_threads(f->threads)
+    for (int64_t b = 0; b < blocks; b++) embed_rows(f, tokens, block_at(b, BLOCK_ROWS, rows));
+    for (int64_t l = 0; l < config->layers && !given_up(f); l++) {
+        run_layer(f, l, tokens, rows, l + 1 < config->layers ? 0 : wanted);
+    }
 #pragma omp parallel for schedule(dynamic) num_threads(f->threads)
-    for (int64_t b = 0; b < blocks; b++) {
-        if (!stopped(f)) nats_rows(f, tokens, block_at(b, rows), nats, &f->workspaces[omp_get_thread_num()]);
+    for (int64_t b = wanted; b < blocks; b++) {
+        struct block at = block_at(b, BLOCK_ROWS, rows);
+        if (!given_up(f)) nats_rows(f, tokens, at, skip, nats, &f->workspaces[omp_get_thread_num()]);
     }
     if (stopped(f)) return error_set(error, STATUS_STOPPED, "stopped by a signal");
-    return check_nats(nats, rows, error);
+    return check_result(f, nats, rows - skip, error);
 }

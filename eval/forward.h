@@ -4,7 +4,9 @@
  * passes over it in blocks of rows. Keys and values are kept for one layer only, attention runs in
  * tiles with a running softmax (Milakov and Gimelshein, arXiv 1805.02867), and logits exist for
  * one block of rows at a time: memory grows as tokens x (hidden + key/value width), never as
- * tokens x layers or tokens squared.
+ * tokens x layers or tokens squared. Besides, each thread has logits [FORWARD_BLOCK_ROWS][vocabulary],
+ * and for each different token ever met the first layer's query, key and value before rotation are
+ * kept: they depend on the token alone, so neither its place nor a table makes them anew.
  *
  * A block of rows is computed by one thread from start to end, so results do not depend on the
  * number of threads, bit for bit.
@@ -20,10 +22,14 @@
 #include "eval/model.h"
 #include "eval/rope.h"
 
+enum { FORWARD_BLOCK_ROWS = 96 }; /* rows that a thread takes through a layer at a time */
+
 struct forward_options {
-    int threads;                       /* 0: as many as the machine offers */
-    const struct kernels *kernels;     /* NULL: kernels_choose() */
-    const volatile sig_atomic_t *stop; /* becomes non-zero when the pass should give up; may be NULL */
+    int threads;                                    /* 0: as many as the machine offers */
+    enum rope_angles angles;                        /* F64 unless engines are to be compared with */
+    const volatile sig_atomic_t *stop;              /* becomes non-zero when the pass should give up; may be NULL */
+    void (*progress)(void *state, double fraction); /* now and then, from one thread at a time; may be NULL */
+    void *progress_state;
 };
 
 /* The model with the buffers that a pass needs; they grow to the longest window seen. */
@@ -34,10 +40,12 @@ int forward_new(const struct model *model, const struct forward_options *options
                 struct error *error);
 void forward_free(struct forward *forward); /* NULL is allowed */
 
-/* nats[count-1]: -ln p(tokens[i+1] | tokens[0..i]). tokens[count] must lie within the vocabulary
- * and table->pairs be half the head width. STATUS_STOPPED where the stop flag rose (nats are then
- * unset), STATUS_FAILED for lack of memory or a result that is not a number. */
+/* nats[count-1-skip]: -ln p(tokens[i+1] | tokens[0..i]) for i = skip..count-2: the first `skip`
+ * predictions are wanted as context only. tokens[count] must lie within the vocabulary, table->pairs be
+ * the model's, and 0 <= skip < count. STATUS_STOPPED where the stop flag rose (nats are then unset),
+ * STATUS_FAILED for lack of memory or a result that is not a number, naming the first layer where it
+ * was seen. */
 int forward_nats(struct forward *forward, const struct rope_table *table, const int32_t *tokens, int64_t count,
-                 double *nats, struct error *error);
+                 int64_t skip, double *nats, struct error *error);
 
 #endif

@@ -1,13 +1,13 @@
 /* The forward pass against a plain double-precision one, written here from the formulas; the same
- * bits whatever the threads and the history; what it refuses; and the sums over windows. */
+ * bits whatever the threads and the history; and what it refuses. */
 #include "eval/forward.h"
-#include "eval/perplexity.h"
 
 #include <gsl/gsl_randist.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +15,16 @@
 
 /* Models, tables, tokens ---------------------------------------------------------------------- */
 
-enum { VOCABULARY = 97, HEADS = 6, WIDTH = 16, PAIRS = WIDTH / 2, MOST_TOKENS = 700 };
+enum {
+    VOCABULARY = 97,
+    HIDDEN = 48,
+    INTERMEDIATE = 80,
+    LAYERS = 3,
+    HEADS = 6,
+    WIDTH = 16,
+    PAIRS = WIDTH / 2,
+    MOST_TOKENS = 700
+};
 
 static gsl_rng *make_rng(unsigned long seed) {
     gsl_rng *rng = gsl_rng_alloc(gsl_rng_mt19937);
@@ -24,51 +33,85 @@ static gsl_rng *make_rng(unsigned long seed) {
     return rng;
 }
 
-static void randomise(gsl_rng *rng, float *weights, int64_t count, double mean, double sigma) {
-    for (int64_t i = 0; i < count; i++) weights[i] = (float)(mean + gsl_ran_gaussian_ziggurat(rng, sigma));
+/* Weights that follow from their tensor's name, large enough that every part of the model moves its
+ * answer; and one of them broken, if so wished. */
+struct named_weights {
+    bool tied;
+    const char *broken; /* tensor whose number `broken_row`, 0 is `broken_value`; NULL: none */
+    int64_t broken_row;
+    float broken_value;
+};
+
+static bool has(const char *name, const char *part) { return strstr(name, part) != NULL; }
+
+static double weight_mean(const char *name) { return has(name, "norm") ? 1.0 : 0.0; }
+
+static double weight_sigma(const struct named_weights *weights, const char *name) {
+    if (has(name, "norm")) return 0.1;
+    if (has(name, "embed")) return weights->tied ? 0.3 : 1.0;
+    if (has(name, "lm_head") || has(name, "bias")) return 0.3;
+    return has(name, "o_proj") || has(name, "down_proj") ? 0.1 : 0.2;
 }
 
-/* Weights large enough that every part of the model moves its answer. */
-static struct model *make_model(int64_t kv_heads, bool tied) {
-    const struct model_config c = {.family = "llama",
-                                   .vocabulary = VOCABULARY,
-                                   .hidden = 48,
-                                   .intermediate = 80,
-                                   .layers = 3,
-                                   .heads = HEADS,
-                                   .kv_heads = kv_heads,
-                                   .head_width = WIDTH,
-                                   .window = 128,
-                                   .rope_theta = 10000.0,
-                                   .norm_eps = 1e-5,
-                                   .tied_embeddings = tied};
-    struct model *model = NULL;
-    struct error error;
-    assert_int_equal(model_create(&c, &model, &error), STATUS_OK);
-    gsl_rng *rng = make_rng(20 + (unsigned long)kv_heads);
-    int64_t query_width = HEADS * WIDTH, kv_width = kv_heads * WIDTH;
-    randomise(rng, model->embedding, VOCABULARY * c.hidden, 0.0, tied ? 0.3 : 1.0);
-    if (!tied) randomise(rng, model->logits, VOCABULARY * c.hidden, 0.0, 0.3);
-    randomise(rng, model->norm, c.hidden, 1.0, 0.1);
-    for (int64_t l = 0; l < c.layers; l++) {
-        struct model_layer *layer = &model->layers[l];
-        randomise(rng, layer->attention_norm, c.hidden, 1.0, 0.1);
-        randomise(rng, layer->query, query_width * c.hidden, 0.0, 0.2);
-        randomise(rng, layer->key, kv_width * c.hidden, 0.0, 0.2);
-        randomise(rng, layer->value, kv_width * c.hidden, 0.0, 0.2);
-        randomise(rng, layer->output, c.hidden * query_width, 0.0, 0.1);
-        randomise(rng, layer->mlp_norm, c.hidden, 1.0, 0.1);
-        randomise(rng, layer->gate, c.intermediate * c.hidden, 0.0, 0.2);
-        randomise(rng, layer->up, c.intermediate * c.hidden, 0.0, 0.2);
-        randomise(rng, layer->down, c.hidden * c.intermediate, 0.0, 0.1);
+static int read_named(void *state, const char *name, int64_t first, int64_t rows, int64_t columns, float *out,
+                      struct error *error) {
+    (void)error;
+    const struct named_weights *weights = state;
+    for (int64_t r = 0; r < rows; r++) {
+        unsigned long seed = 5381 + (unsigned long)(first + r);
+        for (const char *c = name; *c; c++) seed = seed * 33 + (unsigned char)*c;
+        gsl_rng *rng = make_rng(seed & 0xffffffff);
+        for (int64_t i = 0; i < columns; i++) {
+            double noise = gsl_ran_gaussian_ziggurat(rng, weight_sigma(weights, name));
+            out[r * columns + i] = (float)(weight_mean(name) + noise);
+        }
+        gsl_rng_free(rng);
+        if (weights->broken && strcmp(weights->broken, name) == 0 && first + r == weights->broken_row) {
+            out[r * columns] = weights->broken_value;
+        }
     }
-    gsl_rng_free(rng);
+    return STATUS_OK;
+}
+
+static struct model_config plain_config(void) {
+    return (struct model_config){.family = "llama",
+                                 .vocabulary = VOCABULARY,
+                                 .hidden = HIDDEN,
+                                 .intermediate = INTERMEDIATE,
+                                 .layers = LAYERS,
+                                 .heads = HEADS,
+                                 .kv_heads = 2,
+                                 .head_width = WIDTH,
+                                 .window = 128,
+                                 .rope = rope_model_plain(PAIRS, 10000.0),
+                                 .norm_eps = 1e-5};
+}
+
+static struct model *build(const struct model_config *config, const struct kernels *kernels,
+                           struct named_weights weights) {
+    struct model *model = NULL;
+    struct error error = {""};
+    weights.tied = config->tied_embeddings;
+    const struct weight_source source = {.state = &weights, .read = read_named};
+    if (model_build(config, kernels, &source, &model, &error) != STATUS_OK) fail_msg("%s", error.message);
     return model;
 }
 
+static const struct kernels *fastest(enum number_type type) {
+    const struct kernels *const *last = kernels_available(type);
+    while (last[1]) last++;
+    return *last;
+}
+
+static struct model *make_model(void) {
+    struct model_config config = plain_config();
+    return build(&config, fastest(NUMBER_F32), (struct named_weights){0});
+}
+
 static struct rope_table plain_table(void) {
+    const struct rope_model rope = rope_model_plain(PAIRS, 10000.0);
     struct rope_table table;
-    rope_base(&table, PAIRS, 10000.0);
+    rope_base(&table, &rope, MOST_TOKENS);
     return table;
 }
 
@@ -88,8 +131,8 @@ static void make_tokens(int32_t *tokens, int64_t count) {
     gsl_rng_free(rng);
 }
 
-static struct forward *make_forward(const struct model *model, int threads, const struct kernels *kernels) {
-    struct forward_options options = {.threads = threads, .kernels = kernels};
+static struct forward *make_forward(const struct model *model, int threads) {
+    struct forward_options options = {.threads = threads};
     struct forward *forward = NULL;
     struct error error;
     assert_int_equal(forward_new(model, &options, &forward, &error), STATUS_OK);
@@ -97,10 +140,15 @@ static struct forward *make_forward(const struct model *model, int threads, cons
     return forward;
 }
 
+static void run_from(struct forward *forward, const struct rope_table *table, const int32_t *tokens, int64_t count,
+                     int64_t skip, double *nats) {
+    struct error error = {""};
+    if (forward_nats(forward, table, tokens, count, skip, nats, &error) != STATUS_OK) fail_msg("%s", error.message);
+}
+
 static void run(struct forward *forward, const struct rope_table *table, const int32_t *tokens, int64_t count,
                 double *nats) {
-    struct error error = {""};
-    if (forward_nats(forward, table, tokens, count, nats, &error) != STATUS_OK) fail_msg("%s", error.message);
+    run_from(forward, table, tokens, count, 0, nats);
 }
 
 /* The plain pass ------------------------------------------------------------------------------ */
@@ -111,45 +159,121 @@ static double *doubles(int64_t count) {
     return out;
 }
 
-/* out[outputs] = w[outputs][inputs] x[inputs] */
-static void plain_multiply(double *out, const float *w, const double *x, int64_t outputs, int64_t inputs) {
+/* The same weights as plain arrays [rows][columns]; NULL where the configuration has them not. */
+struct plain_layer {
+    float *attention_norm, *query, *key, *value, *output, *query_bias, *key_bias, *value_bias, *output_bias;
+    float *query_norm, *key_norm, *mlp_norm, *gate, *up, *down, *gate_bias, *up_bias, *down_bias;
+};
+
+struct plain_model {
+    struct model_config config;
+    float *embedding, *norm, *logits;
+    struct plain_layer layers[LAYERS];
+};
+
+static float *plain_tensor(bool tied, const char *name, int64_t rows, int64_t columns) {
+    struct named_weights weights = {.tied = tied};
+    struct error error;
+    float *out = malloc((size_t)(rows * columns) * sizeof *out);
+    assert_non_null(out);
+    assert_int_equal(read_named(&weights, name, 0, rows, columns, out, &error), STATUS_OK);
+    return out;
+}
+
+static float *plain_layer_tensor(bool wanted, int layer, const char *part, int64_t rows, int64_t columns) {
+    char name[96];
+    snprintf(name, sizeof name, "model.layers.%d.%s", layer, part);
+    return wanted ? plain_tensor(false, name, rows, columns) : NULL;
+}
+
+static void plain_open(struct plain_model *plain, const struct model_config *c) {
+    int64_t query = HEADS * WIDTH, key = c->kv_heads * WIDTH;
+    bool tied = c->tied_embeddings;
+    *plain = (struct plain_model){.config = *c,
+                                  .embedding = plain_tensor(tied, "model.embed_tokens.weight", VOCABULARY, HIDDEN),
+                                  .norm = plain_tensor(tied, "model.norm.weight", HIDDEN, 1)};
+    plain->logits = tied ? plain->embedding : plain_tensor(tied, "lm_head.weight", VOCABULARY, HIDDEN);
+    for (int l = 0; l < LAYERS; l++) {
+        plain->layers[l] = (struct plain_layer){
+            .attention_norm = plain_layer_tensor(true, l, "input_layernorm.weight", HIDDEN, 1),
+            .query = plain_layer_tensor(true, l, "self_attn.q_proj.weight", query, HIDDEN),
+            .key = plain_layer_tensor(true, l, "self_attn.k_proj.weight", key, HIDDEN),
+            .value = plain_layer_tensor(true, l, "self_attn.v_proj.weight", key, HIDDEN),
+            .output = plain_layer_tensor(true, l, "self_attn.o_proj.weight", HIDDEN, query),
+            .query_bias = plain_layer_tensor(c->qkv_bias, l, "self_attn.q_proj.bias", query, 1),
+            .key_bias = plain_layer_tensor(c->qkv_bias, l, "self_attn.k_proj.bias", key, 1),
+            .value_bias = plain_layer_tensor(c->qkv_bias, l, "self_attn.v_proj.bias", key, 1),
+            .output_bias = plain_layer_tensor(c->output_bias, l, "self_attn.o_proj.bias", HIDDEN, 1),
+            .query_norm = plain_layer_tensor(c->head_norms, l, "self_attn.q_norm.weight", WIDTH, 1),
+            .key_norm = plain_layer_tensor(c->head_norms, l, "self_attn.k_norm.weight", WIDTH, 1),
+            .mlp_norm = plain_layer_tensor(true, l, "post_attention_layernorm.weight", HIDDEN, 1),
+            .gate = plain_layer_tensor(true, l, "mlp.gate_proj.weight", INTERMEDIATE, HIDDEN),
+            .up = plain_layer_tensor(true, l, "mlp.up_proj.weight", INTERMEDIATE, HIDDEN),
+            .down = plain_layer_tensor(true, l, "mlp.down_proj.weight", HIDDEN, INTERMEDIATE),
+            .gate_bias = plain_layer_tensor(c->mlp_bias, l, "mlp.gate_proj.bias", INTERMEDIATE, 1),
+            .up_bias = plain_layer_tensor(c->mlp_bias, l, "mlp.up_proj.bias", INTERMEDIATE, 1),
+            .down_bias = plain_layer_tensor(c->mlp_bias, l, "mlp.down_proj.bias", HIDDEN, 1),
+        };
+    }
+}
+
+static void plain_close(struct plain_model *plain) {
+    if (!plain->config.tied_embeddings) free(plain->logits);
+    free(plain->embedding), free(plain->norm);
+    for (int l = 0; l < LAYERS; l++) {
+        struct plain_layer *p = &plain->layers[l];
+        free(p->attention_norm), free(p->query), free(p->key), free(p->value), free(p->output);
+        free(p->query_bias), free(p->key_bias), free(p->value_bias), free(p->output_bias);
+        free(p->query_norm), free(p->key_norm), free(p->mlp_norm), free(p->gate), free(p->up), free(p->down);
+        free(p->gate_bias), free(p->up_bias), free(p->down_bias);
+    }
+}
+
+/* out[outputs] = w[outputs][inputs] x[inputs] + bias[outputs] */
+static void plain_multiply(double *out, const float *w, const float *bias, const double *x, int64_t outputs,
+                           int64_t inputs) {
     for (int64_t o = 0; o < outputs; o++) {
-        out[o] = 0.0;
+        out[o] = bias ? bias[o] : 0.0;
         for (int64_t i = 0; i < inputs; i++) out[o] += w[o * inputs + i] * x[i];
     }
 }
 
-static void plain_norm(double *out, const double *x, const float *weight, int64_t hidden, double eps) {
-    double squares = 0.0;
-    for (int64_t i = 0; i < hidden; i++) squares += x[i] * x[i];
-    for (int64_t i = 0; i < hidden; i++) out[i] = x[i] / sqrt(squares / (double)hidden + eps) * weight[i];
+/* Group by group of `width` numbers; no weight, no norm. */
+static void plain_norm(double *out, const double *x, const float *weight, int64_t groups, int64_t width, double eps) {
+    for (int64_t g = 0; weight && g < groups; g++, out += width, x += width) {
+        double squares = 0.0;
+        for (int64_t i = 0; i < width; i++) squares += x[i] * x[i];
+        for (int64_t i = 0; i < width; i++) out[i] = x[i] / sqrt(squares / (double)width + eps) * weight[i];
+    }
 }
 
-/* Pairs of one head are (i, i + width/2), as Hugging Face lays them out. */
+/* Pairs of one head are (i, i + pairs), as Hugging Face lays them out; the rest of it is not turned. */
 static void plain_rotate(double *x, int64_t heads, const struct rope_table *table, int64_t position) {
+    int64_t pairs = table->pairs;
     for (int64_t h = 0; h < heads; h++) {
-        for (int64_t i = 0; i < PAIRS; i++) {
+        for (int64_t i = 0; i < pairs; i++) {
             double slow = position < table->start_tokens ? 1.0 : table->factors[i];
-            double angle = (double)position * pow(10000.0, -2.0 * (double)i / WIDTH) / slow;
+            double angle = (double)position * pow(10000.0, -(double)i / (double)pairs) / slow;
             double c = table->attention_factor * cos(angle), s = table->attention_factor * sin(angle);
-            double *a = &x[h * WIDTH + i], *b = &x[h * WIDTH + i + PAIRS], before = *a;
+            double *a = &x[h * WIDTH + i], *b = &x[h * WIDTH + i + pairs], before = *a;
             *a = before * c - *b * s;
             *b = *b * c + before * s;
         }
     }
 }
 
-/* One head of one row; k and v are [keys][stride]. */
-static void plain_attend(double *out, const double *q, const double *k, const double *v, int64_t keys, int64_t stride) {
+/* One head of one row, keys begin..end-1; k and v are [keys][stride]. */
+static void plain_attend(double *out, const double *q, const double *k, const double *v, int64_t begin, int64_t end,
+                         int64_t stride) {
     double scores[MOST_TOKENS], largest = -INFINITY, sum = 0.0;
-    for (int64_t j = 0; j < keys; j++) {
+    for (int64_t j = begin; j < end; j++) {
         scores[j] = 0.0;
         for (int64_t i = 0; i < WIDTH; i++) scores[j] += q[i] * k[j * stride + i];
         scores[j] /= 4.0; /* the root of the width */
         largest = fmax(largest, scores[j]);
     }
     for (int64_t i = 0; i < WIDTH; i++) out[i] = 0.0;
-    for (int64_t j = 0; j < keys; j++) {
+    for (int64_t j = begin; j < end; j++) {
         double weight = exp(scores[j] - largest);
         sum += weight;
         for (int64_t i = 0; i < WIDTH; i++) out[i] += weight * v[j * stride + i];
@@ -157,89 +281,93 @@ static void plain_attend(double *out, const double *q, const double *k, const do
     for (int64_t i = 0; i < WIDTH; i++) out[i] /= sum;
 }
 
-static void plain_feed(double *x, const struct model_layer *layer, const struct model_config *c) {
-    double normed[48], gate[80], up[80], down[48];
-    plain_norm(normed, x, layer->mlp_norm, c->hidden, c->norm_eps);
-    plain_multiply(gate, layer->gate, normed, c->intermediate, c->hidden);
-    plain_multiply(up, layer->up, normed, c->intermediate, c->hidden);
-    for (int64_t i = 0; i < c->intermediate; i++) gate[i] *= up[i] / (1.0 + exp(-gate[i]));
-    plain_multiply(down, layer->down, gate, c->hidden, c->intermediate);
-    for (int64_t i = 0; i < c->hidden; i++) x[i] += down[i];
+static void plain_feed(double *x, const struct plain_layer *p, const struct model_config *c) {
+    double normed[HIDDEN], gate[INTERMEDIATE], up[INTERMEDIATE], down[HIDDEN];
+    plain_norm(normed, x, p->mlp_norm, 1, HIDDEN, c->norm_eps);
+    plain_multiply(gate, p->gate, p->gate_bias, normed, INTERMEDIATE, HIDDEN);
+    plain_multiply(up, p->up, p->up_bias, normed, INTERMEDIATE, HIDDEN);
+    for (int64_t i = 0; i < INTERMEDIATE; i++) gate[i] *= up[i] / (1.0 + exp(-gate[i]));
+    plain_multiply(down, p->down, p->down_bias, gate, HIDDEN, INTERMEDIATE);
+    for (int64_t i = 0; i < HIDDEN; i++) x[i] += down[i];
 }
 
 /* Token by token: by the time a row is asked for, its own and all earlier keys are there. */
-static void plain_layer(double *x, const struct model_layer *layer, const struct model_config *c,
-                        const struct rope_table *table, int64_t rows) {
+static void plain_pass(double *x, const struct plain_layer *p, const struct model_config *c,
+                       const struct rope_table *table, int64_t rows) {
     int64_t kv_width = c->kv_heads * WIDTH;
-    double *k = doubles(rows * kv_width), *v = doubles(rows * kv_width);
+    double *keys = doubles(rows * kv_width), *values = doubles(rows * kv_width);
     for (int64_t r = 0; r < rows; r++) {
-        double normed[48], q[HEADS * WIDTH], attended[HEADS * WIDTH], added[48];
-        plain_norm(normed, x + r * c->hidden, layer->attention_norm, c->hidden, c->norm_eps);
-        plain_multiply(q, layer->query, normed, HEADS * WIDTH, c->hidden);
-        plain_multiply(k + r * kv_width, layer->key, normed, kv_width, c->hidden);
-        plain_multiply(v + r * kv_width, layer->value, normed, kv_width, c->hidden);
+        double normed[HIDDEN], q[HEADS * WIDTH], attended[HEADS * WIDTH], added[HIDDEN];
+        double *k = keys + r * kv_width;
+        plain_norm(normed, x + r * HIDDEN, p->attention_norm, 1, HIDDEN, c->norm_eps);
+        plain_multiply(q, p->query, p->query_bias, normed, HEADS * WIDTH, HIDDEN);
+        plain_multiply(k, p->key, p->key_bias, normed, kv_width, HIDDEN);
+        plain_multiply(values + r * kv_width, p->value, p->value_bias, normed, kv_width, HIDDEN);
+        plain_norm(q, q, p->query_norm, HEADS, WIDTH, c->norm_eps);
+        plain_norm(k, k, p->key_norm, c->kv_heads, WIDTH, c->norm_eps);
         plain_rotate(q, HEADS, table, r);
-        plain_rotate(k + r * kv_width, c->kv_heads, table, r);
+        plain_rotate(k, c->kv_heads, table, r);
+        int64_t begin = c->sliding_window && r >= c->sliding_window ? r + 1 - c->sliding_window : 0;
         for (int64_t h = 0; h < HEADS; h++) {
             int64_t shared = h * c->kv_heads / HEADS * WIDTH;
-            plain_attend(attended + h * WIDTH, q + h * WIDTH, k + shared, v + shared, r + 1, kv_width);
+            plain_attend(attended + h * WIDTH, q + h * WIDTH, keys + shared, values + shared, begin, r + 1, kv_width);
         }
-        plain_multiply(added, layer->output, attended, c->hidden, HEADS * WIDTH);
-        for (int64_t i = 0; i < c->hidden; i++) x[r * c->hidden + i] += added[i];
-        plain_feed(x + r * c->hidden, layer, c);
+        plain_multiply(added, p->output, p->output_bias, attended, HIDDEN, HEADS * WIDTH);
+        for (int64_t i = 0; i < HIDDEN; i++) x[r * HIDDEN + i] += added[i];
+        plain_feed(x + r * HIDDEN, p, c);
     }
-    free(k);
-    free(v);
+    free(keys);
+    free(values);
 }
 
-static double plain_answer(const struct model *model, const double *x, int32_t next) {
-    const struct model_config *c = &model->config;
-    const float *matrix = c->tied_embeddings ? model->embedding : model->logits;
-    double normed[48], logits[VOCABULARY], sum = 0.0;
-    plain_norm(normed, x, model->norm, c->hidden, c->norm_eps);
-    plain_multiply(logits, matrix, normed, VOCABULARY, c->hidden);
+static double plain_answer(const struct plain_model *plain, const double *x, int32_t next) {
+    double normed[HIDDEN], logits[VOCABULARY], sum = 0.0;
+    plain_norm(normed, x, plain->norm, 1, HIDDEN, plain->config.norm_eps);
+    plain_multiply(logits, plain->logits, NULL, normed, VOCABULARY, HIDDEN);
     for (int j = 0; j < VOCABULARY; j++) sum += exp(logits[j]);
     return log(sum) - logits[next];
 }
 
-static void plain_nats(const struct model *model, const struct rope_table *table, const int32_t *tokens, int64_t count,
-                       double *nats) {
-    const struct model_config *c = &model->config;
-    double *x = doubles(count * c->hidden);
-    for (int64_t i = 0; i < count * c->hidden; i++) {
-        x[i] = model->embedding[tokens[i / c->hidden] * c->hidden + i % c->hidden];
-    }
-    for (int64_t l = 0; l < c->layers; l++) plain_layer(x, &model->layers[l], c, table, count - 1);
-    for (int64_t r = 0; r + 1 < count; r++) nats[r] = plain_answer(model, x + r * c->hidden, tokens[r + 1]);
+static void plain_nats(const struct model_config *config, const struct rope_table *table, const int32_t *tokens,
+                       int64_t count, double *nats) {
+    struct plain_model plain;
+    plain_open(&plain, config);
+    double *x = doubles(count * HIDDEN);
+    for (int64_t i = 0; i < count * HIDDEN; i++) x[i] = plain.embedding[tokens[i / HIDDEN] * HIDDEN + i % HIDDEN];
+    for (int l = 0; l < LAYERS; l++) plain_pass(x, &plain.layers[l], config, table, count - 1);
+    for (int64_t r = 0; r + 1 < count; r++) nats[r] = plain_answer(&plain, x + r * HIDDEN, tokens[r + 1]);
     free(x);
+    plain_close(&plain);
 }
 
 /* Accuracy ------------------------------------------------------------------------------------ */
 
-static void assert_nats_near(const double *got, const double *expected, int64_t count) {
+static const double f32_token = 1e-4, f32_mean = 1e-5;
+
+static void assert_nats_near(const double *got, const double *expected, int64_t count, double token, double mean) {
     double sum = 0.0;
     for (int64_t i = 0; i < count; i++) {
-        if (!(fabs(got[i] - expected[i]) < 1e-4)) {
+        if (!(fabs(got[i] - expected[i]) < token)) {
             fail_msg("token %ld of %ld: %.9g nats, not %.9g", (long)i + 1, (long)count, got[i], expected[i]);
         }
         sum += got[i] - expected[i];
     }
-    if (count) assert_true(fabs(sum / (double)count) < 1e-5);
+    if (count && !(fabs(sum / (double)count) < mean)) fail_msg("the mean is off by %g", sum / (double)count);
 }
 
 /* Attention looks back only, so the plain nats of the longest window hold for every shorter one. */
-static void check_model(int64_t kv_heads, bool tied, const struct rope_table *table) {
-    const int64_t counts[] = {1, 2, 127, 128, 129, 130, 300, MOST_TOKENS};
-    struct model *model = make_model(kv_heads, tied);
+static void check_model(const struct model_config *config, const struct rope_table *table) {
+    const int64_t counts[] = {1, 2, 95, 96, 97, 98, 192, 193, 194, 300, MOST_TOKENS};
+    struct model *model = build(config, fastest(NUMBER_F32), (struct named_weights){0});
     int32_t tokens[MOST_TOKENS];
     double expected[MOST_TOKENS], nats[MOST_TOKENS];
     make_tokens(tokens, MOST_TOKENS);
-    plain_nats(model, table, tokens, MOST_TOKENS, expected);
-    struct forward *forward = make_forward(model, 1, NULL);
+    plain_nats(config, table, tokens, MOST_TOKENS, expected);
+    struct forward *forward = make_forward(model, 1);
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         for (int64_t t = 0; t < MOST_TOKENS; t++) nats[t] = -1.0;
         run(forward, table, tokens, counts[i], nats);
-        assert_nats_near(nats, expected, counts[i] - 1);
+        assert_nats_near(nats, expected, counts[i] - 1, f32_token, f32_mean);
         for (int64_t t = counts[i] - 1; t < MOST_TOKENS; t++) assert_true(nats[t] == -1.0);
     }
     forward_free(forward);
@@ -248,52 +376,170 @@ static void check_model(int64_t kv_heads, bool tied, const struct rope_table *ta
 
 static void nats_are_those_of_the_formulas(void **state) {
     (void)state;
+    struct model_config config = plain_config();
     struct rope_table plain = plain_table(), searched = searched_table();
-    check_model(2, false, &plain);
-    check_model(2, false, &searched);
+    check_model(&config, &plain);
+    check_model(&config, &searched);
 }
 
 static void nats_with_a_key_head_for_each_head(void **state) {
     (void)state;
+    struct model_config config = plain_config();
+    config.kv_heads = HEADS;
     struct rope_table searched = searched_table();
-    check_model(HEADS, false, &searched);
+    check_model(&config, &searched);
 }
 
 static void nats_with_tied_embeddings(void **state) {
     (void)state;
+    struct model_config config = plain_config();
+    config.tied_embeddings = true;
     struct rope_table searched = searched_table();
-    check_model(2, true, &searched);
+    check_model(&config, &searched);
 }
 
+static void nats_with_biases_and_head_norms(void **state) {
+    (void)state;
+    struct model_config config = plain_config();
+    config.qkv_bias = config.output_bias = config.mlp_bias = true;
+    struct rope_table searched = searched_table();
+    check_model(&config, &searched);
+    snprintf(config.family, sizeof config.family, "qwen3"); /* whose tensors the norms are */
+    config.mlp_bias = false;
+    config.head_norms = true;
+    check_model(&config, &searched);
+}
+
+static void nats_with_a_sliding_window(void **state) {
+    (void)state;
+    const int64_t windows[] = {1, 7, 64, 100, 300};
+    struct model_config config = plain_config();
+    struct rope_table searched = searched_table();
+    for (size_t i = 0; i < sizeof windows / sizeof *windows; i++) {
+        config.sliding_window = windows[i];
+        check_model(&config, &searched);
+    }
+}
+
+static void nats_with_heads_turned_in_part(void **state) {
+    (void)state;
+    struct model_config config = plain_config();
+    config.rope = rope_model_plain(3, 10000.0);
+    struct rope_table table;
+    rope_base(&table, &config.rope, MOST_TOKENS);
+    table.factors[1] = 1.5, table.factors[2] = 4.0;
+    check_model(&config, &table);
+}
+
+/* The model's own attention factor multiplies that of the table. */
+static void nats_with_an_attention_factor_of_the_models_own(void **state) {
+    (void)state;
+    enum { COUNT = 150 };
+    struct model *model = make_model();
+    struct rope_table one = searched_table(), two = searched_table();
+    two.own_attention_factor = 1.5, two.attention_factor = 0.8; /* 1.2 */
+    int32_t tokens[COUNT];
+    double expected[COUNT], nats[COUNT];
+    make_tokens(tokens, COUNT);
+    struct forward *forward = make_forward(model, 1);
+    run(forward, &one, tokens, COUNT, expected);
+    run(forward, &two, tokens, COUNT, nats);
+    assert_nats_near(nats, expected, COUNT - 1, 1e-4, 1e-5);
+    forward_free(forward);
+    model_free(model);
+}
+
+/* bf16 keeps 8 bits of a number: single tokens of this model, whose weights are large, move by tenths. */
 static void every_kernel_table_serves(void **state) {
     (void)state;
     enum { COUNT = 260 };
-    struct model *model = make_model(2, false);
+    const enum number_type types[] = {NUMBER_F32, NUMBER_BF16};
+    struct model_config config = plain_config();
     struct rope_table table = searched_table();
     int32_t tokens[COUNT];
     double expected[COUNT], nats[COUNT];
     make_tokens(tokens, COUNT);
-    plain_nats(model, &table, tokens, COUNT, expected);
-    for (const struct kernels *const *kernels = kernels_available(); *kernels; kernels++) {
-        struct forward *forward = make_forward(model, 1, *kernels);
-        run(forward, &table, tokens, COUNT, nats);
-        assert_nats_near(nats, expected, COUNT - 1);
-        forward_free(forward);
+    plain_nats(&config, &table, tokens, COUNT, expected);
+    for (int t = 0; t < 2; t++) {
+        bool f32 = types[t] == NUMBER_F32;
+        for (const struct kernels *const *kernels = kernels_available(types[t]); *kernels; kernels++) {
+            struct model *model = build(&config, *kernels, (struct named_weights){0});
+            struct forward *forward = make_forward(model, 1);
+            run(forward, &table, tokens, COUNT, nats);
+            assert_nats_near(nats, expected, COUNT - 1, f32 ? f32_token : 0.5, f32 ? f32_mean : 0.02);
+            forward_free(forward);
+            model_free(model);
+        }
     }
+}
+
+/* Tokens that are context only change nothing in what is asked for. */
+static void skipped_predictions_are_left_out(void **state) {
+    (void)state;
+    const int64_t skips[] = {0, 1, 95, 96, 97, 200, 298, 299};
+    enum { COUNT = 300 };
+    struct model *model = make_model();
+    struct rope_table table = searched_table();
+    int32_t tokens[COUNT];
+    double all[COUNT], nats[COUNT];
+    make_tokens(tokens, COUNT);
+    struct forward *forward = make_forward(model, 2);
+    run(forward, &table, tokens, COUNT, all);
+    for (size_t i = 0; i < sizeof skips / sizeof *skips; i++) {
+        for (int t = 0; t < COUNT; t++) nats[t] = -1.0;
+        run_from(forward, &table, tokens, COUNT, skips[i], nats);
+        int64_t wanted = COUNT - 1 - skips[i];
+        assert_memory_equal(nats, all + skips[i], (size_t)wanted * sizeof *nats);
+        for (int64_t t = wanted; t < COUNT; t++) assert_true(nats[t] == -1.0);
+    }
+    forward_free(forward);
     model_free(model);
+}
+
+/* f32 angles are another table, close to the first at short distance. */
+static void f32_angles_are_close_to_f64(void **state) {
+    (void)state;
+    enum { COUNT = 300 };
+    struct model *model = make_model();
+    struct rope_table table = searched_table();
+    int32_t tokens[COUNT];
+    double expected[COUNT], nats[COUNT];
+    make_tokens(tokens, COUNT);
+    struct forward_options options = {.threads = 1, .angles = ROPE_ANGLES_F32};
+    struct forward *forward = make_forward(model, 1), *engines = NULL;
+    struct error error;
+    assert_int_equal(forward_new(model, &options, &engines, &error), STATUS_OK);
+    run(forward, &table, tokens, COUNT, expected);
+    run(engines, &table, tokens, COUNT, nats);
+    assert_nats_near(nats, expected, COUNT - 1, 5e-3, 1e-4);
+    assert_memory_not_equal(nats, expected, (COUNT - 1) * sizeof *nats);
+    forward_free(forward);
+    forward_free(engines);
+    model_free(model);
+}
+
+static int read_zero_logits(void *state, const char *name, int64_t first, int64_t rows, int64_t columns, float *out,
+                            struct error *error) {
+    if (!has(name, "lm_head")) return read_named(state, name, first, rows, columns, out, error);
+    memset(out, 0, (size_t)(rows * columns) * sizeof *out);
+    return STATUS_OK;
 }
 
 /* All logits zero: every token costs ln of the vocabulary. */
 static void nats_of_a_model_that_knows_nothing(void **state) {
     (void)state;
     enum { COUNT = 140 };
-    struct model *model = make_model(2, false);
-    memset(model->logits, 0, VOCABULARY * 48 * sizeof *model->logits);
+    struct named_weights weights = {0};
+    const struct weight_source source = {.state = &weights, .read = read_zero_logits};
+    struct model_config config = plain_config();
+    struct model *model = NULL;
+    struct error error;
+    assert_int_equal(model_build(&config, fastest(NUMBER_F32), &source, &model, &error), STATUS_OK);
     struct rope_table table = plain_table();
     int32_t tokens[COUNT];
     double nats[COUNT];
     make_tokens(tokens, COUNT);
-    struct forward *forward = make_forward(model, 1, NULL);
+    struct forward *forward = make_forward(model, 1);
     run(forward, &table, tokens, COUNT, nats);
     for (int i = 0; i + 1 < COUNT; i++) assert_true(fabs(nats[i] - 4.5747109785033828) < 1e-6);
     forward_free(forward);
@@ -309,24 +555,28 @@ static void assert_same_bits(const double *a, const double *b, int64_t count) {
 static void threads_do_not_change_a_bit(void **state) {
     (void)state;
     const int threads[] = {2, 3, 5};
-    struct model *model = make_model(2, false);
+    const enum number_type types[] = {NUMBER_F32, NUMBER_BF16};
+    struct model_config config = plain_config();
     struct rope_table table = searched_table();
     int32_t tokens[MOST_TOKENS];
     double alone[MOST_TOKENS], nats[MOST_TOKENS];
     make_tokens(tokens, MOST_TOKENS);
-    for (const struct kernels *const *kernels = kernels_available(); *kernels; kernels++) {
-        int64_t count = *kernels == &kernels_reference ? 200 : MOST_TOKENS;
-        struct forward *forward = make_forward(model, 1, *kernels);
-        run(forward, &table, tokens, count, alone);
-        forward_free(forward);
-        for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
-            forward = make_forward(model, threads[t], *kernels);
-            run(forward, &table, tokens, count, nats);
-            assert_same_bits(nats, alone, count - 1);
+    for (int type = 0; type < 2; type++) {
+        for (const struct kernels *const *kernels = kernels_available(types[type]); *kernels; kernels++) {
+            int64_t count = strcmp((*kernels)->name, "reference") == 0 ? 200 : MOST_TOKENS;
+            struct model *model = build(&config, *kernels, (struct named_weights){0});
+            struct forward *forward = make_forward(model, 1);
+            run(forward, &table, tokens, count, alone);
             forward_free(forward);
+            for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
+                forward = make_forward(model, threads[t]);
+                run(forward, &table, tokens, count, nats);
+                assert_same_bits(nats, alone, count - 1);
+                forward_free(forward);
+            }
+            model_free(model);
         }
     }
-    model_free(model);
 }
 
 /* Windows of many lengths and tables through one struct forward, each against a fresh one. */
@@ -341,13 +591,13 @@ static void history_does_not_change_a_bit(void **state) {
     tables[2].start_tokens = 32;
     tables[3].attention_factor = 1.1;
     tables[4].factors[PAIRS - 1] = 1.01; /* each differs in one thing from one before it */
-    struct model *model = make_model(2, false);
+    struct model *model = make_model();
     int32_t tokens[MOST_TOKENS];
     double expected[MOST_TOKENS], nats[MOST_TOKENS];
     make_tokens(tokens, MOST_TOKENS);
-    struct forward *forward = make_forward(model, 2, NULL);
+    struct forward *forward = make_forward(model, 2);
     for (size_t i = 0; i < sizeof history / sizeof *history; i++) {
-        struct forward *fresh = make_forward(model, 1, NULL);
+        struct forward *fresh = make_forward(model, 1);
         run(fresh, &tables[history[i].table], tokens, history[i].count, expected);
         run(forward, &tables[history[i].table], tokens, history[i].count, nats);
         assert_same_bits(nats, expected, history[i].count - 1);
@@ -361,13 +611,13 @@ static void history_does_not_change_a_bit(void **state) {
 static void frequencies_are_part_of_the_table(void **state) {
     (void)state;
     enum { COUNT = 150 };
-    struct model *model = make_model(2, false);
+    struct model *model = make_model();
     struct rope_table table = plain_table(), slower = plain_table();
     for (int i = 0; i < PAIRS; i++) slower.frequencies[i] /= 2.0;
     int32_t tokens[COUNT];
     double expected[COUNT], nats[COUNT];
     make_tokens(tokens, COUNT);
-    struct forward *forward = make_forward(model, 1, NULL);
+    struct forward *forward = make_forward(model, 1);
     run(forward, &table, tokens, COUNT, nats);
     run(forward, &slower, tokens, COUNT, nats);
     for (int i = 0; i < PAIRS; i++) table.factors[i] = 2.0; /* the same thing said otherwise */
@@ -382,7 +632,7 @@ static void frequencies_are_part_of_the_table(void **state) {
 static void stop_flag_stops_the_pass(void **state) {
     (void)state;
     enum { COUNT = 300 };
-    struct model *model = make_model(2, false);
+    struct model *model = make_model();
     struct rope_table table = searched_table();
     int32_t tokens[COUNT];
     double expected[COUNT], nats[COUNT];
@@ -394,7 +644,7 @@ static void stop_flag_stops_the_pass(void **state) {
     assert_int_equal(forward_new(model, &options, &forward, &error), STATUS_OK);
     run(forward, &table, tokens, COUNT, expected);
     stop = 1;
-    assert_int_equal(forward_nats(forward, &table, tokens, COUNT, nats, &error), STATUS_STOPPED);
+    assert_int_equal(forward_nats(forward, &table, tokens, COUNT, 0, nats, &error), STATUS_STOPPED);
     assert_true(error.message[0] != '\0');
     stop = 0; /* and it can go on afterwards */
     run(forward, &table, tokens, COUNT, nats);
@@ -409,151 +659,84 @@ static float float_of_bits(uint32_t bits) {
     return out;
 }
 
-/* One weight of each kind in turn; a NaN of the processor's making and one as GPUs make it. */
+/* One weight of each kind in turn; NaN of the processor's making, one as GPUs make it, infinity. The
+ * message names the first layer after which it shows. */
 static void broken_weights_are_noticed(void **state) {
     (void)state;
-    enum { COUNT = 140, PLACES = 12 };
+    enum { COUNT = 140 };
     const uint32_t broken[] = {0x7fc00000, 0x7fffffff, 0x7f800000};
-    struct model *model = make_model(2, false);
-    struct model_layer *layer = &model->layers[1];
+    const struct {
+        const char *tensor, *place;
+    } cases[] = {
+        {"model.embed_tokens.weight", "embedding"},
+        {"model.layers.0.self_attn.q_proj.weight", "layer 1 of 3 (model.layers.0)"},
+        {"model.layers.0.self_attn.v_proj.weight", "layer 1 of 3 (model.layers.0)"},
+        {"model.layers.1.input_layernorm.weight", "layer 2 of 3 (model.layers.1)"},
+        {"model.layers.1.self_attn.q_proj.weight", "layer 2 of 3 (model.layers.1)"},
+        {"model.layers.1.self_attn.k_proj.weight", "layer 2 of 3 (model.layers.1)"},
+        {"model.layers.1.self_attn.v_proj.weight", "layer 2 of 3 (model.layers.1)"},
+        {"model.layers.1.self_attn.o_proj.weight", "layer 2 of 3 (model.layers.1)"},
+        {"model.layers.1.post_attention_layernorm.weight", "layer 2 of 3 (model.layers.1)"},
+        {"model.layers.2.mlp.gate_proj.weight", "layer 3 of 3 (model.layers.2)"},
+        {"model.layers.2.mlp.up_proj.weight", "layer 3 of 3 (model.layers.2)"},
+        {"model.layers.2.mlp.down_proj.weight", "layer 3 of 3 (model.layers.2)"},
+        {"model.norm.weight", "last norm or output matrix"},
+        {"lm_head.weight", "last norm or output matrix"},
+    };
+    struct model_config config = plain_config();
     struct rope_table table = searched_table();
     int32_t tokens[COUNT];
     double nats[COUNT];
     make_tokens(tokens, COUNT);
-    float *const places[PLACES] = {&model->embedding[tokens[COUNT - 2] * 48],
-                                   layer->attention_norm,
-                                   layer->query,
-                                   layer->key,
-                                   layer->value,
-                                   layer->output,
-                                   layer->mlp_norm,
-                                   layer->gate,
-                                   layer->up,
-                                   layer->down,
-                                   model->norm,
-                                   model->logits};
-    struct forward *forward = make_forward(model, 1, NULL);
-    for (int i = 0; i < 3 * PLACES; i++) {
-        float *place = places[i % PLACES], before = *place;
+    for (size_t i = 0; i < 3 * sizeof cases / sizeof *cases; i++) {
+        const char *name = cases[i / 3].tensor;
+        struct named_weights weights = {.broken = name, .broken_value = float_of_bits(broken[i % 3])};
+        if (has(name, "embed")) weights.broken_row = tokens[COUNT - 2];
         struct error error = {""};
-        *place = float_of_bits(broken[i / PLACES]);
-        if (forward_nats(forward, &table, tokens, COUNT, nats, &error) != STATUS_FAILED) {
-            fail_msg("weights of kind %d: %08x went unnoticed", i % PLACES, broken[i / PLACES]);
+        struct model *model = build(&config, fastest(i % 2 ? NUMBER_BF16 : NUMBER_F32), weights);
+        struct forward *forward = make_forward(model, 2);
+        if (forward_nats(forward, &table, tokens, COUNT, 0, nats, &error) != STATUS_FAILED) {
+            fail_msg("%s: %08x went unnoticed", name, broken[i % 3]);
         }
-        assert_non_null(strstr(error.message, "not a number"));
-        *place = before;
+        if (!strstr(error.message, cases[i / 3].place)) fail_msg("%s: %s", name, error.message);
+        forward_free(forward);
+        model_free(model);
     }
-    run(forward, &table, tokens, COUNT, nats);
-    forward_free(forward);
-    model_free(model);
 }
 
-static void unknown_kernels_are_refused(void **state) {
-    (void)state;
-    struct model *model = make_model(2, false);
-    struct forward_options options = {.threads = 1};
-    struct forward *forward = NULL;
-    struct error error = {""};
-    assert_int_equal(setenv("LONGROPE_KERNELS", "quantum", 1), 0);
-    assert_int_equal(forward_new(model, &options, &forward, &error), STATUS_INPUT);
-    assert_non_null(strstr(error.message, "quantum"));
-    assert_int_equal(unsetenv("LONGROPE_KERNELS"), 0);
-    forward_free(NULL);
-    model_free(model);
-}
+/* Progress ------------------------------------------------------------------------------------ */
 
-/* Windows of documents ------------------------------------------------------------------------ */
-
-/* Two documents in one array, and windows in no particular order. */
-struct corpus {
-    int32_t tokens[500];
-    struct document items[2];
-    struct documents documents;
-    struct sample samples[4];
+struct seen_progress {
+    int calls;
+    double last;
+    bool rising;
 };
 
-static struct scoring make_corpus(struct corpus *corpus, int64_t length) {
-    make_tokens(corpus->tokens, 500);
-    corpus->items[0] = (struct document){.count = 320, .tokens = corpus->tokens};
-    corpus->items[1] = (struct document){.count = 180, .tokens = corpus->tokens + 320};
-    corpus->documents = (struct documents){2, corpus->items};
-    const struct sample samples[4] = {{1, 0}, {0, 0}, {0, 170}, {1, 30}};
-    memcpy(corpus->samples, samples, sizeof samples);
-    return (struct scoring){&corpus->documents, corpus->samples, 4, length};
+static void see_progress(void *state, double fraction) {
+    struct seen_progress *seen = state;
+    seen->calls++;
+    if (fraction < seen->last) seen->rising = false;
+    seen->last = fraction;
 }
 
-static void scores_are_sums_over_windows(void **state) {
+static void progress_rises_to_one(void **state) {
     (void)state;
-    enum { LENGTH = 150, PREDICTED = LENGTH - 1 };
-    const int64_t begins[4] = {320, 0, 170, 350};
-    struct corpus corpus;
-    struct scoring scoring = make_corpus(&corpus, LENGTH);
-    struct model *model = make_model(2, false);
+    struct model *model = make_model();
     struct rope_table table = searched_table();
-    struct forward *forward = make_forward(model, 1, NULL);
-    struct error error = {""};
-    double sums[4], again[4], token_nats[4 * PREDICTED], nats[PREDICTED], total = 0.0;
-    assert_int_equal(scoring_tokens(&scoring), 4 * PREDICTED);
-    assert_int_equal(perplexity_score(forward, &table, &scoring, sums, token_nats, &error), STATUS_OK);
-    assert_int_equal(perplexity_score(forward, &table, &scoring, again, NULL, &error), STATUS_OK);
-    assert_same_bits(sums, again, 4);
-    for (int s = 0; s < 4; s++) {
-        run(forward, &table, corpus.tokens + begins[s], LENGTH, nats);
-        assert_same_bits(token_nats + s * PREDICTED, nats, PREDICTED);
-        double sum = 0.0;
-        for (int i = 0; i < PREDICTED; i++) sum += nats[i];
-        assert_true(sums[s] == sum);
-        total += sum;
-    }
-    assert_true(perplexity_mean_nats(&scoring, sums) == total / (4.0 * PREDICTED));
-    forward_free(forward);
-    model_free(model);
-}
-
-static void mean_nats_by_hand(void **state) {
-    (void)state;
-    const double sums[3] = {1.0, 2.5, 8.5};
-    struct scoring scoring = {.count = 3, .length = 5};
-    assert_int_equal(scoring_tokens(&scoring), 12);
-    assert_true(perplexity_mean_nats(&scoring, sums) == 1.0);
-    scoring.length = 1;
-    assert_int_equal(scoring_tokens(&scoring), 0);
-    assert_true(isnan(perplexity_mean_nats(&scoring, sums)));
-    scoring = (struct scoring){.count = 0, .length = 5};
-    assert_true(isnan(perplexity_mean_nats(&scoring, sums)));
-}
-
-static void scores_of_nothing(void **state) {
-    (void)state;
-    struct corpus corpus;
-    struct scoring scoring = make_corpus(&corpus, 1);
-    struct model *model = make_model(2, false);
-    struct rope_table table = plain_table();
-    struct forward *forward = make_forward(model, 1, NULL);
-    struct error error = {""};
-    double sums[4] = {9, 9, 9, 9};
-    assert_int_equal(perplexity_score(forward, &table, &scoring, sums, NULL, &error), STATUS_OK);
-    for (int s = 0; s < 4; s++) assert_true(sums[s] == 0.0);
-    forward_free(forward);
-    model_free(model);
-}
-
-static void scoring_hands_on_errors(void **state) {
-    (void)state;
-    struct corpus corpus;
-    struct scoring scoring = make_corpus(&corpus, 40);
-    struct model *model = make_model(2, false);
-    struct rope_table table = plain_table();
-    volatile sig_atomic_t stop = 1;
-    struct forward_options options = {.threads = 1, .stop = &stop};
+    int32_t tokens[MOST_TOKENS];
+    double nats[MOST_TOKENS];
+    make_tokens(tokens, MOST_TOKENS);
+    struct seen_progress seen;
+    struct forward_options options = {.threads = 3, .progress = see_progress, .progress_state = &seen};
     struct forward *forward = NULL;
-    struct error error = {""};
-    double sums[4];
+    struct error error;
     assert_int_equal(forward_new(model, &options, &forward, &error), STATUS_OK);
-    assert_int_equal(perplexity_score(forward, &table, &scoring, sums, NULL, &error), STATUS_STOPPED);
-    stop = 0;
-    model->norm[0] = NAN;
-    assert_int_equal(perplexity_score(forward, &table, &scoring, sums, NULL, &error), STATUS_FAILED);
+    for (int64_t skip = 0; skip < MOST_TOKENS - 1; skip += 250) {
+        seen = (struct seen_progress){.rising = true};
+        run_from(forward, &table, tokens, MOST_TOKENS, skip, nats);
+        assert_true(seen.rising && seen.calls > LAYERS);
+        assert_true(fabs(seen.last - 1.0) < 1e-9);
+    }
     forward_free(forward);
     model_free(model);
 }
@@ -563,18 +746,20 @@ int main(void) {
         cmocka_unit_test(nats_are_those_of_the_formulas),
         cmocka_unit_test(nats_with_a_key_head_for_each_head),
         cmocka_unit_test(nats_with_tied_embeddings),
+        cmocka_unit_test(nats_with_biases_and_head_norms),
+        cmocka_unit_test(nats_with_a_sliding_window),
+        cmocka_unit_test(nats_with_heads_turned_in_part),
+        cmocka_unit_test(nats_with_an_attention_factor_of_the_models_own),
         cmocka_unit_test(every_kernel_table_serves),
+        cmocka_unit_test(skipped_predictions_are_left_out),
+        cmocka_unit_test(f32_angles_are_close_to_f64),
         cmocka_unit_test(nats_of_a_model_that_knows_nothing),
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(history_does_not_change_a_bit),
         cmocka_unit_test(frequencies_are_part_of_the_table),
         cmocka_unit_test(stop_flag_stops_the_pass),
         cmocka_unit_test(broken_weights_are_noticed),
-        cmocka_unit_test(unknown_kernels_are_refused),
-        cmocka_unit_test(scores_are_sums_over_windows),
-        cmocka_unit_test(mean_nats_by_hand),
-        cmocka_unit_test(scores_of_nothing),
-        cmocka_unit_test(scoring_hands_on_errors),
+        cmocka_unit_test(progress_rises_to_one),
     };
     return cmocka_run_group_tests_name("forward", tests, NULL, NULL);
 }
