@@ -13,20 +13,24 @@ struct scoring {
     const struct documents *documents;
     const struct sample *samples; /* [count] */
     size_t count;
-    int64_t length; /* tokens of every window */
+    void (*progress)(void *state, size_t samples); /* so many are scored; may be NULL */
+    void *progress_state;
 };
 
-/* Predicted tokens: count x (length - 1). */
+/* Predictions that a window scores: length - 1 - skip. */
+int64_t sample_tokens(const struct sample *sample);
+
+/* Those of all windows. */
 int64_t scoring_tokens(const struct scoring *scoring);
 
 /* sample_nats[scoring->count]: nats of each window, summed over its tokens in double, in order.
- * `token_nats` [count][length-1] also receives every token's, unless NULL. Errors are those of
- * forward_nats(). */
+ * `token_nats` [scoring_tokens()] also receives every token's, window by window, unless NULL. Errors
+ * are those of forward_nats(). */
 int perplexity_score(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
                      double *sample_nats, double *token_nats, struct error *error);
 
-/* Mean nats a token: the samples' nats added up in order over scoring_tokens(); NaN where there
- * is nothing to predict. Perplexity is exp of it. */
+/* Mean nats a token: the samples' nats added up in order over scoring_tokens(), every prediction counting
+ * the same; NaN where there is nothing to predict. Perplexity is exp of it. */
 double perplexity_mean_nats(const struct scoring *scoring, const double *sample_nats);
 
 #endif

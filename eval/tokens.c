@@ -200,9 +200,10 @@ static int integers_read(const char *path, const unsigned char *data, const stru
 
 /* ---- Documents ---- */
 
-/* Turns the bytes of a file into tokens; the caller frees them, also after a failure. */
-typedef int tokens_parse(const char *path, const unsigned char *bytes, size_t size, struct document *out,
-                         struct error *error);
+/* Turns the bytes of a file into tokens; the caller frees them, also after a failure. `tokenizer` is
+ * for text. */
+typedef int tokens_parse(const char *path, const unsigned char *bytes, size_t size, const struct tokenizer *tokenizer,
+                         struct document *out, struct error *error);
 
 static int tokens_allocate(const char *path, int64_t count, struct document *out, struct error *error) {
     out->tokens = calloc((size_t)count, sizeof *out->tokens);
@@ -211,16 +212,39 @@ static int tokens_allocate(const char *path, int64_t count, struct document *out
     return STATUS_OK;
 }
 
-static int text_parse(const char *path, const unsigned char *bytes, size_t size, struct document *out,
-                      struct error *error) {
+static int bytes_parse(const char *path, const unsigned char *bytes, size_t size, struct document *out,
+                       struct error *error) {
     int status = tokens_allocate(path, (int64_t)size, out, error);
     if (status != STATUS_OK) return status;
     for (size_t i = 0; i < size; i++) out->tokens[i] = bytes[i];
     return STATUS_OK;
 }
 
-static int npy_parse(const char *path, const unsigned char *bytes, size_t size, struct document *out,
-                     struct error *error) {
+static int pieces_parse(const char *path, const unsigned char *bytes, size_t size, const struct tokenizer *tokenizer,
+                        struct document *out, struct error *error) {
+    int32_t *tokens;
+    int64_t count, begin = tokenizer->bos >= 0;
+    int status = sentencepiece_encode(tokenizer->pieces, path, (const char *)bytes, size, &tokens, &count, error);
+    if (status != STATUS_OK) return status;
+    status = begin + count > 0 ? tokens_allocate(path, begin + count, out, error)
+                               : error_set(error, STATUS_INPUT, "%s: holds no tokens; leave it out", path);
+    if (status == STATUS_OK) {
+        if (begin) out->tokens[0] = tokenizer->bos;
+        memcpy(out->tokens + begin, tokens, (size_t)count * sizeof *tokens);
+    }
+    free(tokens);
+    return status;
+}
+
+static int text_parse(const char *path, const unsigned char *bytes, size_t size, const struct tokenizer *tokenizer,
+                      struct document *out, struct error *error) {
+    if (tokenizer->pieces) return pieces_parse(path, bytes, size, tokenizer, out, error);
+    return bytes_parse(path, bytes, size, out, error);
+}
+
+static int npy_parse(const char *path, const unsigned char *bytes, size_t size, const struct tokenizer *tokenizer,
+                     struct document *out, struct error *error) {
+    (void)tokenizer;
     struct npy_header header = {0};
     struct integer type = {0};
     size_t data = 0;
@@ -232,26 +256,27 @@ static int npy_parse(const char *path, const unsigned char *bytes, size_t size, 
     return status;
 }
 
-static int document_read(const char *path, tokens_parse *parse, struct document *out, struct error *error) {
+static int document_read(const char *path, tokens_parse *parse, const struct tokenizer *tokenizer, struct document *out,
+                         struct error *error) {
     out->name = strdup(path);
     if (!out->name) return error_memory(error, (double)strlen(path), path);
     unsigned char *bytes;
     size_t size;
     int status = file_read(path, &bytes, &size, error);
     if (status != STATUS_OK) return status;
-    status = parse(path, bytes, size, out, error);
+    status = parse(path, bytes, size, tokenizer, out, error);
     free(bytes);
     return status;
 }
 
-static int documents_read(char *const *paths, size_t count, tokens_parse *parse, struct documents *out,
-                          struct error *error) {
+static int documents_read(char *const *paths, size_t count, tokens_parse *parse, const struct tokenizer *tokenizer,
+                          struct documents *out, struct error *error) {
     struct documents documents = {.items = calloc(count + 1, sizeof(struct document))}; /* + 1: may be none */
     *out = (struct documents){0};
     if (!documents.items) return error_memory(error, (double)count * sizeof(struct document), "documents");
     for (size_t i = 0; i < count; i++) {
         documents.count++; /* first: a document half read is freed with the others */
-        int status = document_read(paths[i], parse, &documents.items[i], error);
+        int status = document_read(paths[i], parse, tokenizer, &documents.items[i], error);
         if (status != STATUS_OK) {
             documents_free(&documents);
             return status;
@@ -261,12 +286,13 @@ static int documents_read(char *const *paths, size_t count, tokens_parse *parse,
     return STATUS_OK;
 }
 
-int documents_read_text(char *const *paths, size_t count, struct documents *out, struct error *error) {
-    return documents_read(paths, count, text_parse, out, error);
+int documents_read_text(char *const *paths, size_t count, const struct tokenizer *tokenizer, struct documents *out,
+                        struct error *error) {
+    return documents_read(paths, count, text_parse, tokenizer, out, error);
 }
 
 int documents_read_npy(char *const *paths, size_t count, struct documents *out, struct error *error) {
-    return documents_read(paths, count, npy_parse, out, error);
+    return documents_read(paths, count, npy_parse, NULL, out, error);
 }
 
 void documents_free(struct documents *documents) {
@@ -375,14 +401,14 @@ static struct sample *share_windows(const struct share *share, int64_t length, s
             carried -= gaps;
             start++;
         }
-        *out++ = (struct sample){.document = share->document, .start = start};
+        *out++ = (struct sample){.document = share->document, .start = start, .length = length};
     }
     return out;
 }
 
 static void samples_write(const struct share *shares, size_t count, int64_t length, struct sample *out) {
     for (size_t i = 0; i < count && shares[i].windows > 0; i++) {
-        *out++ = (struct sample){.document = shares[i].document, .start = 0};
+        *out++ = (struct sample){.document = shares[i].document, .start = 0, .length = length};
     }
     for (size_t i = 0; i < count; i++) out = share_windows(&shares[i], length, out);
 }
@@ -418,4 +444,45 @@ int samples_choose(const struct documents *documents, int64_t length, size_t wan
     int status = choose(documents, length, wanted, shares, out, count, error);
     free(shares);
     return status;
+}
+
+/* ---- Sliding windows ---- */
+
+/* The windows of one document, into out[] unless it is NULL; tells how many they are. */
+static size_t windows_slide(const struct documents *documents, size_t document, int64_t length, int64_t stride,
+                            struct sample *out) {
+    int64_t tokens = documents->items[document].count, scored = 0; /* tokens that windows so far reach */
+    size_t count = 0;
+    for (int64_t start = 0; scored < tokens; start += stride) {
+        int64_t end = length < tokens - start ? start + length : tokens;
+        struct sample window = {.document = document, .start = start, .length = end - start};
+        if (scored > start) window.skip = scored - start - 1; /* prediction i is of token i + 1 */
+        scored = end;
+        if (window.skip >= window.length - 1) continue; /* one token alone */
+        if (out) out[count] = window;
+        count++;
+    }
+    return count;
+}
+
+int samples_slide(const struct documents *documents, int64_t length, int64_t stride, struct sample **out, size_t *count,
+                  struct error *error) {
+    if (stride < 1 || stride > length) {
+        return error_set(error, STATUS_INPUT,
+                         "a stride of %" PRId64 " is not within 1 and the window's %" PRId64 " tokens", stride, length);
+    }
+    size_t total = 0;
+    for (size_t d = 0; d < documents->count; d++) total += windows_slide(documents, d, length, stride, NULL);
+    if (total == 0) {
+        return error_set(error, STATUS_INPUT,
+                         "windows of %" PRId64 " tokens over these documents predict nothing; ask for more tokens or "
+                         "give longer documents",
+                         length);
+    }
+    struct sample *samples = calloc(total, sizeof *samples);
+    if (!samples) return error_memory(error, (double)total * (double)sizeof *samples, "samples");
+    *out = samples;
+    *count = total;
+    for (size_t d = 0; d < documents->count; d++) samples += windows_slide(documents, d, length, stride, samples);
+    return STATUS_OK;
 }

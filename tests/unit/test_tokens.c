@@ -7,6 +7,12 @@
 
 #include "eval/tokens.h"
 
+static const struct tokenizer bytes_tokenizer = {.pieces = NULL, .bos = -1};
+
+static int read_bytes(char *const *paths, size_t count, struct documents *out, struct error *error) {
+    return documents_read_text(paths, count, &bytes_tokenizer, out, error);
+}
+
 /* ---- Text ---- */
 
 static void test_text_is_one_token_a_byte(void **state) {
@@ -20,7 +26,7 @@ static void test_text_is_one_token_a_byte(void **state) {
     char *const paths[] = {fixture->path, other, fixture->path};
     struct documents documents;
     struct error error;
-    assert_int_equal(documents_read_text(paths, 3, &documents, &error), STATUS_OK);
+    assert_int_equal(read_bytes(paths, 3, &documents, &error), STATUS_OK);
     assert_int_equal(documents.count, 3);
     for (size_t d = 0; d < 3; d++) assert_string_equal(documents.items[d].name, paths[d]);
     for (size_t d = 0; d < 3; d += 2) {
@@ -38,7 +44,7 @@ static void test_no_paths_are_no_documents(void **state) {
     (void)state;
     struct documents documents;
     struct error error;
-    assert_int_equal(documents_read_text(NULL, 0, &documents, &error), STATUS_OK);
+    assert_int_equal(read_bytes(NULL, 0, &documents, &error), STATUS_OK);
     assert_int_equal(documents.count, 0);
     documents_free(&documents);
 }
@@ -65,19 +71,19 @@ static void assert_refused(const struct fixture *fixture, reader *read, const vo
 
 static void test_text_refuses_what_is_no_file(void **state) {
     const struct fixture *fixture = *state;
-    assert_refused(fixture, documents_read_text, "x", 1, "No such file|check the path");
+    assert_refused(fixture, read_bytes, "x", 1, "No such file|check the path");
     scratch_write(fixture->path, "", 0);
-    assert_refused(fixture, documents_read_text, "x", 1, "empty");
+    assert_refused(fixture, read_bytes, "x", 1, "empty");
     assert_int_equal(remove(fixture->path), 0);
     assert_int_equal(mkdir(fixture->path, 0700), 0);
-    assert_refused(fixture, documents_read_text, "x", 1, "directory");
+    assert_refused(fixture, read_bytes, "x", 1, "directory");
     assert_int_equal(rmdir(fixture->path), 0);
     assert_int_equal(mkfifo(fixture->path, 0600), 0);
-    assert_refused(fixture, documents_read_text, "x", 1, "regular file");
+    assert_refused(fixture, read_bytes, "x", 1, "regular file");
     if (geteuid() != 0) { /* root may read anything */
         scratch_write(fixture->path, "x", 1);
         assert_int_equal(chmod(fixture->path, 0), 0);
-        assert_refused(fixture, documents_read_text, "x", 1, "Permission denied");
+        assert_refused(fixture, read_bytes, "x", 1, "Permission denied");
     }
 }
 
@@ -388,6 +394,8 @@ static void assert_samples(const int64_t *counts, size_t count, int64_t length, 
     for (size_t i = 0; i < sample_count; i++) {
         assert_int_equal(found[i].document, samples[i].document);
         assert_int_equal(found[i].start, samples[i].start);
+        assert_int_equal(found[i].length, length);
+        assert_int_equal(found[i].skip, 0);
     }
     free(found);
 }
@@ -396,19 +404,31 @@ static void test_samples_by_hand(void **state) {
     (void)state;
     const int64_t counts[] = {10, 3, 25, 4};
     /* 0: one for each that is long enough; the last of 4 tokens is, just */
-    assert_samples(counts, 4, 4, 0, (struct sample[]){{0, 0}, {2, 0}, {3, 0}}, 3);
+    assert_samples(counts, 4, 4, 0, (struct sample[]){{0, 0, 4, 0}, {2, 0, 4, 0}, {3, 0, 4, 0}}, 3);
     /* fewer than that: the first ones */
-    assert_samples(counts, 4, 4, 2, (struct sample[]){{0, 0}, {2, 0}}, 2);
+    assert_samples(counts, 4, 4, 2, (struct sample[]){{0, 0, 4, 0}, {2, 0, 4, 0}}, 2);
     /* the fourth goes to the longest, at its end; then 25/2 > 10/1, so the fifth as well */
-    assert_samples(counts, 4, 4, 4, (struct sample[]){{0, 0}, {2, 0}, {3, 0}, {2, 21}}, 4);
-    assert_samples(counts, 4, 4, 5, (struct sample[]){{0, 0}, {2, 0}, {3, 0}, {2, 10}, {2, 21}}, 5);
+    assert_samples(counts, 4, 4, 4, (struct sample[]){{0, 0, 4, 0}, {2, 0, 4, 0}, {3, 0, 4, 0}, {2, 21, 4, 0}}, 4);
+    assert_samples(counts, 4, 4, 5,
+                   (struct sample[]){{0, 0, 4, 0}, {2, 0, 4, 0}, {3, 0, 4, 0}, {2, 10, 4, 0}, {2, 21, 4, 0}}, 5);
     /* then 10/1 > 25/3 */
-    assert_samples(counts, 4, 4, 6, (struct sample[]){{0, 0}, {2, 0}, {3, 0}, {0, 6}, {2, 10}, {2, 21}}, 6);
+    assert_samples(
+        counts, 4, 4, 6,
+        (struct sample[]){{0, 0, 4, 0}, {2, 0, 4, 0}, {3, 0, 4, 0}, {0, 6, 4, 0}, {2, 10, 4, 0}, {2, 21, 4, 0}}, 6);
     /* all that there is: 2 + 6 + 1 */
     assert_samples(counts, 4, 4, 9,
-                   (struct sample[]){{0, 0}, {2, 0}, {3, 0}, {0, 6}, {2, 4}, {2, 8}, {2, 12}, {2, 16}, {2, 21}}, 9);
+                   (struct sample[]){{0, 0, 4, 0},
+                                     {2, 0, 4, 0},
+                                     {3, 0, 4, 0},
+                                     {0, 6, 4, 0},
+                                     {2, 4, 4, 0},
+                                     {2, 8, 4, 0},
+                                     {2, 12, 4, 0},
+                                     {2, 16, 4, 0},
+                                     {2, 21, 4, 0}},
+                   9);
     /* of equals the first gets the next window */
-    assert_samples((const int64_t[]){8, 8}, 2, 4, 3, (struct sample[]){{0, 0}, {1, 0}, {0, 4}}, 3);
+    assert_samples((const int64_t[]){8, 8}, 2, 4, 3, (struct sample[]){{0, 0, 4, 0}, {1, 0, 4, 0}, {0, 4, 4, 0}}, 3);
 }
 
 /* A small generator of its own, so that the cases are the same everywhere. */
@@ -445,6 +465,7 @@ static void assert_chosen_well(const int64_t *counts, size_t count, int64_t leng
         size_t d = samples[i].document;
         int64_t start = samples[i].start;
         assert_true(d < count && start >= 0 && start + length <= counts[d]);
+        assert_true(samples[i].length == length && samples[i].skip == 0);
         if (i > 0 && i != beginnings) {
             const struct sample *before = &samples[i - 1];
             assert_true(before->document < d || (before->document == d && before->start < start));
@@ -544,6 +565,103 @@ static void test_samples_refusals_give_the_numbers(void **state) {
     assert_null(samples);
 }
 
+/* ---- Sliding windows ---- */
+
+static void assert_slides(const int64_t *counts, size_t count, int64_t length, int64_t stride,
+                          const struct sample *samples, size_t sample_count) {
+    struct shelf shelf;
+    shelf_fill(&shelf, counts, count);
+    struct sample *found = NULL;
+    size_t found_count = 0;
+    struct error error;
+    int status = samples_slide(&shelf.documents, length, stride, &found, &found_count, &error);
+    if (status != STATUS_OK) fail_msg("%s", error.message);
+    assert_int_equal(found_count, sample_count);
+    assert_memory_equal(found, samples, sample_count * sizeof *samples);
+    free(found);
+}
+
+static void test_slides_by_hand(void **state) {
+    (void)state;
+    const int64_t one[] = {10}, many[] = {10, 1, 3, 4, 2};
+    /* tokens 0-3 whole, then 2 new ones a window; prediction i of a window is of its token i + 1 */
+    assert_slides(one, 1, 4, 2, (struct sample[]){{0, 0, 4, 0}, {0, 2, 4, 1}, {0, 4, 4, 1}, {0, 6, 4, 1}}, 4);
+    /* the last one is short */
+    assert_slides(one, 1, 4, 3, (struct sample[]){{0, 0, 4, 0}, {0, 3, 4, 0}, {0, 6, 4, 0}}, 3);
+    assert_slides(one, 1, 6, 3, (struct sample[]){{0, 0, 6, 0}, {0, 3, 6, 2}, {0, 6, 4, 2}}, 3);
+    /* beside each other: the first token of each is predicted by nothing, the last one alone not at all */
+    assert_slides(one, 1, 4, 4, (struct sample[]){{0, 0, 4, 0}, {0, 4, 4, 0}, {0, 8, 2, 0}}, 3);
+    assert_slides(one, 1, 3, 3, (struct sample[]){{0, 0, 3, 0}, {0, 3, 3, 0}, {0, 6, 3, 0}}, 3);
+    assert_slides(one, 1, 10, 1, (struct sample[]){{0, 0, 10, 0}}, 1);
+    assert_slides(one, 1, 99, 5, (struct sample[]){{0, 0, 10, 0}}, 1);
+    assert_slides(many, 5, 8, 8,
+                  (struct sample[]){{0, 0, 8, 0}, {0, 8, 2, 0}, {2, 0, 3, 0}, {3, 0, 4, 0}, {4, 0, 2, 0}}, 5);
+}
+
+/* transformers' loop as its documentation has it, of one document: which target is predicted with
+ * how many tokens before it. context[tokens]: 0 where it is not predicted. */
+static void published_loop(int64_t tokens, int64_t length, int64_t stride, int64_t *context) {
+    memset(context, 0, (size_t)tokens * sizeof *context);
+    int64_t before = 0;
+    for (int64_t begin = 0; begin < tokens; begin += stride) {
+        int64_t end = begin + length < tokens ? begin + length : tokens, targets = end - before;
+        for (int64_t at = end - targets; at < end; at++) {
+            if (at > begin) context[at] = at - begin; /* labels are shifted within the window */
+        }
+        before = end;
+        if (end == tokens) break;
+    }
+}
+
+static void test_slides_as_published(void **state) {
+    (void)state;
+    enum { MOST = 40 };
+    for (int64_t tokens = 2; tokens <= MOST; tokens++) {
+        for (int64_t length = 2; length <= 12; length++) {
+            for (int64_t stride = 1; stride <= length; stride++) {
+                int64_t expected[MOST], context[MOST] = {0}, predicted = 0;
+                struct shelf shelf;
+                shelf_fill(&shelf, &tokens, 1);
+                struct sample *windows = NULL;
+                size_t count = 0;
+                struct error error;
+                assert_int_equal(samples_slide(&shelf.documents, length, stride, &windows, &count, &error), STATUS_OK);
+                for (size_t w = 0; w < count; w++) {
+                    for (int64_t i = windows[w].skip; i < windows[w].length - 1; i++) {
+                        assert_int_equal(context[windows[w].start + i + 1], 0);
+                        context[windows[w].start + i + 1] = i + 1;
+                        predicted++;
+                    }
+                }
+                free(windows);
+                published_loop(tokens, length, stride, expected);
+                assert_memory_equal(context, expected, (size_t)tokens * sizeof *context);
+                if (stride < length) assert_int_equal(predicted, tokens - 1);
+            }
+        }
+    }
+}
+
+static void test_slide_refusals(void **state) {
+    (void)state;
+    const int64_t counts[] = {10, 30};
+    struct shelf shelf;
+    shelf_fill(&shelf, counts, 2);
+    struct sample *samples = NULL;
+    size_t count = 0;
+    struct error error;
+    assert_int_equal(samples_slide(&shelf.documents, 8, 0, &samples, &count, &error), STATUS_INPUT);
+    assert_message(error.message, "stride of 0|8 tokens");
+    assert_int_equal(samples_slide(&shelf.documents, 8, 9, &samples, &count, &error), STATUS_INPUT);
+    assert_message(error.message, "stride of 9|8 tokens");
+    assert_int_equal(samples_slide(&shelf.documents, 1, 1, &samples, &count, &error), STATUS_INPUT);
+    assert_message(error.message, "windows of 1 tokens|predict nothing");
+    shelf.documents.count = 0;
+    assert_int_equal(samples_slide(&shelf.documents, 8, 2, &samples, &count, &error), STATUS_INPUT);
+    assert_message(error.message, "predict nothing");
+    assert_null(samples);
+}
+
 #define WITH_FILES(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void) {
@@ -566,6 +684,9 @@ int main(void) {
         cmocka_unit_test(test_samples_of_random_shelves),
         cmocka_unit_test(test_samples_of_a_huge_document),
         cmocka_unit_test(test_samples_refusals_give_the_numbers),
+        cmocka_unit_test(test_slides_by_hand),
+        cmocka_unit_test(test_slides_as_published),
+        cmocka_unit_test(test_slide_refusals),
     };
     return cmocka_run_group_tests_name("tokens", tests, NULL, NULL);
 }

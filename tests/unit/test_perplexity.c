@@ -1,0 +1,227 @@
+/* eval/perplexity: sums over windows, each of them as forward_nats() gives it. */
+#include "eval/perplexity.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Models and documents ------------------------------------------------------------------------ */
+
+enum { VOCABULARY = 97, PAIRS = 8, TOKENS = 500 };
+
+/* A small generator of its own. */
+static uint32_t draw(uint32_t *seed) {
+    *seed = *seed * 1664525u + 1013904223u;
+    return *seed >> 8;
+}
+
+static int read_weights(void *state, const char *name, int64_t first, int64_t rows, int64_t columns, float *out,
+                        struct error *error) {
+    (void)error;
+    uint32_t seed = (uint32_t)(strlen(name) * 7919 + (size_t)first);
+    bool norm = strstr(name, "norm") != NULL;
+    for (int64_t i = 0; i < rows * columns; i++) {
+        float noise = (float)draw(&seed) / (float)(1 << 24) - 0.5f;
+        out[i] = norm ? 1.0f + 0.2f * noise : 0.7f * noise;
+        if (state && norm) out[i] = *(const float *)state;
+    }
+    return STATUS_OK;
+}
+
+static struct model *make_model(float *norm) {
+    const struct model_config config = {.family = "llama",
+                                        .vocabulary = VOCABULARY,
+                                        .hidden = 48,
+                                        .intermediate = 80,
+                                        .layers = 2,
+                                        .heads = 6,
+                                        .kv_heads = 2,
+                                        .head_width = 2 * PAIRS,
+                                        .window = 128,
+                                        .rope = rope_model_plain(PAIRS, 10000.0),
+                                        .norm_eps = 1e-5};
+    const struct weight_source source = {norm, read_weights};
+    struct model *model = NULL;
+    struct error error = {""};
+    if (model_build(&config, &kernels_reference_f32, &source, &model, &error) != STATUS_OK) {
+        fail_msg("%s", error.message);
+    }
+    return model;
+}
+
+/* Rising factors, start tokens and an attention factor, as a search makes them. */
+static struct rope_table make_table(void) {
+    static const double factors[PAIRS] = {1.0, 1.03, 1.5, 2.25, 2.25, 4.0, 5.13, 6.4};
+    const struct rope_model rope = rope_model_plain(PAIRS, 10000.0);
+    struct rope_table table;
+    rope_base(&table, &rope, 128);
+    memcpy(table.factors, factors, sizeof factors);
+    table.start_tokens = 28;
+    table.attention_factor = 1.2;
+    return table;
+}
+
+static struct forward *make_forward(const struct model *model, const volatile sig_atomic_t *stop) {
+    struct forward_options options = {.threads = 1, .stop = stop};
+    struct forward *forward = NULL;
+    struct error error = {""};
+    if (forward_new(model, &options, &forward, &error) != STATUS_OK) fail_msg("%s", error.message);
+    return forward;
+}
+
+/* Two documents in one array. */
+struct corpus {
+    int32_t tokens[TOKENS];
+    struct document items[2];
+    struct documents documents;
+};
+
+static void make_corpus(struct corpus *corpus) {
+    uint32_t seed = 3;
+    for (int i = 0; i < TOKENS; i++) corpus->tokens[i] = (int32_t)(draw(&seed) % VOCABULARY);
+    corpus->items[0] = (struct document){.count = 320, .tokens = corpus->tokens};
+    corpus->items[1] = (struct document){.count = 180, .tokens = corpus->tokens + 320};
+    corpus->documents = (struct documents){2, corpus->items};
+}
+
+/* Sums ---------------------------------------------------------------------------------------- */
+
+/* Windows of many lengths, in no particular order, some of them with context that is not scored. */
+static const struct sample windows[] = {{1, 0, 150, 0}, {0, 0, 150, 0}, {0, 170, 150, 20}, {1, 30, 99, 97},
+                                        {0, 5, 2, 0},   {1, 179, 1, 0}, {0, 0, 320, 318},  {1, 20, 150, 149}};
+enum { WINDOWS = sizeof windows / sizeof *windows };
+
+static void count_samples(void *state, size_t samples) {
+    size_t *last = state;
+    assert_int_equal(samples, *last + 1);
+    *last = samples;
+}
+
+static void scores_are_sums_over_windows(void **state) {
+    (void)state;
+    struct corpus corpus;
+    make_corpus(&corpus);
+    size_t seen = 0;
+    const struct scoring scoring = {.documents = &corpus.documents,
+                                    .samples = windows,
+                                    .count = WINDOWS,
+                                    .progress = count_samples,
+                                    .progress_state = &seen};
+    struct model *model = make_model(NULL);
+    struct rope_table table = make_table();
+    struct forward *forward = make_forward(model, NULL);
+    struct error error = {""};
+    double sums[WINDOWS], again[WINDOWS], token_nats[TOKENS], nats[TOKENS], total = 0.0;
+    const double *next = token_nats;
+    const int64_t predictions = 149 + 149 + 129 + 1 + 1 + 0 + 1 + 0;
+    assert_int_equal(scoring_tokens(&scoring), predictions);
+    assert_int_equal(perplexity_score(forward, &table, &scoring, sums, token_nats, &error), STATUS_OK);
+    assert_int_equal(seen, WINDOWS);
+    seen = 0;
+    assert_int_equal(perplexity_score(forward, &table, &scoring, again, NULL, &error), STATUS_OK);
+    assert_memory_equal(sums, again, sizeof sums);
+    for (int s = 0; s < WINDOWS; s++) {
+        const int32_t *tokens = corpus.items[windows[s].document].tokens + windows[s].start;
+        assert_int_equal(forward_nats(forward, &table, tokens, windows[s].length, 0, nats, &error), STATUS_OK);
+        double sum = 0.0;
+        for (int64_t i = windows[s].skip; i < windows[s].length - 1; i++, next++) {
+            assert_true(*next == nats[i]); /* whatever of its window is left out */
+            sum += nats[i];
+        }
+        assert_true(sums[s] == sum);
+        total += sum;
+    }
+    assert_true(perplexity_mean_nats(&scoring, sums) == total / (double)predictions);
+    forward_free(forward);
+    model_free(model);
+}
+
+/* Sliding windows: every token but each document's first is scored once, with the context that the
+ * last window before it has. */
+static void sliding_windows_score_all_of_a_document(void **state) {
+    (void)state;
+    enum { LENGTH = 64, STRIDE = 24 };
+    struct corpus corpus;
+    make_corpus(&corpus);
+    struct scoring scoring = {.documents = &corpus.documents};
+    struct sample *samples = NULL;
+    struct model *model = make_model(NULL);
+    struct rope_table table = make_table();
+    struct forward *forward = make_forward(model, NULL);
+    struct error error = {""};
+    assert_int_equal(samples_slide(&corpus.documents, LENGTH, STRIDE, &samples, &scoring.count, &error), STATUS_OK);
+    scoring.samples = samples;
+    assert_int_equal(scoring_tokens(&scoring), TOKENS - 2);
+    double sums[64], token_nats[TOKENS], nats[LENGTH];
+    assert_true(scoring.count <= 64);
+    assert_int_equal(perplexity_score(forward, &table, &scoring, sums, token_nats, &error), STATUS_OK);
+    const double *next = token_nats;
+    for (size_t d = 0; d < 2; d++) {
+        for (int64_t at = 1; at < corpus.items[d].count; at++) {
+            /* the first window that reaches as far */
+            int64_t begin = at < LENGTH ? 0 : (at - LENGTH) / STRIDE * STRIDE + STRIDE;
+            const int32_t *tokens = corpus.items[d].tokens + begin;
+            assert_int_equal(forward_nats(forward, &table, tokens, at - begin + 1, at - begin - 1, nats, &error),
+                             STATUS_OK);
+            assert_true(*next++ == nats[0]);
+        }
+    }
+    free(samples);
+    forward_free(forward);
+    model_free(model);
+}
+
+/* Means --------------------------------------------------------------------------------------- */
+
+static void mean_nats_by_hand(void **state) {
+    (void)state;
+    const double sums[3] = {1.0, 2.5, 8.5};
+    const struct sample uneven[3] = {{.length = 5}, {.length = 9, .skip = 5}, {.length = 6}};
+    const struct sample single[3] = {{.length = 1}, {.length = 1}, {.length = 7, .skip = 6}};
+    struct scoring scoring = {.samples = uneven, .count = 3};
+    assert_int_equal(scoring_tokens(&scoring), 12);
+    assert_true(perplexity_mean_nats(&scoring, sums) == 1.0);
+    scoring.samples = single;
+    assert_int_equal(scoring_tokens(&scoring), 0);
+    assert_true(isnan(perplexity_mean_nats(&scoring, sums)));
+    scoring.count = 0;
+    assert_true(isnan(perplexity_mean_nats(&scoring, sums)));
+}
+
+/* Errors -------------------------------------------------------------------------------------- */
+
+static void scoring_hands_on_errors(void **state) {
+    (void)state;
+    float not_a_number = NAN;
+    struct corpus corpus;
+    make_corpus(&corpus);
+    const struct scoring scoring = {.documents = &corpus.documents, .samples = windows, .count = WINDOWS};
+    struct model *model = make_model(NULL), *bad_model = make_model(&not_a_number);
+    struct rope_table table = make_table();
+    volatile sig_atomic_t stop = 1;
+    struct error error = {""};
+    double sums[WINDOWS];
+    struct forward *forward = make_forward(model, &stop);
+    assert_int_equal(perplexity_score(forward, &table, &scoring, sums, NULL, &error), STATUS_STOPPED);
+    forward_free(forward);
+    forward = make_forward(bad_model, NULL);
+    assert_int_equal(perplexity_score(forward, &table, &scoring, sums, NULL, &error), STATUS_FAILED);
+    forward_free(forward);
+    model_free(bad_model);
+    model_free(model);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scores_are_sums_over_windows),
+        cmocka_unit_test(sliding_windows_score_all_of_a_document),
+        cmocka_unit_test(mean_nats_by_hand),
+        cmocka_unit_test(scoring_hands_on_errors),
+    };
+    return cmocka_run_group_tests_name("perplexity", tests, NULL, NULL);
+}
