@@ -5,6 +5,7 @@
 
 #include "eval/error.h"
 
+int cmd_bench(int argc, char **argv, struct error *error);
 int cmd_eval(int argc, char **argv, struct error *error);
 int cmd_search(int argc, char **argv, struct error *error);
 int cmd_show(int argc, char **argv, struct error *error);

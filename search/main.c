@@ -12,20 +12,22 @@ static const char usage[] =
     "  search CONFIG.yaml   evolve factors for a model and a target length; resumable\n"
     "  show RUN_DIR         what a run has found so far\n"
     "  eval                 perplexity of a model with a closed-form method or a factor table\n"
+    "  bench                how fast this machine evaluates\n"
     "\n"
     "`longrope COMMAND --help` explains each with examples. A first run, from the source tree:\n"
     "\n"
     "  longrope search configs/demo/demo.yaml -o results/demo\n"
     "\n"
     "Exit status: 0 done; 1 it failed; 2 the command line or a file it was given is wrong;\n"
-    "75 stopped by a signal with everything saved: run again with --resume.\n";
+    "75 stopped by a signal; search has saved everything and goes on with --resume.\n";
 
 struct command {
     const char *name;
     int (*run)(int argc, char **argv, struct error *error);
 };
 
-static const struct command commands[] = {{"search", cmd_search}, {"show", cmd_show}, {"eval", cmd_eval}};
+static const struct command commands[] = {
+    {"search", cmd_search}, {"show", cmd_show}, {"eval", cmd_eval}, {"bench", cmd_bench}};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static int unknown_command(const char *name, struct error *error) {
@@ -37,7 +39,8 @@ static int unknown_command(const char *name, struct error *error) {
 }
 
 static int run(int argc, char **argv, struct error *error) {
-    if (argc < 2) return error_set(error, STATUS_INPUT, "which command? search, show or eval; see longrope --help");
+    if (argc < 2)
+        return error_set(error, STATUS_INPUT, "which command? search, show, eval or bench; see longrope --help");
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         fputs(usage, stdout);
         return STATUS_OK;
