@@ -1,5 +1,4 @@
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include "search/config.h"
 #include "search/options.h"
 #include "search/report.h"
+#include "search/signals.h"
 #include "search/stage.h"
 
 static const char usage[] =
@@ -70,17 +70,6 @@ static int parse(int argc, char **argv, struct search_options *out, struct error
     return STATUS_OK;
 }
 
-static volatile sig_atomic_t stop_asked;
-
-static void ask_to_stop(int signal_number) { stop_asked = signal_number; }
-
-/* A second signal of the same kind kills at once: nothing that was saved is lost by that. */
-static void catch_signals(void) {
-    struct sigaction action = {.sa_handler = ask_to_stop, .sa_flags = SA_RESETHAND | SA_RESTART};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
 static int write_factors(struct store *store, const char *run_dir, struct error *error) {
     char *path = NULL;
     if (asprintf(&path, "%s/factors.json", run_dir) < 0) return error_memory(error, 0, "a path");
@@ -92,7 +81,7 @@ static int write_factors(struct store *store, const char *run_dir, struct error 
 
 static int run_stages(struct store *store, const struct config *config, const struct search_options *options,
                       struct error *error) {
-    struct stage_options stage = {.threads = (int)options->threads, .stop = &stop_asked};
+    struct stage_options stage = {.threads = (int)options->threads, .stop = signals_caught()};
     for (size_t i = 0; i < config->stage_count; i++) {
         int status = stage_run(store, config, i, &stage, error);
         if (status == STATUS_OK) status = write_factors(store, options->run_dir, error);
@@ -128,7 +117,7 @@ int cmd_search(int argc, char **argv, struct error *error) {
     if (status == STATUS_OK && options.help) {
         fputs(usage, stdout);
     } else if (status == STATUS_OK) {
-        catch_signals();
+        signals_caught(); /* from here on: what follows takes its time */
         status = config_read(options.config, options.overrides.items, options.overrides.count, &config, error);
         if (status == STATUS_OK) status = run_config(&config, &options, error);
     }

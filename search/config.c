@@ -26,6 +26,7 @@ enum key_id {
     KEY_STAGES,
     KEY_TARGET_LENGTH,
     KEY_MODEL,
+    KEY_TYPE,
     KEY_ATTENTION_FACTOR,
     KEY_DATA,
     KEY_SEARCH,
@@ -67,6 +68,7 @@ static int read_name(const struct value *value, void *target, struct error *erro
 static int read_path(const struct value *value, void *target, struct error *error);
 static int read_files(const struct value *value, void *target, struct error *error);
 static int read_tokenizer(const struct value *value, void *target, struct error *error);
+static int read_type(const struct value *value, void *target, struct error *error);
 static int read_attention(const struct value *value, void *target, struct error *error);
 static int read_length(const struct value *value, void *target, struct error *error);
 static int read_size(const struct value *value, void *target, struct error *error);
@@ -84,12 +86,13 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_STAGES] = {"stages", IN_TOP, 0, NULL, 0, 0, 0},
     [KEY_TARGET_LENGTH] = {"target_length", IN_STAGE, 0, read_length, AT(target_length), 2, CONFIG_LONG},
     [KEY_MODEL] = {"model", IN_TOP | IN_STAGE, 0, read_path, AT(model), 0, 0},
+    [KEY_TYPE] = {"dtype", IN_TOP | IN_STAGE, 0, read_type, AT(type), 0, 0},
     [KEY_ATTENTION_FACTOR] = {"attention_factor", IN_TOP | IN_STAGE, 0, read_attention, 0, 0, 0},
     [KEY_DATA] = {"data", IN_TOP | IN_STAGE, IN_DATA, NULL, 0, 0, 0},
     [KEY_SEARCH] = {"search", IN_TOP | IN_STAGE, IN_SEARCH, NULL, 0, 0, 0},
     [KEY_TEXT] = {"text", IN_DATA, 0, read_files, AT(text), 0, 0},
     [KEY_TOKENS] = {"tokens", IN_DATA, 0, read_files, AT(tokens), 0, 0},
-    [KEY_TOKENIZER] = {"tokenizer", IN_DATA, 0, read_tokenizer, 0, 0, 0},
+    [KEY_TOKENIZER] = {"tokenizer", IN_DATA, 0, read_tokenizer, AT(tokenizer), 0, 0},
     [KEY_SAMPLES] = {"samples", IN_DATA, 0, read_size, AT(samples), 0, CONFIG_MANY},
     [KEY_POPULATION] = {"population", IN_SEARCH, 0, read_size, AT(search.population), 1, CONFIG_MANY},
     [KEY_PARENTS] = {"parents", IN_SEARCH, 0, read_size, AT(search.parents), 1, CONFIG_MANY},
@@ -108,6 +111,7 @@ static const struct key keys[KEY_COUNT] = {
 
 /* What holds where nothing is said: the published settings (arXiv 2402.13753, appendix A). */
 static const struct stage_config published = {
+    .type = MODEL_AUTO,
     .samples = 5,
     .search = {.population = 64,
                .parents = 32,
@@ -230,6 +234,11 @@ static int read_lambda_max(const struct value *value, void *target, struct error
     return STATUS_OK;
 }
 
+static int read_type(const struct value *value, void *target, struct error *error) {
+    if (value->node->scalar && parse_model_type(value->node->scalar, target)) return STATUS_OK;
+    return wrong(value, "auto, f32 or bf16", error);
+}
+
 static int read_attention(const struct value *value, void *target, struct error *error) {
     static const char *const rules[] = {
         [ATTENTION_LONGROPE] = "longrope", [ATTENTION_YARN] = "yarn", [ATTENTION_NONE] = "none"};
@@ -298,12 +307,6 @@ static int read_name(const struct value *value, void *target, struct error *erro
     return set_string(target, strdup(text), error);
 }
 
-static int read_tokenizer(const struct value *value, void *target, struct error *error) {
-    (void)target; /* there is one tokenizer: nothing to remember */
-    if (value->node->scalar && strcmp(value->node->scalar, "bytes") == 0) return STATUS_OK;
-    return wrong(value, "bytes, the only one supported (for other tokenizers give .npy files as 'tokens')", error);
-}
-
 /* ---- paths ---- */
 
 /* folder + path, or path where it is absolute. For glob(3) what the folder's own name holds of its
@@ -323,6 +326,13 @@ static char *join(const char *folder, const char *path, bool pattern) {
 static int read_path(const struct value *value, void *target, struct error *error) {
     if (!value->node->scalar || !*value->node->scalar) return wrong(value, "a path", error);
     return set_string(target, join(value->folder, value->node->scalar, false), error);
+}
+
+static int read_tokenizer(const struct value *value, void *target, struct error *error) {
+    const char *text = value->node->scalar;
+    if (!text || !*text) return wrong(value, "bytes, or a path of a tokenizer.model", error);
+    if (strcmp(text, "bytes") == 0) return set_string(target, strdup(text), error);
+    return read_path(value, target, error);
 }
 
 static void free_list(struct string_list *list) {
@@ -470,6 +480,7 @@ static int read_values(const struct draft *draft, const char *folder, struct sta
 static void free_stage(struct stage_config *stage) {
     free(stage->name);
     free(stage->model);
+    free(stage->tokenizer);
     free_list(&stage->text);
     free_list(&stage->tokens);
 }

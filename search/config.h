@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "eval/error.h"
+#include "eval/model.h"
 #include "search/evolve.h"
 
 enum attention_rule { ATTENTION_LONGROPE, ATTENTION_YARN, ATTENTION_NONE, ATTENTION_NUMBER };
@@ -23,7 +24,9 @@ struct stage_config {
     char *name;
     int64_t target_length;     /* tokens */
     char *model;               /* folder */
+    enum model_type type;      /* of its arithmetic */
     struct string_list text;   /* files, globs expanded and sorted; empty where tokens are given */
+    char *tokenizer;           /* of text: "bytes" or a path; NULL: the model's own */
     struct string_list tokens; /* .npy files; empty where text is given */
     size_t samples;            /* windows scored; 0: one a document */
     struct evolve_settings search;
@@ -46,11 +49,14 @@ struct config {
  *
  *     name: demo                        # [A-Za-z0-9._-]+; also the default run folder
  *     model: model
+ *     dtype: auto                       # auto | f32 | bf16
  *     data: {text: [corpus/a*.txt], tokenizer: bytes, samples: 5}    # or tokens: [a.npy, ...]
  *     search: {population, mutations, crossovers, parents, iterations, mutation_probability,
  *              lambda_step, lambda_max, start_tokens, seed}          # all optional, published defaults
  *     attention_factor: longrope        # longrope | yarn | none | a number
- *     stages: [{name, target_length, and any of model, data, search, attention_factor}]
+ *     stages: [{name, target_length, and any of model, dtype, data, search, attention_factor}]
+ *
+ * `tokenizer` is bytes or a path of a tokenizer.model (eval/tokenizer.h); the default is the model's own.
  */
 int config_read(const char *path, char *const *overrides, size_t override_count, struct config *out,
                 struct error *error);

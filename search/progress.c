@@ -4,7 +4,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PLAIN_INTERVAL = 10 }; /* seconds between plain lines */
+/* Seconds between lines. */
+#define PLAIN_INTERVAL 10.0
+#define TERMINAL_INTERVAL 0.2
 
 double seconds_now(void) {
     struct timespec now;
@@ -12,14 +14,16 @@ double seconds_now(void) {
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-void progress_begin(struct progress *progress, const char *title, size_t done, size_t planned) {
+void progress_begin(struct progress *progress, const char *title, const char *steps, size_t done, size_t planned) {
     double now = seconds_now();
     *progress = (struct progress){.title = title,
+                                  .steps = steps,
                                   .terminal = isatty(STDERR_FILENO) == 1,
                                   .began = now,
                                   .printed = now,
                                   .first = done,
-                                  .planned = planned};
+                                  .planned = planned,
+                                  .done = done};
 }
 
 /* "0:07", "12:40" or "3:05:00" */
@@ -32,18 +36,44 @@ static void format_duration(double seconds, char *out, size_t size) {
     }
 }
 
+/* `done` may be a fraction more than whole steps. */
+static void print_line(struct progress *progress, double now, double done, const char *within) {
+    double rate = now > progress->began ? (done - (double)progress->first) / (now - progress->began) : 0.0;
+    char left[32] = "?";
+    if (rate > 0.0) format_duration(((double)progress->planned - done) / rate, left, sizeof left);
+    fprintf(stderr, "%s%s: %zu/%zu %s%s%s%s, %.3g/s, %s left%s", progress->terminal ? "\r\033[K" : "", progress->title,
+            progress->done, progress->planned, progress->steps, within, *progress->what ? ", " : "", progress->what,
+            rate, left, progress->terminal ? "" : "\n");
+    fflush(stderr);
+    progress->printed = now;
+    progress->line = progress->terminal;
+}
+
+static bool too_soon(const struct progress *progress, double now) {
+    return now - progress->printed < (progress->terminal ? TERMINAL_INTERVAL : PLAIN_INTERVAL);
+}
+
 void progress_step(struct progress *progress, size_t done, const char *what, bool milestone) {
     double now = seconds_now();
-    if (!progress->terminal && !milestone && now - progress->printed < PLAIN_INTERVAL) return;
-    progress->printed = now;
-    double rate = now > progress->began ? (double)(done - progress->first) / (now - progress->began) : 0.0;
-    char left[32] = "?";
-    if (rate > 0.0) format_duration((double)(progress->planned - done) / rate, left, sizeof left);
-    fprintf(stderr, "%s%s: %zu/%zu evaluations, %s, %.1f/s, %s left%s", progress->terminal ? "\r\033[K" : "",
-            progress->title, done, progress->planned, what, rate, left, progress->terminal ? "" : "\n");
-    fflush(stderr);
+    progress->done = done;
+    snprintf(progress->what, sizeof progress->what, "%s", what);
+    if (milestone || !too_soon(progress, now)) print_line(progress, now, (double)done, "");
+}
+
+void progress_within(struct progress *progress, double fraction) {
+    double now = seconds_now();
+    if (too_soon(progress, now)) return;
+    char within[48];
+    snprintf(within, sizeof within, " and %.0f %% of the next", 100.0 * fraction);
+    print_line(progress, now, (double)progress->done + fraction, within);
 }
 
 void progress_end(struct progress *progress) {
-    if (progress->terminal) fputc('\n', stderr);
+    if (progress->line) fputc('\n', stderr);
+    progress->line = false;
+}
+
+void progress_clear(struct progress *progress) {
+    if (progress->line) fputs("\r\033[K", stderr);
+    progress->line = false;
 }

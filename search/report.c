@@ -89,8 +89,8 @@ static void print_row(FILE *out, const char *name, double nats, const char *note
 
 static void print_factors(FILE *out, const struct stage_view *stage, const struct individual *individual) {
     enum { A_LINE = 12 };
-    struct rope_table table;
-    stage_table(&stage->record, &individual->genome, &table);
+    struct rope_table table = {0};
+    stage_rescale(&stage->record, &individual->genome, &table);
     fprintf(out,
             "  rescale factors, fastest pair first (n_hat %" PRId64 ", attention factor %.4f):", table.start_tokens,
             table.attention_factor);
@@ -151,8 +151,8 @@ int report_table(struct store *store, FILE *out, struct error *error) {
 
 static json_t *individual_json(const struct stage_view *stage, const struct individual *individual) {
     if (!individual) return json_null();
-    struct rope_table table;
-    stage_table(&stage->record, &individual->genome, &table);
+    struct rope_table table = {0};
+    stage_rescale(&stage->record, &individual->genome, &table);
     return json_pack("{s:o, s:o, s:I, s:f, s:s}", "perplexity", json_number_or_null(exp(individual->score)), "factors",
                      json_number_array(table.factors, table.pairs), "start_tokens", (json_int_t)table.start_tokens,
                      "attention_factor", table.attention_factor, "origin", origin_name(individual->origin));
@@ -198,8 +198,8 @@ int report_json(struct store *store, FILE *out, struct error *error) {
 
 static void fill_entry(struct factor_entry *entry, const struct stage_view *stage,
                        const struct individual *individual) {
-    struct rope_table table;
-    stage_table(&stage->record, &individual->genome, &table);
+    struct rope_table table = {0};
+    stage_rescale(&stage->record, &individual->genome, &table);
     *entry = (struct factor_entry){.max_length = stage->record.target_length,
                                    .scale = stage->record.scale,
                                    .pairs = table.pairs,

@@ -22,9 +22,10 @@ struct stage {
     struct documents documents;
     struct sample *samples;
     struct scoring scoring;
-    const struct kernels *kernels; /* part of the settings: their last bits differ */
     struct forward *forward;
-    double *sample_nats; /* [scoring.count] */
+    double *sample_nats;   /* [scoring.count] */
+    size_t samples_scored; /* of the evaluation under way */
+    struct progress progress;
     struct evolve *evolve;
     double best_baseline; /* nats a token; infinite before any is scored */
 };
@@ -38,8 +39,8 @@ static void stage_close(struct stage *stage) {
     model_free(stage->model);
 }
 
-void stage_table(const struct stage_record *stage, const struct genome *genome, struct rope_table *table) {
-    rope_base(table, stage->space.pairs, stage->rope_theta);
+void stage_rescale(const struct stage_record *stage, const struct genome *genome, struct rope_table *table) {
+    table->pairs = stage->space.pairs;
     genome_apply(&stage->space, genome, table);
     table->attention_factor = stage->attention_factor;
 }
@@ -61,26 +62,47 @@ struct stage_best stage_best(const struct stage_record *stage, const struct indi
 
 /* ---- opening: model, text, search space ---- */
 
-static int read_documents(const struct stage_config *config, struct documents *out, struct error *error) {
-    if (config->text.count) return documents_read_text(config->text.items, config->text.count, out, error);
-    return documents_read_npy(config->tokens.items, config->tokens.count, out, error);
+static void sample_scored(void *state, size_t samples) {
+    struct stage *stage = state;
+    stage->samples_scored = samples;
+}
+
+static void pass_advanced(void *state, double fraction) {
+    struct stage *stage = state;
+    progress_within(&stage->progress, ((double)stage->samples_scored + fraction) / (double)stage->scoring.count);
+}
+
+static int read_documents(const struct stage_config *config, int64_t vocabulary, struct documents *out,
+                          struct error *error) {
+    if (config->tokens.count) return documents_read_npy(config->tokens.items, config->tokens.count, out, error);
+    struct tokenizer tokenizer;
+    int status = tokenizer_open(config->tokenizer, config->model, vocabulary, &tokenizer, error);
+    if (status != STATUS_OK) return status;
+    status = documents_read_text(config->text.items, config->text.count, &tokenizer, out, error);
+    tokenizer_close(&tokenizer);
+    return status;
 }
 
 static int open_scoring(struct stage *stage, struct error *error) {
     const struct stage_config *config = stage->config;
-    int status = model_load(config->model, &stage->model, error);
+    struct model_config model;
+    int status = model_read_config(config->model, &model, error);
     if (status != STATUS_OK) return status;
-    status = read_documents(config, &stage->documents, error);
+    status = read_documents(config, model.vocabulary, &stage->documents, error);
     if (status != STATUS_OK) return status;
-    status = documents_check(&stage->documents, stage->model->config.vocabulary, error);
+    status = documents_check(&stage->documents, model.vocabulary, error);
     if (status != STATUS_OK) return status;
     size_t count = 0;
     status = samples_choose(&stage->documents, config->target_length, config->samples, &stage->samples, &count, error);
     if (status != STATUS_OK) return status;
-    stage->scoring = (struct scoring){&stage->documents, stage->samples, count, config->target_length};
+    stage->scoring = (struct scoring){.documents = &stage->documents,
+                                      .samples = stage->samples,
+                                      .count = count,
+                                      .progress = sample_scored,
+                                      .progress_state = stage};
     stage->sample_nats = calloc(count, sizeof *stage->sample_nats);
     if (!stage->sample_nats) return error_memory(error, (double)count * sizeof(double), "the samples' scores");
-    return STATUS_OK;
+    return model_load(config->model, config->type, &stage->model, error); /* last: it may take minutes */
 }
 
 static double attention_factor_of(const struct stage_config *config, double scale, int64_t original_length) {
@@ -123,12 +145,12 @@ static int describe(struct stage *stage, struct error *error) {
     record->target_length = config->target_length;
     record->original_length = model->window;
     record->scale = fmax(1.0, (double)config->target_length / (double)model->window);
-    record->rope_theta = model->rope_theta;
+    record->rope_theta = model->rope.theta;
     record->attention_factor = attention_factor_of(config, record->scale, model->window);
     record->iterations = (int64_t)config->search.iterations;
     record->planned = (int64_t)evolve_planned(&config->search);
     struct genome_space *space = &record->space;
-    space->pairs = model->head_width / 2;
+    space->pairs = model->rope.pairs;
     space->unit = config->lattice_unit;
     space->start_count = (int32_t)config->start_count;
     memcpy(space->start_tokens, config->start_tokens, sizeof space->start_tokens);
@@ -204,7 +226,9 @@ static void settings_of(const struct stage *stage, struct setting_list *out) {
     setting_add(out, "data (tokens)", "%016" PRIx64, documents_fingerprint(&stage->documents));
     setting_add(out, "data.samples", "%zu", config->samples);
     add_attention_factor(out, config);
-    setting_add(out, "LONGROPE_KERNELS", "%s", stage->kernels->name);
+    /* what dtype came to, and whose kernels: their last bits differ */
+    const struct kernels *kernels = stage->model->kernels;
+    setting_add(out, "dtype (LONGROPE_KERNELS)", "%s (%s)", number_type_name(kernels->type), kernels->name);
     setting_add(out, "search.population", "%zu", search->population);
     setting_add(out, "search.parents", "%zu", search->parents);
     setting_add(out, "search.mutations", "%zu", search->mutations);
@@ -221,10 +245,10 @@ static int add_to_store(struct stage *stage, const struct setting_list *settings
     struct sample_record *samples = calloc(stage->scoring.count, sizeof *samples);
     if (!samples) return error_memory(error, (double)stage->scoring.count * sizeof *samples, "the samples");
     for (size_t i = 0; i < stage->scoring.count; i++) {
-        const char *path = stage->documents.items[stage->samples[i].document].name;
+        const struct sample *sample = &stage->samples[i];
+        const char *path = stage->documents.items[sample->document].name;
         const char *slash = strrchr(path, '/'); /* a run is the same wherever its text lies */
-        samples[i] =
-            (struct sample_record){slash ? slash + 1 : path, stage->samples[i].start, stage->config->target_length};
+        samples[i] = (struct sample_record){slash ? slash + 1 : path, sample->start, sample->length};
     }
     int status = store_add_stage(stage->store, &stage->record, settings->items, settings->count, samples,
                                  stage->scoring.count, error);
@@ -252,6 +276,7 @@ static int enter_in_store(struct stage *stage, struct error *error) {
 static int score(struct stage *stage, const struct rope_table *table, double *nats_per_token, double *seconds,
                  struct error *error) {
     double began = seconds_now();
+    stage->samples_scored = 0;
     int status = perplexity_score(stage->forward, table, &stage->scoring, stage->sample_nats, NULL, error);
     if (status != STATUS_OK) return status;
     *nats_per_token = perplexity_mean_nats(&stage->scoring, stage->sample_nats);
@@ -259,12 +284,28 @@ static int score(struct stage *stage, const struct rope_table *table, double *na
     return STATUS_OK;
 }
 
-static struct rope_setting rope_setting_of(const struct stage_record *record) {
-    return (struct rope_setting){.pairs = record->space.pairs,
-                                 .theta = record->rope_theta,
+static struct rope_setting rope_setting_of(const struct stage *stage) {
+    const struct stage_record *record = &stage->record;
+    return (struct rope_setting){.model = &stage->model->config.rope,
                                  .original_length = record->original_length,
                                  .scale = record->scale,
                                  .length = record->target_length};
+}
+
+static int score_baseline(struct stage *stage, enum rope_method method, const struct rope_setting *setting,
+                          struct error *error) {
+    struct baseline_record baseline = {.method = method};
+    rope_closed_form(&baseline.table, method, setting);
+    int status = score(stage, &baseline.table, &baseline.nats_per_token, &baseline.seconds, error);
+    if (status != STATUS_OK) return status;
+    status = store_add_baseline(stage->store, stage->record.id, &baseline, error);
+    if (status != STATUS_OK) return status;
+    stage->best_baseline = fmin(stage->best_baseline, baseline.nats_per_token);
+    progress_clear(&stage->progress);
+    fprintf(stderr, "%s: baseline %s: perplexity %.4f\n", stage->record.name, rope_method_name(method),
+            exp(baseline.nats_per_token));
+    progress_step(&stage->progress, stage->progress.done + 1, "", false);
+    return STATUS_OK;
 }
 
 static int score_baselines(struct stage *stage, struct error *error) {
@@ -273,25 +314,18 @@ static int score_baselines(struct stage *stage, struct error *error) {
     int status = store_baselines(stage->store, stage->record.id, &known, &count, error);
     if (status != STATUS_OK) return status;
     bool scored[ROPE_METHODS] = {false};
+    progress_begin(&stage->progress, stage->record.name, "baselines", count, ROPE_METHODS);
     for (size_t i = 0; i < count; i++) {
         scored[known[i].method] = true;
         stage->best_baseline = fmin(stage->best_baseline, known[i].nats_per_token);
     }
     free(known);
-    struct rope_setting setting = rope_setting_of(&stage->record);
-    for (int m = 0; m < ROPE_METHODS; m++) {
-        if (scored[m]) continue;
-        struct baseline_record baseline = {.method = (enum rope_method)m};
-        rope_closed_form(&baseline.table, baseline.method, &setting);
-        status = score(stage, &baseline.table, &baseline.nats_per_token, &baseline.seconds, error);
-        if (status != STATUS_OK) return status;
-        status = store_add_baseline(stage->store, stage->record.id, &baseline, error);
-        if (status != STATUS_OK) return status;
-        stage->best_baseline = fmin(stage->best_baseline, baseline.nats_per_token);
-        fprintf(stderr, "%s: baseline %s: perplexity %.4f\n", stage->record.name, rope_method_name(baseline.method),
-                exp(baseline.nats_per_token));
+    struct rope_setting setting = rope_setting_of(stage);
+    for (int m = 0; m < ROPE_METHODS && status == STATUS_OK; m++) {
+        if (!scored[m]) status = score_baseline(stage, (enum rope_method)m, &setting, error);
     }
-    return STATUS_OK;
+    progress_clear(&stage->progress);
+    return status;
 }
 
 /* ---- the search ---- */
@@ -304,7 +338,7 @@ static int make_driver(struct stage *stage, struct error *error) {
     enum { FIRST = sizeof first / sizeof *first };
     struct seed_genome seeds[FIRST];
     const struct genome_space *space = &stage->record.space;
-    struct rope_setting setting = rope_setting_of(&stage->record);
+    struct rope_setting setting = rope_setting_of(stage);
     int32_t none = 0; /* start_tokens always holds a 0 */
     while (space->start_tokens[none] != 0) none++;
     for (size_t i = 0; i < FIRST; i++) {
@@ -345,7 +379,8 @@ static int replay(struct stage *stage, struct error *error) {
 
 static int score_individual(struct stage *stage, const struct individual *asked, struct error *error) {
     struct rope_table table;
-    stage_table(&stage->record, &asked->genome, &table);
+    rope_base(&table, &stage->model->config.rope, stage->record.target_length);
+    stage_rescale(&stage->record, &asked->genome, &table);
     struct individual scored = *asked;
     double seconds;
     int status = score(stage, &table, &scored.score, &seconds, error);
@@ -357,41 +392,41 @@ static int score_individual(struct stage *stage, const struct individual *asked,
     return status;
 }
 
-static void report_progress(struct progress *progress, const struct stage *stage, bool milestone) {
+static void report_progress(struct stage *stage, bool milestone) {
     const struct individual *best = evolve_best(stage->evolve);
     char text[160];
     snprintf(text, sizeof text, "iteration %" PRId64 "/%" PRId64 ", best perplexity %.4f (baselines %.4f)",
              evolve_generation(stage->evolve), stage->record.iterations, best ? exp(best->score) : NAN,
              exp(stage->best_baseline));
-    progress_step(progress, (size_t)(best ? evolve_scored(stage->evolve) : 0), text, milestone);
+    progress_step(&stage->progress, (size_t)(best ? evolve_scored(stage->evolve) : 0), text, milestone);
 }
 
 static int search(struct stage *stage, struct error *error) {
-    struct progress progress;
-    progress_begin(&progress, stage->record.name, evolve_scored(stage->evolve), (size_t)stage->record.planned);
+    progress_begin(&stage->progress, stage->record.name, "evaluations", evolve_scored(stage->evolve),
+                   (size_t)stage->record.planned);
     int status = STATUS_OK;
     int64_t generation = evolve_generation(stage->evolve);
     for (const struct individual *asked; (asked = evolve_ask(stage->evolve)) != NULL;) {
         bool next = asked->generation != generation;
-        if (next) report_progress(&progress, stage, true);
+        if (next) report_progress(stage, true);
         generation = asked->generation;
         status = score_individual(stage, asked, error);
         if (status != STATUS_OK) break;
-        report_progress(&progress, stage, false);
+        report_progress(stage, false);
     }
-    if (status == STATUS_OK) report_progress(&progress, stage, true);
-    progress_end(&progress);
+    if (status == STATUS_OK) report_progress(stage, true);
+    progress_end(&stage->progress);
     return status;
 }
 
 static int run_open(struct stage *stage, const struct stage_options *options, struct error *error) {
-    int status = kernels_choose(&stage->kernels, error);
-    if (status == STATUS_OK) status = open_scoring(stage, error);
+    int status = open_scoring(stage, error);
     if (status == STATUS_OK) status = describe(stage, error);
     if (status == STATUS_OK) status = enter_in_store(stage, error);
     if (status != STATUS_OK || stage->record.state == STAGE_DONE) return status;
 
-    struct forward_options forward = {.threads = options->threads, .kernels = stage->kernels, .stop = options->stop};
+    struct forward_options forward = {
+        .threads = options->threads, .stop = options->stop, .progress = pass_advanced, .progress_state = stage};
     status = forward_new(stage->model, &forward, &stage->forward, error);
     if (status == STATUS_OK) status = store_set_state(stage->store, stage->record.id, STAGE_RUNNING, error);
     if (status == STATUS_OK) status = score_baselines(stage, error);

@@ -21,8 +21,9 @@ struct stage_options {
 int stage_run(struct store *store, const struct config *config, size_t index, const struct stage_options *options,
               struct error *error);
 
-/* The table of `genome` in the stage. */
-void stage_table(const struct stage_record *stage, const struct genome *genome, struct rope_table *table);
+/* Sets what `genome` means in the stage: table's pairs, factors, start tokens and attention factor.
+ * Frequencies and the model's own attention factor are the model's and are left as they are. */
+void stage_rescale(const struct stage_record *stage, const struct genome *genome, struct rope_table *table);
 
 /* The individuals with the lowest scores, the older one of equals: of all, and of those without
  * start tokens. NULL where there is none. They point into individuals[count]. */

@@ -1074,6 +1074,7 @@ static int read_baseline(const struct store *store, sqlite3_stmt *row, const str
     table->pairs = stage->space.pairs;
     table->start_tokens = sqlite3_column_int64(row, 3);
     table->attention_factor = sqlite3_column_double(row, 4);
+    table->own_attention_factor = 1.0;
     out->nats_per_token = column_double(row, 5);
     out->seconds = column_double(row, 6);
     if (rope_method_parse(column_text(row, 0), &out->method) && table->start_tokens >= 0 &&

@@ -9,7 +9,8 @@
  *     stages       one row a stage: name, state, everything that its individuals are read with
  *     settings     what a resume must find unchanged, as words: (stage, key, value)
  *     samples      the windows that are scored: (stage, sample, document, start, tokens)
- *     baselines    closed-form tables, scored first: (stage, method, table, nats a token)
+ *     baselines    closed-form tables, scored first: (stage, method, table, nats a token); the model's own
+ *                  attention factor is not kept, and 1 when they are read
  *     individuals  scored genomes: (stage, id, generation, origin, parents, genes, n_hat, nats a token)
  *     sample_nats  nats of each individual on each sample: (stage, individual, sample, nats)
  */

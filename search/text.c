@@ -27,6 +27,16 @@ bool parse_number(const char *text, double *out) {
     return true;
 }
 
+bool parse_model_type(const char *text, enum model_type *out) {
+    static const char *const names[] = {[MODEL_AUTO] = "auto", [MODEL_F32] = "f32", [MODEL_BF16] = "bf16"};
+    for (int type = MODEL_AUTO; type <= MODEL_BF16; type++) {
+        if (strcmp(text, names[type]) != 0) continue;
+        *out = (enum model_type)type;
+        return true;
+    }
+    return false;
+}
+
 static size_t smallest(size_t a, size_t b) { return a < b ? a : b; }
 
 /* Insertions, deletions, replacements and swaps of neighbours that turn a into b, both at most

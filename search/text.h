@@ -1,10 +1,13 @@
-/* What people write in files and on the command line: numbers, strictly read, and misspelt names. */
+/* What people write in files and on the command line: numbers and names, strictly
+ * read, and misspelt names. */
 #ifndef LONGROPE_SEARCH_TEXT_H
 #define LONGROPE_SEARCH_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "eval/model.h"
 
 /* Whole texts only: "-12" is an integer; "12k", "1e3", " 12" and "012" (octal to some readers) are
  * not. False, with *out untouched, for what is none. */
@@ -13,6 +16,9 @@ bool parse_integer(const char *text, int64_t *out);
 /* "1", "-1.5", ".5" and "1e-3" are numbers; hexadecimals, infinities and NaN are not. False, with
  * *out untouched, for what is none. */
 bool parse_number(const char *text, double *out);
+
+/* "auto", "f32", "bf16". False, with *out untouched, for what is none of them. */
+bool parse_model_type(const char *text, enum model_type *out);
 
 /* Of `count` names the one that is spelled most like `word`, the first of equals; NULL where none
  * is near enough to be what was meant. */

@@ -44,13 +44,20 @@ refused "show wants one run directory" "$LONGROPE" show a b
 
 refused "'frob' is none of none, pi, ntk, dynamic-ntk, yarn" evaluate --method frob
 refused "'' is none of none, pi, ntk, dynamic-ntk, yarn" evaluate --method pi,,ntk
-refused "--dtype: 'f64' is neither" evaluate --dtype f64
+refused "--dtype: 'f64' is none of auto, f32, bf16" evaluate --dtype f64
+refused "--angles: 'bf16' is neither f64 nor f32" evaluate --angles bf16
+refused "--stride and --samples exclude each other" evaluate --stride 4 --samples 2
+refused "a stride of 65 is not within 1 and the window's 64 tokens" evaluate --stride 65
+refused "windows of 1 tokens over these documents predict nothing" "$LONGROPE" eval --model "$model" \
+    --text "$document" --length 1 --stride 1 --method none
+refused "--tokenizer goes with --text" "$LONGROPE" eval --model "$model" --tokens "$work/a.npy" --tokenizer bytes \
+    --length 64 --method none
 refused "LONGROPE_KERNELS=abacus" env LONGROPE_KERNELS=abacus "$LONGROPE" eval --model "$model" --text "$document" \
     --length 64 --method none
 
 # ---- numbers ----
 
-for option in length original-length start-tokens samples threads; do
+for option in length original-length start-tokens samples stride threads; do
     for number in '' x 12k 1e3x 0x10 1.5 ' 5' '5 ' +5 - -1 nan inf 99999999999999999999; do
         refused "--$option: " evaluate "--$option" "$number"
     done
@@ -60,7 +67,7 @@ for option in scale attention-factor; do
         refused "--$option: " evaluate "--$option" "$number"
     done
 done
-for option in length original-length samples threads scale attention-factor; do
+for option in length original-length samples stride threads scale attention-factor; do
     refused "--$option: 0 is not within" evaluate "--$option" 0
 done
 refused "--scale: 0.5 is not within" evaluate --scale 0.5
@@ -78,6 +85,9 @@ done
 refused "--set stages.0.target_length=1: 'target_length' must" search_with --set stages.0.target_length=1
 refused "--set data.samples=x: 'samples' must" search_with --set data.samples=x
 refused "--set attention_factor=loud: 'attention_factor' must" search_with --set attention_factor=loud
+refused "--set dtype=f64: 'dtype' must be auto, f32 or bf16" search_with --set dtype=f64
+refused "--set data.tokenizer=[a]: 'tokenizer' must be bytes" search_with --set 'data.tokenizer=[a]'
+refused "no-such.model: No such file" search_with --set data.tokenizer=no-such.model
 refused "'parents' is 65, more than the 'population'" search_with --set search.population=64 --set search.parents=65
 
 # ---- configurations ----
@@ -161,7 +171,7 @@ fresh_model
 rm "$copy/model.safetensors"
 refused "model.safetensors: No such file" evaluate --model "$copy"
 : >"$copy/model.safetensors.index.json"
-refused "sharded weights are not supported" evaluate --model "$copy"
+refused "$copy/model.safetensors.index.json: is empty" evaluate --model "$copy"
 
 size=$(wc -c <"$model/model.safetensors")
 header=$(od -An -N 4 -t u4 "$model/model.safetensors" | tr -d ' ')
@@ -211,6 +221,29 @@ for cut in 0 5 9 60 127 128 135; do
     head -c "$cut" "$work/good.npy" >"$work/cut.npy"
     refused "$work/cut.npy: " tokens "$work/cut.npy"
 done
+
+# ---- tokenizers ----
+
+refused "$work/no-such.model: No such file" evaluate --tokenizer "$work/no-such.model"
+refused "$work/empty.txt: is empty" evaluate --tokenizer "$work/empty.txt"
+refused "$document: is not a SentencePiece model, or is damaged" evaluate --tokenizer "$document"
+write_tokenizer "$work/tokenizer.model"
+size=$(wc -c <"$work/tokenizer.model")
+for cut in 1 2 10 20 $((size - 9)) $((size - 1)); do
+    head -c "$cut" "$work/tokenizer.model" >"$work/cut.model"
+    refused "$work/cut.model: is not a SentencePiece model" evaluate --tokenizer "$work/cut.model"
+done
+printf 'ab\377' >"$work/latin.txt"
+refused "$work/latin.txt: byte 2 is not UTF-8 (0xff)" evaluate --text "$work/latin.txt" \
+    --tokenizer "$work/tokenizer.model"
+echo '{"bos_token": "<|begin|>"}' >"$work/tokenizer_config.json"
+refused "$work/tokenizer_config.json: bos_token '<|begin|>' is no token" evaluate --tokenizer "$work/tokenizer.model"
+echo '{"bos_token": "<x>", "added_tokens_decoder": {"256": {"content": "<x>"}}}' >"$work/tokenizer_config.json"
+refused "$document: token 256 at position 0 is not in the model's vocabulary of 256" evaluate \
+    --tokenizer "$work/tokenizer.model"
+fresh_model
+sed 's/"vocab_size": 256/"vocab_size": 385/' "$model/config.json" >"$copy/config.json"
+refused "$copy/tokenizer.model: is not there, and a vocabulary of 385" evaluate --model "$copy"
 
 # ---- factors ----
 

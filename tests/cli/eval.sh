@@ -10,13 +10,15 @@ nll() { jq '.results[0].nll' "$work/stdout"; }
 # ---- the table ----
 
 evaluate --length 64,300 --method none,yarn
-[ "$(wc -l <"$work/stdout")" = 5 ] || fail "the table has not a heading and four rows"
+[ "$(wc -l <"$work/stdout")" = 6 ] || fail "the table has not two lines of heading and four rows"
+head -n 1 "$work/stdout" | grep -qE '^(f32|bf16) arithmetic, [a-z0-9]+ kernels, f64 angles$' ||
+    fail "the first line does not say what was computed with"
 for word in length method scale attention n_hat documents tokens nats/token perplexity seconds; do
-    head -n 1 "$work/stdout" | grep -qw -e "$word" || fail "the heading has no '$word'"
+    sed -n 2p "$work/stdout" | grep -qw -e "$word" || fail "the heading has no '$word'"
 done
-rows=$(awk 'NR > 1 { print $1, $2 }' "$work/stdout" | tr '\n' ';')
+rows=$(awk 'NR > 2 { print $1, $2 }' "$work/stdout" | tr '\n' ';')
 [ "$rows" = "64 none;64 yarn;300 none;300 yarn;" ] || fail "the rows are $rows"
-awk 'NR > 1 { difference = $9 / exp($8) - 1; if (difference < -1e-4 || difference > 1e-4) exit 1 }' "$work/stdout" ||
+awk 'NR > 2 { difference = $9 / exp($8) - 1; if (difference < -1e-4 || difference > 1e-4) exit 1 }' "$work/stdout" ||
     fail "perplexity is not exp(nats/token)"
 [ ! -s "$work/stderr" ] || fail "writes to stderr though nothing is wrong"
 
@@ -27,7 +29,7 @@ evaluate --length 64,300,512 --method none,pi,ntk,dynamic-ntk,yarn --json
 holds "[.results[].length] == [64, 64, 64, 64, 64, 300, 300, 300, 300, 300, 512, 512, 512, 512, 512]"
 holds "[.results[].method] == [$methods, $methods, $methods]"
 holds 'all(.results[]; keys == (["length", "method", "scale", "attention_factor", "start_tokens", "factors",
-    "documents", "samples", "tokens", "nll", "perplexity", "seconds"] | sort))'
+    "documents", "samples", "tokens", "nll", "perplexity", "seconds", "dtype", "kernels", "angles"] | sort))'
 holds 'all(.results[]; (.factors | length) == 32 and .documents == 1 and .samples == 1 and .tokens == .length - 1)'
 holds 'all(.results[]; .scale == ([1, .length / 256] | max) and .start_tokens == 0 and .seconds >= 0)'
 holds 'all(.results[]; .nll > 0 and (.perplexity / (.nll | exp) - 1 | fabs) < 1e-12)'
@@ -44,7 +46,7 @@ holds '[.results[] | select(.length == 512) | .nll] | unique | length == 5'
 evaluate --length 1 --method none,yarn --json
 holds 'all(.results[]; .tokens == 0 and .nll == null and .perplexity == null)'
 evaluate --length 1 --method none
-[ "$(awk 'NR == 2 { print $8, $9 }' "$work/stdout")" = "- -" ] || fail "a length of 1 has a perplexity"
+[ "$(awk 'NR == 3 { print $8, $9 }' "$work/stdout")" = "- -" ] || fail "a length of 1 has a perplexity"
 evaluate --length 2 --method none --json
 holds '.results[0] | .tokens == 1 and .nll > 0'
 
@@ -103,8 +105,28 @@ evaluate --length 300 --method pi --start-tokens 16 --json
 holds '.results[0] | .start_tokens == 16 and .nll != '"$default"
 evaluate --length 300 --method pi --start-tokens 300 --json
 holds '.results[0].nll == '"$plain" # no position is left to rescale
-evaluate --length 300 --method pi --dtype f32 --threads 2 --json
+evaluate --length 300 --method pi --threads 2 --json
 holds '.results[0].nll == '"$default"
+
+# ---- arithmetic ----
+
+evaluate --length 300 --method pi --dtype f32 --json
+single=$(nll)
+holds '.results[0] | .dtype == "f32" and .angles == "f64"'
+evaluate --length 300 --method pi --dtype bf16 --json
+holds '.results[0] | .dtype == "bf16" and .nll != '"$single"' and (.nll - '"$single"' | fabs) < 5e-3'
+half=$(nll)
+evaluate --length 300 --method pi --dtype auto --json
+holds '.results[0] | .nll == if .dtype == "f32" then '"$single else $half end"
+evaluate --length 300 --method pi --dtype f32 --angles f32 --json
+holds '.results[0] | .angles == "f32" and .nll != '"$single"' and (.nll - '"$single"' | fabs) < 1e-3'
+evaluate --length 300 --method pi --dtype f32 --angles f64 --json
+holds '.results[0].nll == '"$single"
+runs env LONGROPE_KERNELS=reference "$LONGROPE" eval --model "$model" --text "$document" --length 20 --method pi --json
+holds '.results[0].kernels == "reference"'
+runs env LONGROPE_KERNELS=reference "$LONGROPE" eval --model "$model" --text "$document" --length 20 --method pi \
+    --dtype f32
+head -n 1 "$work/stdout" | grep -q '^f32 arithmetic, reference kernels' || fail "the first line names other kernels"
 
 evaluate --length 300 --method pi --samples 7 --json
 holds '.results[0] | .samples == 7 and .documents == 1 and .tokens == 7 * 299 and .nll != '"$default"
@@ -118,6 +140,78 @@ head -c 128 "$work/nats.npy" | tail -c 118 | grep -qF "'shape': (3, 199)" || fai
 od -An -v -j 128 -t f8 -w8 "$work/nats.npy" |
     awk -v mean="$(nll)" '$1 <= 0 { exit 1 } { sum += $1 } END { d = sum / NR - mean; exit !(NR == 597 && d * d < 1e-24) }' ||
     fail "the mean of nats.npy is not nll"
+
+# ---- sliding windows ----
+
+slide() { runs "$LONGROPE" eval --model "$model" --text "$work/thousand.txt" --method pi --scale 2 --json "$@"; }
+head -c 1000 "$document" >"$work/thousand.txt"
+slide --length 300 --stride 100
+holds '.results[0] | .tokens == 999 and .samples == 8 and .documents == 1 and .stride == 100 and .length == 300'
+# Beside each other they are the windows that --samples spreads.
+head -c 900 "$document" >"$work/hundreds.txt"
+runs "$LONGROPE" eval --model "$model" --text "$work/hundreds.txt" --method pi --scale 2 --json --length 300 --samples 3
+holds '.results[0] | has("stride") | not'
+beside=$(nll)
+runs "$LONGROPE" eval --model "$model" --text "$work/hundreds.txt" --method pi --scale 2 --json --length 300 --stride 300
+[ "$(nll)" = "$beside" ] || fail "a stride of a window gives $(nll), three samples $beside"
+# A document that one window holds is one window.
+slide --length 1000 --stride 7
+whole=$(nll)
+slide --length 5000 --stride 7
+holds '.results[0] | .samples == 1 and .tokens == 999 and .nll == '"$whole"
+slide --length 300 --stride 200 --nats "$work/slide.npy"
+head -c 128 "$work/slide.npy" | tail -c 118 | grep -qF "'shape': (1, 999)" || fail "slide.npy has another shape"
+od -An -v -j 128 -t f8 -w8 "$work/slide.npy" |
+    awk -v mean="$(nll)" '{ sum += $1 } END { d = sum / NR - mean; exit !(NR == 999 && d * d < 1e-24) }' ||
+    fail "the mean of slide.npy is not nll"
+evaluate --length 300 --stride 100 --method pi
+head -n 1 "$work/stdout" | grep -q ', stride 100$' || fail "the first line does not tell the stride"
+
+# ---- tokenizers ----
+
+write_tokenizer "$work/tokenizer.model"
+printf 'ab abba' >"$work/letters.txt"
+write_npy "$work/letters.npy" 1 4 5 3 4 5 5 4
+runs "$LONGROPE" eval --model "$model" --tokens "$work/letters.npy" --length 8 --method none --json
+letters=$(nll)
+letters() { runs "$LONGROPE" eval --model "$1" --text "$work/letters.txt" --length "$2" --method none --json; }
+runs "$LONGROPE" eval --model "$model" --text "$work/letters.txt" --tokenizer "$work/tokenizer.model" --length 8 \
+    --method none --json
+[ "$(nll)" = "$letters" ] || fail "the tokenizer gives $(nll), its tokens $letters"
+mkdir "$work/with-tokenizer"
+cp "$model/config.json" "$work/tokenizer.model" "$work/with-tokenizer/"
+ln -s "$model/model.safetensors" "$work/with-tokenizer/model.safetensors"
+letters "$work/with-tokenizer" 8
+[ "$(nll)" = "$letters" ] || fail "the model's own tokenizer gives $(nll), its tokens $letters"
+echo '{"tokenizer_class": "LlamaTokenizer", "add_bos_token": false}' >"$work/with-tokenizer/tokenizer_config.json"
+letters "$work/with-tokenizer" 7
+holds '.results[0].nll != '"$letters"
+letters "$model" 7
+bytes=$(nll)
+runs "$LONGROPE" eval --model "$work/with-tokenizer" --text "$work/letters.txt" --tokenizer bytes --length 7 \
+    --method none --json
+[ "$(nll)" = "$bytes" ] || fail "--tokenizer bytes gives $(nll), the default of a model of bytes $bytes"
+
+# ---- progress and signals ----
+
+# Without a terminal a line comes every ten seconds; a signal ends it all within two.
+: >"$work/background.err"
+"$LONGROPE" eval --model "$model" --text "$corpus"/*.txt --length 4096 --stride 1 --method pi,ntk --json \
+    >"$work/background.out" 2>"$work/background.err" &
+background=$!
+patience=150
+until grep -q '^pi at 4096 tokens: .* windows.* left$' "$work/background.err"; do
+    patience=$((patience - 1))
+    [ "$patience" -gt 0 ] || fail "no line of progress within fifteen seconds"
+    sleep 0.1
+done
+stopped=$(now)
+kill -TERM "$background"
+end_search
+[ "$status" = 75 ] || fail "eval that is sent SIGTERM ends with status $status, not 75"
+[ "$(calculate "$(now) - $stopped < 2")" = 1.000000 ] || fail "eval goes on for more than two seconds after SIGTERM"
+tail -n 1 "$work/background.err" | grep -q '^longrope: stopped by a signal; ' || fail "it does not say why it ended"
+[ ! -s "$work/background.out" ] || fail "half of a JSON object was printed"
 
 # ---- documents ----
 
@@ -151,8 +245,8 @@ runs "$LONGROPE" eval --model "$model" --tokens "$work/line.npy" --length 40 --m
 # ---- help ----
 
 runs "$LONGROPE" eval --help
-for option in model text tokens length method factors scale original-length attention-factor start-tokens samples \
-    dtype threads nats json; do
+for option in model text tokens tokenizer length method factors scale original-length attention-factor start-tokens \
+    samples stride dtype angles threads nats json; do
     says "--$option"
 done
 [ ! -s "$work/stderr" ] || fail "help goes to stderr"

@@ -174,3 +174,18 @@ write_npy() {
         done
     } >"$path"
 }
+
+# write_tokenizer PATH: a SentencePiece model of single characters: 0 <unk>, 1 <s>, 2 </s>, 3 a blank,
+# 4 a, 5 b.
+write_tokenizer() {
+    {
+        # a piece: its text and its type (2 unknown, 3 control, 1 a plain one is not said)
+        printf '\012\011\012\005<unk>\030\002'
+        printf '\012\007\012\003<s>\030\003'
+        printf '\012\010\012\004</s>\030\003'
+        printf '\012\005\012\003\342\226\201'
+        printf '\012\003\012\001a\012\003\012\001b'
+        printf '\022\002\030\004' # trained to be of characters
+        printf '\032\002\030\000' # no blank before the text
+    } >"$1"
+}

@@ -170,6 +170,16 @@ holds '.state == "done"'
 LONGROPE_KERNELS=baseline runs tiny_search "$work/kernels"
 LONGROPE_KERNELS=reference fails_with 2 LONGROPE_KERNELS tiny_search "$work/kernels" --resume
 
+# So is the arithmetic, which a stage may choose for itself, and so are the tokens.
+runs tiny_search "$work/types" --set dtype=bf16 --set stages.0.dtype=f32
+runs sqlite3 "$work/types/run.db" "SELECT value FROM settings WHERE key LIKE 'dtype%'"
+says "f32 ("
+fails_with 2 "'dtype (LONGROPE_KERNELS)' was f32 (" tiny_search "$work/types" --resume --set dtype=bf16
+write_tokenizer "$work/tokenizer.model"
+runs tiny_search "$work/tokenized" --set "data.tokenizer=$work/tokenizer.model"
+runs tiny_search "$work/tokenized" --resume --set "data.tokenizer=$work/tokenizer.model"
+fails_with 2 "'data (tokens)' was" tiny_search "$work/tokenized" --resume
+
 # ---- help ----
 
 runs "$LONGROPE" eval -h

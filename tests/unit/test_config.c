@@ -114,6 +114,8 @@ static void test_defaults(void **state) {
     assert_string_equal(stage->name, "one");
     assert_int_equal(stage->target_length, 2048);
     assert_path(f, stage->model, "model");
+    assert_int_equal(stage->type, MODEL_AUTO);
+    assert_string_equal(stage->tokenizer, "bytes");
     assert_int_equal(stage->samples, 5);
     assert_int_equal(stage->search.population, 64);
     assert_int_equal(stage->search.parents, 32);
@@ -212,6 +214,26 @@ static void test_stages_override_key_by_key(void **state) {
     assert_int_equal(third->text.count, 1);
     assert_int_equal(third->attention_rule, ATTENTION_NONE);
     assert_int_equal(third->search.population, 8);
+}
+
+static void test_tokenizers_and_types(void **state) {
+    struct fixture *f = *state;
+    read_good(f, "name: n\nmodel: m\ndtype: f32\ndata: {text: [corpus/a.txt], tokenizer: m/tokenizer.model}\n"
+                 "stages:\n"
+                 "- {name: a, target_length: 9}\n"
+                 "- {name: b, target_length: 9, dtype: bf16, data: {tokenizer: bytes}}\n"
+                 "- {name: c, target_length: 9, dtype: auto, data: {tokenizer: ./bytes}}\n"
+                 "- {name: d, target_length: 9, data: {tokens: t0.npy}}\n");
+    const struct stage_config *stages = f->config.stages;
+    assert_path(f, stages[0].tokenizer, "m/tokenizer.model");
+    assert_int_equal(stages[0].type, MODEL_F32);
+    assert_string_equal(stages[1].tokenizer, "bytes");
+    assert_int_equal(stages[1].type, MODEL_BF16);
+    assert_path(f, stages[2].tokenizer, "./bytes"); /* a file of that name */
+    assert_int_equal(stages[2].type, MODEL_AUTO);
+    assert_null(stages[3].tokenizer);
+    read_good(f, "name: n\nmodel: m\ndata: {text: [corpus/a.txt]}\nstages: [{name: a, target_length: 9}]\n");
+    assert_null(f->config.stages[0].tokenizer); /* as the model wants */
 }
 
 static void test_text_replaces_tokens(void **state) {
@@ -340,8 +362,11 @@ static void test_data(void **state) {
              "name: n\nmodel: m\ndata: {tokens: t0.npy}\nstages:\n- name: a\n  target_length: 9\n"
              "  data: {tokenizer: bytes}\n",
              7, "'tokenizer' has no use beside 'tokens'");
-    read_bad(f, "name: n\ndata: {text: corpus/a.txt, tokenizer: tokenizer.model}\nstages: []\n", 2,
-             "bytes|only one supported|.npy");
+    read_bad(f, "name: n\ndata: {text: corpus/a.txt, tokenizer: [a]}\nstages: []\n", 2,
+             "'tokenizer' must be bytes, or a path of a tokenizer.model, not a list");
+    read_bad(f, "name: n\ndata: {text: corpus/a.txt, tokenizer: ''}\nstages: []\n", 2, "'tokenizer' must be|empty");
+    read_bad(f, "name: n\ndtype: f16\nstages: []\n", 2, "'dtype' must be auto, f32 or bf16, not 'f16'");
+    read_bad(f, "name: n\ndtype: {a: b}\nstages: []\n", 2, "'dtype' must be auto, f32 or bf16, not a map");
     read_bad(f, "name: n\ndata:\n  text:\n  - corpus/a.txt\n  - corpus/*.md\nstages: []\n", 5,
              "no file matches 'corpus/*.md'");
     read_bad(f, "name: n\ndata: {tokens: [u*.npy]}\nstages: []\n", 2, "'tokens': no file matches 'u*.npy'");
@@ -457,6 +482,7 @@ int main(void) {
         TEST(test_patterns_keep_their_order_without_repetitions),
         TEST(test_folder_of_the_yaml_is_no_pattern),
         TEST(test_stages_override_key_by_key),
+        TEST(test_tokenizers_and_types),
         TEST(test_text_replaces_tokens),
         TEST(test_set),
         TEST(test_later_overrides_win),

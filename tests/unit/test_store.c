@@ -289,6 +289,7 @@ static struct baseline_record make_baseline(enum rope_method method) {
     struct baseline_record baseline = {.method = method, .nats_per_token = awkward(1), .seconds = 1.5};
     baseline.table.pairs = PAIRS;
     baseline.table.attention_factor = awkward(5);
+    baseline.table.own_attention_factor = 1.0; /* is not kept */
     baseline.table.start_tokens = method;
     for (int64_t i = 0; i < PAIRS; i++) {
         baseline.table.frequencies[i] = pow(10000, -(double)i / PAIRS);
