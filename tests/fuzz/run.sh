@@ -1,0 +1,24 @@
+#!/bin/sh
+# run.sh [SECONDS]: builds the fuzz targets and runs each for so long (60). What a target dies of is
+# left in build/fuzz/found/; what it learned stays in build/fuzz/corpus/ for the next run.
+set -eu
+cd "$(dirname "$0")/../.."
+seconds=${1:-60}
+cmake --preset fuzz >/dev/null
+cmake --build --preset fuzz
+mkdir -p build/fuzz/found
+
+for target in safetensors model_config npy; do
+    corpus=build/fuzz/corpus/$target
+    log=build/fuzz/$target.log
+    sh tests/fuzz/seeds.sh "$target" "$corpus"
+    if ! build/fuzz/tests/fuzz/fuzz_$target -max_total_time="$seconds" -timeout=10 -rss_limit_mb=4096 -max_len=4096 \
+        -dict=tests/fuzz/json.dict -artifact_prefix="build/fuzz/found/$target-" -print_final_stats=1 \
+        "$corpus" >"$log" 2>&1; then
+        tail -n 60 "$log" >&2
+        echo "fuzz $target: FAILED; the input is in build/fuzz/found/" >&2
+        exit 1
+    fi
+    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    echo "fuzz $target: $runs inputs in $seconds s, nothing found"
+done
