@@ -1,6 +1,10 @@
 #!/bin/sh
-# Compares the program with PyTorch and transformers, in a virtual environment of their own under
-# build/. Arguments are handed to pytest; LONGROPE may name another program than the release build.
+# Compares the program with other people's software, in virtual environments of their own under build/.
+# LONGROPE may name another program than the release build.
+#
+#     run.sh [PYTEST ARGUMENTS]       tests against PyTorch, transformers and sentencepiece
+#     run.sh --speed [ARGUMENTS]      speed.py: speed and memory against transformers
+#     run.sh --llama-cpp [ARGUMENTS]  compare_llama_cpp.py: speed and perplexity against llama.cpp
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/packages.sh
@@ -14,12 +18,32 @@ if [ -z "${LONGROPE-}" ]; then
 fi
 export LONGROPE
 
-venv=build/interop-venv
-wanted=tests/interop/requirements.txt
-if ! cmp -s "$wanted" "$venv/requirements.txt"; then
-    python3 -c 'import venv, ensurepip' 2>/dev/null || install_missing python3-venv
-    python3 -m venv "$venv"
-    "$venv/bin/python" -m pip install -q -r "$wanted"
-    cp "$wanted" "$venv/requirements.txt" # last: an installation that broke off is done again
-fi
-exec "$venv/bin/python" -m pytest -q -p no:cacheprovider tests/interop "$@"
+# environment FOLDER REQUIREMENTS [COMMAND...]: a virtual environment; pip runs under the command.
+environment() {
+    folder=$1 wanted=$2
+    shift 2
+    if ! cmp -s "$wanted" "$folder/requirements.txt"; then
+        python3 -c 'import venv, ensurepip' 2>/dev/null || install_missing python3-venv
+        python3 -m venv "$folder"
+        "$@" "$folder/bin/python" -m pip install -q -r "$wanted"
+        cp "$wanted" "$folder/requirements.txt" # last: an installation that broke off is done again
+    fi
+}
+
+case ${1-} in
+--llama-cpp)
+    shift
+    environment build/llama-cpp-venv tests/interop/requirements-llama-cpp.txt \
+        env CMAKE_ARGS="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF"
+    exec build/llama-cpp-venv/bin/python tests/interop/compare_llama_cpp.py "$@"
+    ;;
+--speed)
+    shift
+    environment build/interop-venv tests/interop/requirements.txt
+    exec build/interop-venv/bin/python tests/interop/speed.py "$@"
+    ;;
+*)
+    environment build/interop-venv tests/interop/requirements.txt
+    exec build/interop-venv/bin/python -m pytest -q -p no:cacheprovider tests/interop "$@"
+    ;;
+esac
