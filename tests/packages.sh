@@ -21,6 +21,6 @@ install_missing() {
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
 }
 
-BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libgsl-dev libopenblas-dev libyaml-dev
-    libsqlite3-dev libjansson-dev libxxhash-dev"
+BUILD_PACKAGES="gcc g++ libc6-dev cmake ninja-build pkg-config libgsl-dev libyaml-dev
+    libsqlite3-dev libjansson-dev libxxhash-dev libsentencepiece-dev"
 TEST_PACKAGES="libcmocka-dev jq sqlite3"

@@ -80,9 +80,9 @@ holds '.stages[0].best | "\(.start_tokens) \(.origin)" == "'"$best"'"'
 # ---- what was found is what eval finds ----
 
 runs "$LONGROPE" eval --model "$model" --text "$corpus"/*.txt --factors "$work/run/factors.json" --length 512 \
-    --samples 2 --json
+    --samples 2 --dtype f32 --json # as the demo's configuration has it
 holds ".results[0].perplexity == $perplexity"
-runs "$LONGROPE" eval --model "$model" --text "$corpus"/*.txt --method ntk --length 512 --samples 2 --json
+runs "$LONGROPE" eval --model "$model" --text "$corpus"/*.txt --method ntk --length 512 --samples 2 --dtype f32 --json
 baseline=$(query "SELECT nats_per_token FROM baselines WHERE method = 'ntk'")
 holds ".results[0].nll - $baseline | fabs < 1e-12"
 
