@@ -59,15 +59,11 @@ struct forward {
 
 /* ---- Buffers ---- */
 
-static void *aligned(size_t bytes) {
-    return aligned_alloc(KERNELS_ALIGNMENT, (bytes / KERNELS_ALIGNMENT + 1) * KERNELS_ALIGNMENT);
-}
-
-static float *floats(int64_t count) { return aligned((size_t)count * sizeof(float)); }
+static float *floats(int64_t count) { return kernels_allocate((size_t)count * sizeof(float)); }
 
 /* Room for rows of numbers that are `width` wide. */
 static void *numbers(const struct kernels *kernels, int64_t rows, int64_t width) {
-    return aligned((size_t)rows * kernels->row_bytes(width));
+    return kernels_allocate((size_t)rows * kernels->row_bytes(width));
 }
 
 static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -148,13 +144,13 @@ static int reserve(struct forward *f, int64_t rows, struct error *error) {
     f->kv = (struct key_values){.tokens = rows,
                                 .heads = c->kv_heads,
                                 .width = c->head_width,
-                                .keys = aligned(key_bytes),
-                                .values = aligned(key_bytes)};
+                                .keys = kernels_allocate(key_bytes),
+                                .values = kernels_allocate(key_bytes)};
     bool made = f->stream && f->kv.keys && f->kv.values && f->cos && f->sin;
     for (int t = 0; t < f->threads; t++) {
         struct workspace *w = &f->workspaces[t];
         free(w->scratch);
-        w->scratch = aligned(f->kernels->attention_scratch(&last, &f->kv));
+        w->scratch = kernels_allocate(f->kernels->attention_scratch(&last, &f->kv));
         made = made && w->scratch;
     }
     if (!made) {

@@ -104,10 +104,6 @@ int bench_model(const struct model_config *config, const struct kernels *kernels
 
 /* ---- Memory ---- */
 
-static void *aligned(size_t bytes) {
-    return aligned_alloc(KERNELS_ALIGNMENT, (bytes / KERNELS_ALIGNMENT + 1) * KERNELS_ALIGNMENT);
-}
-
 /* What one thread works on. */
 struct desk {
     void *operand; /* [BLOCK_ROWS] of numbers: see kernels.h */
@@ -124,7 +120,7 @@ static void desks_free(struct desk *desks, int count) {
 static bool desk_fill(struct desk *desk, const struct kernels *kernels, int64_t parts, int64_t width, uint32_t seed) {
     int64_t rows = BLOCK_ROWS * parts;
     float *numbers = malloc((size_t)(rows * width) * sizeof *numbers);
-    desk->operand = aligned((size_t)rows * kernels->row_bytes(width));
+    desk->operand = kernels_allocate((size_t)rows * kernels->row_bytes(width));
     bool made = numbers && desk->operand;
     if (made) {
         randomise(numbers, rows * width, seed, UNIT_VARIANCE);
@@ -142,8 +138,8 @@ static int desks_make(const struct kernels *kernels, int count, int64_t parts, i
     bool made = desks != NULL;
     for (int t = 0; t < count && made; t++) {
         made = desk_fill(&desks[t], kernels, parts, width, (uint32_t)t << 24);
-        desks[t].out = aligned(out_bytes);
-        desks[t].scratch = scratch ? aligned(scratch) : NULL;
+        desks[t].out = kernels_allocate(out_bytes);
+        desks[t].scratch = scratch ? kernels_allocate(scratch) : NULL;
         made = made && desks[t].out && (!scratch || desks[t].scratch);
         if (made) memset(desks[t].out, 0, out_bytes); /* no timing waits for the pages */
     }
@@ -285,7 +281,7 @@ static int make_key_values(const struct kernels *kernels, struct key_values *kv,
     int64_t width = kv->heads * kv->width;
     size_t bytes = kernels->key_bytes(kv->tokens, kv->heads, kv->width);
     bool short_of = false;
-    kv->keys = aligned(bytes), kv->values = aligned(bytes);
+    kv->keys = kernels_allocate(bytes), kv->values = kernels_allocate(bytes);
     if (!kv->keys || !kv->values) return error_memory(error, 2.0 * (double)bytes, "a window of this length");
 #pragma omp parallel
     {

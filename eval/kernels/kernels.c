@@ -16,6 +16,10 @@ extern const struct kernels kernels_avx512_f32, kernels_avx512_bf16;
 extern const struct kernels kernels_avx512bf16_bf16, kernels_amx_bf16;
 #endif
 
+void *kernels_allocate(size_t bytes) {
+    return aligned_alloc(KERNELS_ALIGNMENT, (bytes / KERNELS_ALIGNMENT + 1) * KERNELS_ALIGNMENT);
+}
+
 enum { MOST_TABLES = 6 };
 
 /* What a processor runs; each level runs what those before it do. */

@@ -107,6 +107,9 @@ struct kernels {
     void (*nats)(double *nats, const float *logits, const int32_t *targets, int64_t rows, int64_t vocabulary);
 };
 
+/* Memory aligned for operands and scratch; NULL where there is none. The caller frees it with free(). */
+void *kernels_allocate(size_t bytes);
+
 /* Plain C, one loop a formula, sums in double. */
 extern const struct kernels kernels_reference_f32, kernels_reference_bf16;
 
