@@ -22,7 +22,10 @@
 #include "eval/model.h"
 #include "eval/rope.h"
 
-enum { FORWARD_BLOCK_ROWS = 96 }; /* rows that a thread takes through a layer at a time */
+enum {
+    FORWARD_BLOCK_ROWS = 96, /* rows that a thread takes through a layer at a time */
+    FORWARD_REVISION = 1     /* raised when the last bits of nats change: scores kept by earlier ones are then stale */
+};
 
 struct forward_options {
     int threads;                                    /* 0: as many as the machine offers */

@@ -11,34 +11,31 @@ int64_t scoring_tokens(const struct scoring *scoring) {
     return tokens;
 }
 
-static int64_t most_tokens(const struct scoring *scoring) {
-    int64_t most = 0;
-    for (size_t s = 0; s < scoring->count; s++) {
-        int64_t tokens = sample_tokens(&scoring->samples[s]);
-        if (tokens > most) most = tokens;
+int perplexity_sample(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
+                      size_t sample, double *nats, double *token_nats, struct error *error) {
+    const struct sample *window = &scoring->samples[sample];
+    const int32_t *tokens = scoring->documents->items[window->document].tokens + window->start;
+    int64_t count = sample_tokens(window);
+    double *own = token_nats ? NULL : malloc((size_t)(count + 1) * sizeof *own), *each = token_nats ? token_nats : own;
+    if (!each) return error_memory(error, (double)count * sizeof *own, "the nats of a window");
+    int status = forward_nats(forward, table, tokens, window->length, window->skip, each, error);
+    if (status == STATUS_OK) {
+        *nats = 0.0;
+        for (int64_t i = 0; i < count; i++) *nats += each[i];
     }
-    return most;
+    free(own);
+    return status;
 }
 
 int perplexity_score(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
                      double *sample_nats, double *token_nats, struct error *error) {
-    int64_t most = most_tokens(scoring);
-    double *nats = malloc((size_t)(most + 1) * sizeof *nats), *next = token_nats;
-    if (!nats) return error_memory(error, (double)most * sizeof *nats, "the nats of a window");
-    int status = STATUS_OK;
     for (size_t s = 0; s < scoring->count; s++) {
-        const struct sample *sample = &scoring->samples[s];
-        const int32_t *tokens = scoring->documents->items[sample->document].tokens + sample->start;
-        double *to = token_nats ? next : nats;
-        status = forward_nats(forward, table, tokens, sample->length, sample->skip, to, error);
-        if (status != STATUS_OK) break;
-        sample_nats[s] = 0.0;
-        for (int64_t i = 0; i < sample_tokens(sample); i++) sample_nats[s] += to[i];
-        if (token_nats) next += sample_tokens(sample);
+        int status = perplexity_sample(forward, table, scoring, s, &sample_nats[s], token_nats, error);
+        if (status != STATUS_OK) return status;
+        if (token_nats) token_nats += sample_tokens(&scoring->samples[s]);
         if (scoring->progress) scoring->progress(scoring->progress_state, s + 1);
     }
-    free(nats);
-    return status;
+    return STATUS_OK;
 }
 
 double perplexity_mean_nats(const struct scoring *scoring, const double *sample_nats) {

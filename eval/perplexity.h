@@ -23,9 +23,13 @@ int64_t sample_tokens(const struct sample *sample);
 /* Those of all windows. */
 int64_t scoring_tokens(const struct scoring *scoring);
 
-/* sample_nats[scoring->count]: nats of each window, summed over its tokens in double, in order.
- * `token_nats` [scoring_tokens()] also receives every token's, window by window, unless NULL. Errors
- * are those of forward_nats(). */
+/* Nats of window `sample` (below scoring->count): *nats is their sum over its tokens in double, in order;
+ * token_nats[sample_tokens()] receives each, unless NULL. Errors are those of forward_nats(). */
+int perplexity_sample(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
+                      size_t sample, double *nats, double *token_nats, struct error *error);
+
+/* The same of all windows, in order: sample_nats[scoring->count], and token_nats[scoring_tokens()] window by
+ * window, unless NULL. */
 int perplexity_score(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
                      double *sample_nats, double *token_nats, struct error *error);
 
