@@ -68,16 +68,20 @@ static double pair_of_turns(const struct rope_model *model, int64_t original_len
     return (double)model->pairs * log((double)original_length / (turns * 2.0 * M_PI)) / log(model->theta);
 }
 
-static void yarn_factors(double *factors, const struct rope_model *model, const struct yarn *yarn) {
+/* What is left of each pair's own frequency: g, from 1 down to 0. */
+static void yarn_ramp(double *kept, const struct rope_model *model, const struct yarn *yarn) {
     double low = pair_of_turns(model, yarn->original_length, yarn->beta_fast);
     double high = pair_of_turns(model, yarn->original_length, yarn->beta_slow);
     low = fmax(yarn->truncate ? floor(low) : low, 0.0);
     high = fmin(yarn->truncate ? ceil(high) : high, 2.0 * (double)model->pairs - 1.0);
     if (low == high) high += 0.001; /* as transformers: a step instead of a division by zero */
-    for (int64_t i = 0; i < model->pairs; i++) {
-        double kept = 1.0 - fmin(fmax(((double)i - low) / (high - low), 0.0), 1.0);
-        factors[i] = 1.0 / ((1.0 - kept) / yarn->scale + kept);
-    }
+    for (int64_t i = 0; i < model->pairs; i++) kept[i] = 1.0 - fmin(fmax(((double)i - low) / (high - low), 0.0), 1.0);
+}
+
+static void yarn_factors(double *factors, const struct rope_model *model, const struct yarn *yarn) {
+    double kept[ROPE_MAX_PAIRS];
+    yarn_ramp(kept, model, yarn);
+    for (int64_t i = 0; i < model->pairs; i++) factors[i] = 1.0 / ((1.0 - kept[i]) / yarn->scale + kept[i]);
 }
 
 /* By how much Llama 3.1 slows a pair of frequency f: not where it turns more than high_freq_factor
@@ -159,14 +163,18 @@ void rope_base(struct rope_table *table, const struct rope_model *model, int64_t
 
 /* ---- Closed forms ---- */
 
+static struct yarn yarn_of(const struct rope_setting *setting) {
+    return (struct yarn){.scale = setting->scale,
+                         .original_length = setting->original_length,
+                         .beta_fast = YARN_BETA_FAST,
+                         .beta_slow = YARN_BETA_SLOW,
+                         .truncate = true};
+}
+
 void rope_closed_form(struct rope_table *table, enum rope_method method, const struct rope_setting *setting) {
     assert(setting->scale >= 1.0 && setting->original_length >= 1);
     const struct rope_model *model = setting->model;
-    const struct yarn yarn = {.scale = setting->scale,
-                              .original_length = setting->original_length,
-                              .beta_fast = YARN_BETA_FAST,
-                              .beta_slow = YARN_BETA_SLOW,
-                              .truncate = true};
+    const struct yarn yarn = yarn_of(setting);
     rope_base(table, model, setting->length);
     switch (method) {
     case ROPE_NONE:
@@ -187,6 +195,15 @@ void rope_closed_form(struct rope_table *table, enum rope_method method, const s
         table->attention_factor = rope_yarn_attention_factor(setting->scale);
         break;
     }
+}
+
+void rope_yarn_lambda(struct rope_table *table, const struct rope_setting *setting) {
+    assert(setting->scale >= 1.0 && setting->original_length >= 1);
+    const struct yarn yarn = yarn_of(setting);
+    double kept[ROPE_MAX_PAIRS];
+    rope_base(table, setting->model, setting->length);
+    yarn_ramp(kept, setting->model, &yarn);
+    for (int64_t i = 0; i < table->pairs; i++) table->factors[i] = (1.0 - kept[i]) * setting->scale + kept[i];
 }
 
 /* ---- Rows of cosines and sines ---- */

@@ -87,6 +87,10 @@ void rope_base(struct rope_table *table, const struct rope_model *model, int64_t
  *   the pairs (rounded outwards) that turn 32 times and once within L0; m = 0.1 ln s + 1. */
 void rope_closed_form(struct rope_table *table, enum rope_method method, const struct rope_setting *setting);
 
+/* lambda_i = (1-g_i) s + g_i: YaRN's ramp laid over lambda itself and not over 1/lambda, which is where
+ * microsoft/LongRoPE's search begins (evolution/search.py). m is 1: it is no method with one of its own. */
+void rope_yarn_lambda(struct rope_table *table, const struct rope_setting *setting);
+
 /* LongRoPE's attention factor as engines default it: sqrt(1 + ln s / ln L0), 1 where s <= 1. */
 double rope_longrope_attention_factor(double scale, int64_t original_length);
 /* YaRN's: 0.1 ln s + 1, 1 where s <= 1. */

@@ -1,30 +1,11 @@
-/* The genetic search. Genomes are made a generation at a time, when everything before has been
+/* Asking, telling and ranking. Genomes are made a generation at a time, when everything before has been
  * scored, so a generation's genomes can depend only on the scores of earlier ones. */
-#include "search/evolve.h"
+#include "search/evolve_state.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct evolve {
-    struct evolve_settings settings;
-    struct genome_space space;
-    gsl_rng rng;                    /* its state is ours, see allocate() */
-    struct individual *individuals; /* [capacity], the first `count` made, the first `told` scored */
-    size_t capacity;                /* evolve_planned(): more are never made, so nothing grows */
-    size_t count;
-    size_t told;
-    size_t seed_count; /* distinct seeds, which are the first individuals */
-    int64_t generation;
-    bool asked;              /* individual `told` was handed out */
-    bool over;               /* ask answers NULL from now on */
-    size_t *ranked;          /* [settings.parents] ids of the best scored, best first */
-    size_t ranked_count;     /* how many there are yet */
-    int64_t best_exportable; /* id, EVOLVE_NO_PARENT for none yet */
-    size_t *slots;           /* [slot_mask + 1] open addressing over genomes: id + 1, 0 where free */
-    size_t slot_mask;        /* a power of two less one; at most half of the slots are ever used */
-};
 
 /* Origins ------------------------------------------------------------------------------------- */
 
@@ -32,8 +13,10 @@ static const char *const origin_names[ORIGIN_COUNT] = {
     [ORIGIN_PI] = "pi",
     [ORIGIN_NTK] = "ntk",
     [ORIGIN_YARN] = "yarn",
+    [ORIGIN_YARN_LAMBDA] = "yarn-lambda",
     [ORIGIN_MUTATION] = "mutation",
     [ORIGIN_CROSSOVER] = "crossover",
+    [ORIGIN_SAMPLE] = "sample",
 };
 
 const char *origin_name(enum origin origin) {
@@ -45,6 +28,22 @@ bool origin_parse(const char *name, enum origin *out) {
     for (int i = 0; i < ORIGIN_COUNT; i++) {
         if (strcmp(name, origin_names[i]) != 0) continue;
         *out = (enum origin)i;
+        return true;
+    }
+    return false;
+}
+
+/* Algorithms ---------------------------------------------------------------------------------- */
+
+static const char *const algorithm_names[] = {
+    [ALGORITHM_PAPER] = "paper", [ALGORITHM_MICROSOFT] = "microsoft", [ALGORITHM_CMA_ES] = "cma-es"};
+
+const char *algorithm_name(enum algorithm algorithm) { return algorithm_names[algorithm]; }
+
+bool algorithm_parse(const char *name, enum algorithm *out) {
+    for (int i = ALGORITHM_PAPER; i <= ALGORITHM_CMA_ES; i++) {
+        if (strcmp(name, algorithm_names[i]) != 0) continue;
+        *out = (enum algorithm)i;
         return true;
     }
     return false;
@@ -63,17 +62,13 @@ static size_t *find_slot(struct evolve *evolve, const struct genome *genome) {
 
 /* Making individuals -------------------------------------------------------------------------- */
 
-/* The place of the next individual. Its genome is written there and tried; it is one of the
- * individuals only once add_if_new() has taken it. */
-static struct individual *next_place(struct evolve *evolve) {
+struct individual *evolve_next_place(struct evolve *evolve) {
     assert(evolve->count < evolve->capacity);
     return &evolve->individuals[evolve->count];
 }
 
-/* Takes the genome in next_place() as an individual of the generation under way; false, and
- * nothing changes, where it was seen before. */
-static bool add_if_new(struct evolve *evolve, enum origin origin, int64_t first_parent, int64_t second_parent) {
-    struct individual *child = next_place(evolve);
+bool evolve_add_if_new(struct evolve *evolve, enum origin origin, int64_t first_parent, int64_t second_parent) {
+    struct individual *child = evolve_next_place(evolve);
     size_t *slot = find_slot(evolve, &child->genome);
     if (*slot != 0) return false;
     child->id = (int64_t)evolve->count;
@@ -82,82 +77,38 @@ static bool add_if_new(struct evolve *evolve, enum origin origin, int64_t first_
     child->parents[0] = first_parent;
     child->parents[1] = second_parent;
     child->scored = false;
+    child->stopped = false;
     child->score = NAN;
     evolve->count++;
     *slot = evolve->count;
     return true;
 }
 
-/* Uniform in 0..count-1. */
-static size_t random_index(struct evolve *evolve, size_t count) {
-    assert(count >= 1 && count - 1 <= gsl_rng_max(&evolve->rng) - gsl_rng_min(&evolve->rng)); /* GSL aborts outside */
-    return gsl_rng_uniform_int(&evolve->rng, count);
-}
-
-/* One of those that breed, each as likely: the best so far, or the seeds while nothing is scored. */
-static size_t random_parent(struct evolve *evolve) {
-    if (evolve->ranked_count == 0) return random_index(evolve, evolve->seed_count);
-    return evolve->ranked[random_index(evolve, evolve->ranked_count)];
-}
-
-/* An unseen mutation of the parent, if it can be found. The parent is kept for all the tries: with
- * a new one for each, a parent whose mutations often change nothing (PI, where every gene is held
- * by equal neighbours) would have fewer children than the rest. */
-static void add_mutation_of(struct evolve *evolve, size_t parent) {
-    struct individual *child = next_place(evolve);
-    for (int tries = 0; tries < EVOLVE_MUTATION_TRIES; tries++) {
-        genome_mutate(&evolve->space, &evolve->individuals[parent].genome, evolve->settings.mutation_probability,
-                      &evolve->rng, &child->genome);
-        if (add_if_new(evolve, ORIGIN_MUTATION, (int64_t)parent, EVOLVE_NO_PARENT)) return;
-    }
-}
-
-/* An unseen crossover of the two, or else a mutation of the better. */
-static void add_crossover_of(struct evolve *evolve, size_t better, size_t worse) {
-    struct individual *child = next_place(evolve);
-    for (int tries = 0; tries < EVOLVE_CROSSOVER_TRIES; tries++) {
-        if (genome_crossover(&evolve->space, &evolve->individuals[better].genome, &evolve->individuals[worse].genome,
-                             &evolve->rng, &child->genome) &&
-            add_if_new(evolve, ORIGIN_CROSSOVER, (int64_t)better, (int64_t)worse))
-            return;
-    }
-    add_mutation_of(evolve, better);
-}
-
-/* The same of any two of those that breed; a mutation where there is but one. */
-static void add_crossover(struct evolve *evolve) {
-    if (evolve->ranked_count < 2) {
-        add_mutation_of(evolve, random_parent(evolve));
-        return;
-    }
-    /* Two different ranks, every pair as likely as any other: the second draw skips the first. */
-    size_t a = random_index(evolve, evolve->ranked_count);
-    size_t b = random_index(evolve, evolve->ranked_count - 1);
-    if (b >= a) b++;
-    add_crossover_of(evolve, evolve->ranked[a < b ? a : b], evolve->ranked[a < b ? b : a]);
-}
-
 /* Generations --------------------------------------------------------------------------------- */
 
 static void make_first_population(struct evolve *evolve, const struct seed_genome *seeds, size_t seed_count) {
-    size_t population = evolve->settings.population;
-    for (size_t i = 0; i < seed_count && evolve->count < population; i++) {
+    /* CMA-ES begins with the best seed alone, so all of them are its first generation */
+    bool genetic = evolve->settings.algorithm != ALGORITHM_CMA_ES;
+    size_t most = genetic ? evolve->settings.population : seed_count;
+    for (size_t i = 0; i < seed_count && evolve->count < most; i++) {
         assert(genome_valid(&evolve->space, &seeds[i].genome));
-        next_place(evolve)->genome = seeds[i].genome;
-        add_if_new(evolve, seeds[i].origin, EVOLVE_NO_PARENT, EVOLVE_NO_PARENT);
+        evolve_next_place(evolve)->genome = seeds[i].genome;
+        evolve_add_if_new(evolve, seeds[i].origin, EVOLVE_NO_PARENT, EVOLVE_NO_PARENT);
     }
     evolve->seed_count = evolve->count;
-    for (size_t place = evolve->count; place < population; place++) add_mutation_of(evolve, random_parent(evolve));
+    if (genetic) evolve_genetic_population(evolve);
 }
 
 /* Makes the next generation, or ends the search. */
 static void next_generation(struct evolve *evolve) {
-    const struct evolve_settings *settings = &evolve->settings;
     size_t before = evolve->count;
-    if ((size_t)evolve->generation < settings->iterations) {
+    if ((size_t)evolve->generation < evolve->settings.iterations) {
         evolve->generation++;
-        for (size_t i = 0; i < settings->mutations; i++) add_mutation_of(evolve, random_parent(evolve));
-        for (size_t i = 0; i < settings->crossovers; i++) add_crossover(evolve);
+        if (evolve->cma) {
+            evolve_cma_generation(evolve);
+        } else {
+            evolve_genetic_children(evolve);
+        }
         if (evolve->count == before) evolve->generation--;
     }
     evolve->over = evolve->count == before;
@@ -166,11 +117,12 @@ static void next_generation(struct evolve *evolve) {
 /* Creating and freeing ------------------------------------------------------------------------ */
 
 /* Saturates, so that a plan too large to count is also too large to allocate. */
-size_t evolve_planned(const struct evolve_settings *settings) {
-    size_t children = 0, planned = 0;
-    if (__builtin_add_overflow(settings->mutations, settings->crossovers, &children) ||
+size_t evolve_planned(const struct evolve_settings *settings, size_t seed_count) {
+    bool genetic = settings->algorithm != ALGORITHM_CMA_ES;
+    size_t children = settings->population, planned = 0;
+    if ((genetic && __builtin_add_overflow(settings->mutations, settings->crossovers, &children)) ||
         __builtin_mul_overflow(settings->iterations, children, &planned) ||
-        __builtin_add_overflow(settings->population, planned, &planned))
+        __builtin_add_overflow(genetic ? settings->population : seed_count, planned, &planned))
         return SIZE_MAX;
     return planned;
 }
@@ -187,6 +139,10 @@ static bool allocate(struct evolve *evolve) {
     evolve->ranked = calloc(evolve->settings.parents, sizeof *evolve->ranked);
     evolve->rng.type = gsl_rng_mt19937;
     evolve->rng.state = calloc(1, gsl_rng_mt19937->size);
+    if (evolve->settings.algorithm == ALGORITHM_CMA_ES) {
+        evolve->cma = evolve_cma_new(&evolve->settings, &evolve->space);
+        if (!evolve->cma) return false;
+    }
     return evolve->slots && evolve->individuals && evolve->ranked && evolve->rng.state;
 }
 
@@ -205,8 +161,8 @@ struct evolve *evolve_new(const struct evolve_settings *settings, const struct g
     if (!evolve) return NULL;
     evolve->settings = *settings;
     evolve->space = *space;
-    evolve->capacity = evolve_planned(settings);
-    evolve->best_exportable = EVOLVE_NO_PARENT;
+    evolve->capacity = evolve_planned(settings, seed_count);
+    evolve->best = evolve->best_exportable = EVOLVE_NO_PARENT;
     if (!allocate(evolve)) {
         evolve_free(evolve);
         return NULL;
@@ -224,6 +180,7 @@ void evolve_free(struct evolve *evolve) {
     free(evolve->ranked);
     free(evolve->slots);
     free(evolve->rng.state);
+    evolve_cma_free(evolve->cma);
     free(evolve);
 }
 
@@ -251,11 +208,18 @@ static void rank(struct evolve *evolve, size_t id) {
     evolve->ranked[at] = id;
 }
 
-static void note_exportable(struct evolve *evolve, const struct individual *individual) {
-    if (evolve->space.start_tokens[individual->genome.start] != 0) return;
-    if (evolve->best_exportable == EVOLVE_NO_PARENT ||
-        is_better(individual->score, evolve->individuals[evolve->best_exportable].score))
-        evolve->best_exportable = individual->id;
+static const struct individual *individual_or_null(const struct evolve *evolve, int64_t id) {
+    return id == EVOLVE_NO_PARENT ? NULL : &evolve->individuals[id];
+}
+
+/* The older one of equals stays. */
+static void note_if_best(const struct evolve *evolve, const struct individual *individual, int64_t *best) {
+    const struct individual *other = individual_or_null(evolve, *best);
+    if (!other || is_better(individual->score, other->score)) *best = individual->id;
+}
+
+static bool is_exportable(const struct evolve *evolve, const struct individual *individual) {
+    return evolve->space.start_tokens[individual->genome.start] == 0;
 }
 
 void evolve_tell(struct evolve *evolve, double score) {
@@ -264,9 +228,25 @@ void evolve_tell(struct evolve *evolve, double score) {
     individual->scored = true;
     individual->score = score;
     rank(evolve, evolve->told);
-    note_exportable(evolve, individual);
+    note_if_best(evolve, individual, &evolve->best);
+    if (is_exportable(evolve, individual)) note_if_best(evolve, individual, &evolve->best_exportable);
     evolve->asked = false;
     evolve->told++;
+}
+
+const struct individual *evolve_rival(const struct evolve *evolve) {
+    assert(evolve->asked);
+    if (evolve->ranked_count < evolve->settings.parents) return NULL;
+    const struct individual *last = &evolve->individuals[evolve->ranked[evolve->ranked_count - 1]];
+    if (!is_exportable(evolve, &evolve->individuals[evolve->told])) return last;
+    const struct individual *exportable = individual_or_null(evolve, evolve->best_exportable);
+    return !exportable || is_better(last->score, exportable->score) ? exportable : last;
+}
+
+void evolve_tell_stopped(struct evolve *evolve) {
+    assert(evolve_rival(evolve));
+    evolve_tell(evolve, NAN);
+    evolve->individuals[evolve->told - 1].stopped = true;
 }
 
 /* Looking ------------------------------------------------------------------------------------- */
@@ -282,10 +262,8 @@ const struct individual *evolve_individual(const struct evolve *evolve, int64_t 
     return &evolve->individuals[id];
 }
 
-const struct individual *evolve_best(const struct evolve *evolve) {
-    return evolve->ranked_count > 0 ? &evolve->individuals[evolve->ranked[0]] : NULL;
-}
+const struct individual *evolve_best(const struct evolve *evolve) { return individual_or_null(evolve, evolve->best); }
 
 const struct individual *evolve_best_exportable(const struct evolve *evolve) {
-    return evolve->best_exportable != EVOLVE_NO_PARENT ? &evolve->individuals[evolve->best_exportable] : NULL;
+    return individual_or_null(evolve, evolve->best_exportable);
 }

@@ -13,7 +13,10 @@
 
 #include "eval/rope.h"
 
-enum { GENOME_MAX_STARTS = 32 };
+enum {
+    GENOME_MAX_STARTS = 32,
+    GENOME_ATTENTION_REACH = 8 /* a mutation moves the attention factor by up to 1/8 of its range */
+};
 
 struct genome_space {
     int64_t pairs;                           /* genes; 1..ROPE_MAX_PAIRS */
@@ -21,11 +24,14 @@ struct genome_space {
     int32_t largest;                         /* largest gene, >= unit */
     int32_t start_count;                     /* 1..GENOME_MAX_STARTS */
     int64_t start_tokens[GENOME_MAX_STARTS]; /* the values n_hat may take */
+    int32_t attention_unit;                  /* steps in 1.0 of the attention factor; 0: it is not searched */
+    int32_t attention_low, attention_high;   /* its bounds in steps, 1 <= low <= high; 0 where not searched */
 };
 
 struct genome {
     int32_t genes[ROPE_MAX_PAIRS]; /* [space.pairs], unit..largest, non-decreasing; the rest is 0 */
     int32_t start;                 /* index into start_tokens */
+    int32_t attention;             /* attention factor in steps of 1 / attention_unit; 0 where not searched */
 };
 
 /* On the lattice, within the bounds and non-decreasing. */
@@ -34,22 +40,38 @@ bool genome_equal(const struct genome *a, const struct genome *b);
 uint64_t genome_hash(const struct genome *genome);
 
 /* The nearest genome to factors[space->pairs]: each rounded to the lattice and clamped to its
- * bounds, then raised to its left neighbour where it is lower. */
-void genome_from_factors(const struct genome_space *space, const double *factors, int32_t start, struct genome *out);
+ * bounds, then raised to its left neighbour where it is lower. The attention factor likewise, where it
+ * is searched; it is ignored elsewhere. */
+void genome_from_factors(const struct genome_space *space, const double *factors, int32_t start,
+                         double attention_factor, struct genome *out);
 
-/* Sets table's factors and start tokens; the rest of it is left as it is. */
+/* Sets table's factors, start tokens and, where it is searched, attention factor; the rest of it is left
+ * as it is. */
 void genome_apply(const struct genome_space *space, const struct genome *genome, struct rope_table *table);
 
 /* Mutation as published: each gene in turn, from the first pair on, is resampled with probability
  * `probability`, uniformly from the lattice points between its neighbours (the left one as it
- * stands after its own turn); then n_hat likewise from its list. The child is always valid, and
+ * stands after its own turn); then n_hat likewise from its list; then, where it is searched, the
+ * attention factor from what lies within GENOME_ATTENTION_REACH. The child is always valid, and
  * may equal the parent. `child` may not be `parent`. */
 void genome_mutate(const struct genome_space *space, const struct genome *parent, double probability, gsl_rng *rng,
                    struct genome *child);
 
-/* Crossover as published: each gene and n_hat from one of two parents by a fair coin. False, with
- * child unspecified, where the child breaks the constraint: try again. */
+/* Crossover as published: each gene, n_hat and the attention factor from one of two parents by a fair
+ * coin. False, with child unspecified, where the child breaks the constraint: try again. */
 bool genome_crossover(const struct genome_space *space, const struct genome *a, const struct genome *b, gsl_rng *rng,
                       struct genome *child);
+
+/* One pass of microsoft/LongRoPE's mutation (evolution/algorithms/dim_mono.py) over the genome itself: as
+ * above, but the first gene stays below its right neighbour, and is left alone where it has no room there.
+ * n_hat and the attention factor, which that program does not search, are passed over where they have but
+ * one value. */
+void genome_mutate_in_place(const struct genome_space *space, double probability, gsl_rng *rng, struct genome *genome);
+
+/* Places of a genome that can differ from another's: the pairs, then n_hat where there is a choice, then
+ * the attention factor where it is searched. */
+int64_t genome_places(const struct genome_space *space);
+/* Copies what stands at `place`, 0 <= place < genome_places(); the result may break the constraint. */
+void genome_copy_place(const struct genome_space *space, int64_t place, const struct genome *from, struct genome *to);
 
 #endif

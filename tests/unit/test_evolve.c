@@ -22,6 +22,17 @@ static const struct evolve_settings published = {.population = 64,
                                                  .mutation_probability = 0.3,
                                                  .seed = 1};
 
+static struct evolve_settings microsoft_settings(void) {
+    struct evolve_settings settings = published;
+    settings.algorithm = ALGORITHM_MICROSOFT;
+    return settings;
+}
+
+static struct evolve_settings cma_settings(void) {
+    return (struct evolve_settings){
+        .algorithm = ALGORITHM_CMA_ES, .population = 12, .parents = 6, .iterations = 50, .seed = 1};
+}
+
 /* Spaces and seeds ---------------------------------------------------------------------------- */
 
 static struct genome_space make_space(int64_t pairs, int32_t largest, int32_t start_count) {
@@ -47,7 +58,7 @@ static void make_seeds(const struct genome_space *space, double s, struct seed_g
     const double *factors[SEEDS] = {pi, ntk, yarn};
     for (int i = 0; i < SEEDS; i++) {
         seeds[i].origin = (enum origin)(ORIGIN_PI + i);
-        genome_from_factors(space, factors[i], 0, &seeds[i].genome);
+        genome_from_factors(space, factors[i], 0, 1.0, &seeds[i].genome);
     }
 }
 
@@ -213,7 +224,7 @@ static double uniform_chance(const int64_t *counts, size_t cells) {
 
 static void origins_have_names(void **state) {
     (void)state;
-    const char *const names[ORIGIN_COUNT] = {"pi", "ntk", "yarn", "mutation", "crossover"};
+    const char *const names[ORIGIN_COUNT] = {"pi", "ntk", "yarn", "yarn-lambda", "mutation", "crossover", "sample"};
     for (int i = 0; i < ORIGIN_COUNT; i++) {
         enum origin origin = ORIGIN_COUNT;
         assert_string_equal(origin_name((enum origin)i), names[i]);
@@ -232,14 +243,22 @@ static void plans_too_large_are_refused(void **state) {
     struct genome_space space = make_space(2, 1000, 1);
     struct seed_genome seeds[SEEDS];
     make_seeds(&space, 8, seeds);
-    assert_true(evolve_planned(&published) == 64 + 40 * 32);
+    assert_true(evolve_planned(&published, SEEDS) == 64 + 40 * 32);
     struct evolve_settings large[4] = {published, published, published, published};
     large[0].iterations = SIZE_MAX;
     large[1].mutations = SIZE_MAX;
     large[2].population = SIZE_MAX - 10;
     large[3].population = SIZE_MAX / 64;
-    for (int i = 0; i < 3; i++) assert_true(evolve_planned(&large[i]) == SIZE_MAX);
+    for (int i = 0; i < 3; i++) assert_true(evolve_planned(&large[i], SEEDS) == SIZE_MAX);
     for (int i = 0; i < 4; i++) assert_null(evolve_new(&large[i], &space, seeds, SEEDS));
+    struct evolve_settings samples = cma_settings();
+    assert_true(evolve_planned(&samples, SEEDS) == SEEDS + 50 * 12);
+    samples.population = SIZE_MAX / 50;
+    assert_true(evolve_planned(&samples, SEEDS) == SIZE_MAX - SIZE_MAX % 50 + SEEDS);
+    assert_null(evolve_new(&samples, &space, seeds, SEEDS));
+    samples.population++;
+    assert_true(evolve_planned(&samples, SEEDS) == SIZE_MAX);
+    assert_null(evolve_new(&samples, &space, seeds, SEEDS));
     evolve_free(NULL);
 }
 
@@ -331,11 +350,11 @@ static void generations_have_the_children_set(void **state) {
     struct genome_space space = make_space(32, 1000, 14);
     struct evolve *evolve = make_search(&published, &space);
     run(evolve, &space, distance_and_start);
-    assert_int_equal(evolve_count(evolve), evolve_planned(&published));
+    assert_int_equal(evolve_count(evolve), evolve_planned(&published, SEEDS));
     assert_true(evolve_generation(evolve) == 40);
     assert_null(evolve_ask(evolve));
     assert_null(evolve_ask(evolve));
-    assert_int_equal(evolve_count(evolve), evolve_planned(&published));
+    assert_int_equal(evolve_count(evolve), evolve_planned(&published, SEEDS));
     int64_t crossovers = 0;
     for (int64_t id = 0; id < (int64_t)evolve_count(evolve); id++) {
         const struct individual *one = evolve_individual(evolve, id);
@@ -371,20 +390,22 @@ static void children_come_from_the_best_so_far(void **state) {
 enum { BREEDERS = 4 };
 
 /* A search with four seeds whose gene i lies between 1000 (i + 1) and 1000 (i + 1) + 3, so that
- * every crossover of them is valid and hardly ever made twice. */
-static struct evolve *make_banded_search(const struct genome_space *space, size_t mutations, size_t crossovers) {
+ * every crossover of them is valid and, in the paper's way, hardly ever made twice. */
+static struct evolve *make_banded_search(enum algorithm algorithm, const struct genome_space *space, size_t mutations,
+                                         size_t crossovers, unsigned long seed) {
     struct seed_genome seeds[BREEDERS];
     memset(seeds, 0, sizeof seeds);
     for (int s = 0; s < BREEDERS; s++) {
         for (int64_t i = 0; i < space->pairs; i++) seeds[s].genome.genes[i] = 1000 * (int32_t)(i + 1) + s;
     }
-    const struct evolve_settings settings = {.population = BREEDERS,
+    const struct evolve_settings settings = {.algorithm = algorithm,
+                                             .population = BREEDERS,
                                              .parents = BREEDERS,
                                              .mutations = mutations,
                                              .crossovers = crossovers,
                                              .iterations = 1,
                                              .mutation_probability = 0.3,
-                                             .seed = 3};
+                                             .seed = seed};
     struct evolve *evolve = evolve_new(&settings, space, seeds, BREEDERS);
     assert_non_null(evolve);
     return evolve;
@@ -393,7 +414,7 @@ static struct evolve *make_banded_search(const struct genome_space *space, size_
 static void every_parent_mutates_as_often(void **state) {
     (void)state;
     struct genome_space space = make_space(64, 65000, 1);
-    struct evolve *evolve = make_banded_search(&space, 4000, 0);
+    struct evolve *evolve = make_banded_search(ALGORITHM_PAPER, &space, 4000, 0, 3);
     run(evolve, &space, distance);
     assert_int_equal(evolve_count(evolve), BREEDERS + 4000);
     int64_t chosen[BREEDERS] = {0};
@@ -407,7 +428,7 @@ static void every_pair_crosses_as_often(void **state) {
     enum { PAIRS = BREEDERS * (BREEDERS - 1) / 2 };
     static const int cell[BREEDERS][BREEDERS] = {{0, 0, 1, 2}, {0, 0, 3, 4}, {1, 3, 0, 5}, {2, 4, 5, 0}};
     struct genome_space space = make_space(64, 65000, 1);
-    struct evolve *evolve = make_banded_search(&space, 0, 4000);
+    struct evolve *evolve = make_banded_search(ALGORITHM_PAPER, &space, 0, 4000, 3);
     run(evolve, &space, distance);
     assert_int_equal(evolve_count(evolve), BREEDERS + 4000);
     int64_t chosen[PAIRS] = {0};
@@ -472,7 +493,7 @@ static void no_genome_is_proposed_twice(void **state) {
         settings.seed = seed;
         struct evolve *evolve = make_search(&settings, &space);
         run(evolve, &space, seed % 4 ? distance_and_start : by_hash);
-        assert_true(evolve_count(evolve) <= evolve_planned(&settings));
+        assert_true(evolve_count(evolve) <= evolve_planned(&settings, SEEDS));
         assert_all_new(evolve, &space);
         evolve_free(evolve);
     }
@@ -559,11 +580,11 @@ static size_t common_beginning_of_seeds(unsigned long first, unsigned long secon
 
 static void the_seed_decides(void **state) {
     (void)state;
-    assert_int_equal(common_beginning_of_seeds(5, 5), evolve_planned(&published));
+    assert_int_equal(common_beginning_of_seeds(5, 5), evolve_planned(&published, SEEDS));
     assert_int_equal(common_beginning_of_seeds(5, 6), SEEDS);
     assert_int_equal(common_beginning_of_seeds(1, 2), SEEDS);
     /* GSL takes 0 for its default. */
-    assert_int_equal(common_beginning_of_seeds(0, 4357), evolve_planned(&published));
+    assert_int_equal(common_beginning_of_seeds(0, 4357), evolve_planned(&published, SEEDS));
 }
 
 /* A search that stopped anywhere, within a generation or between two, goes on as if it had not. */
@@ -725,6 +746,351 @@ static void the_search_finds_much_better_tables(void **state) {
     }
 }
 
+/* As microsoft/LongRoPE has it ---------------------------------------------------------------- */
+
+static int64_t different_places(const struct genome_space *space, const struct genome *a, const struct genome *b) {
+    int64_t count = (a->start != b->start) + (a->attention != b->attention);
+    for (int64_t i = 0; i < space->pairs; i++) count += a->genes[i] != b->genes[i];
+    return count;
+}
+
+/* Generations, parents and novelty are the paper's; and a crossover holds genes of its two parents alone,
+ * mostly the better one's. */
+static void microsofts_children_are_their_better_parents_but_for_a_few_genes(void **state) {
+    (void)state;
+    struct genome_space space = make_space(32, 1000, 14);
+    struct evolve_settings settings = microsoft_settings();
+    struct evolve *evolve = make_search(&settings, &space);
+    run(evolve, &space, distance_and_start);
+    assert_int_equal(evolve_count(evolve), evolve_planned(&settings, SEEDS));
+    assert_lineage(evolve, &space, &settings);
+    assert_all_new(evolve, &space);
+    assert_best(evolve, &space);
+    double crossovers = 0, changed = 0;
+    for (int64_t id = 64; id < (int64_t)evolve_count(evolve); id++) {
+        const struct individual *one = evolve_individual(evolve, id);
+        if (one->origin != ORIGIN_CROSSOVER) continue;
+        const struct individual *better = evolve_individual(evolve, one->parents[0]);
+        assert_true(!ranks_before(evolve_individual(evolve, one->parents[1]), better));
+        assert_false(genome_equal(&one->genome, &better->genome));
+        crossovers++;
+        changed += (double)different_places(&space, &one->genome, &better->genome);
+    }
+    assert_true(crossovers > 400);
+    assert_true(changed / crossovers < 3); /* the paper's differ in half of what their parents differ in */
+    evolve_free(evolve);
+}
+
+/* Each pair is looked at with probability 0.3 and then copied with 0.5, so the first one that is copied,
+ * which makes the child new, comes after 1 / 0.15 - 1 others on average. */
+static void microsofts_crossover_copies_early_genes(void **state) {
+    (void)state;
+    enum { SEARCHES = 400 };
+    struct genome_space space = make_space(64, 65000, 1);
+    double before = 0;
+    for (unsigned long seed = 0; seed < SEARCHES; seed++) {
+        struct evolve *evolve = make_banded_search(ALGORITHM_MICROSOFT, &space, 0, 1, seed);
+        run(evolve, &space, by_hash);
+        const struct individual *child = evolve_individual(evolve, BREEDERS);
+        const struct genome *better = &evolve_individual(evolve, child->parents[0])->genome;
+        assert_int_equal(child->origin, ORIGIN_CROSSOVER);
+        assert_int_equal(different_places(&space, &child->genome, better), 1);
+        for (int64_t i = 0; child->genome.genes[i] == better->genes[i]; i++) before++;
+        evolve_free(evolve);
+    }
+    assert_true(fabs(before / SEARCHES - (1 / 0.15 - 1)) < 1);
+}
+
+/* PI's genes hold each other; a pass moves the last one alone, and it is the passes after it that
+ * move more. The paper's mutation, which begins again, leaves the rest where it was. */
+static void microsofts_mutations_walk_on(void **state) {
+    (void)state;
+    struct genome_space space = make_space(4, 101, 1); /* five genomes, in a row */
+    struct seed_genome seed = {.origin = ORIGIN_PI, .genome = {.genes = {101, 101, 101, 101}}};
+    for (int algorithm = ALGORITHM_PAPER; algorithm <= ALGORITHM_MICROSOFT; algorithm++) {
+        struct evolve_settings settings = published;
+        settings.algorithm = (enum algorithm)algorithm;
+        settings.population = 5;
+        settings.parents = 1;
+        settings.iterations = 0;
+        settings.mutation_probability = 0.05; /* two genes in one pass are rare, four hardly ever happen */
+        struct evolve *evolve = evolve_new(&settings, &space, &seed, 1);
+        assert_non_null(evolve);
+        if (algorithm == ALGORITHM_MICROSOFT) assert_int_equal(evolve_count(evolve), 5);
+        assert_all_new(evolve, &space);
+        evolve_free(evolve);
+    }
+}
+
+static void microsofts_search_finds_much_better_tables(void **state) {
+    (void)state;
+    struct genome_space space = make_space(32, 1000, 14);
+    for (unsigned long seed = 1; seed <= 3; seed++) {
+        struct evolve_settings settings = microsoft_settings();
+        settings.seed = seed;
+        struct evolve *evolve = make_search(&settings, &space);
+        run(evolve, &space, distance);
+        double seeds = INFINITY;
+        for (int64_t id = 0; id < SEEDS; id++) seeds = fmin(seeds, evolve_individual(evolve, id)->score);
+        assert_true(evolve_best(evolve)->score < seeds / 10);
+        evolve_free(evolve);
+    }
+}
+
+/* CMA-ES -------------------------------------------------------------------------------------- */
+
+static void samples_come_in_generations_after_the_seeds(void **state) {
+    (void)state;
+    struct genome_space space = make_space(32, 1000, 14);
+    struct evolve_settings settings = cma_settings();
+    settings.population = 2; /* fewer than seeds: they are scored all the same */
+    settings.parents = 1;
+    settings.iterations = 9;
+    assert_int_equal(evolve_planned(&settings, SEEDS), SEEDS + 9 * 2);
+    struct evolve *evolve = make_search(&settings, &space);
+    assert_int_equal(evolve_count(evolve), SEEDS);
+    run(evolve, &space, distance_and_start);
+    assert_int_equal(evolve_count(evolve), SEEDS + 9 * 2);
+    for (int64_t id = SEEDS; id < SEEDS + 9 * 2; id++) {
+        const struct individual *one = evolve_individual(evolve, id);
+        assert_int_equal(one->origin, ORIGIN_SAMPLE);
+        assert_true(one->generation == (id - SEEDS) / 2 + 1);
+        assert_true(one->parents[0] == EVOLVE_NO_PARENT && one->parents[1] == EVOLVE_NO_PARENT);
+    }
+    assert_all_new(evolve, &space);
+    assert_best(evolve, &space);
+    evolve_free(evolve);
+}
+
+/* The first samples lie around the seed that scored best, whichever it is. */
+static void samples_begin_around_the_best_seed(void **state) {
+    (void)state;
+    struct genome_space space = make_space(32, 1000, 1);
+    struct evolve_settings settings = cma_settings();
+    settings.population = 200;
+    settings.parents = 100;
+    settings.iterations = 1;
+    for (int64_t chosen = 0; chosen < SEEDS; chosen++) {
+        struct evolve *evolve = make_search(&settings, &space);
+        for (const struct individual *one; (one = evolve_ask(evolve));) evolve_tell(evolve, one->id == chosen ? 0 : 1);
+        for (int64_t i = 0; i < space.pairs; i++) {
+            double seed = log(evolve_individual(evolve, chosen)->genome.genes[i] / 100.0), mean = 0, most = 0;
+            for (int64_t id = SEEDS; id < (int64_t)evolve_count(evolve); id++) {
+                double gene = log(evolve_individual(evolve, id)->genome.genes[i] / 100.0);
+                mean += gene / 200;
+                most = fmax(most, fabs(gene - seed));
+            }
+            assert_true(fabs(mean - seed) < 0.15);
+            assert_true(most < 0.8);
+            if (i == 0 && chosen > 0) assert_true(most < 0.05); /* fast pairs bear little; PI's hold each other */
+            if (i == 20) assert_true(most > 0.1);
+        }
+        evolve_free(evolve);
+    }
+}
+
+/* As on the demo model: fast pairs matter most. */
+static double weighted_distance(const struct genome_space *space, const struct individual *individual) {
+    double sum = 0, top = log(space->largest / 125.0);
+    for (int64_t i = 0; i < space->pairs; i++) {
+        double x = ((double)i + 0.5) / (double)space->pairs, weight = 0.6 * exp(-13 * x) + 0.2 * exp(-2.7 * x);
+        double target = top / (1 + exp(-12 * (x - 0.4)));
+        sum += weight * pow(log((double)individual->genome.genes[i] / space->unit) - target, 2);
+    }
+    return sum + 0.002 * individual->genome.start;
+}
+
+/* In a few hundred evaluations what takes the genetic search more than a thousand. */
+static void cma_es_needs_fewer_evaluations(void **state) {
+    (void)state;
+    struct genome_space space = make_space(32, 1000, 14);
+    for (unsigned long seed = 1; seed <= 5; seed++) {
+        struct evolve_settings genetic = published, cma = cma_settings();
+        genetic.seed = cma.seed = seed;
+        struct evolve *slow = make_search(&genetic, &space), *fast = make_search(&cma, &space);
+        run(slow, &space, weighted_distance);
+        run(fast, &space, weighted_distance);
+        assert_true(2 * evolve_count(fast) < evolve_count(slow));
+        assert_true(evolve_best(fast)->score < evolve_best(slow)->score);
+        evolve_free(slow);
+        evolve_free(fast);
+    }
+}
+
+static double best_start(const struct genome_space *space, const struct individual *individual) {
+    return distance(space, individual) + 3 * fabs(individual->genome.start - 3.0);
+}
+
+static double best_attention(const struct genome_space *space, const struct individual *individual) {
+    (void)space;
+    return fabs(individual->genome.attention - 1111.0);
+}
+
+/* n_hat's probabilities go to the value that scores best, and the others are still drawn. */
+static void start_tokens_are_learnt(void **state) {
+    (void)state;
+    struct genome_space space = make_space(32, 1000, 14);
+    struct evolve_settings settings = cma_settings();
+    struct evolve *evolve = make_search(&settings, &space);
+    run(evolve, &space, best_start);
+    int64_t right = 0, wrong = 0, late = (int64_t)evolve_count(evolve) - 20 * 12;
+    for (int64_t id = late; id < (int64_t)evolve_count(evolve); id++) {
+        right += evolve_individual(evolve, id)->genome.start == 3;
+        wrong += evolve_individual(evolve, id)->genome.start != 3;
+    }
+    assert_true(right > 200 && wrong > 0);
+    evolve_free(evolve);
+}
+
+static struct genome_space attention_space(void) {
+    struct genome_space space = make_space(32, 1000, 1);
+    space.attention_unit = 1000;
+    space.attention_low = 800;
+    space.attention_high = 1200;
+    return space;
+}
+
+static void the_attention_factor_is_searched(void **state) {
+    (void)state;
+    struct genome_space space = attention_space();
+    const struct evolve_settings all[] = {published, microsoft_settings(), cma_settings()};
+    for (size_t a = 0; a < sizeof all / sizeof *all; a++) {
+        struct evolve *evolve = make_search(&all[a], &space);
+        assert_int_equal(evolve_individual(evolve, 0)->genome.attention, 1000);
+        run(evolve, &space, best_attention);
+        assert_true(evolve_best(evolve)->score <= 2);
+        assert_all_new(evolve, &space);
+        evolve_free(evolve);
+    }
+}
+
+static void cma_es_ends_where_nothing_is_new(void **state) {
+    (void)state;
+    const struct genome_space spaces[] = {make_space(1, 100, 1), make_space(1, 103, 1), make_space(2, 102, 2)};
+    const size_t genomes[] = {1, 4, 12};
+    for (size_t i = 0; i < 3; i++) {
+        struct evolve_settings settings = cma_settings();
+        settings.iterations = 1000;
+        struct evolve *evolve = make_search(&settings, &spaces[i]);
+        run(evolve, &spaces[i], by_hash);
+        assert_true(evolve_count(evolve) >= 1 && evolve_count(evolve) <= genomes[i]);
+        assert_all_new(evolve, &spaces[i]);
+        assert_null(evolve_ask(evolve));
+        evolve_free(evolve);
+    }
+}
+
+/* Scores that are no numbers must not end in genomes that are none. */
+static void cma_es_survives_bad_scores(void **state) {
+    (void)state;
+    objective *const scores[] = {undefined, broken, constant, coarse};
+    struct genome_space space = attention_space();
+    for (size_t s = 0; s < sizeof scores / sizeof *scores; s++) {
+        struct evolve_settings settings = cma_settings();
+        struct evolve *evolve = make_search(&settings, &space);
+        run(evolve, &space, scores[s]);
+        assert_int_equal(evolve_count(evolve), evolve_planned(&settings, SEEDS));
+        assert_all_new(evolve, &space);
+        assert_best(evolve, &space);
+        evolve_free(evolve);
+    }
+}
+
+static void cma_es_is_resumed_by_telling_it_the_scores(void **state) {
+    (void)state;
+    struct genome_space space = attention_space();
+    struct evolve_settings settings = cma_settings();
+    struct evolve *whole = make_search(&settings, &space);
+    run(whole, &space, distance);
+    const size_t stops[] = {0, 2, 3, 4, 15, 100, 602, 603};
+    for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
+        struct evolve *resumed = make_search(&settings, &space);
+        for (size_t id = 0; id < stops[i]; id++) {
+            assert_non_null(evolve_ask(resumed));
+            evolve_tell(resumed, evolve_individual(whole, (int64_t)id)->score);
+        }
+        run(resumed, &space, distance);
+        assert_int_equal(evolve_count(resumed), evolve_count(whole));
+        assert_int_equal(common_beginning(resumed, whole), evolve_count(whole));
+        evolve_free(resumed);
+    }
+    evolve_free(whole);
+}
+
+/* Giving up ----------------------------------------------------------------------------------- */
+
+/* Gives up every individual that may be given up; how many. */
+static size_t run_stopping(struct evolve *evolve, const struct genome_space *space, objective *f) {
+    size_t stopped = 0;
+    for (const struct individual *one; (one = evolve_ask(evolve));) {
+        double score = f(space, one);
+        const struct individual *rival = evolve_rival(evolve);
+        bool lower = rival && (score < rival->score || (isnan(rival->score) && !isnan(score)));
+        if (rival && !lower) {
+            evolve_tell_stopped(evolve);
+            stopped++;
+            assert_true(one->stopped && one->scored && isnan(one->score));
+        } else {
+            evolve_tell(evolve, score);
+            assert_false(one->stopped);
+        }
+    }
+    return stopped;
+}
+
+static int64_t id_or_none(const struct individual *one) { return one ? one->id : EVOLVE_NO_PARENT; }
+
+/* What is given up as soon as its score is known to be no lower than its rival's changes nothing. */
+static void giving_up_changes_nothing(void **state) {
+    (void)state;
+    objective *const scores[] = {distance_and_start, distance, coarse, broken, by_hash, constant};
+    const struct evolve_settings all[] = {published, microsoft_settings(), cma_settings()};
+    for (size_t a = 0; a < sizeof all / sizeof *all; a++) {
+        for (size_t s = 0; s < sizeof scores / sizeof *scores; s++) {
+            struct evolve_settings settings = all[a];
+            if (s % 2) settings.parents = s;
+            settings.seed = s;
+            struct genome_space space = make_space(32, 1000, s % 3 ? 14 : 1);
+            struct evolve *whole = make_search(&settings, &space), *raced = make_search(&settings, &space);
+            run(whole, &space, scores[s]);
+            size_t stopped = run_stopping(raced, &space, scores[s]);
+            assert_true(stopped >= 100);
+            assert_int_equal(evolve_count(raced), evolve_count(whole));
+            assert_int_equal(common_beginning(raced, whole), evolve_count(whole));
+            assert_true(id_or_none(evolve_best(raced)) == id_or_none(evolve_best(whole)));
+            assert_true(id_or_none(evolve_best_exportable(raced)) == id_or_none(evolve_best_exportable(whole)));
+            evolve_free(whole);
+            evolve_free(raced);
+        }
+    }
+}
+
+/* With CMA-ES a generation's first individuals have nobody to beat, whatever was scored before. */
+static void rivals_are_of_the_generation_under_way(void **state) {
+    (void)state;
+    struct genome_space space = make_space(32, 1000, 1);
+    struct evolve_settings settings = cma_settings();
+    struct evolve *evolve = make_search(&settings, &space);
+    double scores[12];
+    for (const struct individual *one; (one = evolve_ask(evolve)) && one->generation < 20;) {
+        size_t place = one->generation == 0 ? (size_t)one->id : (size_t)(one->id - SEEDS) % 12;
+        const struct individual *rival = evolve_rival(evolve);
+        if (place < 6) {
+            assert_null(rival);
+        } else {
+            /* the worse of the sixth of them and the best of all, which has n_hat = 0 as all have */
+            double sixth = scores[5], best = evolve_best(evolve)->score;
+            assert_true(rival->score == fmax(sixth, best));
+        }
+        double score = distance(&space, one);
+        size_t at = place;
+        for (; at > 0 && scores[at - 1] > score; at--) scores[at] = scores[at - 1];
+        scores[at] = score;
+        evolve_tell(evolve, score);
+    }
+    evolve_free(evolve);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(origins_have_names),
@@ -749,6 +1115,20 @@ int main(void) {
         cmocka_unit_test(the_best_for_engines_has_no_start_tokens),
         cmocka_unit_test(no_start_tokens_may_be_anywhere_in_the_list),
         cmocka_unit_test(the_search_finds_much_better_tables),
+        cmocka_unit_test(microsofts_children_are_their_better_parents_but_for_a_few_genes),
+        cmocka_unit_test(microsofts_crossover_copies_early_genes),
+        cmocka_unit_test(microsofts_mutations_walk_on),
+        cmocka_unit_test(microsofts_search_finds_much_better_tables),
+        cmocka_unit_test(samples_come_in_generations_after_the_seeds),
+        cmocka_unit_test(samples_begin_around_the_best_seed),
+        cmocka_unit_test(cma_es_needs_fewer_evaluations),
+        cmocka_unit_test(start_tokens_are_learnt),
+        cmocka_unit_test(the_attention_factor_is_searched),
+        cmocka_unit_test(cma_es_ends_where_nothing_is_new),
+        cmocka_unit_test(cma_es_survives_bad_scores),
+        cmocka_unit_test(cma_es_is_resumed_by_telling_it_the_scores),
+        cmocka_unit_test(giving_up_changes_nothing),
+        cmocka_unit_test(rivals_are_of_the_generation_under_way),
     };
     return cmocka_run_group_tests_name("evolve", tests, NULL, NULL);
 }

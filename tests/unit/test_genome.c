@@ -173,7 +173,7 @@ static void factors_round_clamp_and_rise(void **state) {
     const int32_t genes[9] = {100, 100, 100, 101, 250, 250, 250, 1000, 1000};
     struct genome genome;
     memset(&genome, 0xff, sizeof genome);
-    genome_from_factors(&space, factors, 13, &genome);
+    genome_from_factors(&space, factors, 13, 1.0, &genome);
     assert_on_lattice(&space, &genome);
     assert_memory_equal(genome.genes, genes, sizeof genes);
     assert_int_equal(genome.start, 13);
@@ -184,7 +184,7 @@ static void odd_factors_stay_on_the_lattice(void **state) {
     struct genome_space space = make_space(4, 100, INT32_MAX, 1);
     const double factors[4] = {NAN, -INFINITY, INT32_MAX / 100.0 - 1, INFINITY};
     struct genome genome;
-    genome_from_factors(&space, factors, 0, &genome);
+    genome_from_factors(&space, factors, 0, 1.0, &genome);
     assert_on_lattice(&space, &genome);
     assert_int_equal(genome.genes[0], 100);
     assert_int_equal(genome.genes[1], 100);
@@ -201,7 +201,7 @@ static void factors_agree_with_the_definition(void **state) {
         double top = (double)space.largest / space.unit, factors[ROPE_MAX_PAIRS];
         for (int64_t i = 0; i < space.pairs; i++) factors[i] = gsl_ran_flat(rng, 0.5, 1.2 * top);
         struct genome genome;
-        genome_from_factors(&space, factors, 0, &genome);
+        genome_from_factors(&space, factors, 0, 1.0, &genome);
         assert_on_lattice(&space, &genome);
         double highest = 1;
         for (int64_t i = 0; i < space.pairs; i++) {
@@ -223,7 +223,7 @@ static void apply_and_from_factors_are_inverse(void **state) {
             for (int i = 0; i < 256; i++) genome.genes[i] = first + i;
             struct rope_table table = {.pairs = 256};
             genome_apply(&space, &genome, &table);
-            genome_from_factors(&space, table.factors, 7, &back);
+            genome_from_factors(&space, table.factors, 7, 1.0, &back);
             assert_true(genome_equal(&genome, &back));
         }
     }
@@ -365,6 +365,199 @@ static void one_stream_makes_one_mutant(void **state) {
     gsl_rng_free(second);
 }
 
+/* The attention factor ------------------------------------------------------------------------ */
+
+static struct genome_space attention_space(int32_t low, int32_t high) {
+    struct genome_space space = make_space(4, 100, 200, 2);
+    space.attention_unit = 1000;
+    space.attention_low = low;
+    space.attention_high = high;
+    return space;
+}
+
+static void the_attention_factor_is_part_of_a_genome(void **state) {
+    (void)state;
+    struct genome_space space = attention_space(800, 1200);
+    const double factors[4] = {1, 1.2, 1.5, 2};
+    struct genome a, b;
+    genome_from_factors(&space, factors, 0, 1.0234, &a);
+    assert_int_equal(a.attention, 1023);
+    assert_true(genome_valid(&space, &a));
+    genome_from_factors(&space, factors, 0, 7, &b);
+    assert_int_equal(b.attention, 1200);
+    assert_false(genome_equal(&a, &b));
+    assert_false(genome_hash(&a) == genome_hash(&b));
+    b.attention = 1201;
+    assert_false(genome_valid(&space, &b));
+    b.attention = 0;
+    assert_false(genome_valid(&space, &b));
+
+    struct rope_table table = {.pairs = 4, .attention_factor = 9};
+    genome_apply(&space, &a, &table);
+    assert_true(table.attention_factor == 1.023);
+
+    space = make_space(4, 100, 200, 2);
+    assert_false(genome_valid(&space, &a)); /* where it is not searched there is none */
+}
+
+/* Uniform over what lies within an eighth of its range, cut off at the bounds. */
+static void assert_attention_spread(const struct genome_space *space, int32_t from, int32_t low, int32_t high,
+                                    gsl_rng *rng) {
+    enum { TRIALS = 40000 };
+    int64_t counts[401] = {0};
+    struct genome parent = constant_genome(space, 150, 0), child;
+    parent.attention = from;
+    for (int trial = 0; trial < 2 * TRIALS; trial++) {
+        if (trial % 2) {
+            genome_mutate(space, &parent, 1, rng, &child);
+        } else {
+            child = parent;
+            genome_mutate_in_place(space, 1, rng, &child);
+        }
+        assert_true(child.attention >= low && child.attention <= high);
+        counts[child.attention - low]++;
+    }
+    assert_true(uniform_chance(counts, (size_t)(high - low) + 1) > chance_floor);
+}
+
+static void attention_mutates_within_reach(void **state) {
+    (void)state;
+    struct genome_space space = attention_space(800, 1200);
+    gsl_rng *rng = make_rng(20);
+    assert_attention_spread(&space, 1000, 950, 1050, rng);
+    assert_attention_spread(&space, 810, 800, 860, rng);
+    assert_attention_spread(&space, 1200, 1150, 1200, rng);
+    space = attention_space(1, 3); /* an eighth of it is less than a step */
+    assert_attention_spread(&space, 1, 1, 2, rng);
+    space = attention_space(1, 1);
+    assert_attention_spread(&space, 1, 1, 1, rng);
+    gsl_rng_free(rng);
+}
+
+static void attention_comes_from_either_parent(void **state) {
+    (void)state;
+    enum { TRIALS = 20000 };
+    struct genome_space space = attention_space(800, 1200);
+    struct genome a = constant_genome(&space, 150, 0), b = a, child;
+    a.attention = 900;
+    b.attention = 1100;
+    double from_a = 0;
+    gsl_rng *rng = make_rng(21);
+    for (int trial = 0; trial < TRIALS; trial++) {
+        assert_true(genome_crossover(&space, &a, &b, rng, &child));
+        assert_true(child.attention == 900 || child.attention == 1100);
+        from_a += child.attention == 900;
+    }
+    assert_true(fabs(from_a / TRIALS - 0.5) < 0.02);
+    gsl_rng_free(rng);
+}
+
+/* Otherwise the same seed would make other searches than it did before the gene was there. */
+static void nothing_is_drawn_for_an_attention_factor_not_searched(void **state) {
+    (void)state;
+    struct genome_space space = make_space(3, 100, 1000, 14);
+    gsl_rng *rng = make_rng(22), *expected = make_rng(22);
+    const struct genome a = {.genes = {100, 200, 300}}, b = {.genes = {100, 200, 300}, .start = 1};
+    struct genome child;
+    genome_mutate(&space, &a, 0, rng, &child);
+    for (int i = 0; i < 4; i++) (void)gsl_rng_uniform(expected);
+    assert_true(gsl_rng_get(rng) == gsl_rng_get(expected));
+    assert_true(genome_crossover(&space, &a, &b, rng, &child));
+    for (int i = 0; i < 4; i++) (void)gsl_rng_uniform(expected);
+    assert_true(gsl_rng_get(rng) == gsl_rng_get(expected));
+    gsl_rng_free(rng);
+    gsl_rng_free(expected);
+}
+
+/* As microsoft/LongRoPE has it ---------------------------------------------------------------- */
+
+static void places_are_what_can_differ(void **state) {
+    (void)state;
+    struct genome_space space = make_space(3, 100, 1000, 1);
+    assert_int_equal(genome_places(&space), 3);
+    space.start_count = 14;
+    assert_int_equal(genome_places(&space), 4);
+    const struct genome from = {.genes = {101, 202, 303}, .start = 5, .attention = 900};
+    struct genome to = {.genes = {100, 100, 100}};
+    genome_copy_place(&space, 1, &from, &to);
+    genome_copy_place(&space, 3, &from, &to);
+    const struct genome both = {.genes = {100, 202, 100}, .start = 5};
+    assert_true(genome_equal(&to, &both));
+
+    space.attention_unit = 1000, space.attention_low = 800, space.attention_high = 1200;
+    assert_int_equal(genome_places(&space), 5);
+    genome_copy_place(&space, 4, &from, &to);
+    assert_true(to.attention == 900 && to.start == 5);
+    space.start_count = 1;
+    to = both;
+    assert_int_equal(genome_places(&space), 4);
+    genome_copy_place(&space, 3, &from, &to);
+    assert_int_equal(to.attention, 900);
+}
+
+static void walks_stay_on_the_lattice(void **state) {
+    (void)state;
+    for (int s = 0; s < SPACES; s++) {
+        struct genome_space space = test_space(s);
+        gsl_rng *rng = make_rng((unsigned long)s);
+        struct genome parents[PARENTS];
+        make_parents(&space, rng, parents);
+        for (int step = 0; step < 20 * PARENTS; step++) {
+            genome_mutate_in_place(&space, step % 2 ? 0.3 : 1, rng, &parents[step % PARENTS]);
+            assert_on_lattice(&space, &parents[step % PARENTS]);
+        }
+        gsl_rng_free(rng);
+    }
+}
+
+/* As published but for the first gene, which stays below its right neighbour. */
+static void the_first_gene_stays_below_the_second(void **state) {
+    (void)state;
+    enum { TRIALS = 60000, SECOND = 10, LAST = 20 };
+    struct genome_space space = make_space(3, 100, 100 + LAST, 1);
+    int64_t first[SECOND] = {0}, last[LAST + 1] = {0};
+    gsl_rng *rng = make_rng(23);
+    for (int trial = 0; trial < TRIALS; trial++) {
+        struct genome genome = {.genes = {105, 100 + SECOND, 115}};
+        genome_mutate_in_place(&space, 1, rng, &genome);
+        assert_true(genome.genes[0] < 100 + SECOND && genome.genes[1] <= 115);
+        first[genome.genes[0] - 100]++;
+        if (genome.genes[1] == 110) last[genome.genes[2] - 100]++;
+    }
+    assert_true(uniform_chance(first, SECOND) > chance_floor);
+    assert_true(uniform_chance(last + SECOND, LAST - SECOND + 1) > chance_floor);
+
+    /* No room: left alone, while the rest moves. */
+    bool moved = false;
+    for (int trial = 0; trial < 100; trial++) {
+        struct genome genome = {.genes = {100, 100, 115}};
+        genome_mutate_in_place(&space, 1, rng, &genome);
+        assert_int_equal(genome.genes[0], 100);
+        moved = moved || genome.genes[1] != 100;
+    }
+    assert_true(moved);
+    gsl_rng_free(rng);
+}
+
+static void places_are_walked_as_often_as_asked(void **state) {
+    (void)state;
+    enum { TRIALS = 20000 };
+    struct genome_space space = make_space(1, 100, 119, 14);
+    gsl_rng *rng = make_rng(24);
+    for (int i = 0; i <= 4; i++) {
+        double p = i / 4.0, genes = 0, starts = 0;
+        for (int trial = 0; trial < TRIALS; trial++) {
+            struct genome genome = constant_genome(&space, 107, 5);
+            genome_mutate_in_place(&space, p, rng, &genome);
+            genes += genome.genes[0] != 107;
+            starts += genome.start != 5;
+        }
+        assert_true(fabs(genes / TRIALS - p * (1 - 1.0 / 20)) < 0.02);
+        assert_true(fabs(starts / TRIALS - p * (1 - 1.0 / 14)) < 0.02);
+    }
+    gsl_rng_free(rng);
+}
+
 /* Crossover ----------------------------------------------------------------------------------- */
 
 static void crossovers_stay_on_the_lattice(void **state) {
@@ -437,6 +630,14 @@ int main(void) {
         cmocka_unit_test(resampled_genes_fill_the_room_between_neighbours),
         cmocka_unit_test(mutation_reaches_the_whole_lattice),
         cmocka_unit_test(one_stream_makes_one_mutant),
+        cmocka_unit_test(the_attention_factor_is_part_of_a_genome),
+        cmocka_unit_test(attention_mutates_within_reach),
+        cmocka_unit_test(attention_comes_from_either_parent),
+        cmocka_unit_test(nothing_is_drawn_for_an_attention_factor_not_searched),
+        cmocka_unit_test(places_are_what_can_differ),
+        cmocka_unit_test(walks_stay_on_the_lattice),
+        cmocka_unit_test(the_first_gene_stays_below_the_second),
+        cmocka_unit_test(places_are_walked_as_often_as_asked),
         cmocka_unit_test(crossovers_stay_on_the_lattice),
         cmocka_unit_test(crossover_tosses_a_fair_coin_for_each_gene),
         cmocka_unit_test(crossover_of_equals_is_a_copy),

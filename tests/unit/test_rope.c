@@ -234,6 +234,24 @@ static void yarn_by_hand(void **state) {
     assert_near(table.attention_factor, 1.2772588722239781, 1e-15);
 }
 
+/* The same ramps, linear in lambda. */
+static void yarn_over_lambda_by_hand(void **state) {
+    (void)state;
+    struct rope_setting setting = make_setting(32, 4.0);
+    setting.original_length = 256;
+    struct rope_table table, yarn = make_table(ROPE_YARN, &setting);
+    rope_yarn_lambda(&table, &setting);
+    for (int i = 0; i < 32; i++) assert_near(table.factors[i], i < 13 ? 1.0 + 3.0 * i / 13.0 : 4.0, 1e-14);
+    assert_true(table.attention_factor == 1.0 && table.start_tokens == 0 && table.pairs == 32);
+    assert_memory_equal(table.frequencies, yarn.frequencies, sizeof table.frequencies);
+
+    setting = make_setting(64, 16.0);
+    rope_yarn_lambda(&table, &setting);
+    assert_true(table.factors[20] == 1.0 && table.factors[21] > 1.0);
+    assert_near(table.factors[33], 8.5, 1e-14);
+    assert_true(table.factors[45] < 16.0 && table.factors[46] == 16.0);
+}
+
 /* A pair that turns 32 times in the window keeps its pace, one that turns at most once is slowed by
  * s, and in between 1/lambda falls by the same amount from pair to pair. */
 static void assert_ramp(const struct rope_table *table, const struct rope_setting *setting) {
@@ -730,6 +748,7 @@ int main(void) {
         cmocka_unit_test(dynamic_ntk_by_hand),
         cmocka_unit_test(dynamic_ntk_follows_the_length),
         cmocka_unit_test(yarn_by_hand),
+        cmocka_unit_test(yarn_over_lambda_by_hand),
         cmocka_unit_test(yarn_ramps_between_fast_and_slow_pairs),
         cmocka_unit_test(nothing_changes_at_scale_one),
         cmocka_unit_test(attention_factors),
