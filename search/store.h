@@ -1,18 +1,13 @@
 /* The run directory: run.db, an SQLite database with all that a run knows.
  *
- * Write-ahead log, synchronous=FULL, one transaction for every scored individual: whatever was
- * reported as scored survives kill -9. Nothing in it depends on the number of threads, the host's
- * name or the paths of the run directory; only the columns named *seconds and *_at hold times. While a
- * writer has it open it holds an flock on RUN_DIR/run.lock, which names its host and process.
+ * `sqlite3 RUN_DIR/run.db .schema` documents its tables and columns; their text is in store_schema.c. Of one
+ * configuration, model and text there is one content, but for the columns named *seconds and *_at, which hold
+ * times, and `computed`, which depends on what was interrupted and cached. The number of threads, the host's name
+ * and the paths of the run directory make no difference to it.
  *
- *     run          one row: the run's name
- *     stages       one row a stage: name, state, everything that its individuals are read with
- *     settings     what a resume must find unchanged, as words: (stage, key, value)
- *     samples      the windows that are scored: (stage, sample, document, start, tokens)
- *     baselines    closed-form tables, scored first: (stage, method, table, nats a token); the model's own
- *                  attention factor is not kept, and 1 when they are read
- *     individuals  scored genomes: (stage, id, generation, origin, parents, genes, n_hat, nats a token)
- *     sample_nats  nats of each individual on each sample: (stage, individual, sample, nats)
+ * Write-ahead log, synchronous=FULL, one transaction for every scored individual: whatever was
+ * reported as scored survives kill -9. While a writer has it open it holds an flock on RUN_DIR/run.lock,
+ * which names its host and process.
  */
 #ifndef LONGROPE_SEARCH_STORE_H
 #define LONGROPE_SEARCH_STORE_H
@@ -28,13 +23,14 @@ struct store;
 
 enum store_mode {
     STORE_CREATE, /* a new run; STATUS_INPUT where the folder holds one with a stage already */
-    STORE_RESUME, /* a run that is there; STATUS_INPUT where there is none */
-    STORE_READ    /* read-only, beside a writer if need be; takes no lock */
+    STORE_RESUME, /* a run that is there, which gets the newest schema; STATUS_INPUT where there is none */
+    STORE_READ    /* read-only, beside a writer if need be; takes no lock. One of an older schema is copied to
+                   * memory as it is now and read there. */
 };
 
 /* Opens RUN_DIR/run.db, making RUN_DIR and its parents for STORE_CREATE. STATUS_INPUT where it is
  * not a run of this program, is of a newer schema, or is held by another process (named);
- * STATUS_FAILED where the disk does not let it. The caller closes *out. */
+ * STATUS_FAILED where it is damaged or the disk does not let it. The caller closes *out. */
 int store_open(const char *run_dir, enum store_mode mode, struct store **out, struct error *error);
 void store_close(struct store *store); /* NULL is allowed */
 
@@ -53,7 +49,10 @@ int store_stage_count(struct store *store, int64_t *count, struct error *error);
 enum stage_state { STAGE_PENDING, STAGE_RUNNING, STAGE_DONE };
 const char *stage_state_name(enum stage_state state); /* "pending", "running", "done" */
 
-enum { STORE_NAME_SIZE = 128 };
+enum {
+    STORE_NAME_SIZE = 128,
+    STORE_DOCUMENT_SIZE = 256 /* names of files are no longer than 255 bytes */
+};
 
 /* All that turns a row of `individuals` into a factor table. */
 struct stage_record {
@@ -74,16 +73,31 @@ struct setting {
     char *key, *value;
 };
 
+/* A window that is scored. */
 struct sample_record {
-    const char *document;
+    char document[STORE_DOCUMENT_SIZE]; /* the file's name, without folders */
     int64_t start, tokens;
 };
 
+/* How one scoring went. */
+struct scored {
+    size_t samples;  /* windows with nats: all of them, or the first so many where racing stopped it */
+    size_t computed; /* windows that were computed and not taken from the cache */
+    double seconds;  /* read as 0 where the database has none that can be */
+};
+
+/* In a run begun with schema 1 the windows' nats and the model's own attention factor are not known: then
+ * scored.samples is 0 and table.own_attention_factor 1. */
 struct baseline_record {
     enum rope_method method;
-    struct rope_table table;
-    double nats_per_token; /* mean */
-    double seconds;
+    struct rope_table table; /* without theta and own_factors: frequencies holds what they give */
+    double nats_per_token;   /* mean */
+    struct scored scored;
+};
+
+struct individual_record {
+    struct individual individual; /* scored; its score is NaN where it was stopped */
+    struct scored scored;
 };
 
 /* Adds a stage with its settings and samples, in one transaction, in state pending. STATUS_INPUT
@@ -103,16 +117,33 @@ int store_stages(struct store *store, struct stage_record **out, size_t *count, 
 int store_check_settings(struct store *store, int64_t stage, const struct setting *settings, size_t count,
                          struct error *error);
 
-int store_add_baseline(struct store *store, int64_t stage, const struct baseline_record *baseline, struct error *error);
+/* STATUS_FAILED, naming the column, where the stored stage is not the one that equal settings describe now; its state
+ * and numbers of individuals are not looked at. */
+int store_check_stage(struct store *store, const struct stage_record *described, struct error *error);
+
+/* The windows of a stage in the order of their scoring; the caller frees *out with free(). */
+int store_samples(struct store *store, int64_t stage, struct sample_record **out, size_t *count, struct error *error);
+
+/* A baseline with its nats on the first windows, sample_nats[baseline->scored.samples], in one transaction. */
+int store_add_baseline(struct store *store, int64_t stage, const struct baseline_record *baseline,
+                       const double *sample_nats, struct error *error);
 /* In the order they were added; the caller frees *out with free(). */
 int store_baselines(struct store *store, int64_t stage, struct baseline_record **out, size_t *count,
                     struct error *error);
 
-/* One scored individual with its nats on each sample, in one transaction. */
-int store_add_individual(struct store *store, int64_t stage, const struct individual *individual,
-                         const double *sample_nats, size_t sample_count, double seconds, struct error *error);
-/* All scored individuals of a stage by id; the caller frees *out with free(). */
-int store_individuals(struct store *store, const struct stage_record *stage, struct individual **out, size_t *count,
-                      struct error *error);
+/* A scored or stopped individual with its nats on the first windows, sample_nats[scored->samples], in one
+ * transaction. Its parents are there already. */
+int store_add_individual(struct store *store, const struct stage_record *stage, const struct individual *individual,
+                         const struct scored *scored, const double *sample_nats, struct error *error);
+/* All individuals of a stage by id; the caller frees *out with free(). */
+int store_individuals(struct store *store, const struct stage_record *stage, struct individual_record **out,
+                      size_t *count, struct error *error);
+
+/* Nats, summed over its tokens, of each of the first windows, at most nats[capacity]; *count says how many
+ * there are. None for what is not in the store. */
+int store_sample_nats(struct store *store, int64_t stage, int64_t individual, double *nats, size_t capacity,
+                      size_t *count, struct error *error);
+int store_baseline_nats(struct store *store, int64_t stage, enum rope_method method, double *nats, size_t capacity,
+                        size_t *count, struct error *error);
 
 #endif

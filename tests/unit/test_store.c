@@ -1,64 +1,19 @@
 /* The store: what comes back out of it, who may open it, and what is left when a process or the disk gives up. */
 #include "search/store.h"
 
-#include "tests/unit/scratch.h"
+#include "tests/unit/child.h"
+#include "tests/unit/scratch_run.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <float.h>
 #include <inttypes.h>
 #include <math.h>
-#include <signal.h>
 #include <sqlite3.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 enum { PAIRS = 24, SAMPLES = 3 };
 
 /* Records to store ----------------------------------------------------------------------------- */
-
-struct fixture {
-    struct scratch scratch;
-    char *run; /* a run folder that is not there yet, nor is its parent */
-    struct error error;
-};
-
-static int set_up(void **state) {
-    struct fixture *f = calloc(1, sizeof *f);
-    if (!f) return -1;
-    f->scratch = scratch_make();
-    f->run = scratch_path(&f->scratch, "results/x");
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct fixture *f = *state;
-    scratch_remove(&f->scratch);
-    free(f->run);
-    free(f);
-    return 0;
-}
-
-static void good(struct fixture *f, int status) {
-    if (status != STATUS_OK) fail_msg("status %d: %s", status, f->error.message);
-}
-
-static struct store *open_run(struct fixture *f, enum store_mode mode) {
-    struct store *store = NULL;
-    good(f, store_open(f->run, mode, &store, &f->error));
-    assert_non_null(store);
-    return store;
-}
-
-static void open_bad(struct fixture *f, enum store_mode mode, int status, const char *words) {
-    struct store *store = NULL;
-    int got = store_open(f->run, mode, &store, &f->error);
-    assert_null(store);
-    assert_message(f->error.message, words);
-    assert_int_equal(got, status);
-}
 
 static struct stage_record make_stage(int64_t id, const char *name) {
     struct stage_record stage = {.id = id,
@@ -69,7 +24,13 @@ static struct stage_record make_stage(int64_t id, const char *name) {
                                  .attention_factor = 1.0 / 3,
                                  .iterations = 40,
                                  .planned = 64 + 40 * 32,
-                                 .space = {.pairs = PAIRS, .unit = 100, .largest = 500, .start_count = 3}};
+                                 .space = {.pairs = PAIRS,
+                                           .unit = 100,
+                                           .largest = 500,
+                                           .start_count = 3,
+                                           .attention_unit = 200,
+                                           .attention_low = 180,
+                                           .attention_high = 240}};
     snprintf(stage.name, sizeof stage.name, "%s", name);
     stage.space.start_tokens[1] = 4;
     stage.space.start_tokens[2] = 256;
@@ -86,9 +47,9 @@ static void add_stage(struct fixture *f, struct store *store, int64_t id, const 
 }
 
 static double awkward(int64_t i) {
-    static const double values[] = {0.1,  1.0 / 3,  DBL_MIN, DBL_TRUE_MIN, DBL_MAX,   1 + DBL_EPSILON,        -2.5,
-                                    3,    INFINITY, 1e15,    123456789.1,  -INFINITY, 9007199254740993.0,     0,
-                                    M_PI, 1e-7,     1e22,    0.3,          4.35,      2.2250738585072011e-308};
+    static const double values[] = {0.1,  1.0 / 3, DBL_MIN, DBL_TRUE_MIN, DBL_MAX, 1 + DBL_EPSILON,        2.5,
+                                    3,    1e300,   1e15,    123456789.1,  1e-300,  9007199254740993.0,     0,
+                                    M_PI, 1e-7,    1e22,    0.3,          4.35,    2.2250738585072011e-308};
     return values[i % (int64_t)(sizeof values / sizeof *values)];
 }
 
@@ -98,23 +59,37 @@ static struct individual make_individual(int64_t id) {
                                     .origin = (enum origin)(id % ORIGIN_COUNT),
                                     .parents = {id > 0 ? id - 1 : EVOLVE_NO_PARENT, id > 1 ? 0 : EVOLVE_NO_PARENT},
                                     .scored = true,
-                                    .score = id % 7 == 6 ? NAN : awkward(id)};
+                                    .stopped = id % 5 == 3,
+                                    .score = id % 5 == 3 ? NAN : awkward(id)};
     individual.genome.start = (int32_t)(id % 3);
+    individual.genome.attention = 180 + (int32_t)(id % 61);
     for (int i = 0; i < PAIRS; i++) individual.genome.genes[i] = 100 + (int32_t)((id * i) % 17) / 16 + i * 17;
     individual.genome.genes[0] = 100;
     individual.genome.genes[PAIRS - 1] = 500;
     return individual;
 }
 
+/* Every fifth is stopped after its first window. */
+static struct scored make_scored(int64_t id) {
+    size_t windows = id % 5 == 3 ? 1 : SAMPLES;
+    return (struct scored){windows, (size_t)id % (windows + 1), 0.25 * (double)id};
+}
+
+static double make_nats(int64_t id, size_t sample) { return awkward(id + (int64_t)sample); }
+
 static int add_individual(struct store *store, int64_t id, struct error *error) {
     struct individual individual = make_individual(id);
-    double nats[SAMPLES] = {awkward(id), NAN, awkward(id + 1)};
-    return store_add_individual(store, 0, &individual, nats, SAMPLES, 0.25, error);
+    struct scored scored = make_scored(id);
+    double nats[SAMPLES];
+    struct stage_record stage = make_stage(0, "extend-2k");
+    for (size_t i = 0; i < SAMPLES; i++) nats[i] = make_nats(id, i);
+    return store_add_individual(store, &stage, &individual, &scored, nats, error);
 }
 
 static bool same_bits(double a, double b) { return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0; }
 
-static void assert_individual(const struct individual *got, int64_t id) {
+static void assert_individual(const struct individual_record *record, int64_t id) {
+    const struct individual *got = &record->individual;
     struct individual expected = make_individual(id);
     assert_int_equal(got->id, expected.id);
     assert_int_equal(got->generation, expected.generation);
@@ -123,13 +98,18 @@ static void assert_individual(const struct individual *got, int64_t id) {
     assert_int_equal(got->parents[1], expected.parents[1]);
     assert_memory_equal(&got->genome, &expected.genome, sizeof expected.genome);
     assert_true(got->scored);
+    assert_int_equal(got->stopped, expected.stopped);
     assert_true(same_bits(got->score, expected.score));
+    struct scored scored = make_scored(id);
+    assert_int_equal(record->scored.samples, scored.samples);
+    assert_int_equal(record->scored.computed, scored.computed);
+    assert_true(same_bits(record->scored.seconds, scored.seconds));
 }
 
 /* The store's first stage holds the individuals 0..count-1; returns count. */
 static size_t check_individuals(struct fixture *f, struct store *store) {
     struct stage_record *stages;
-    struct individual *individuals;
+    struct individual_record *individuals;
     size_t count;
     good(f, store_stages(store, &stages, &count, &f->error));
     assert_true(count > 0);
@@ -214,12 +194,16 @@ static void assert_stage(const struct stage_record *got, const struct stage_reco
     assert_int_equal(got->space.largest, expected->space.largest);
     assert_int_equal(got->space.start_count, expected->space.start_count);
     assert_memory_equal(got->space.start_tokens, expected->space.start_tokens, sizeof got->space.start_tokens);
+    assert_int_equal(got->space.attention_unit, expected->space.attention_unit);
+    assert_int_equal(got->space.attention_low, expected->space.attention_low);
+    assert_int_equal(got->space.attention_high, expected->space.attention_high);
 }
 
 static void test_stages(void **state) {
     struct fixture *f = *state;
     struct store *store = open_run(f, STORE_CREATE);
     struct stage_record found, *stages, one = make_stage(1, "second"), zero = make_stage(0, "first");
+    struct stage_record fixed = make_stage(2, "fixed");
     size_t count;
     bool there;
     good(f, store_stages(store, &stages, &count, &f->error));
@@ -241,6 +225,13 @@ static void test_stages(void **state) {
     assert_false(there);
     assert_string_equal(stage_state_name(STAGE_DONE), "done");
 
+    /* the attention factor is not searched */
+    fixed.space.attention_unit = fixed.space.attention_low = fixed.space.attention_high = 0;
+    good(f, store_add_stage(store, &fixed, settings, SETTINGS, samples, SAMPLES, &f->error));
+    good(f, store_find_stage(store, "fixed", &found, &there, &f->error));
+    assert_true(there);
+    assert_stage(&found, &fixed);
+
     assert_int_equal(store_set_state(store, 5, STAGE_DONE, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "no stage 5");
     store_close(store);
@@ -257,9 +248,18 @@ static void test_stage_is_added_whole_or_not(void **state) {
     assert_message(f->error.message, "run.db|UNIQUE");
     good(f, store_find_stage(store, "first", &found, &there, &f->error));
     assert_false(there);
-    stage.space.start_tokens[2] = stage.space.start_tokens[1];
-    assert_int_equal(store_add_stage(store, &stage, settings, SETTINGS, samples, SAMPLES, &f->error), STATUS_FAILED);
-    assert_message(f->error.message, "search space");
+    struct stage_record twice_a_start = stage, no_attention = stage, low_attention = stage, without_unit = stage;
+    twice_a_start.space.start_tokens[2] = stage.space.start_tokens[1];
+    no_attention.space.attention_high = stage.space.attention_low - 1;
+    low_attention.space.attention_low = 0;
+    without_unit.space.attention_unit = 0;
+    const struct stage_record *wrong[] = {&twice_a_start, &no_attention, &low_attention, &without_unit};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(store_add_stage(store, wrong[i], settings, SETTINGS, samples, SAMPLES, &f->error),
+                         STATUS_FAILED);
+        assert_message(f->error.message, "search space");
+        f->error.message[0] = '\0';
+    }
     add_stage(f, store, 0, "first");
     store_close(store);
 }
@@ -285,17 +285,84 @@ static void test_settings(void **state) {
     store_close(store);
 }
 
+static void test_stage_that_is_gone_on_with(void **state) {
+    struct fixture *f = *state;
+    struct store *store = make_run(f, 0);
+    struct stage_record same = make_stage(0, "extend-2k"), unknown = make_stage(7, "extend-2k");
+    same.iterations++; /* settings have these */
+    same.planned++;
+    same.state = STAGE_RUNNING;
+    same.attention_factor *= 1 + DBL_EPSILON;
+    good(f, store_check_stage(store, &same, &f->error));
+    assert_int_equal(store_check_stage(store, &unknown, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "no stage 7");
+
+    struct stage_record now[12];
+    static const char *const columns[] = {"target_length",    "original_length", "scale",         "rope_theta",
+                                          "attention_factor", "pairs",           "unit",          "largest",
+                                          "start_tokens",     "attention_unit",  "attention_low", "attention_high"};
+    for (int i = 0; i < 12; i++) now[i] = make_stage(0, "extend-2k");
+    now[0].target_length++;
+    now[1].original_length++;
+    now[2].scale = 4 + 4 * DBL_EPSILON;
+    now[3].rope_theta = 10001;
+    now[4].attention_factor = 0.334;
+    now[5].space.pairs--;
+    now[6].space.unit--;
+    now[7].space.largest++;
+    now[8].space.start_tokens[2]++;
+    now[9].space.attention_unit++;
+    now[10].space.attention_low--;
+    now[11].space.attention_high++;
+    for (int i = 0; i < 12; i++) {
+        char words[100];
+        snprintf(words, sizeof words, "run.db: is damaged|stage 'extend-2k': its %s is not", columns[i]);
+        assert_int_equal(store_check_stage(store, &now[i], &f->error), STATUS_FAILED);
+        assert_message(f->error.message, words);
+    }
+    now[8] = make_stage(0, "extend-2k");
+    now[8].space.start_count--;
+    assert_int_equal(store_check_stage(store, &now[8], &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "start_tokens");
+    store_close(store);
+}
+
 static struct baseline_record make_baseline(enum rope_method method) {
-    struct baseline_record baseline = {.method = method, .nats_per_token = awkward(1), .seconds = 1.5};
+    struct baseline_record baseline = {.method = method, .nats_per_token = awkward(1), .scored = {SAMPLES, 1, 1.5}};
     baseline.table.pairs = PAIRS;
     baseline.table.attention_factor = awkward(5);
-    baseline.table.own_attention_factor = 1.0; /* is not kept */
+    baseline.table.own_attention_factor = awkward(6);
     baseline.table.start_tokens = method;
     for (int64_t i = 0; i < PAIRS; i++) {
         baseline.table.frequencies[i] = pow(10000, -(double)i / PAIRS);
-        baseline.table.factors[i] = isfinite(awkward(i)) ? awkward(i) : 1;
+        baseline.table.factors[i] = awkward(i) > 0 ? awkward(i) : 1;
     }
     return baseline;
+}
+
+static void test_samples(void **state) {
+    struct fixture *f = *state;
+    struct store *store = make_run(f, 0);
+    struct sample_record *got;
+    size_t count;
+    good(f, store_samples(store, 0, &got, &count, &f->error));
+    assert_int_equal(count, SAMPLES);
+    for (size_t i = 0; i < SAMPLES; i++) {
+        assert_string_equal(got[i].document, samples[i].document);
+        assert_int_equal(got[i].start, samples[i].start);
+        assert_int_equal(got[i].tokens, samples[i].tokens);
+    }
+    free(got);
+    assert_int_equal(store_samples(store, 4, &got, &count, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "no stage 4");
+    store_close(store);
+
+    run_sql(f, "UPDATE samples SET start = -1 WHERE sample = 1");
+    store = open_run(f, STORE_READ);
+    assert_int_equal(store_samples(store, 0, &got, &count, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "damaged|stage 'extend-2k'|sample 1");
+    assert_null(got);
+    store_close(store);
 }
 
 static void test_baselines(void **state) {
@@ -303,11 +370,11 @@ static void test_baselines(void **state) {
     struct store *store = make_run(f, 0);
     static const enum rope_method order[] = {ROPE_YARN, ROPE_NONE, ROPE_DYNAMIC_NTK};
     struct baseline_record *baselines, baseline = make_baseline(ROPE_PI);
+    const double nats[SAMPLES] = {1, 0, 1.0 / 3}, more_nats[SAMPLES + 1] = {0};
     size_t count;
     for (int i = 0; i < 3; i++) {
         baseline = make_baseline(order[i]);
-        if (i == 1) baseline.nats_per_token = NAN;
-        good(f, store_add_baseline(store, 0, &baseline, &f->error));
+        good(f, store_add_baseline(store, 0, &baseline, nats, &f->error));
     }
     good(f, store_baselines(store, 0, &baselines, &count, &f->error));
     assert_int_equal(count, 3);
@@ -315,16 +382,25 @@ static void test_baselines(void **state) {
         baseline = make_baseline(order[i]);
         assert_int_equal(baselines[i].method, order[i]);
         assert_memory_equal(&baselines[i].table, &baseline.table, sizeof baseline.table);
-        assert_true(same_bits(baselines[i].nats_per_token, i == 1 ? NAN : baseline.nats_per_token));
-        assert_true(same_bits(baselines[i].seconds, 1.5));
+        assert_true(same_bits(baselines[i].nats_per_token, baseline.nats_per_token));
+        assert_int_equal(baselines[i].scored.samples, SAMPLES);
+        assert_int_equal(baselines[i].scored.computed, 1);
+        assert_true(same_bits(baselines[i].scored.seconds, 1.5));
     }
     free(baselines);
-    assert_int_equal(store_add_baseline(store, 0, &baseline, &f->error), STATUS_FAILED);
+    assert_int_equal(store_add_baseline(store, 0, &baseline, nats, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "UNIQUE");
     baseline = make_baseline(ROPE_NTK);
     baseline.table.factors[3] = INFINITY;
-    assert_int_equal(store_add_baseline(store, 0, &baseline, &f->error), STATUS_FAILED);
+    assert_int_equal(store_add_baseline(store, 0, &baseline, nats, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "'ntk'|not finite");
+    baseline = make_baseline(ROPE_NTK);
+    baseline.scored.samples = SAMPLES + 1;
+    assert_int_equal(store_add_baseline(store, 0, &baseline, more_nats, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "FOREIGN KEY");
+    good(f, store_baselines(store, 0, &baselines, &count, &f->error));
+    assert_int_equal(count, 3); /* nothing of it is left */
+    free(baselines);
     assert_int_equal(store_baselines(store, 8, &baselines, &count, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "no stage 8");
     store_close(store);
@@ -346,20 +422,80 @@ static void test_individuals(void **state) {
     store_close(store);
 }
 
+static void assert_nats(const double *got, size_t count, int64_t id, size_t expected) {
+    assert_int_equal(count, expected);
+    for (size_t i = 0; i < expected; i++) assert_true(same_bits(got[i], make_nats(id, i)));
+}
+
+static void test_nats_of_windows(void **state) {
+    struct fixture *f = *state;
+    struct store *store = make_run(f, 6);
+    const double of_baseline[SAMPLES] = {1.0 / 3, 0, 4.35};
+    struct baseline_record baseline = make_baseline(ROPE_YARN);
+    double nats[SAMPLES];
+    size_t count;
+    good(f, store_sample_nats(store, 0, 2, nats, SAMPLES, &count, &f->error));
+    assert_nats(nats, count, 2, SAMPLES);
+    good(f, store_sample_nats(store, 0, 3, nats, SAMPLES, &count, &f->error));
+    assert_nats(nats, count, 3, 1); /* it was stopped */
+    nats[2] = -1;
+    good(f, store_sample_nats(store, 0, 2, nats, 2, &count, &f->error));
+    assert_nats(nats, count, 2, 2);
+    assert_true(same_bits(nats[2], -1));
+    good(f, store_sample_nats(store, 0, 99, nats, SAMPLES, &count, &f->error));
+    assert_int_equal(count, 0);
+
+    good(f, store_add_baseline(store, 0, &baseline, of_baseline, &f->error));
+    good(f, store_baseline_nats(store, 0, ROPE_YARN, nats, SAMPLES, &count, &f->error));
+    assert_int_equal(count, SAMPLES);
+    for (size_t i = 0; i < SAMPLES; i++) assert_true(same_bits(nats[i], of_baseline[i]));
+    good(f, store_baseline_nats(store, 0, ROPE_PI, nats, SAMPLES, &count, &f->error));
+    assert_int_equal(count, 0);
+    store_close(store);
+
+    run_sql(f, "DELETE FROM sample_nats WHERE individual = 2 AND sample = 1");
+    store = open_run(f, STORE_READ);
+    assert_int_equal(store_sample_nats(store, 0, 2, nats, SAMPLES, &count, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "run.db: is damaged|nats of a window are missing");
+    store_close(store);
+
+    static const char *const damages[] = {"NULL", "-1", "9e999"};
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        char sql[100];
+        snprintf(sql, sizeof sql, "UPDATE baseline_nats SET nats = %s WHERE sample = 1", damages[i]);
+        run_sql(f, sql);
+        store = open_run(f, STORE_READ);
+        f->error.message[0] = '\0';
+        assert_int_equal(store_baseline_nats(store, 0, ROPE_YARN, nats, SAMPLES, &count, &f->error), STATUS_FAILED);
+        assert_message(f->error.message, "run.db: is damaged|nats of a window are negative or not finite");
+        store_close(store);
+    }
+}
+
 static void test_individuals_that_are_refused(void **state) {
     struct fixture *f = *state;
     struct store *store = make_run(f, 2);
     double nats[SAMPLES + 1] = {0};
+    const struct scored scored = {SAMPLES, SAMPLES, 0}, more = {SAMPLES + 1, SAMPLES, 0};
     struct individual individual = make_individual(2);
+    struct stage_record stage = make_stage(0, "extend-2k"), unknown = make_stage(3, "third");
     assert_int_equal(add_individual(store, 1, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "UNIQUE");
-    assert_int_equal(store_add_individual(store, 0, &individual, nats, SAMPLES + 1, 0, &f->error), STATUS_FAILED);
+    assert_int_equal(store_add_individual(store, &stage, &individual, &more, nats, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "FOREIGN KEY");
+    individual.parents[1] = 7;
+    assert_int_equal(store_add_individual(store, &stage, &individual, &scored, nats, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "FOREIGN KEY");
+    individual.genome.attention = 241;
+    assert_int_equal(store_add_individual(store, &stage, &individual, &scored, nats, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "individual 2|outside");
+    individual = make_individual(2);
     individual.genome.genes[3] = 501;
-    assert_int_equal(store_add_individual(store, 0, &individual, nats, SAMPLES, 0, &f->error), STATUS_FAILED);
+    assert_int_equal(store_add_individual(store, &stage, &individual, &scored, nats, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "stage 'extend-2k'|individual 2|outside");
-    assert_int_equal(store_add_individual(store, 3, &individual, nats, SAMPLES, 0, &f->error), STATUS_FAILED);
-    assert_message(f->error.message, "no stage 3");
+    individual = make_individual(2);
+    assert_int_equal(store_add_individual(store, &unknown, &individual, &scored, nats, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "FOREIGN KEY");
     assert_int_equal(check_individuals(f, store), 2);
     store_close(store);
 }
@@ -372,8 +508,7 @@ static char *dump_run(struct fixture *f) {
         "UNION ALL SELECT stage || key || value FROM settings "
         "UNION ALL SELECT stage || sample || document || start || tokens FROM samples "
         "UNION ALL SELECT stage || id || generation || origin || quote(parent_a) || quote(parent_b) || genes || n_hat "
-        "|| "
-        "quote(nats_per_token) FROM individuals "
+        "|| attention || quote(nats_per_token) || stopped FROM individuals "
         "UNION ALL SELECT stage || individual || sample || quote(nats) FROM sample_nats)";
     char *path = file_of(f, "run.db"), *text = NULL;
     sqlite3 *db;
@@ -456,6 +591,18 @@ static void test_folder_without_a_run(void **state) {
     store_close(open_run(f, STORE_CREATE));
 }
 
+static void test_run_db_that_is_a_folder(void **state) {
+    struct fixture *f = *state;
+    store_close(make_run(f, 0));
+    char *path = file_of(f, "run.db");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    for (enum store_mode mode = STORE_CREATE; mode <= STORE_READ; mode++) {
+        open_bad(f, mode, STATUS_INPUT, "run.db: is not a file; choose another folder with -o");
+    }
+    free(path);
+}
+
 /* An empty file or a database without tables is what a kill in the middle of creating may leave. */
 static void test_database_without_a_schema(void **state) {
     struct fixture *f = *state;
@@ -486,14 +633,16 @@ static void test_database_of_another_program(void **state) {
     }
     run_sql(f, "SELECT x FROM t; PRAGMA application_id = 7");
     open_bad(f, STORE_RESUME, STATUS_INPUT, "another program");
+    run_sql(f, "PRAGMA application_id = 0x4c527363");
+    open_bad(f, STORE_RESUME, STATUS_INPUT, "run.db: is a score cache, not a run; choose another folder with -o");
 }
 
 static void test_newer_schema(void **state) {
     struct fixture *f = *state;
     store_close(make_run(f, 1));
-    run_sql(f, "PRAGMA user_version = 2");
+    run_sql(f, "PRAGMA user_version = 3");
     for (enum store_mode mode = STORE_CREATE; mode <= STORE_READ; mode++) {
-        open_bad(f, mode, STATUS_INPUT, "run.db: was written by a newer longrope (schema 2, this one knows 1)");
+        open_bad(f, mode, STATUS_INPUT, "run.db: was written by a newer longrope (schema 3, this one knows 2)");
     }
     run_sql(f, "PRAGMA user_version = 0");
     open_bad(f, STORE_READ, STATUS_FAILED, "damaged|schema");
@@ -548,12 +697,20 @@ static void test_damaged_rows(void **state) {
         {"parent_a = 1", "individual 1: its parents"},
         {"parent_b = -1", "individual 1: its parents"},
         {"generation = -1", "individual 1: its id or generation"},
+        {"attention = 179", "individual 1: its attention factor"},
+        {"attention = 241", "individual 1: its attention factor"},
+        {"attention = 4294967496", "individual 1: its attention factor"},
+        {"stopped = 1", "individual 1: its score"},
+        {"nats_per_token = NULL", "individual 1: its score"},
+        {"nats_per_token = -0.5", "individual 1: its score"},
+        {"nats_per_token = 9e999", "individual 1: its score"},
+        {"computed = -1", "individual 1: its number of computed windows"},
     };
     struct fixture *f = *state;
     store_close(make_run(f, 2));
     struct stage_record stage = make_stage(0, "extend-2k");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct individual *individuals;
+        struct individual_record *individuals;
         size_t count;
         char sql[300];
         snprintf(sql, sizeof sql,
@@ -577,56 +734,77 @@ static void test_damaged_rows(void **state) {
 static void test_damaged_stages_and_baselines(void **state) {
     struct fixture *f = *state;
     struct baseline_record baseline = make_baseline(ROPE_YARN), *baselines;
+    const double nats[SAMPLES] = {0};
     struct stage_record *stages;
     size_t count;
     struct store *store = make_run(f, 0);
-    good(f, store_add_baseline(store, 0, &baseline, &f->error));
+    good(f, store_add_baseline(store, 0, &baseline, nats, &f->error));
     store_close(store);
 
-    run_sql(f, "UPDATE baselines SET factors = '[1, 2]'");
+    static const char *const of_baselines[] = {
+        "factors = '[1, 2]'",
+        "factors = json_set(factors, '$[3]', 0)",
+        "factors = json_set(factors, '$[3]', -1.5)",
+        "frequencies = json_set(frequencies, '$[3]', -1.5)",
+        "attention_factor = 0",
+        "attention_factor = 9e999",
+        "own_attention_factor = -1",
+        "nats_per_token = NULL",
+        "nats_per_token = -1",
+        "computed = -1",
+    };
+    run_sql(f, "CREATE TABLE kept AS SELECT * FROM baselines");
+    for (size_t i = 0; i < sizeof of_baselines / sizeof *of_baselines; i++) {
+        char sql[200];
+        snprintf(sql, sizeof sql, "UPDATE baselines SET %s", of_baselines[i]);
+        run_sql(f, sql);
+        store = open_run(f, STORE_RESUME);
+        f->error.message[0] = '\0';
+        assert_int_equal(store_baselines(store, 0, &baselines, &count, &f->error), STATUS_FAILED);
+        assert_message(f->error.message, "damaged|stage 'extend-2k', baseline 'yarn'");
+        store_close(store);
+        run_sql(f, "PRAGMA foreign_keys = OFF; DELETE FROM baselines; INSERT INTO baselines SELECT * FROM kept");
+    }
+
+    /* times are no reason to lose a run */
+    run_sql(f, "UPDATE baselines SET seconds = -9e999");
     store = open_run(f, STORE_RESUME);
-    assert_int_equal(store_baselines(store, 0, &baselines, &count, &f->error), STATUS_FAILED);
-    assert_message(f->error.message, "damaged|stage 'extend-2k', baseline 'yarn'");
+    good(f, store_baselines(store, 0, &baselines, &count, &f->error));
+    assert_true(count == 1 && baselines[0].scored.seconds == 0);
+    free(baselines);
     store_close(store);
 
-    run_sql(f, "UPDATE stages SET pairs = 257");
+    static const char *const damages[] = {
+        "UPDATE stages SET pairs = 257",
+        "UPDATE stages SET pairs = 24, attention_low = 241",
+        "UPDATE stages SET attention_low = 180, attention_unit = 4294967296",
+        "UPDATE stages SET attention_unit = 0",
+        "UPDATE stages SET attention_unit = 200, scale = 0.99",
+        "UPDATE stages SET scale = 9e999",
+        "UPDATE stages SET scale = 4, rope_theta = 0",
+        "UPDATE stages SET rope_theta = 9e999",
+        "UPDATE stages SET rope_theta = 10000, attention_factor = -1",
+        "UPDATE stages SET attention_factor = 9e999",
+    };
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        run_sql(f, damages[i]);
+        store = open_run(f, STORE_RESUME);
+        assert_int_equal(store_stages(store, &stages, &count, &f->error), STATUS_FAILED);
+        assert_message(f->error.message, "damaged|stage 'extend-2k'");
+        store_close(store);
+        f->error.message[0] = '\0';
+    }
+    run_sql(f, "UPDATE stages SET attention_factor = 1.5");
     store = open_run(f, STORE_RESUME);
-    assert_int_equal(store_stages(store, &stages, &count, &f->error), STATUS_FAILED);
-    assert_message(f->error.message, "damaged|stage 'extend-2k'");
+    good(f, store_stages(store, &stages, &count, &f->error));
+    free(stages);
     store_close(store);
 }
 
 /* Beside other processes ------------------------------------------------------------------------ */
 
-/* A child that runs `body` and ends with its result; the pipe's end for writing is the child's. */
-static pid_t start_child(struct fixture *f, int (*body)(struct fixture *f, int pipe), int *pipe_out) {
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        close(ends[0]);
-        _exit(body(f, ends[1]));
-    }
-    close(ends[1]);
-    *pipe_out = ends[0];
-    return child;
-}
-
-static int wait_for(pid_t child) {
-    int status;
-    while (waitpid(child, &status, 0) < 0) assert_int_equal(errno, EINTR);
-    return status;
-}
-
-/* What a child says, up to the end of what it writes. */
-static void read_all(int pipe, char *text, size_t size) {
-    size_t used = 0;
-    for (ssize_t got; used + 1 < size && (got = read(pipe, text + used, size - used - 1)) > 0;) used += (size_t)got;
-    text[used] = '\0';
-}
-
-static int hold_run(struct fixture *f, int pipe) {
+static int hold_run(void *state, int pipe) {
+    struct fixture *f = state;
     struct store *store;
     if (store_open(f->run, STORE_RESUME, &store, &f->error) != STATUS_OK) return 1;
     if (write(pipe, "x", 1) != 1) return 2;
@@ -638,7 +816,7 @@ static void test_lock_names_its_holder(void **state) {
     char ready, words[400], host[256] = "";
     int pipe;
     store_close(make_run(f, 1));
-    pid_t child = start_child(f, hold_run, &pipe);
+    pid_t child = child_start(hold_run, f, &pipe);
     assert_int_equal(read(pipe, &ready, 1), 1);
     gethostname(host, sizeof host - 1);
     snprintf(words, sizeof words, "results/x: in use by process %ld on host %s; wait for it or choose|-o", (long)child,
@@ -647,12 +825,42 @@ static void test_lock_names_its_holder(void **state) {
     open_bad(f, STORE_CREATE, STATUS_INPUT, words);
     store_close(open_run(f, STORE_READ));
     kill(child, SIGKILL);
-    wait_for(child);
+    child_wait(child);
     close(pipe);
     store_close(open_run(f, STORE_RESUME)); /* the lock died with its holder */
 }
 
-static int add_for_ever(struct fixture *f, int pipe) {
+/* Reads, so that the journal cannot be changed. */
+static int hold_database(void *state, int pipe) {
+    struct fixture *f = state;
+    char *path = file_of(f, "run.db");
+    sqlite3 *db;
+    if (sqlite3_open(path, &db) != SQLITE_OK) return 1;
+    if (sqlite3_exec(db, "BEGIN; SELECT name FROM run", NULL, NULL, NULL) != SQLITE_OK) return 2;
+    child_say(pipe, "held");
+    for (;;) pause();
+}
+
+static void test_wait_for_another_program_ends(void **state) {
+    struct fixture *f = *state;
+    char letter;
+    int pipe;
+    store_close(make_run(f, 1));
+    run_sql(f, "PRAGMA journal_mode = DELETE");
+    pid_t child = child_start(hold_database, f, &pipe);
+    assert_int_equal(read(pipe, &letter, 1), 1);
+    double began = child_seconds();
+    open_bad(f, STORE_RESUME, STATUS_FAILED, "run.db: is locked by another program; let it end, then try again");
+    double waited = child_seconds() - began;
+    if (waited < 9 || waited > 20) fail_msg("it waited for %g s", waited);
+    kill(child, SIGKILL);
+    child_wait(child);
+    close(pipe);
+    store_close(open_run(f, STORE_RESUME));
+}
+
+static int add_for_ever(void *state, int pipe) {
+    struct fixture *f = state;
     struct store *store;
     if (store_open(f->run, STORE_RESUME, &store, &f->error) != STATUS_OK) return 1;
     for (int64_t id = 0;; id++) {
@@ -669,12 +877,12 @@ static void test_kill_loses_nothing_reported(void **state) {
         int pipe;
         char said[100000];
         run_sql(f, "DELETE FROM sample_nats; DELETE FROM individuals");
-        pid_t child = start_child(f, add_for_ever, &pipe);
+        pid_t child = child_start(add_for_ever, f, &pipe);
         for (int i = 0; i < 5 + round; i++) assert_int_equal(read(pipe, said, 1), 1);
         usleep((useconds_t)(1000 + 777 * round));
         kill(child, SIGKILL);
-        wait_for(child);
-        read_all(pipe, said, sizeof said);
+        child_wait(child);
+        child_read_all(pipe, said, sizeof said);
         close(pipe);
         size_t reported = (size_t)(5 + round) + strlen(said);
         assert_true(file_exists(f, "run.db-wal"));
@@ -703,25 +911,17 @@ static void test_read_beside_a_writer(void **state) {
 
 /* Without permission, and without room ---------------------------------------------------------- */
 
-/* Root may write everywhere, so a child gives that up. */
-static void drop_root(void) {
-    if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) _exit(9);
-}
-
-static void say(int pipe, const char *text) {
-    if (write(pipe, text, strlen(text)) < 0 || write(pipe, "\n", 1) != 1) _exit(8);
-}
-
 /* Opens the run in every mode and says what came of it, one line each. */
-static int open_without_permission(struct fixture *f, int pipe) {
-    drop_root();
+static int open_without_permission(void *state, int pipe) {
+    struct fixture *f = state;
+    child_drop_root();
     for (enum store_mode mode = STORE_CREATE; mode <= STORE_READ; mode++) {
         struct store *store = NULL;
         char line[1100], name[STORE_NAME_SIZE];
         int status = store_open(f->run, mode, &store, &f->error);
         if (status == STATUS_OK && store_name(store, name, sizeof name, &f->error) != STATUS_OK) status = -1;
         snprintf(line, sizeof line, "%d %s", status, status == STATUS_OK ? name : f->error.message);
-        say(pipe, line);
+        child_say(pipe, line);
         store_close(store);
     }
     return 0;
@@ -731,10 +931,10 @@ static int open_without_permission(struct fixture *f, int pipe) {
 static void open_as_stranger(struct fixture *f, char lines[3][1200]) {
     int pipe;
     char said[4000], *rest = said;
-    pid_t child = start_child(f, open_without_permission, &pipe);
-    read_all(pipe, said, sizeof said);
+    pid_t child = child_start(open_without_permission, f, &pipe);
+    child_read_all(pipe, said, sizeof said);
     close(pipe);
-    assert_int_equal(wait_for(child), 0);
+    assert_int_equal(child_wait(child), 0);
     for (int i = 0; i < 3; i++) {
         const char *line = strsep(&rest, "\n");
         assert_non_null(line);
@@ -782,39 +982,30 @@ static void test_read_only_folder_beside_a_writer(void **state) {
     free(results);
 }
 
-static int create_where_it_may_not(struct fixture *f, int pipe) {
+static int create_where_it_may_not(void *state, int pipe) {
+    struct fixture *f = state;
     struct store *store;
-    drop_root();
+    child_drop_root();
     int status = store_open(f->run, STORE_CREATE, &store, &f->error);
-    say(pipe, f->error.message);
+    child_say(pipe, f->error.message);
     return status;
 }
 
 static void test_parent_that_is_read_only(void **state) {
     struct fixture *f = *state;
     char said[1200];
-    int pipe;
     set_mode(f->scratch.dir, 0555);
-    pid_t child = start_child(f, create_where_it_may_not, &pipe);
-    read_all(pipe, said, sizeof said);
-    close(pipe);
-    said[strcspn(said, "\n")] = '\0';
-    assert_int_equal(WEXITSTATUS(wait_for(child)), STATUS_FAILED);
+    assert_int_equal(child_run(create_where_it_may_not, f, said, sizeof said), STATUS_FAILED);
     assert_message(said, "results/x: cannot be written|Permission denied");
     set_mode(f->scratch.dir, 0700);
 }
 
-static void limit_files(rlim_t bytes) {
-    struct rlimit limit = {bytes, bytes};
-    signal(SIGXFSZ, SIG_IGN);
-    if (setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(9);
-}
-
 /* Files cannot grow beyond a few hundred kilobytes: adds until that fails, then says how many there were. */
-static int add_until_full(struct fixture *f, int pipe) {
+static int add_until_full(void *state, int pipe) {
+    struct fixture *f = state;
     struct store *store;
     if (store_open(f->run, STORE_RESUME, &store, &f->error) != STATUS_OK) return 100;
-    limit_files(300000);
+    child_limit_files(300000);
     int64_t id = 0;
     int status = STATUS_OK;
     while (status == STATUS_OK && id < 5000) {
@@ -823,7 +1014,7 @@ static int add_until_full(struct fixture *f, int pipe) {
     }
     char line[1100];
     snprintf(line, sizeof line, "%" PRId64 " %s", id, f->error.message);
-    say(pipe, line);
+    child_say(pipe, line);
     store_close(store);
     return status;
 }
@@ -831,13 +1022,8 @@ static int add_until_full(struct fixture *f, int pipe) {
 static void test_full_disk_keeps_what_was_saved(void **state) {
     struct fixture *f = *state;
     char said[1200];
-    int pipe;
     store_close(make_run(f, 0));
-    pid_t child = start_child(f, add_until_full, &pipe);
-    read_all(pipe, said, sizeof said);
-    close(pipe);
-    said[strcspn(said, "\n")] = '\0';
-    assert_int_equal(WEXITSTATUS(wait_for(child)), STATUS_FAILED);
+    assert_int_equal(child_run(add_until_full, f, said, sizeof said), STATUS_FAILED);
     assert_message(said, "run.db: disk full or failing|free space, then go on with --resume|what was saved is intact");
 
     int64_t reported = strtoll(said, NULL, 10);
@@ -849,23 +1035,19 @@ static void test_full_disk_keeps_what_was_saved(void **state) {
     store_close(store);
 }
 
-static int create_on_full_disk(struct fixture *f, int pipe) {
+static int create_on_full_disk(void *state, int pipe) {
+    struct fixture *f = state;
     struct store *store;
-    limit_files(5000);
+    child_limit_files(5000);
     int status = store_open(f->run, STORE_CREATE, &store, &f->error);
-    say(pipe, f->error.message);
+    child_say(pipe, f->error.message);
     return status;
 }
 
 static void test_full_disk_leaves_no_half_run(void **state) {
     struct fixture *f = *state;
     char said[1200];
-    int pipe;
-    pid_t child = start_child(f, create_on_full_disk, &pipe);
-    read_all(pipe, said, sizeof said);
-    close(pipe);
-    said[strcspn(said, "\n")] = '\0';
-    assert_int_equal(WEXITSTATUS(wait_for(child)), STATUS_FAILED);
+    assert_int_equal(child_run(create_on_full_disk, f, said, sizeof said), STATUS_FAILED);
     assert_message(said, "disk full or failing|free space, then try again");
     assert_false(store_exists(f->run));
     assert_false(file_exists(f, "run.db.new"));
@@ -873,7 +1055,8 @@ static void test_full_disk_leaves_no_half_run(void **state) {
 }
 
 /* Killed while it creates: afterwards there is no run, or an empty one, and either can be gone on with. */
-static int create_for_ever(struct fixture *f, int pipe) {
+static int create_for_ever(void *state, int pipe) {
+    struct fixture *f = state;
     (void)pipe;
     for (;;) {
         struct store *store;
@@ -889,10 +1072,10 @@ static void test_kill_while_creating(void **state) {
     struct fixture *f = *state;
     for (int round = 0; round < 8; round++) {
         int pipe;
-        pid_t child = start_child(f, create_for_ever, &pipe);
+        pid_t child = child_start(create_for_ever, f, &pipe);
         usleep((useconds_t)(3000 + 3571 * round));
         kill(child, SIGKILL);
-        assert_true(WIFSIGNALED(wait_for(child)));
+        assert_true(WIFSIGNALED(child_wait(child)));
         close(pipe);
         struct store *store = open_run(f, store_exists(f->run) ? STORE_RESUME : STORE_CREATE);
         struct stage_record *stages;
@@ -914,13 +1097,17 @@ int main(void) {
         TEST(test_stages),
         TEST(test_stage_is_added_whole_or_not),
         TEST(test_settings),
+        TEST(test_stage_that_is_gone_on_with),
+        TEST(test_samples),
         TEST(test_baselines),
         TEST(test_individuals),
+        TEST(test_nats_of_windows),
         TEST(test_individuals_that_are_refused),
         TEST(test_equal_runs_are_equal_databases),
         TEST(test_genes_are_json_and_times_are_utc),
         TEST(test_create_and_resume),
         TEST(test_folder_without_a_run),
+        TEST(test_run_db_that_is_a_folder),
         TEST(test_database_without_a_schema),
         TEST(test_database_of_another_program),
         TEST(test_newer_schema),
@@ -929,6 +1116,7 @@ int main(void) {
         TEST(test_damaged_rows),
         TEST(test_damaged_stages_and_baselines),
         TEST(test_lock_names_its_holder),
+        TEST(test_wait_for_another_program_ends),
         TEST(test_kill_loses_nothing_reported),
         TEST(test_read_beside_a_writer),
         TEST(test_read_only_folder),
