@@ -11,7 +11,8 @@
 #include "search/stage.h"
 
 static const char usage[] =
-    "usage: longrope search CONFIG.yaml [-o RUN_DIR] [--set KEY=VALUE]... [--resume] [--threads N]\n"
+    "usage: longrope search CONFIG.yaml [-o RUN_DIR] [--set KEY=VALUE]... [--resume] [--cache FILE]\n"
+    "                       [--threads N]\n"
     "\n"
     "Evolves rescale factors as CONFIG.yaml says. Every scored table is saved in RUN_DIR/run.db at\n"
     "once; SIGINT and SIGTERM stop the search with exit status 75, and --resume goes on from\n"
@@ -22,6 +23,9 @@ static const char usage[] =
     "      --set KEY=VALUE    overrides a key of the configuration: search.seed=2,\n"
     "                         stages.0.target_length=4096; may be given several times\n"
     "      --resume           goes on with the run in RUN_DIR; begins it if there is none\n"
+    "      --cache FILE       where the scores of windows are kept, so that no window is computed twice;\n"
+    "                         runs on one machine may share one, also at the same time (default:\n"
+    "                         RUN_DIR/scores.db, or the configuration's \"cache\")\n"
     "      --threads N        threads to compute with (default: all); results do not depend on it\n"
     "\n"
     "  longrope search configs/demo/demo.yaml -o results/demo\n"
@@ -29,17 +33,21 @@ static const char usage[] =
 
 struct search_options {
     const char *config;
-    char *run_dir; /* owned */
+    char *run_dir;     /* owned */
+    const char *cache; /* NULL where it is not given */
     struct words overrides;
     bool resume, help;
     int64_t threads;
 };
 
 static int parse(int argc, char **argv, struct search_options *out, struct error *error) {
-    static const struct option options[] = {
-        {"output", required_argument, NULL, 'o'}, {"set", required_argument, NULL, 's'},
-        {"resume", no_argument, NULL, 'r'},       {"threads", required_argument, NULL, 't'},
-        {"help", no_argument, NULL, 'h'},         {0}};
+    static const struct option options[] = {{"output", required_argument, NULL, 'o'},
+                                            {"set", required_argument, NULL, 's'},
+                                            {"resume", no_argument, NULL, 'r'},
+                                            {"threads", required_argument, NULL, 't'},
+                                            {"cache", required_argument, NULL, 'c'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     int status = STATUS_OK;
     opterr = 0;
     for (int c; status == STATUS_OK && (c = getopt_long(argc, argv, ":o:h", options, NULL)) != -1;) {
@@ -53,6 +61,10 @@ static int parse(int argc, char **argv, struct search_options *out, struct error
             break;
         case 'r':
             out->resume = true;
+            break;
+        case 'c':
+            if (!*optarg) return error_set(error, STATUS_INPUT, "--cache wants the path of a file, not ''");
+            out->cache = optarg;
             break;
         case 't':
             status = option_integer("threads", optarg, 1, 4096, &out->threads, error);
@@ -79,9 +91,9 @@ static int write_factors(struct store *store, const char *run_dir, struct error 
     return status;
 }
 
-static int run_stages(struct store *store, const struct config *config, const struct search_options *options,
-                      struct error *error) {
-    struct stage_options stage = {.threads = (int)options->threads, .stop = signals_caught()};
+static int run_stages(struct store *store, struct cache *cache, const struct config *config,
+                      const struct search_options *options, struct error *error) {
+    struct stage_options stage = {.cache = cache, .threads = (int)options->threads, .stop = signals_caught()};
     for (size_t i = 0; i < config->stage_count; i++) {
         int status = stage_run(store, config, i, &stage, error);
         if (status == STATUS_OK) status = write_factors(store, options->run_dir, error);
@@ -91,7 +103,17 @@ static int run_stages(struct store *store, const struct config *config, const st
         }
         if (status != STATUS_OK) return status;
     }
-    return report_table(store, stdout, error);
+    return report_overview(store, &(struct report_options){.stage = NULL}, stdout, error);
+}
+
+static int open_cache(const struct config *config, const struct search_options *options, struct cache **out,
+                      struct error *error) {
+    const char *given = options->cache ? options->cache : config->cache;
+    char *own = NULL;
+    if (!given && asprintf(&own, "%s/scores.db", options->run_dir) < 0) return error_memory(error, 0, "a path");
+    int status = cache_open(given ? given : own, signals_caught(), out, error);
+    free(own);
+    return status;
 }
 
 static int run_config(const struct config *config, struct search_options *options, struct error *error) {
@@ -102,10 +124,13 @@ static int run_config(const struct config *config, struct search_options *option
     bool resume = options->resume && store_exists(options->run_dir);
     if (options->resume && !resume) fprintf(stderr, "%s: no run to resume; beginning one\n", options->run_dir);
     struct store *store = NULL;
+    struct cache *cache = NULL;
     int status = store_open(options->run_dir, resume ? STORE_RESUME : STORE_CREATE, &store, error);
     if (status == STATUS_OK) status = store_set_name(store, config->name, error);
     if (status == STATUS_OK) status = store_set_stage_count(store, (int64_t)config->stage_count, error);
-    if (status == STATUS_OK) status = run_stages(store, config, options, error);
+    if (status == STATUS_OK) status = open_cache(config, options, &cache, error);
+    if (status == STATUS_OK) status = run_stages(store, cache, config, options, error);
+    cache_close(cache);
     store_close(store);
     return status;
 }

@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,9 @@
 #include "eval/model.h"
 #include "eval/perplexity.h"
 #include "search/progress.h"
+#include "search/scorer.h"
+#include "search/signals.h"
+#include "search/stage_settings.h"
 
 /* ---- what a stage works with ---- */
 
@@ -22,9 +24,10 @@ struct stage {
     struct documents documents;
     struct sample *samples;
     struct scoring scoring;
-    struct forward *forward;
-    double *sample_nats;   /* [scoring.count] */
-    size_t samples_scored; /* of the evaluation under way */
+    struct scorer *scorer;
+    double *sample_nats; /* [scoring.count] of the table under way */
+    double *rival_nats;  /* [scoring.count] of individual `rival` */
+    int64_t rival;       /* EVOLVE_NO_PARENT before any is read */
     struct progress progress;
     struct evolve *evolve;
     double best_baseline; /* nats a token; infinite before any is scored */
@@ -32,8 +35,9 @@ struct stage {
 
 static void stage_close(struct stage *stage) {
     evolve_free(stage->evolve);
+    free(stage->rival_nats);
     free(stage->sample_nats);
-    forward_free(stage->forward);
+    scorer_free(stage->scorer);
     free(stage->samples);
     documents_free(&stage->documents);
     model_free(stage->model);
@@ -41,35 +45,15 @@ static void stage_close(struct stage *stage) {
 
 void stage_rescale(const struct stage_record *stage, const struct genome *genome, struct rope_table *table) {
     table->pairs = stage->space.pairs;
+    table->attention_factor = stage->attention_factor; /* where it is not searched */
     genome_apply(&stage->space, genome, table);
-    table->attention_factor = stage->attention_factor;
-}
-
-static bool better(const struct individual *a, const struct individual *b) {
-    return !b || a->score < b->score || (isnan(b->score) && !isnan(a->score));
-}
-
-struct stage_best stage_best(const struct stage_record *stage, const struct individual *individuals, size_t count) {
-    struct stage_best best = {NULL, NULL};
-    for (size_t i = 0; i < count; i++) {
-        const struct individual *one = &individuals[i];
-        if (better(one, best.any)) best.any = one;
-        bool exportable = stage->space.start_tokens[one->genome.start] == 0;
-        if (exportable && better(one, best.exportable)) best.exportable = one;
-    }
-    return best;
 }
 
 /* ---- opening: model, text, search space ---- */
 
-static void sample_scored(void *state, size_t samples) {
+static void table_advanced(void *state, double fraction) {
     struct stage *stage = state;
-    stage->samples_scored = samples;
-}
-
-static void pass_advanced(void *state, double fraction) {
-    struct stage *stage = state;
-    progress_within(&stage->progress, ((double)stage->samples_scored + fraction) / (double)stage->scoring.count);
+    progress_within(&stage->progress, fraction);
 }
 
 static int read_documents(const struct stage_config *config, int64_t vocabulary, struct documents *out,
@@ -80,6 +64,14 @@ static int read_documents(const struct stage_config *config, int64_t vocabulary,
     if (status != STATUS_OK) return status;
     status = documents_read_text(config->text.items, config->text.count, &tokenizer, out, error);
     tokenizer_close(&tokenizer);
+    return status;
+}
+
+static int load_model(struct stage *stage, struct error *error) {
+    signals_end_at_once("longrope: stopped while a model was being loaded; everything scored is saved; go on with "
+                        "--resume\n");
+    int status = model_load(stage->config->model, stage->config->type, &stage->model, error);
+    signals_end_at_once(NULL);
     return status;
 }
 
@@ -95,19 +87,19 @@ static int open_scoring(struct stage *stage, struct error *error) {
     size_t count = 0;
     status = samples_choose(&stage->documents, config->target_length, config->samples, &stage->samples, &count, error);
     if (status != STATUS_OK) return status;
-    stage->scoring = (struct scoring){.documents = &stage->documents,
-                                      .samples = stage->samples,
-                                      .count = count,
-                                      .progress = sample_scored,
-                                      .progress_state = stage};
+    stage->scoring = (struct scoring){.documents = &stage->documents, .samples = stage->samples, .count = count};
     stage->sample_nats = calloc(count, sizeof *stage->sample_nats);
-    if (!stage->sample_nats) return error_memory(error, (double)count * sizeof(double), "the samples' scores");
-    return model_load(config->model, config->type, &stage->model, error); /* last: it may take minutes */
+    stage->rival_nats = calloc(count, sizeof *stage->rival_nats);
+    if (!stage->sample_nats || !stage->rival_nats) {
+        return error_memory(error, 2.0 * (double)count * sizeof(double), "the samples' scores");
+    }
+    return load_model(stage, error); /* last: it may take minutes */
 }
 
 static double attention_factor_of(const struct stage_config *config, double scale, int64_t original_length) {
     switch (config->attention_rule) {
     case ATTENTION_LONGROPE:
+    case ATTENTION_SEARCH: /* the middle of what is searched */
         return rope_longrope_attention_factor(scale, original_length);
     case ATTENTION_YARN:
         return rope_yarn_attention_factor(scale);
@@ -148,107 +140,32 @@ static int describe(struct stage *stage, struct error *error) {
     record->rope_theta = model->rope.theta;
     record->attention_factor = attention_factor_of(config, record->scale, model->window);
     record->iterations = (int64_t)config->search.iterations;
-    record->planned = (int64_t)evolve_planned(&config->search);
+    record->planned = (int64_t)evolve_planned(&config->search, config->initial_count);
     struct genome_space *space = &record->space;
-    space->pairs = model->rope.pairs;
-    space->unit = config->lattice_unit;
-    space->start_count = (int32_t)config->start_count;
+    *space = (struct genome_space){
+        .pairs = model->rope.pairs, .unit = config->lattice_unit, .start_count = (int32_t)config->start_count};
     memcpy(space->start_tokens, config->start_tokens, sizeof space->start_tokens);
+    if (config->attention_rule == ATTENTION_SEARCH) {
+        /* 0.8 to 1.2 times the formula's */
+        space->attention_unit = 1000;
+        space->attention_low = (int32_t)lround(0.8 * record->attention_factor * space->attention_unit);
+        space->attention_high = (int32_t)lround(1.2 * record->attention_factor * space->attention_unit);
+    }
     return largest_gene(config, record->scale, &space->largest, error);
 }
 
-/* ---- what a resume must find unchanged ---- */
+/* ---- the store ---- */
 
-enum { SETTINGS_MOST = 32 };
-
-struct setting_list {
-    struct setting items[SETTINGS_MOST];
-    size_t count;
-    bool failed; /* out of memory, or room */
-};
-
-__attribute__((format(printf, 3, 4))) static void setting_add(struct setting_list *list, const char *key,
-                                                              const char *format, ...) {
-    va_list args;
-    char *value = NULL;
-    va_start(args, format);
-    bool made = vasprintf(&value, format, args) >= 0;
-    va_end(args);
-    char *copy = strdup(key);
-    if (!made || !copy || list->count == SETTINGS_MOST) {
-        list->failed = true;
-        free(copy);
-        if (made) free(value);
-        return;
-    }
-    list->items[list->count++] = (struct setting){copy, value};
-}
-
-static void settings_free(struct setting_list *list) {
-    for (size_t i = 0; i < list->count; i++) free(list->items[i].key), free(list->items[i].value);
-}
-
-static void add_start_tokens(struct setting_list *list, const struct stage_config *config) {
-    char text[GENOME_MAX_STARTS * 24] = "";
-    for (size_t i = 0; i < config->start_count; i++) {
-        size_t used = strlen(text);
-        snprintf(text + used, sizeof text - used, "%s%" PRId64, i ? "," : "", config->start_tokens[i]);
-    }
-    setting_add(list, "search.start_tokens", "%s", text);
-}
-
-static void add_attention_factor(struct setting_list *list, const struct stage_config *config) {
-    static const char *const rules[] = {
-        [ATTENTION_LONGROPE] = "longrope", [ATTENTION_YARN] = "yarn", [ATTENTION_NONE] = "none"};
-    if (config->attention_rule == ATTENTION_NUMBER) {
-        setting_add(list, "attention_factor", "%.17g", config->attention_factor);
-    } else {
-        setting_add(list, "attention_factor", "%s", rules[config->attention_rule]);
-    }
-}
-
-static void add_lambda_max(struct setting_list *list, const struct stage_config *config) {
-    if (config->lambda_max > 0.0) {
-        setting_add(list, "search.lambda_max", "%.17g", config->lambda_max);
-    } else {
-        setting_add(list, "search.lambda_max", "1.25 s");
-    }
-}
-
-/* As the configuration says it, not what follows: a changed target length alters the attention
- * factor, too, and the one to be named is what somebody changed. */
-static void settings_of(const struct stage *stage, struct setting_list *out) {
-    const struct stage_config *config = stage->config;
-    const struct evolve_settings *search = &config->search;
-    *out = (struct setting_list){.count = 0};
-    setting_add(out, "target_length", "%" PRId64, config->target_length);
-    setting_add(out, "model (weights and config.json)", "%016" PRIx64, stage->model->fingerprint);
-    setting_add(out, "data (tokens)", "%016" PRIx64, documents_fingerprint(&stage->documents));
-    setting_add(out, "data.samples", "%zu", config->samples);
-    add_attention_factor(out, config);
-    /* what dtype came to, and whose kernels: their last bits differ */
-    const struct kernels *kernels = stage->model->kernels;
-    setting_add(out, "dtype (LONGROPE_KERNELS)", "%s (%s)", number_type_name(kernels->type), kernels->name);
-    setting_add(out, "search.population", "%zu", search->population);
-    setting_add(out, "search.parents", "%zu", search->parents);
-    setting_add(out, "search.mutations", "%zu", search->mutations);
-    setting_add(out, "search.crossovers", "%zu", search->crossovers);
-    setting_add(out, "search.iterations", "%zu", search->iterations);
-    setting_add(out, "search.mutation_probability", "%.17g", search->mutation_probability);
-    setting_add(out, "search.seed", "%lu", search->seed);
-    setting_add(out, "search.lambda_step", "1/%d", (int)config->lattice_unit);
-    add_lambda_max(out, config);
-    add_start_tokens(out, config);
-}
-
-static int add_to_store(struct stage *stage, const struct setting_list *settings, struct error *error) {
+static int add_to_store(struct stage *stage, const struct stage_settings *settings, struct error *error) {
     struct sample_record *samples = calloc(stage->scoring.count, sizeof *samples);
     if (!samples) return error_memory(error, (double)stage->scoring.count * sizeof *samples, "the samples");
     for (size_t i = 0; i < stage->scoring.count; i++) {
         const struct sample *sample = &stage->samples[i];
         const char *path = stage->documents.items[sample->document].name;
         const char *slash = strrchr(path, '/'); /* a run is the same wherever its text lies */
-        samples[i] = (struct sample_record){slash ? slash + 1 : path, sample->start, sample->length};
+        snprintf(samples[i].document, sizeof samples[i].document, "%s", slash ? slash + 1 : path);
+        samples[i].start = sample->start;
+        samples[i].tokens = sample->length;
     }
     int status = store_add_stage(stage->store, &stage->record, settings->items, settings->count, samples,
                                  stage->scoring.count, error);
@@ -257,32 +174,19 @@ static int add_to_store(struct stage *stage, const struct setting_list *settings
 }
 
 static int enter_in_store(struct stage *stage, struct error *error) {
-    struct setting_list settings;
-    settings_of(stage, &settings);
-    int status;
-    if (settings.failed) {
-        status = error_set(error, STATUS_FAILED, "out of memory: the settings of stage '%s'", stage->config->name);
-    } else if (stage->stored) {
+    struct stage_settings settings;
+    int status = stage_settings_read(stage->config, stage->model, &stage->documents, &settings, error);
+    if (status == STATUS_OK && stage->stored) {
         status = store_check_settings(stage->store, stage->record.id, settings.items, settings.count, error);
-    } else {
+        if (status == STATUS_OK) status = store_check_stage(stage->store, &stage->record, error);
+    } else if (status == STATUS_OK) {
         status = add_to_store(stage, &settings, error);
     }
-    settings_free(&settings);
+    stage_settings_free(&settings);
     return status;
 }
 
 /* ---- baselines ---- */
-
-static int score(struct stage *stage, const struct rope_table *table, double *nats_per_token, double *seconds,
-                 struct error *error) {
-    double began = seconds_now();
-    stage->samples_scored = 0;
-    int status = perplexity_score(stage->forward, table, &stage->scoring, stage->sample_nats, NULL, error);
-    if (status != STATUS_OK) return status;
-    *nats_per_token = perplexity_mean_nats(&stage->scoring, stage->sample_nats);
-    *seconds = seconds_now() - began;
-    return STATUS_OK;
-}
 
 static struct rope_setting rope_setting_of(const struct stage *stage) {
     const struct stage_record *record = &stage->record;
@@ -296,9 +200,10 @@ static int score_baseline(struct stage *stage, enum rope_method method, const st
                           struct error *error) {
     struct baseline_record baseline = {.method = method};
     rope_closed_form(&baseline.table, method, setting);
-    int status = score(stage, &baseline.table, &baseline.nats_per_token, &baseline.seconds, error);
+    int status = scorer_score(stage->scorer, &baseline.table, NULL, stage->sample_nats, &baseline.nats_per_token,
+                              &baseline.scored, error);
     if (status != STATUS_OK) return status;
-    status = store_add_baseline(stage->store, stage->record.id, &baseline, error);
+    status = store_add_baseline(stage->store, stage->record.id, &baseline, stage->sample_nats, error);
     if (status != STATUS_OK) return status;
     stage->best_baseline = fmin(stage->best_baseline, baseline.nats_per_token);
     progress_clear(&stage->progress);
@@ -330,66 +235,117 @@ static int score_baselines(struct stage *stage, struct error *error) {
 
 /* ---- the search ---- */
 
+/* The factors of a table that the first population begins with. */
+static void initial_table(enum origin origin, const struct rope_setting *setting, struct rope_table *table) {
+    static const enum rope_method methods[] = {
+        [ORIGIN_PI] = ROPE_PI, [ORIGIN_NTK] = ROPE_NTK, [ORIGIN_YARN] = ROPE_YARN};
+    if (origin == ORIGIN_YARN_LAMBDA) {
+        rope_yarn_lambda(table, setting);
+    } else {
+        rope_closed_form(table, methods[origin], setting);
+    }
+}
+
 static int make_driver(struct stage *stage, struct error *error) {
-    static const struct {
-        enum origin origin;
-        enum rope_method method;
-    } first[] = {{ORIGIN_PI, ROPE_PI}, {ORIGIN_NTK, ROPE_NTK}, {ORIGIN_YARN, ROPE_YARN}};
-    enum { FIRST = sizeof first / sizeof *first };
-    struct seed_genome seeds[FIRST];
+    const struct stage_config *config = stage->config;
+    struct seed_genome seeds[CONFIG_MAX_INITIAL];
     const struct genome_space *space = &stage->record.space;
     struct rope_setting setting = rope_setting_of(stage);
     int32_t none = 0; /* start_tokens always holds a 0 */
     while (space->start_tokens[none] != 0) none++;
-    for (size_t i = 0; i < FIRST; i++) {
+    for (size_t i = 0; i < config->initial_count; i++) {
         struct rope_table table;
-        rope_closed_form(&table, first[i].method, &setting);
-        seeds[i].origin = first[i].origin;
-        genome_from_factors(space, table.factors, none, &seeds[i].genome);
+        initial_table(config->initial[i], &setting, &table);
+        seeds[i].origin = config->initial[i];
+        genome_from_factors(space, table.factors, none, stage->record.attention_factor, &seeds[i].genome);
     }
-    stage->evolve = evolve_new(&stage->config->search, space, seeds, FIRST);
+    stage->evolve = evolve_new(&config->search, space, seeds, config->initial_count);
     if (!stage->evolve) {
         return error_memory(error, (double)stage->record.planned * sizeof(struct individual), "the populations");
     }
     return STATUS_OK;
 }
 
-/* Tells the driver what the store holds. The driver proposes what it proposed then, or the store is
- * not of this search. */
+/* The driver proposes what it proposed then, or the store is not of this search. */
+static bool tell_known(struct evolve *evolve, const struct individual *known) {
+    const struct individual *asked = evolve_ask(evolve);
+    if (!asked || asked->id != known->id || !genome_equal(&asked->genome, &known->genome)) return false;
+    if (!known->stopped) {
+        evolve_tell(evolve, known->score);
+    } else if (evolve_rival(evolve)) {
+        evolve_tell_stopped(evolve);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* Tells the driver what the store holds. */
 static int replay(struct stage *stage, struct error *error) {
-    struct individual *known = NULL;
+    struct individual_record *known = NULL;
     size_t count = 0;
     int status = store_individuals(stage->store, &stage->record, &known, &count, error);
     if (status != STATUS_OK) return status;
-    for (size_t i = 0; i < count; i++) {
-        const struct individual *asked = evolve_ask(stage->evolve);
-        if (!asked || asked->id != known[i].id || !genome_equal(&asked->genome, &known[i].genome)) {
-            status = error_set(error, STATUS_FAILED,
-                               "stage '%s': individual %" PRId64 " of the database is not the one that this search "
-                               "proposes; the run was made by another version of longrope: go on with that one, or "
-                               "begin a new run with -o",
-                               stage->record.name, known[i].id);
-            break;
-        }
-        evolve_tell(stage->evolve, known[i].score);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        if (tell_known(stage->evolve, &known[i].individual)) continue;
+        status = error_set(error, STATUS_FAILED,
+                           "stage '%s': individual %" PRId64 " of the database is not the one that this search "
+                           "proposes; the run was made by another version of longrope: go on with that one, or "
+                           "begin a new run with -o",
+                           stage->record.name, known[i].individual.id);
     }
     free(known);
     return status;
 }
 
+static int read_rival_nats(struct stage *stage, int64_t rival, struct error *error) {
+    if (stage->rival == rival) return STATUS_OK;
+    size_t count = 0, windows = stage->scoring.count;
+    int status = store_sample_nats(stage->store, stage->record.id, rival, stage->rival_nats, windows, &count, error);
+    if (status != STATUS_OK) return status;
+    if (count < windows) {
+        return error_set(error, STATUS_FAILED,
+                         "stage '%s': individual %" PRId64 " of the database has nats of %zu windows where %zu are "
+                         "due; put back a copy of the run, or begin a new one with -o",
+                         stage->record.name, rival, count, windows);
+    }
+    stage->rival = rival;
+    return STATUS_OK;
+}
+
+/* The race of the individual last asked for; *out is RACING_NONE where its whole score is wanted. */
+static int enter_race(struct stage *stage, struct race *out, struct error *error) {
+    const struct individual *rival = evolve_rival(stage->evolve);
+    *out = (struct race){.racing = RACING_NONE};
+    if (!rival || stage->config->racing == RACING_NONE) return STATUS_OK;
+    *out = (struct race){.racing = stage->config->racing,
+                         .risk = stage->config->racing_risk,
+                         .rival_score = rival->score,
+                         .rival_nats = stage->rival_nats};
+    return out->racing == RACING_STATISTICAL ? read_rival_nats(stage, rival->id, error) : STATUS_OK;
+}
+
 static int score_individual(struct stage *stage, const struct individual *asked, struct error *error) {
+    struct individual individual = *asked;
     struct rope_table table;
+    struct race race;
+    struct scored scored;
     rope_base(&table, &stage->model->config.rope, stage->record.target_length);
     stage_rescale(&stage->record, &asked->genome, &table);
-    struct individual scored = *asked;
-    double seconds;
-    int status = score(stage, &table, &scored.score, &seconds, error);
+    int status = enter_race(stage, &race, error);
     if (status != STATUS_OK) return status;
-    scored.scored = true;
-    status = store_add_individual(stage->store, stage->record.id, &scored, stage->sample_nats, stage->scoring.count,
-                                  seconds, error);
-    if (status == STATUS_OK) evolve_tell(stage->evolve, scored.score);
-    return status;
+    status = scorer_score(stage->scorer, &table, &race, stage->sample_nats, &individual.score, &scored, error);
+    if (status != STATUS_OK) return status;
+    individual.scored = true;
+    individual.stopped = scored.samples < stage->scoring.count;
+    status = store_add_individual(stage->store, &stage->record, &individual, &scored, stage->sample_nats, error);
+    if (status != STATUS_OK) return status;
+    if (individual.stopped) {
+        evolve_tell_stopped(stage->evolve);
+    } else {
+        evolve_tell(stage->evolve, individual.score);
+    }
+    return STATUS_OK;
 }
 
 static void report_progress(struct stage *stage, bool milestone) {
@@ -398,10 +354,20 @@ static void report_progress(struct stage *stage, bool milestone) {
     snprintf(text, sizeof text, "iteration %" PRId64 "/%" PRId64 ", best perplexity %.4f (baselines %.4f)",
              evolve_generation(stage->evolve), stage->record.iterations, best ? exp(best->score) : NAN,
              exp(stage->best_baseline));
-    progress_step(&stage->progress, (size_t)(best ? evolve_scored(stage->evolve) : 0), text, milestone);
+    progress_step(&stage->progress, evolve_scored(stage->evolve), text, milestone);
+}
+
+/* An option that may lose something says so where it is used. */
+static void warn_of_risk(const struct stage *stage) {
+    if (stage->config->racing != RACING_STATISTICAL) return;
+    fprintf(stderr,
+            "%s: racing: statistical gives a candidate up, after each window from the second on, where it would "
+            "beat the last parent with a probability of less than %g; 'bound' loses none\n",
+            stage->record.name, stage->config->racing_risk);
 }
 
 static int search(struct stage *stage, struct error *error) {
+    warn_of_risk(stage);
     progress_begin(&stage->progress, stage->record.name, "evaluations", evolve_scored(stage->evolve),
                    (size_t)stage->record.planned);
     int status = STATUS_OK;
@@ -425,9 +391,14 @@ static int run_open(struct stage *stage, const struct stage_options *options, st
     if (status == STATUS_OK) status = enter_in_store(stage, error);
     if (status != STATUS_OK || stage->record.state == STAGE_DONE) return status;
 
-    struct forward_options forward = {
-        .threads = options->threads, .stop = options->stop, .progress = pass_advanced, .progress_state = stage};
-    status = forward_new(stage->model, &forward, &stage->forward, error);
+    struct scorer_options scorer = {.model = stage->model,
+                                    .scoring = &stage->scoring,
+                                    .cache = options->cache,
+                                    .threads = options->threads,
+                                    .stop = options->stop,
+                                    .progress = table_advanced,
+                                    .progress_state = stage};
+    status = scorer_new(&scorer, &stage->scorer, error);
     if (status == STATUS_OK) status = store_set_state(stage->store, stage->record.id, STAGE_RUNNING, error);
     if (status == STATUS_OK) status = score_baselines(stage, error);
     if (status == STATUS_OK) status = make_driver(stage, error);
@@ -439,7 +410,8 @@ static int run_open(struct stage *stage, const struct stage_options *options, st
 
 int stage_run(struct store *store, const struct config *config, size_t index, const struct stage_options *options,
               struct error *error) {
-    struct stage stage = {.config = &config->stages[index], .store = store, .best_baseline = INFINITY};
+    struct stage stage = {
+        .config = &config->stages[index], .store = store, .rival = EVOLVE_NO_PARENT, .best_baseline = INFINITY};
     int status = store_find_stage(store, stage.config->name, &stage.record, &stage.stored, error);
     if (status == STATUS_OK) {
         if (!stage.stored) stage.record = (struct stage_record){.id = (int64_t)index, .state = STAGE_PENDING};

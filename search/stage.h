@@ -7,10 +7,12 @@
 #include <signal.h>
 
 #include "eval/error.h"
+#include "search/cache.h"
 #include "search/config.h"
 #include "search/store.h"
 
 struct stage_options {
+    struct cache *cache;               /* of the nats of windows */
     int threads;                       /* 0: as many as the machine offers */
     const volatile sig_atomic_t *stop; /* becomes non-zero when the search should save and stop */
 };
@@ -24,12 +26,5 @@ int stage_run(struct store *store, const struct config *config, size_t index, co
 /* Sets what `genome` means in the stage: table's pairs, factors, start tokens and attention factor.
  * Frequencies and the model's own attention factor are the model's and are left as they are. */
 void stage_rescale(const struct stage_record *stage, const struct genome *genome, struct rope_table *table);
-
-/* The individuals with the lowest scores, the older one of equals: of all, and of those without
- * start tokens. NULL where there is none. They point into individuals[count]. */
-struct stage_best {
-    const struct individual *any, *exportable;
-};
-struct stage_best stage_best(const struct stage_record *stage, const struct individual *individuals, size_t count);
 
 #endif
