@@ -23,6 +23,7 @@ enum place { IN_TOP = 1, IN_STAGE = 2, IN_DATA = 4, IN_SEARCH = 8 };
 
 enum key_id {
     KEY_NAME,
+    KEY_CACHE,
     KEY_STAGES,
     KEY_TARGET_LENGTH,
     KEY_MODEL,
@@ -34,6 +35,7 @@ enum key_id {
     KEY_TOKENS,
     KEY_TOKENIZER,
     KEY_SAMPLES,
+    KEY_ALGORITHM, /* before the keys whose defaults depend on it */
     KEY_POPULATION,
     KEY_PARENTS,
     KEY_MUTATIONS,
@@ -44,6 +46,9 @@ enum key_id {
     KEY_LAMBDA_MAX,
     KEY_START_TOKENS,
     KEY_SEED,
+    KEY_INITIAL,
+    KEY_RACING,
+    KEY_RACING_RISK,
     KEY_COUNT
 };
 
@@ -58,7 +63,8 @@ struct key {
     const char *name;
     unsigned in;    /* places */
     unsigned opens; /* the place that its own keys stand in; 0 where it has none */
-    /* Checks the value and stores it in the stage; NULL for keys that hold others. */
+    /* Checks the value and stores it in the stage; NULL for keys that hold others, and for `cache`, which
+     * is no stage's. */
     int (*read)(const struct value *value, void *target, struct error *error);
     size_t target;     /* offset into struct stage_config */
     int64_t low, high; /* for integers */
@@ -77,12 +83,17 @@ static int read_probability(const struct value *value, void *target, struct erro
 static int read_lambda_step(const struct value *value, void *target, struct error *error);
 static int read_lambda_max(const struct value *value, void *target, struct error *error);
 static int read_start_tokens(const struct value *value, void *target, struct error *error);
+static int read_algorithm(const struct value *value, void *target, struct error *error);
+static int read_initial(const struct value *value, void *target, struct error *error);
+static int read_racing(const struct value *value, void *target, struct error *error);
+static int read_risk(const struct value *value, void *target, struct error *error);
 
 #define AT(field) offsetof(struct stage_config, field)
 
 static const struct key keys[KEY_COUNT] = {
     /* the name at the top is read as a stage's and then handed to the configuration */
     [KEY_NAME] = {"name", IN_TOP | IN_STAGE, 0, read_name, AT(name), 0, 0},
+    [KEY_CACHE] = {"cache", IN_TOP, 0, NULL, 0, 0, 0},
     [KEY_STAGES] = {"stages", IN_TOP, 0, NULL, 0, 0, 0},
     [KEY_TARGET_LENGTH] = {"target_length", IN_STAGE, 0, read_length, AT(target_length), 2, CONFIG_LONG},
     [KEY_MODEL] = {"model", IN_TOP | IN_STAGE, 0, read_path, AT(model), 0, 0},
@@ -94,6 +105,7 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_TOKENS] = {"tokens", IN_DATA, 0, read_files, AT(tokens), 0, 0},
     [KEY_TOKENIZER] = {"tokenizer", IN_DATA, 0, read_tokenizer, AT(tokenizer), 0, 0},
     [KEY_SAMPLES] = {"samples", IN_DATA, 0, read_size, AT(samples), 0, CONFIG_MANY},
+    [KEY_ALGORITHM] = {"algorithm", IN_SEARCH, 0, read_algorithm, AT(search), 0, 0},
     [KEY_POPULATION] = {"population", IN_SEARCH, 0, read_size, AT(search.population), 1, CONFIG_MANY},
     [KEY_PARENTS] = {"parents", IN_SEARCH, 0, read_size, AT(search.parents), 1, CONFIG_MANY},
     [KEY_MUTATIONS] = {"mutations", IN_SEARCH, 0, read_size, AT(search.mutations), 0, CONFIG_MANY},
@@ -105,6 +117,9 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_LAMBDA_MAX] = {"lambda_max", IN_SEARCH, 0, read_lambda_max, AT(lambda_max), 0, 0},
     [KEY_START_TOKENS] = {"start_tokens", IN_SEARCH, 0, read_start_tokens, 0, 0, CONFIG_LONG},
     [KEY_SEED] = {"seed", IN_SEARCH, 0, read_seed, AT(search.seed), 0, UINT32_MAX},
+    [KEY_INITIAL] = {"initial", IN_SEARCH, 0, read_initial, 0, 0, 0},
+    [KEY_RACING] = {"racing", IN_SEARCH, 0, read_racing, AT(racing), 0, 0},
+    [KEY_RACING_RISK] = {"racing_risk", IN_SEARCH, 0, read_risk, AT(racing_risk), 0, 0},
 };
 
 #undef AT
@@ -120,6 +135,10 @@ static const struct stage_config published = {
                .iterations = 40,
                .mutation_probability = 0.3,
                .seed = 1},
+    .initial_count = 3,
+    .initial = {ORIGIN_PI, ORIGIN_NTK, ORIGIN_YARN},
+    .racing = RACING_BOUND,
+    .racing_risk = 0.05,
     .lattice_unit = 100,
     .lambda_max = 0,
     .start_count = 14,
@@ -127,6 +146,11 @@ static const struct stage_config published = {
     .attention_rule = ATTENTION_LONGROPE,
     .attention_factor = 0,
 };
+
+/* With algorithm: cma-es, what stands in the place of the published settings: chosen on the demo model, for
+ * less than half of the published evaluations. */
+static const struct evolve_settings cma_es = {
+    .algorithm = ALGORITHM_CMA_ES, .population = 12, .parents = 6, .iterations = 50, .seed = 1};
 
 /* ---- unknown keys ---- */
 
@@ -239,21 +263,54 @@ static int read_type(const struct value *value, void *target, struct error *erro
     return wrong(value, "auto, f32 or bf16", error);
 }
 
+static const char *const attention_rules[] = {
+    [ATTENTION_LONGROPE] = "longrope",
+    [ATTENTION_YARN] = "yarn",
+    [ATTENTION_NONE] = "none",
+    [ATTENTION_SEARCH] = "search",
+};
+
+const char *attention_rule_name(enum attention_rule rule) { return attention_rules[rule]; }
+
 static int read_attention(const struct value *value, void *target, struct error *error) {
-    static const char *const rules[] = {
-        [ATTENTION_LONGROPE] = "longrope", [ATTENTION_YARN] = "yarn", [ATTENTION_NONE] = "none"};
     struct stage_config *stage = target;
-    for (int rule = ATTENTION_LONGROPE; rule <= ATTENTION_NONE && value->node->scalar; rule++) {
-        if (strcmp(value->node->scalar, rules[rule]) != 0) continue;
+    for (int rule = ATTENTION_LONGROPE; rule <= ATTENTION_SEARCH && value->node->scalar; rule++) {
+        if (strcmp(value->node->scalar, attention_rules[rule]) != 0) continue;
         stage->attention_rule = (enum attention_rule)rule;
         return STATUS_OK;
     }
     double number;
     if (!scalar_number(value->node, &number) || number <= 0 || number > 1000) {
-        return wrong(value, "longrope, yarn, none, or a number above 0 and at most 1000", error);
+        return wrong(value, "longrope, yarn, none, search, or a number above 0 and at most 1000", error);
     }
     stage->attention_rule = ATTENTION_NUMBER;
     stage->attention_factor = number;
+    return STATUS_OK;
+}
+
+/* The settings that the algorithm begins with; keys that are read later change them. */
+static int read_algorithm(const struct value *value, void *target, struct error *error) {
+    struct evolve_settings *search = target;
+    enum algorithm algorithm;
+    if (!value->node->scalar || !algorithm_parse(value->node->scalar, &algorithm)) {
+        return wrong(value, "paper, microsoft or cma-es", error);
+    }
+    *search = algorithm == ALGORITHM_CMA_ES ? cma_es : published.search;
+    search->algorithm = algorithm;
+    return STATUS_OK;
+}
+
+static int read_racing(const struct value *value, void *target, struct error *error) {
+    if (value->node->scalar && racing_parse(value->node->scalar, target)) return STATUS_OK;
+    return wrong(value, "none, bound or statistical", error);
+}
+
+static int read_risk(const struct value *value, void *target, struct error *error) {
+    double number;
+    if (!scalar_number(value->node, &number) || number <= 0 || number >= 0.5) {
+        return wrong(value, "a number above 0 and below 0.5", error);
+    }
+    *(double *)target = number;
     return STATUS_OK;
 }
 
@@ -287,6 +344,31 @@ static int read_start_tokens(const struct value *value, void *target, struct err
     if (stage->start_tokens[0] == 0) return STATUS_OK;
     /* tables without n_hat are what engines read: the search has to be able to find one */
     return yaml_tree_error(&value->node->where, error, "'%s' must begin with 0", value->name);
+}
+
+static bool is_initial(const struct stage_config *stage, enum origin origin) {
+    for (size_t i = 0; i < stage->initial_count; i++) {
+        if (stage->initial[i] == origin) return true;
+    }
+    return false;
+}
+
+static int read_initial(const struct value *value, void *target, struct error *error) {
+    static const char must[] = "a list of pi, ntk, yarn and yarn-lambda, each at most once";
+    struct stage_config *stage = target;
+    size_t count = list_count(value->node);
+    if (value->node->kind == YAML_TREE_MAP || count == 0) return wrong(value, must, error);
+    stage->initial_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct value item = *value;
+        item.node = list_item(value->node, i);
+        enum origin origin;
+        bool known = item.node->scalar && origin_parse(item.node->scalar, &origin) && origin <= ORIGIN_YARN_LAMBDA;
+        /* so there are never more than CONFIG_MAX_INITIAL */
+        if (!known || is_initial(stage, origin)) return wrong(&item, must, error);
+        stage->initial[stage->initial_count++] = origin;
+    }
+    return STATUS_OK;
 }
 
 static int set_string(char **target, char *text, struct error *error) {
@@ -498,6 +580,31 @@ static int check_complete(const struct draft *draft, const struct yaml_tree *nod
                            number);
 }
 
+/* What CMA-ES makes no use of is refused also where it comes from the top: silence would let one believe
+ * that it was done. */
+static int check_algorithm(const struct draft *draft, const struct stage_config *stage, struct error *error) {
+    static const int genetic[] = {KEY_MUTATIONS, KEY_CROSSOVERS, KEY_MUTATION_PROBABILITY};
+    if (stage->search.algorithm != ALGORITHM_CMA_ES) return STATUS_OK;
+    for (size_t i = 0; i < sizeof genetic / sizeof *genetic; i++) {
+        const struct yaml_tree *node = draft->node[genetic[i]];
+        if (!node) continue;
+        return yaml_tree_error(&node->where, error,
+                               "stage '%s': '%s' has no use with 'algorithm: cma-es'; leave it out, or give it in the "
+                               "stages that have another algorithm",
+                               stage->name, keys[genetic[i]].name);
+    }
+    return STATUS_OK;
+}
+
+/* A risk without the test that it belongs to. */
+static int check_racing(const struct draft *draft, const struct stage_config *stage, struct error *error) {
+    const struct yaml_tree *risk = draft->node[KEY_RACING_RISK];
+    if (!risk || stage->racing == RACING_STATISTICAL) return STATUS_OK;
+    return yaml_tree_error(&risk->where, error,
+                           "stage '%s': 'racing_risk' has no use without 'racing: statistical'; leave it out",
+                           stage->name);
+}
+
 /* What one value alone cannot tell. */
 static int check_search(const struct draft *draft, const struct yaml_tree *node, const struct stage_config *stage,
                         struct error *error) {
@@ -509,7 +616,14 @@ static int check_search(const struct draft *draft, const struct yaml_tree *node,
                                "stage '%s': 'parents' is %zu, more than the 'population' of %zu; lower it", stage->name,
                                search->parents, search->population);
     }
-    if (search->iterations > 0 && search->mutations + search->crossovers == 0) {
+    bool childless = search->algorithm != ALGORITHM_CMA_ES && search->mutations + search->crossovers == 0;
+    const struct yaml_tree *risk = draft->node[KEY_RACING_RISK];
+    if (risk && stage->racing != RACING_STATISTICAL) {
+        return yaml_tree_error(&risk->where, error,
+                               "stage '%s': 'racing_risk' has no use without 'racing: statistical'; leave it out",
+                               stage->name);
+    }
+    if (search->iterations > 0 && childless) {
         const struct yaml_tree *at = draft->node[KEY_MUTATIONS];
         return yaml_tree_error(
             at ? &at->where : &node->where, error,
@@ -539,6 +653,8 @@ static int read_stage(const struct yaml_tree *node, const struct draft *top, con
     status = check_complete(&draft, node, config->stage_count, error);
     if (status == STATUS_OK) status = check_data(&draft, error);
     if (status == STATUS_OK) status = read_values(&draft, folder, stage, error);
+    if (status == STATUS_OK) status = check_algorithm(&draft, stage, error);
+    if (status == STATUS_OK) status = check_racing(&draft, stage, error);
     if (status == STATUS_OK) status = check_search(&draft, node, stage, error);
     if (status == STATUS_OK) status = check_unique(config, stage, draft.node[KEY_NAME], error);
     return status;
@@ -562,6 +678,10 @@ static int read_stages(const struct yaml_tree *list, const struct draft *top, co
 static int read_top(const struct draft *top, const char *folder, struct config *config, struct error *error) {
     struct stage_config unused;
     int status = read_values(top, folder, &unused, error);
+    if (status == STATUS_OK && top->node[KEY_CACHE]) {
+        const struct value cache = {keys[KEY_CACHE].name, top->node[KEY_CACHE], folder, 0, 0};
+        status = read_path(&cache, &config->cache, error);
+    }
     if (status == STATUS_OK) {
         config->name = unused.name;
         unused.name = NULL;
@@ -606,5 +726,6 @@ void config_free(struct config *config) {
     for (size_t i = 0; i < config->stage_count; i++) free_stage(&config->stages[i]);
     free(config->stages);
     free(config->name);
+    free(config->cache);
     *config = (struct config){0};
 }

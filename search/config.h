@@ -11,8 +11,14 @@
 #include "eval/error.h"
 #include "eval/model.h"
 #include "search/evolve.h"
+#include "search/race.h"
 
-enum attention_rule { ATTENTION_LONGROPE, ATTENTION_YARN, ATTENTION_NONE, ATTENTION_NUMBER };
+enum attention_rule { ATTENTION_LONGROPE, ATTENTION_YARN, ATTENTION_NONE, ATTENTION_SEARCH, ATTENTION_NUMBER };
+
+/* "longrope", "yarn", "none", "search"; not of ATTENTION_NUMBER. */
+const char *attention_rule_name(enum attention_rule rule);
+
+enum { CONFIG_MAX_INITIAL = 4 };
 
 struct string_list {
     size_t count;
@@ -30,6 +36,10 @@ struct stage_config {
     struct string_list tokens; /* .npy files; empty where text is given */
     size_t samples;            /* windows scored; 0: one a document */
     struct evolve_settings search;
+    size_t initial_count;                    /* closed forms that the first population begins with */
+    enum origin initial[CONFIG_MAX_INITIAL]; /* ORIGIN_PI to ORIGIN_YARN_LAMBDA, each once */
+    enum racing racing;
+    double racing_risk;   /* with RACING_STATISTICAL: of giving up, at one look, a candidate that is no worse */
     int32_t lattice_unit; /* 1 / lambda_step */
     double lambda_max;    /* largest factor; 0: 1.25 times the stage's scale */
     size_t start_count;
@@ -40,6 +50,7 @@ struct stage_config {
 
 struct config {
     char *name;
+    char *cache; /* file of the score cache; NULL: scores.db in the run's folder */
     size_t stage_count;
     struct stage_config *stages; /* [stage_count] */
 };
@@ -49,12 +60,21 @@ struct config {
  *
  *     name: demo                        # [A-Za-z0-9._-]+; also the default run folder
  *     model: model
+ *     cache: scores.db                  # score cache, shared by runs; default: scores.db in the run's folder
  *     dtype: auto                       # auto | f32 | bf16
  *     data: {text: [corpus/a*.txt], tokenizer: bytes, samples: 5}    # or tokens: [a.npy, ...]
- *     search: {population, mutations, crossovers, parents, iterations, mutation_probability,
- *              lambda_step, lambda_max, start_tokens, seed}          # all optional, published defaults
- *     attention_factor: longrope        # longrope | yarn | none | a number
+ *     search: {algorithm: paper,        # paper | microsoft | cma-es
+ *              population, mutations, crossovers, parents, iterations, mutation_probability,
+ *              lambda_step, lambda_max, start_tokens, seed,          # all optional, published defaults
+ *              initial: [pi, ntk, yarn],                             # of these and yarn-lambda, each once
+ *              racing: bound,           # none | bound | statistical
+ *              racing_risk: 0.05}       # for racing: statistical; above 0, below 0.5
+ *     attention_factor: longrope        # longrope | yarn | none | search | a number
  *     stages: [{name, target_length, and any of model, dtype, data, search, attention_factor}]
+ *
+ * With algorithm: cma-es, `population` and `parents` mean the samples of an iteration and those of them
+ * that it learns from; their defaults are 12 and 6, that of `iterations` is 50. Mutations, crossovers and
+ * mutation_probability are refused, also where a stage would take them from the top, and are 0 in `search`.
  *
  * `tokenizer` is bytes or a path of a tokenizer.model (eval/tokenizer.h); the default is the model's own.
  */

@@ -124,6 +124,12 @@ static void test_defaults(void **state) {
     assert_int_equal(stage->search.iterations, 40);
     assert_true(stage->search.mutation_probability == 0.3);
     assert_int_equal(stage->search.seed, 1);
+    assert_int_equal(stage->search.algorithm, ALGORITHM_PAPER);
+    assert_int_equal(stage->initial_count, 3);
+    assert_true(stage->initial[0] == ORIGIN_PI && stage->initial[1] == ORIGIN_NTK && stage->initial[2] == ORIGIN_YARN);
+    assert_int_equal(stage->racing, RACING_BOUND);
+    assert_true(stage->racing_risk == 0.05);
+    assert_null(f->config.cache);
     assert_int_equal(stage->lattice_unit, 100);
     assert_true(stage->lambda_max == 0);
     assert_int_equal(stage->attention_rule, ATTENTION_LONGROPE);
@@ -263,6 +269,81 @@ static void test_set(void **state) {
     assert_int_equal(f->config.stages[0].attention_rule, ATTENTION_NUMBER);
     set_good(f, minimal, "model=/a=b");
     assert_string_equal(f->config.stages[0].model, "/a=b");
+}
+
+static void test_algorithms(void **state) {
+    struct fixture *f = *state;
+    set_good(f, minimal, "search.algorithm=microsoft");
+    assert_int_equal(f->config.stages[0].search.algorithm, ALGORITHM_MICROSOFT);
+    assert_int_equal(f->config.stages[0].search.population, 64);
+    assert_int_equal(f->config.stages[0].search.mutations, 16);
+
+    set_good(f, minimal, "search.algorithm=cma-es");
+    const struct evolve_settings *search = &f->config.stages[0].search;
+    assert_int_equal(search->algorithm, ALGORITHM_CMA_ES);
+    assert_true(search->population == 12 && search->parents == 6 && search->iterations == 50 && search->seed == 1);
+    assert_true(search->mutations == 0 && search->crossovers == 0 && search->mutation_probability == 0);
+
+    /* What is said counts, whether it stands before the algorithm or after it. */
+    set_good(f, minimal, "search={seed: 5, population: 9, algorithm: cma-es, parents: 4, iterations: 3}");
+    search = &f->config.stages[0].search;
+    assert_true(search->population == 9 && search->parents == 4 && search->iterations == 3 && search->seed == 5);
+    set_good(f, minimal, "search={population: 2, parents: 1, iterations: 0, algorithm: paper}");
+    assert_int_equal(f->config.stages[0].search.population, 2);
+}
+
+/* What only the genetic algorithms use, with one that does not: wherever it was said. */
+static void test_settings_without_use(void **state) {
+    struct fixture *f = *state;
+    static const char inherited[] = "name: n\nmodel: m\ndata: {text: corpus/a.txt}\n"
+                                    "search:\n  seed: 3\n  crossovers: 4\n"
+                                    "stages:\n"
+                                    "- {name: a, target_length: 9}\n"
+                                    "- {name: b, target_length: 9, search: {algorithm: cma-es}}\n";
+    read_bad(f, inherited, 6, "stage 'b': 'crossovers' has no use with 'algorithm: cma-es'|stages that have another");
+    set_bad(f, minimal, "search={algorithm: cma-es, mutations: 1}", "stage 'one': 'mutations' has no use");
+    set_bad(f, minimal, "stages.0.search={algorithm: cma-es, mutation_probability: 0.3}", "'mutation_probability'");
+    read_good(f,
+              "name: n\nmodel: m\ndata: {text: corpus/a.txt}\nsearch: {algorithm: cma-es, population: 8, parents: 4}\n"
+              "stages:\n"
+              "- {name: a, target_length: 9}\n"
+              "- {name: b, target_length: 9, search: {algorithm: paper, mutations: 4}}\n");
+    assert_int_equal(f->config.stages[0].search.mutations, 0);
+    assert_int_equal(f->config.stages[1].search.mutations, 4);
+    assert_int_equal(f->config.stages[1].search.crossovers, 16);
+    assert_int_equal(f->config.stages[1].search.population, 8);
+}
+
+static void test_initial_tables(void **state) {
+    struct fixture *f = *state;
+    set_good(f, minimal, "search.initial=[yarn-lambda, pi, yarn, ntk]");
+    const struct stage_config *stage = &f->config.stages[0];
+    assert_int_equal(stage->initial_count, 4);
+    assert_true(stage->initial[0] == ORIGIN_YARN_LAMBDA && stage->initial[1] == ORIGIN_PI);
+    assert_true(stage->initial[2] == ORIGIN_YARN && stage->initial[3] == ORIGIN_NTK);
+    set_good(f, minimal, "search.initial=yarn");
+    assert_int_equal(f->config.stages[0].initial_count, 1);
+    assert_int_equal(f->config.stages[0].initial[0], ORIGIN_YARN);
+}
+
+static void test_racing_and_cache(void **state) {
+    struct fixture *f = *state;
+    read_good(f, "name: n\nmodel: m\ncache: sub/scores.db\ndata: {text: corpus/a.txt}\nsearch: {racing: none}\n"
+                 "stages:\n"
+                 "- {name: a, target_length: 9, attention_factor: search}\n"
+                 "- {name: b, target_length: 9, search: {racing: statistical, racing_risk: 0.125}}\n"
+                 "- {name: c, target_length: 9, search: {racing: bound}}\n");
+    assert_path(f, f->config.cache, "sub/scores.db");
+    const struct stage_config *stages = f->config.stages;
+    assert_int_equal(stages[0].racing, RACING_NONE);
+    assert_int_equal(stages[0].attention_rule, ATTENTION_SEARCH);
+    assert_int_equal(stages[1].racing, RACING_STATISTICAL);
+    assert_true(stages[1].racing_risk == 0.125);
+    assert_int_equal(stages[2].racing, RACING_BOUND);
+    set_good(f, minimal, "cache=/var/scores.db");
+    assert_string_equal(f->config.cache, "/var/scores.db");
+    read_bad(f, "name: n\nmodel: m\ndata: {text: corpus/a.txt}\nstages:\n- name: a\n  target_length: 9\n  cache: x\n",
+             7, "unknown key 'cache'");
 }
 
 static void test_later_overrides_win(void **state) {
@@ -425,7 +506,24 @@ static void test_values_out_of_range(void **state) {
         {"data.samples", "1000001", "'samples'"},
         {"stages.0.target_length", "1", "'target_length' must be an integer from 2"},
         {"stages.0.target_length", "8k", "'8k'"},
-        {"attention_factor", "longrop", "longrope, yarn, none, or a number"},
+        {"search.algorithm", "cmaes", "'algorithm' must be paper, microsoft or cma-es, not 'cmaes'"},
+        {"search.algorithm", "[paper]", "not a list"},
+        {"search.initial", "[]", "'initial' must be a list of pi, ntk, yarn and yarn-lambda"},
+        {"search.initial", "[pi, mutation]", "not 'mutation'"},
+        {"search.initial", "[pi, ntk, pi]", "each at most once, not 'pi'"},
+        {"search.initial", "[pi, ntk, yarn, yarn-lambda, pi]", "not 'pi'"},
+        {"search.initial", "{pi: 1}", "not a map"},
+        {"search.initial", "[[pi]]", "not a list"},
+        {"search.initial", "", "it is empty"},
+        {"search.racing", "yes", "'racing' must be none, bound or statistical, not 'yes'"},
+        {"search.racing", "{a: 1}", "not a map"},
+        {"search.racing_risk", "0", "'racing_risk' must be a number above 0 and below 0.5"},
+        {"search.racing_risk", "0.5", "not '0.5'"},
+        {"search.racing_risk", "nan", "not 'nan'"},
+        {"search", "{algorithm: cma-es, parents: 1000}", "'parents' is 1000, more than the 'population'"},
+        {"cache", "", "'cache' must be a path; it is empty"},
+        {"cache", "[a]", "'cache' must be a path, not a list"},
+        {"attention_factor", "longrop", "longrope, yarn, none, search, or a number"},
         {"attention_factor", "0", "'attention_factor'"},
         {"attention_factor", "-1", "'attention_factor'"},
         {"attention_factor", "[1]", "not a list"},
@@ -485,6 +583,10 @@ int main(void) {
         TEST(test_tokenizers_and_types),
         TEST(test_text_replaces_tokens),
         TEST(test_set),
+        TEST(test_algorithms),
+        TEST(test_settings_without_use),
+        TEST(test_initial_tables),
+        TEST(test_racing_and_cache),
         TEST(test_later_overrides_win),
         TEST(test_unknown_keys),
         TEST(test_bad_yaml),
