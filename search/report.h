@@ -1,18 +1,49 @@
-/* What a run has found, read from its store: as a table for people, as JSON for programs, and as
- * the factor file that a finished stage leaves. */
+/* What a run has found, read from its store beside the search or after it: as tables for people and as
+ * JSON for programs, all scores as CSV, and the factor file that a finished stage leaves. */
 #ifndef LONGROPE_SEARCH_REPORT_H
 #define LONGROPE_SEARCH_REPORT_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "eval/error.h"
 #include "search/store.h"
 
-/* One block a stage: how far it is, the baselines, the best, its factors. */
-int report_table(struct store *store, FILE *out, struct error *error);
+struct report_options {
+    const char *stage; /* the only one to report on; NULL: all that have begun. STATUS_INPUT for no such */
+    bool json;         /* one JSON object, as the README documents it, in place of the table */
+};
 
-/* One JSON object, as the README documents it under `longrope show --json`. */
-int report_json(struct store *store, FILE *out, struct error *error);
+/* How far each stage is, what its evaluations cost, the baselines, the best, its factors. */
+int report_overview(struct store *store, const struct report_options *options, FILE *out, struct error *error);
+
+/* A row a generation: what it has scored, and the best so far. */
+int report_generations(struct store *store, const struct report_options *options, FILE *out, struct error *error);
+
+enum { REPORT_BEST = -1 };
+
+/* The ancestors of individual `id`, or of the best one for REPORT_BEST, oldest first. Ids count within a
+ * stage: STATUS_INPUT where several stages are asked about one, or it has none of that id. */
+int report_genealogy(struct store *store, const struct report_options *options, int64_t id, FILE *out,
+                     struct error *error);
+
+/* All baselines and individuals as CSV, one a row under a line of column names:
+ *
+ *     stage, kind              kind is "baseline" or "individual"
+ *     id, generation           empty for a baseline
+ *     origin                   of an individual; a baseline's method
+ *     parent_a, parent_b       ids; empty where there is none
+ *     start_tokens, attention_factor
+ *     windows                  scored; 0 for the baselines of a run begun before these were kept
+ *     stopped                  1 where racing gave it up before the last window, else 0
+ *     nats_per_token, perplexity, seconds
+ *     nats_0, nats_1, ...      of each window, summed over its predictions; empty where it was not scored
+ *     lambda_0, lambda_1, ...  rescale factors, fastest pair first
+ *
+ * With stages of several sizes there are as many columns as the largest needs. Numbers have 17 digits and
+ * read back to the same doubles; what is not finite is empty. Rows are printed as they are read, those before an
+ * error too. `stage` as in report_options. */
+int report_scores(struct store *store, const char *stage, FILE *out, struct error *error);
 
 /* Writes the best tables of the stages that are done to `path`. */
 int report_factors(struct store *store, const char *path, struct error *error);

@@ -1,0 +1,69 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "search/factors.h"
+#include "search/report.h"
+#include "search/run_view.h"
+
+static void fill_entry(struct factor_entry *entry, const struct stage_view *stage,
+                       const struct individual *individual) {
+    struct rope_table table = stage_view_table(stage, individual);
+    *entry = (struct factor_entry){.max_length = stage->record->target_length,
+                                   .scale = stage->record->scale,
+                                   .pairs = table.pairs,
+                                   .start_tokens = table.start_tokens,
+                                   .attention_factor = table.attention_factor,
+                                   .perplexity = exp(individual->score)};
+    memcpy(entry->factors, table.factors, sizeof entry->factors);
+    snprintf(entry->name, sizeof entry->name, "%s", stage->record->name);
+    snprintf(entry->origin, sizeof entry->origin, "%s", origin_name(individual->origin));
+}
+
+/* Adds the best tables of stage `index` to the file, which has room for them. */
+static int add_stage(const struct run_view *run, size_t index, struct factor_file *file, struct error *error) {
+    struct stage_view stage;
+    int status = stage_view_read(run, index, &stage, error);
+    struct stage_best best = status == STATUS_OK ? stage_view_best(&stage) : (struct stage_best){NULL, NULL};
+    if (best.any) {
+        file->original_length = stage.record->original_length;
+        file->rope_theta = stage.record->rope_theta;
+        fill_entry(&file->tables[file->count++], &stage, best.any);
+    }
+    if (best.exportable) fill_entry(&file->exportable[file->exportable_count++], &stage, best.exportable);
+    stage_view_free(&stage);
+    return status;
+}
+
+static int by_length(const void *a, const void *b) {
+    int64_t x = ((const struct factor_entry *)a)->max_length, y = ((const struct factor_entry *)b)->max_length;
+    return (x > y) - (x < y);
+}
+
+static int write_tables(const struct run_view *run, const char *path, struct error *error) {
+    struct factor_file file = {.tables = calloc(run->count + 1, sizeof *file.tables),
+                               .exportable = calloc(run->count + 1, sizeof *file.exportable)};
+    int status = STATUS_OK;
+    if (!file.tables || !file.exportable) {
+        status = error_memory(error, 2.0 * (double)run->count * sizeof *file.tables, "the factor tables");
+    }
+    for (size_t i = 0; i < run->count && status == STATUS_OK; i++) {
+        if (run->stages[i].state == STAGE_DONE) status = add_stage(run, i, &file, error);
+    }
+    if (status == STATUS_OK) {
+        qsort(file.tables, file.count, sizeof *file.tables, by_length);
+        qsort(file.exportable, file.exportable_count, sizeof *file.exportable, by_length);
+        status = factors_write(path, &file, error);
+    }
+    factors_free(&file);
+    return status;
+}
+
+int report_factors(struct store *store, const char *path, struct error *error) {
+    struct run_view run;
+    int status = run_view_open(store, NULL, &run, error);
+    if (status != STATUS_OK) return status;
+    status = write_tables(&run, path, error);
+    run_view_close(&run);
+    return status;
+}

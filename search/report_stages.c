@@ -1,0 +1,89 @@
+#include "search/report_stages.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* ---- for people ---- */
+
+static void print_heading(FILE *out, const struct stage_record *record) {
+    fprintf(out, "stage %s: %s; %" PRId64 " tokens, %g times the window of %" PRId64 "\n", record->name,
+            stage_state_name(record->state), record->target_length, record->scale, record->original_length);
+}
+
+static int print_stage(const struct run_view *run, size_t index, const struct stage_report *report, const void *state,
+                       FILE *out, struct error *error) {
+    struct stage_view stage;
+    int status = stage_view_read(run, index, &stage, error);
+    if (status == STATUS_OK) {
+        print_heading(out, stage.record);
+        status = report->print(state, &stage, out, error);
+    }
+    stage_view_free(&stage);
+    return status;
+}
+
+/* By way of memory, so that an error in the last stage does not leave half a table. */
+static int print_run(const struct run_view *run, const struct stage_report *report, const void *state, FILE *out,
+                     struct error *error) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&text, &size);
+    if (!memory) return error_memory(error, 0, "the report");
+    fprintf(memory, "run %s: %s\n", run->name, stage_state_name(run->state));
+    int status = STATUS_OK;
+    for (size_t i = 0; i < run->count && status == STATUS_OK; i++) {
+        status = print_stage(run, i, report, state, memory, error);
+    }
+    bool whole = !ferror(memory);
+    whole = fclose(memory) == 0 && whole;
+    if (status == STATUS_OK && !whole) status = error_memory(error, (double)size, "the report");
+    if (status == STATUS_OK) fwrite(text, 1, size, out);
+    free(text);
+    return status;
+}
+
+/* ---- for programs ---- */
+
+static int append_stage(const struct run_view *run, size_t index, const struct stage_report *report, const void *state,
+                        json_t *stages, struct error *error) {
+    struct stage_view stage;
+    json_t *keys = NULL;
+    int status = stage_view_read(run, index, &stage, error);
+    if (status == STATUS_OK) status = report->to_json(state, &stage, &keys, error);
+    stage_view_free(&stage);
+    if (status != STATUS_OK) return status;
+    const struct stage_record *record = &run->stages[index];
+    json_t *object = json_pack("{s:s, s:s}", "name", record->name, "state", stage_state_name(record->state));
+    bool whole = json_object_update(object, keys) == 0; /* not so where either is NULL */
+    json_decref(keys);
+    whole = json_array_append_new(stages, object) == 0 && whole;
+    return whole ? STATUS_OK : error_memory(error, 0, "the report");
+}
+
+static int print_json(const struct run_view *run, const struct stage_report *report, const void *state, FILE *out,
+                      struct error *error) {
+    int status = STATUS_OK;
+    json_t *stages = json_array();
+    for (size_t i = 0; i < run->count && status == STATUS_OK; i++) {
+        status = append_stage(run, i, report, state, stages, error);
+    }
+    json_t *root =
+        json_pack("{s:s, s:s, s:o}", "name", run->name, "state", stage_state_name(run->state), "stages", stages);
+    if (status == STATUS_OK && !root) status = error_memory(error, 0, "the report");
+    if (status == STATUS_OK) {
+        json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+        fputc('\n', out);
+    }
+    json_decref(root);
+    return status;
+}
+
+int report_stages(struct store *store, const struct report_options *options, const struct stage_report *report,
+                  const void *state, FILE *out, struct error *error) {
+    struct run_view run;
+    int status = run_view_open(store, options->stage, &run, error);
+    if (status != STATUS_OK) return status;
+    status = (options->json ? print_json : print_run)(&run, report, state, out, error);
+    run_view_close(&run);
+    return status;
+}

@@ -1,0 +1,27 @@
+/* What the reports on a run's stages have in common: what stands around the stages, as a table and as
+ * JSON. A report supplies what it says of one stage. */
+#ifndef LONGROPE_SEARCH_REPORT_STAGES_H
+#define LONGROPE_SEARCH_REPORT_STAGES_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "eval/error.h"
+#include "search/report.h"
+#include "search/run_view.h"
+
+/* `state` is the report's own, and may be NULL. */
+struct stage_report {
+    /* Lines for people, beneath the stage's heading. */
+    int (*print)(const void *state, const struct stage_view *stage, FILE *out, struct error *error);
+    /* The stage's keys besides "name" and "state", as an object of the caller's; *out may be NULL for lack
+     * of memory. */
+    int (*to_json)(const void *state, const struct stage_view *stage, json_t **out, struct error *error);
+};
+
+/* Prints the run's name and state with each stage's heading and lines or, as options->json asks,
+ * {"name", "state", "stages": [{"name", "state", ...}]}. On an error nothing is printed. */
+int report_stages(struct store *store, const struct report_options *options, const struct stage_report *report,
+                  const void *state, FILE *out, struct error *error);
+
+#endif

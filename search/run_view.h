@@ -1,0 +1,57 @@
+/* A run as reports look at it: what it is called, how far it is, and what its stages hold. Stages are
+ * read one at a time, so that a report needs the memory of the largest and not of all. Works beside a
+ * writer: a stage is as it was when it was read. */
+#ifndef LONGROPE_SEARCH_RUN_VIEW_H
+#define LONGROPE_SEARCH_RUN_VIEW_H
+
+#include "eval/error.h"
+#include "search/store.h"
+
+struct run_view {
+    struct store *store; /* borrowed */
+    char name[STORE_NAME_SIZE];
+    enum stage_state state;      /* of the run; done when all planned stages are */
+    size_t count;                /* stages looked at */
+    struct stage_record *stages; /* [count] */
+};
+
+/* `stage` is the only one to look at; NULL: all that have begun. STATUS_INPUT where the run has none of
+ * that name. The caller closes *out; on an error there is nothing to close. */
+int run_view_open(struct store *store, const char *stage, struct run_view *out, struct error *error);
+void run_view_close(struct run_view *run);
+
+/* The windows that a complete score in stage `index` is the mean of. */
+int run_view_windows(const struct run_view *run, size_t index, size_t *out, struct error *error);
+
+struct stage_view {
+    const struct stage_record *record; /* borrowed from the run's view */
+    size_t windows;                    /* as run_view_windows() has them */
+    size_t baseline_count;
+    struct baseline_record *baselines; /* [baseline_count], in the order they were scored */
+    size_t individual_count;
+    struct individual_record *individuals; /* [individual_count], by id */
+};
+
+/* Stage `index` of the run's view. The caller frees with stage_view_free(), also after an error. */
+int stage_view_read(const struct run_view *run, size_t index, struct stage_view *out, struct error *error);
+void stage_view_free(struct stage_view *stage);
+
+/* The generation under way: that of the newest individual; 0 before any. */
+int64_t stage_view_generation(const struct stage_view *stage);
+/* n_hat of an individual of the stage, in tokens. */
+int64_t stage_view_start_tokens(const struct stage_view *stage, const struct individual *individual);
+/* The factors, n_hat and attention factor that an individual of the stage stands for. */
+struct rope_table stage_view_table(const struct stage_view *stage, const struct individual *individual);
+
+/* True where `a` is the better one of the two: a lower score, any where there is no `b`. The older
+ * individual stays the better one of equals where they are asked for in order. */
+bool individual_better(const struct individual *a, const struct individual *b);
+
+/* The best individual: of all, and of those without start tokens. NULL where there is none. They point
+ * into stage->individuals. */
+struct stage_best {
+    const struct individual *any, *exportable;
+};
+struct stage_best stage_view_best(const struct stage_view *stage);
+
+#endif
