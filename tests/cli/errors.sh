@@ -88,6 +88,9 @@ refused "--set attention_factor=loud: 'attention_factor' must" search_with --set
 refused "--set dtype=f64: 'dtype' must be auto, f32 or bf16" search_with --set dtype=f64
 refused "--set data.tokenizer=[a]: 'tokenizer' must be bytes" search_with --set 'data.tokenizer=[a]'
 refused "no-such.model: No such file" search_with --set data.tokenizer=no-such.model
+refused "'racing_risk' has no use without 'racing: statistical'" search_with --set search.racing_risk=0.1
+refused "'mutations' has no use with 'algorithm: cma-es'" search_with --set search.algorithm=cma-es
+refused "--cache wants the path of a file" search_with --cache ''
 refused "'parents' is 65, more than the 'population'" search_with --set search.population=64 --set search.parents=65
 
 # ---- configurations ----
@@ -316,22 +319,73 @@ one_line_with "standard output could not be written" evaluate
 fails_with 1 "/dev/full: could not be written: No space left on device" evaluate --json --nats /dev/full
 fails_with 1 "no-such/n.npy: could not be written: No such file" evaluate --json --nats "$work/no-such/n.npy"
 
-# A full disk costs nothing that was saved.
+# A damaged database is told from a good one, and what is left of it is not touched.
+runs tiny_search "$work/whole" --set search.iterations=5
+# spoilt OFFSET: a copy of the run with 64 bytes of its database overwritten.
+spoilt() {
+    rm -rf "$work/spoilt"
+    mkdir "$work/spoilt"
+    cp "$work/whole/run.db" "$work/spoilt/"
+    head -c 64 /dev/zero | tr '\0' '\377' | dd of="$work/spoilt/run.db" bs=1 seek="$1" conv=notrunc status=none
+    cp "$work/spoilt/run.db" "$work/spoilt.db"
+}
+size=$(wc -c <"$work/whole/run.db")
+half=$((size / 2))
+for offset in 4096 8192 $((half - half % 4096)) $((size - 4096)); do # where pages begin
+    spoilt "$offset"
+    fails_with 1 "$work/spoilt/run.db: is damaged" tiny_search "$work/spoilt" --set search.iterations=5 --resume
+    cmp -s "$work/spoilt.db" "$work/spoilt/run.db" || fail "a damaged database was written to"
+done
+spoilt 0
+refused "$work/spoilt/run.db: is not a database, or its beginning is damaged" tiny_search "$work/spoilt" --resume
+rm -rf "$work/spoilt"
+mkdir "$work/spoilt"
+head -c "$half" "$work/whole/run.db" >"$work/spoilt/run.db"
+fails_with 1 "$work/spoilt/run.db: is damaged" tiny_search "$work/spoilt" --set search.iterations=5 --resume
+cp "$work/whole/run.db" "$work/spoilt/run.db"
+sqlite3 "$work/spoilt/run.db" "PRAGMA user_version = 99"
+refused "$work/spoilt/run.db: was written by a newer longrope (schema 99" tiny_search "$work/spoilt" --resume
+refused "$work/spoilt/run.db: was written by a newer longrope (schema 99" "$LONGROPE" show "$work/spoilt"
+
+# A full disk costs nothing that was saved; nor does one that has become read-only.
 mkdir "$work/disk"
-if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=320k tmpfs "$work/disk" 2>/dev/null; then
-    mounted=$work/disk
-    runs tiny_search "$work/whole" --set search.iterations=5
-    try tiny_search "$work/disk/run" --set search.iterations=5
+small_disk() { mount -t tmpfs -o "size=$1" tmpfs "$work/disk" 2>/dev/null && mounted=$work/disk; }
+search_on_disk() { tiny_search "$work/disk/run" --set search.iterations=5 "$@"; }
+full_disk() {
     [ "$status" = 1 ] || fail "status $status where the disk is full"
     [ ! -s "$work/stdout" ] || fail "a search that failed prints a table"
     tail -n 1 "$work/stderr" | grep -q '^longrope: .*disk full.*--resume' || fail "it does not say that the disk is full"
+}
+if [ "$(id -u)" = 0 ] && small_disk 448k; then
+    try search_on_disk
+    full_disk
     kept=$(evaluations "$work/disk/run")
     [ "$kept" -gt 0 ] || fail "nothing was saved before the disk was full; give it more room in this test"
-    mount -o remount,size=64m "$work/disk"
-    runs tiny_search "$work/disk/run" --set search.iterations=5 --resume
+    [ "$kept" -lt 26 ] || fail "the disk was not full; give it less room in this test"
+    mount -o remount,ro "$work/disk"
+    fails_with 1 "$work/disk/run: cannot be written" search_on_disk --resume
+    mount -o remount,rw,size=64m "$work/disk"
+    runs search_on_disk --resume
     same_runs "$work/whole" "$work/disk/run"
+    mount -o remount,ro "$work/disk"
+    runs "$LONGROPE" show "$work/disk/run"
+    says "longrope"
+    fails_with 1 "$work/disk/run: cannot be written" search_on_disk --resume
+    fails_with 1 "$work/disk/new: cannot be written" tiny_search "$work/disk/new"
+    umount "$work/disk"
+    mounted=
+
+    # The same of the cache, on a disk of its own.
+    small_disk 64k || fail "a second small disk cannot be mounted"
+    try tiny_search "$work/aside" --set search.iterations=5 --cache "$work/disk/scores.db"
+    full_disk
+    mount -o remount,size=64m "$work/disk"
+    runs tiny_search "$work/aside" --set search.iterations=5 --cache "$work/disk/scores.db" --resume
+    same_runs "$work/whole" "$work/aside"
+    mount -o remount,ro "$work/disk"
+    fails_with 1 "$work/disk/scores.db: cannot be written" tiny_search "$work/aside2" --cache "$work/disk/scores.db"
 else
-    echo "errors: the full disk is left out: it takes root to mount a small file system"
+    echo "errors: full and read-only disks are left out: it takes root to mount a small file system"
 fi
 
 echo "errors: passed"
