@@ -10,7 +10,7 @@ race() {
     run=$1
     shift
     tiny_search "$work/$run" --set search.population=10 --set search.parents=2 --set search.mutations=3 \
-        --set search.crossovers=3 --set search.iterations=3 --set stages.0.target_length=512 \
+        --set search.crossovers=3 --set search.iterations=2 --set stages.0.target_length=512 \
         --set data.samples=4 "$@"
 }
 
@@ -93,21 +93,21 @@ runs race longer --cache "$work/none/scores.db" --set data.samples=6 --set searc
     fail "windows that are known were computed again"
 
 # Two searches at once on one cache find what each finds alone.
-(launch="exec" && race left --cache "$work/both.db" --set search.seed=5) >"$work/background.out" \
-    2>"$work/background.err" &
+(launch="exec" && race left --cache "$work/both.db" --set search.seed=5 --set search.iterations=0) \
+    >"$work/background.out" 2>"$work/background.err" &
 background=$!
 runs race right --cache "$work/both.db"
 end_search
 [ "$status" = 0 ] || fail "the search beside another one ends with $status: $(tail -n 1 "$work/background.err")"
 same_runs "$work/bound" "$work/right"
-runs race alone --set search.seed=5
+runs race alone --set search.seed=5 --set search.iterations=0
 same_runs "$work/alone" "$work/left"
 
 # Of an evaluation that a kill cuts short, the windows that were scored are kept.
 long() {
     run=$1
     shift
-    tiny_search "$work/$run" --set stages.0.target_length=8192 --set data.samples=3 --set search.population=1 \
+    tiny_search "$work/$run" --set stages.0.target_length=4096 --set data.samples=3 --set search.population=1 \
         --set search.parents=1 --set search.iterations=0 "$@"
 }
 kept() { sqlite3 "$work/$1/scores.db" 'SELECT count(*) FROM scores' 2>/dev/null || echo 0; }
