@@ -1,7 +1,7 @@
 #!/bin/sh
 # Compares the ways to search on real books, with three seeds; goes on where it was stopped. Writes runs to
 # results/books/seed-N and prints what results/books/README.md shows.
-# Takes two hours on two cores. Arguments are handed to each `longrope search`.
+# Takes an hour and a half or so on two cores. Arguments are handed to each `longrope search`.
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/packages.sh
