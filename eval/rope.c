@@ -161,6 +161,13 @@ void rope_base(struct rope_table *table, const struct rope_model *model, int64_t
     for (int64_t i = 0; i < model->pairs; i++) table->frequencies[i] /= table->own_factors[i];
 }
 
+void rope_compose(struct rope_table *table, const double *factors) {
+    for (int64_t i = 0; i < table->pairs; i++) {
+        table->own_factors[i] *= factors[i];
+        table->frequencies[i] /= factors[i];
+    }
+}
+
 /* ---- Closed forms ---- */
 
 static struct yarn yarn_of(const struct rope_setting *setting) {

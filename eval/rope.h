@@ -79,6 +79,10 @@ struct rope_setting {
  * factors and m are 1, no start tokens. */
 void rope_base(struct rope_table *table, const struct rope_model *model, int64_t length);
 
+/* Divides the table's frequencies by factors[pairs] once more, start tokens included: what a model was fine-tuned
+ * with is part of what it does of itself, and a table searched on it multiplies that. */
+void rope_compose(struct rope_table *table, const double *factors);
+
 /* The table of a closed-form method at ratio s, on top of rope_base():
  * - PI (arXiv 2306.15595): lambda_i = s.
  * - NTK-aware: theta' = theta s^(d/(d-2)), so lambda_i = s^(2i/(d-2)); 1 where d = 2.

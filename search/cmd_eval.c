@@ -64,25 +64,6 @@ static int read_documents(struct evaluation *e, struct error *error) {
     return status == STATUS_OK ? documents_check(&e->documents, e->config.vocabulary, error) : status;
 }
 
-/* Every table is one of this model. */
-static int check_factors(const struct evaluation *e, struct error *error) {
-    const char *source = e->options->factors;
-    const struct rope_model *rope = &e->config.rope;
-    for (size_t i = 0; i < e->factors.count; i++) {
-        if (e->factors.tables[i].pairs == rope->pairs) continue;
-        return error_set(error, STATUS_INPUT,
-                         "%.200s: holds %" PRId64 " factors, but the model has %" PRId64
-                         " rotary pairs; was it made for another model?",
-                         source, e->factors.tables[i].pairs, rope->pairs);
-    }
-    if (e->factors.rope_theta > 0.0 && e->factors.rope_theta != rope->theta) {
-        return error_set(error, STATUS_INPUT,
-                         "%.200s: was made for rope_theta %g, but the model has %g; its factors mean nothing there",
-                         source, e->factors.rope_theta, rope->theta);
-    }
-    return STATUS_OK;
-}
-
 /* The windows of one --length; the caller frees *samples, which `scoring` borrows. */
 static int choose_windows(const struct evaluation *e, const char *text, int64_t *length, struct scoring *scoring,
                           struct sample **samples, struct error *error) {
@@ -117,7 +98,7 @@ static int evaluation_open(struct evaluation *e, struct error *error) {
     const struct eval_options *o = e->options;
     int status = model_read_config(o->model, &e->config, error);
     if (status == STATUS_OK && o->factors) status = factors_read(o->factors, &e->factors, error);
-    if (status == STATUS_OK) status = check_factors(e, error);
+    if (status == STATUS_OK) status = factors_check(&e->factors, o->factors, &e->config.rope, error);
     if (status == STATUS_OK) status = read_documents(e, error);
     if (status == STATUS_OK) status = check_lengths(e, error);
     if (status == STATUS_OK) status = model_load(o->model, o->type, &e->model, error);
@@ -134,9 +115,17 @@ static int evaluation_open(struct evaluation *e, struct error *error) {
 
 /* ---- tables ---- */
 
+/* L0: that of the factor file, or what the model's own longrope scaling, which a file's table replaces, began with. */
+static int64_t original_length_of(const struct evaluation *e) {
+    const struct rope_model *rope = &e->config.rope;
+    if (e->options->original_length != EVAL_UNSET) return e->options->original_length;
+    if (e->factors.original_length > 0) return e->factors.original_length;
+    return e->factors.count && rope->type == ROPE_TYPE_LONGROPE ? rope->original_length : e->config.window;
+}
+
 static struct rope_setting setting_of(const struct evaluation *e, int64_t length) {
     const struct eval_options *o = e->options;
-    int64_t original = o->original_length != EVAL_UNSET ? o->original_length : e->config.window;
+    int64_t original = original_length_of(e);
     double scale = o->scale != EVAL_UNSET ? o->scale : fmax(1.0, (double)length / (double)original);
     return (struct rope_setting){
         .model = &e->config.rope, .original_length = original, .scale = scale, .length = length};
@@ -144,14 +133,10 @@ static struct rope_setting setting_of(const struct evaluation *e, int64_t length
 
 /* The factor file's table for this length. */
 static void table_of_file(const struct evaluation *e, struct rope_setting *setting, struct rope_table *table) {
-    const struct factor_entry *entry = factors_for_length(&e->factors, setting->length);
+    const struct factor_entry *entry = factors_for_length(e->factors.tables, e->factors.count, setting->length);
     if (entry->scale > 0.0 && e->options->scale == EVAL_UNSET) setting->scale = entry->scale;
-    rope_base(table, setting->model, setting->length);
-    memcpy(table->factors, entry->factors, sizeof table->factors);
-    table->start_tokens = entry->start_tokens;
-    table->attention_factor = entry->attention_factor > 0.0
-                                  ? entry->attention_factor
-                                  : rope_longrope_attention_factor(setting->scale, setting->original_length);
+    factor_entry_table(entry, setting->model, setting->length,
+                       rope_longrope_attention_factor(setting->scale, setting->original_length), table);
 }
 
 /* `method` is a closed-form method's name, or NULL for the factor file. */

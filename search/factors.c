@@ -1,6 +1,7 @@
 #include "search/factors.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -13,7 +14,7 @@
 #include "search/text.h"
 
 static const char format_name[] = "longrope-factors";
-enum { FORMAT_VERSION = 1 };
+enum { FORMAT_VERSION = 2 }; /* 1, without bases, is read too */
 
 /* ---- reading JSON ---- */
 
@@ -44,25 +45,58 @@ static bool read_word(const json_t *object, const char *key, char *out, size_t s
     return true;
 }
 
-static bool read_factors(const json_t *object, struct factor_entry *out) {
-    const json_t *factors = json_object_get(object, "factors");
-    size_t count = json_array_size(factors); /* 0 for what is not an array */
-    if (count < 1 || count > ROPE_MAX_PAIRS) return false;
-    out->pairs = (int64_t)count;
-    for (size_t i = 0; i < count; i++) {
+/* An array of out[count] factors where count is not 0, or else of 1 to ROPE_MAX_PAIRS, which says how many. */
+static bool read_factors(const json_t *factors, int64_t *count, double *out) {
+    size_t size = json_array_size(factors); /* 0 for what is not an array */
+    if (size < 1 || size > ROPE_MAX_PAIRS || (*count && size != (size_t)*count)) return false;
+    *count = (int64_t)size;
+    for (size_t i = 0; i < size; i++) {
         const json_t *factor = json_array_get(factors, i);
         if (!json_is_number(factor)) return false;
-        out->factors[i] = json_number_value(factor);
-        if (!(out->factors[i] > 0.0) || !isfinite(out->factors[i])) return false;
+        out[i] = json_number_value(factor);
+        if (!(out[i] > 0.0) || !isfinite(out[i])) return false;
     }
+    return true;
+}
+
+void factor_entry_complete(struct factor_entry *entry) {
+    for (int64_t i = 0; i < entry->pairs; i++) {
+        if (entry->composed) {
+            entry->factors[i] = entry->base[i] * entry->searched[i];
+        } else {
+            entry->base[i] = 1.0;
+            entry->searched[i] = entry->factors[i];
+        }
+    }
+}
+
+/* The parts of a product, which must be that of "factors" but for what other programs round. */
+static bool read_parts(const json_t *object, struct factor_entry *out) {
+    const json_t *base = json_object_get(object, "base_factors"),
+                 *searched = json_object_get(object, "searched_factors");
+    bool none = (!base || json_is_null(base)) && (!searched || json_is_null(searched));
+    struct factor_entry product = *out;
+    product.composed = out->composed = !none;
+    if (none) {
+        factor_entry_complete(out);
+        return true;
+    }
+    if (!read_factors(base, &out->pairs, product.base)) return false;
+    if (!read_factors(searched, &out->pairs, product.searched)) return false;
+    factor_entry_complete(&product);
+    for (int64_t i = 0; i < out->pairs; i++) {
+        if (!(fabs(product.factors[i] - out->factors[i]) <= 1e-6 * out->factors[i])) return false;
+    }
+    *out = product;
     return true;
 }
 
 static int read_entry(const char *source, const char *list, size_t index, const json_t *object,
                       struct factor_entry *out, struct error *error) {
-    const char *wrong = !json_is_object(object)                                         ? "table"
-                        : !read_factors(object, out)                                    ? "factors"
-                        : !read_word(object, "name", out->name, sizeof out->name)       ? "name"
+    const char *wrong = !json_is_object(object)                                                        ? "table"
+                        : !read_factors(json_object_get(object, "factors"), &out->pairs, out->factors) ? "factors"
+                        : !read_parts(object, out)                                ? "base_factors or searched_factors"
+                        : !read_word(object, "name", out->name, sizeof out->name) ? "name"
                         : !read_word(object, "origin", out->origin, sizeof out->origin) ? "origin"
                         : !read_integer(object, "max_length", &out->max_length)         ? "max_length"
                         : !read_integer(object, "start_tokens", &out->start_tokens)     ? "start_tokens"
@@ -99,10 +133,12 @@ static int read_json_root(const char *source, const json_t *root, struct factor_
         return error_set(error, STATUS_INPUT, "%s: not a factor file: its \"format\" is not \"%s\"", source,
                          format_name);
     }
-    if (json_integer_value(json_object_get(root, "version")) != FORMAT_VERSION) {
-        return error_set(error, STATUS_INPUT,
-                         "%s: a factor file of another version than %d; use the longrope that wrote it", source,
-                         FORMAT_VERSION);
+    json_int_t version = json_integer_value(json_object_get(root, "version")); /* 0 for what is no integer */
+    if (version < 1 || version > FORMAT_VERSION) {
+        return error_set(
+            error, STATUS_INPUT,
+            "%s: a factor file of a version that is not known, 1 to %d are; use the longrope that wrote it", source,
+            FORMAT_VERSION);
     }
     if (!read_integer(root, "original_length", &out->original_length) ||
         !read_number(root, "rope_theta", 0.0, 0.0, &out->rope_theta)) {
@@ -147,6 +183,7 @@ static int read_numbers(const char *source, char *text, struct factor_file *out,
         entry->factors[entry->pairs++] = factor;
     }
     if (entry->pairs == 0) return error_set(error, STATUS_INPUT, "%s: holds no rescale factor", source);
+    factor_entry_complete(entry);
     return STATUS_OK;
 }
 
@@ -207,14 +244,44 @@ static int64_t reach_of(const struct factor_entry *entry) {
     return entry->max_length > 0 ? entry->max_length : INT64_MAX;
 }
 
-const struct factor_entry *factors_for_length(const struct factor_file *file, int64_t length) {
+const struct factor_entry *factors_for_length(const struct factor_entry *tables, size_t count, int64_t length) {
     const struct factor_entry *chosen = NULL, *longest = NULL;
-    for (size_t i = 0; i < file->count; i++) {
-        const struct factor_entry *entry = &file->tables[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct factor_entry *entry = &tables[i];
         if (reach_of(entry) >= length && (!chosen || reach_of(entry) < reach_of(chosen))) chosen = entry;
         if (!longest || reach_of(entry) > reach_of(longest)) longest = entry;
     }
     return chosen ? chosen : longest;
+}
+
+/* ---- tables of a model ---- */
+
+int factors_check(const struct factor_file *file, const char *source, const struct rope_model *model,
+                  struct error *error) {
+    for (size_t i = 0; i < file->count + file->exportable_count; i++) {
+        const struct factor_entry *entry = i < file->count ? &file->tables[i] : &file->exportable[i - file->count];
+        if (entry->pairs == model->pairs) continue;
+        return error_set(error, STATUS_INPUT,
+                         "%.200s: holds %" PRId64 " factors, but the model has %" PRId64
+                         " rotary pairs; was it made for another model?",
+                         source, entry->pairs, model->pairs);
+    }
+    if (file->rope_theta > 0.0 && file->rope_theta != model->theta) {
+        return error_set(error, STATUS_INPUT,
+                         "%.200s: was made for rope_theta %g, but the model has %g; its factors mean nothing there",
+                         source, file->rope_theta, model->theta);
+    }
+    return STATUS_OK;
+}
+
+void factor_entry_table(const struct factor_entry *entry, const struct rope_model *model, int64_t length,
+                        double attention_factor, struct rope_table *out) {
+    struct rope_model plain = rope_model_plain(model->pairs, model->theta);
+    rope_base(out, model->type == ROPE_TYPE_LONGROPE ? &plain : model, length);
+    if (entry->composed) rope_compose(out, entry->base);
+    memcpy(out->factors, entry->searched, sizeof out->factors);
+    out->start_tokens = entry->start_tokens;
+    out->attention_factor = entry->attention_factor > 0.0 ? entry->attention_factor : attention_factor;
 }
 
 /* ---- writing ---- */
@@ -228,11 +295,15 @@ static json_t *appended(json_t *array, json_t *item) {
 
 /* NULL for what JSON has no word for, NaN and text that is not UTF-8. */
 static json_t *entry_json(const struct factor_entry *entry) {
-    return json_pack("{s:s, s:I, s:f, s:o, s:I, s:f, s:o, s:s}", "name", entry->name, "max_length",
-                     (json_int_t)entry->max_length, "scale", entry->scale, "factors",
-                     json_number_array(entry->factors, entry->pairs), "start_tokens", (json_int_t)entry->start_tokens,
-                     "attention_factor", entry->attention_factor, "perplexity", json_number_or_null(entry->perplexity),
-                     "origin", entry->origin);
+    json_t *object = json_pack("{s:s, s:I, s:f, s:o, s:I, s:f, s:o, s:s}", "name", entry->name, "max_length",
+                               (json_int_t)entry->max_length, "scale", entry->scale, "factors",
+                               json_number_array(entry->factors, entry->pairs), "start_tokens",
+                               (json_int_t)entry->start_tokens, "attention_factor", entry->attention_factor,
+                               "perplexity", json_number_or_null(entry->perplexity), "origin", entry->origin);
+    if (!object || !entry->composed) return object;
+    json_object_set_new(object, "base_factors", json_number_array(entry->base, entry->pairs));
+    json_object_set_new(object, "searched_factors", json_number_array(entry->searched, entry->pairs));
+    return object;
 }
 
 static json_t *entries_json(const struct factor_entry *entries, size_t count) {

@@ -2,18 +2,26 @@
  *
  * This program's own form is JSON:
  *
- *     {"format": "longrope-factors", "version": 1, "original_length": 256, "rope_theta": 10000.0,
+ *     {"format": "longrope-factors", "version": 2, "original_length": 256, "rope_theta": 10000.0,
  *      "tables": [{"name", "max_length", "scale", "factors", "start_tokens", "attention_factor",
- *                  "perplexity", "origin"}, ...],
+ *                  "perplexity", "origin", "base_factors", "searched_factors"}, ...],
  *      "exportable_tables": [...]}
  *
  * "tables" holds each stage's best, in ascending max_length, and "exportable_tables" the best of
- * those without start tokens, for engines that know none. Plain text, a file or inline, is numbers
- * parted by commas, blanks or newlines, one a rotary pair.
+ * those without start tokens, for engines that know none. "base_factors" and "searched_factors" are there
+ * where a table was searched on top of another: "factors" is their product. Version 1 has neither.
+ *
+ * Besides it reads the other forms that `longrope export` writes: plain text, a file or inline, which is
+ * numbers parted by commas, blanks or newlines, one a rotary pair; a config.json (or the folder it lies in)
+ * and a GGUF, whose longrope scaling is a table for lengths up to the original window and one for all beyond.
+ *
+ * A table is the whole of what LongRoPE does to a model, so it takes the place of a longrope scaling that the
+ * model's config.json holds, and multiplies a scaling of any other type (llama3, yarn, ...).
  */
 #ifndef LONGROPE_SEARCH_FACTORS_H
 #define LONGROPE_SEARCH_FACTORS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,13 +31,16 @@
 struct factor_entry {
     char name[128];
     int64_t max_length; /* tokens that it was found for; 0 where the file does not say */
-    double scale;       /* 0 where the file does not say */
+    double scale;       /* max_length / original_length; 0 where the file does not say */
     int64_t pairs;
-    double factors[ROPE_MAX_PAIRS];
-    int64_t start_tokens;
-    double attention_factor; /* 0 where the file does not say */
+    double factors[ROPE_MAX_PAIRS]; /* lambda: base times searched */
+    bool composed;                  /* it was searched on top of a base */
+    double base[ROPE_MAX_PAIRS];    /* what the model was fine-tuned with; 1 where not composed */
+    double searched[ROPE_MAX_PAIRS];
+    int64_t start_tokens;    /* n_hat: positions below it are rescaled by `base` alone */
+    double attention_factor; /* the whole of it; 0 where the file does not say */
     double perplexity;       /* NaN where the file does not say */
-    char origin[32];
+    char origin[128];
 };
 
 struct factor_file {
@@ -41,14 +52,26 @@ struct factor_file {
     struct factor_entry *exportable; /* [exportable_count] */
 };
 
+/* Sets factors[pairs] from base and searched, or, where not composed, base and searched from factors. */
+void factor_entry_complete(struct factor_entry *entry);
+
 /* `source` is a path, or the numbers themselves: "1.0,1.2,...". STATUS_INPUT for what is neither.
  * The caller frees with factors_free(). */
 int factors_read(const char *source, struct factor_file *out, struct error *error);
 void factors_free(struct factor_file *file); /* a zeroed struct is allowed */
 
-/* The table for inputs of `length` tokens: of those that reach as far, the one with the smallest
- * max_length, one without a max_length last; the longest where none does. */
-const struct factor_entry *factors_for_length(const struct factor_file *file, int64_t length);
+/* Of `count` tables the one for inputs of `length` tokens: of those that reach as far, the one with the smallest
+ * max_length, one without a max_length last; the longest where none does. NULL where there are none. */
+const struct factor_entry *factors_for_length(const struct factor_entry *tables, size_t count, int64_t length);
+
+/* STATUS_INPUT, naming `source`, where a table has not the model's pairs, or the file was made for another theta. */
+int factors_check(const struct factor_file *file, const char *source, const struct rope_model *model,
+                  struct error *error);
+
+/* The table that `entry`, of the model's pairs, stands for with inputs of `length` tokens. `attention_factor` holds
+ * where the entry does not say. */
+void factor_entry_table(const struct factor_entry *entry, const struct rope_model *model, int64_t length,
+                        double attention_factor, struct rope_table *out);
 
 /* Writes aside and renames, so that `path` is either as it was or complete. */
 int factors_write(const char *path, const struct factor_file *file, struct error *error);

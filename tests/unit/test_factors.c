@@ -23,6 +23,17 @@ static struct factor_entry make_entry(const char *name, int64_t max_length, int6
     snprintf(entry.name, sizeof entry.name, "%s", name);
     for (int64_t i = 0; i < pairs; i++) entry.factors[i] = nextafter(1.0 + (double)i / 7.0, 0.0);
     if (pairs > 4) entry.factors[1] = 1e-300, entry.factors[2] = 5e-324, entry.factors[3] = 1.7976931348623157e308;
+    factor_entry_complete(&entry);
+    return entry;
+}
+
+/* One that was searched on top of another. */
+static struct factor_entry make_composed(const char *name, int64_t max_length, int64_t pairs) {
+    struct factor_entry entry = make_entry(name, max_length, pairs);
+    entry.composed = true;
+    for (int64_t i = 0; i < pairs; i++)
+        entry.base[i] = 1.0 + (double)i / 3.0, entry.searched[i] = 1.0 + (double)i / 100.0;
+    factor_entry_complete(&entry);
     return entry;
 }
 
@@ -35,6 +46,9 @@ static void assert_same_entry(const struct factor_entry *a, const struct factor_
     assert_int_equal(a->start_tokens, b->start_tokens);
     assert_int_equal(a->pairs, b->pairs);
     assert_memory_equal(a->factors, b->factors, (size_t)a->pairs * sizeof *a->factors);
+    assert_int_equal(a->composed, b->composed);
+    assert_memory_equal(a->base, b->base, (size_t)a->pairs * sizeof *a->base);
+    assert_memory_equal(a->searched, b->searched, (size_t)a->pairs * sizeof *a->searched);
     assert_true(same_bits(a->scale, b->scale));
     assert_true(same_bits(a->attention_factor, b->attention_factor));
     assert_true(same_bits(a->perplexity, b->perplexity));
@@ -113,8 +127,8 @@ static void written_files_read_back(void **state) {
     struct scratch scratch = scratch_make();
     char *path = scratch_path(&scratch, "factors.json");
     struct factor_entry tables[3] = {make_entry("short", 256, 32), make_entry("Länge \"8k\"\\\n", 8192, 32),
-                                     make_entry("", 2097152, ROPE_MAX_PAIRS)};
-    struct factor_entry exportable[2] = {make_entry("short", 256, 1), make_entry("long", INT64_MAX, 32)};
+                                     make_composed("", 2097152, ROPE_MAX_PAIRS)};
+    struct factor_entry exportable[2] = {make_entry("short", 256, 1), make_composed("long", INT64_MAX, 32)};
     tables[1].perplexity = NAN;
     tables[1].scale = tables[1].attention_factor = 0.0;
     exportable[0].start_tokens = 0;
@@ -320,6 +334,7 @@ static void sources_that_are_no_files(void **state) {
 /* JSON ---------------------------------------------------------------------------------------- */
 
 #define HEAD "{\"format\": \"longrope-factors\", \"version\": 1, "
+#define LONG_TEXT "0123456789012345678901234567890123456789012345678901234567890123" /* 64 letters */
 #define WITH(members) HEAD "\"tables\": [{\"factors\": [1, 2]}, {" members "}]}"
 
 /* All but the factors may be missing or null; what is unknown is passed over. */
@@ -362,7 +377,7 @@ static void json_of_another_kind(void **state) {
     assert_text_refused("{}", "format");
     assert_text_refused("{\"format\": \"gguf\", \"version\": 1, \"tables\": [{\"factors\": [1]}]}", "format");
     assert_text_refused("{\"format\": 1, \"version\": 1, \"tables\": [{\"factors\": [1]}]}", "format");
-    const char *const versions[] = {"0", "2", "-1", "1.0", "\"1\"", "null", "[1]", "99999999999"};
+    const char *const versions[] = {"0", "3", "-1", "1.0", "\"1\"", "null", "[1]", "99999999999"};
     for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
         char text[256];
         snprintf(text, sizeof text,
@@ -416,7 +431,7 @@ static void json_of_wrong_types(void **state) {
         {WITH("\"factors\": [1, 0.0]"), "'factors'|tables[1]"},
         {WITH("\"factors\": [-1e-9, 1]"), "'factors'|tables[1]"},
         {WITH("\"factors\": [1], \"name\": 5"), "'name'|tables[1]"},
-        {WITH("\"factors\": [1], \"origin\": \"01234567890123456789012345678901\""), "'origin'|tables[1]"},
+        {WITH("\"factors\": [1], \"origin\": \"" LONG_TEXT LONG_TEXT "\""), "'origin'|tables[1]"},
         {WITH("\"factors\": [1], \"max_length\": -1"), "'max_length'|tables[1]"},
         {WITH("\"factors\": [1], \"max_length\": 512.0"), "'max_length'|tables[1]"},
         {WITH("\"factors\": [1], \"start_tokens\": -4"), "'start_tokens'|tables[1]"},
@@ -428,6 +443,25 @@ static void json_of_wrong_types(void **state) {
         {WITH("\"factors\": [1], \"perplexity\": \"low\""), "'perplexity'|tables[1]"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) assert_text_refused(cases[i][0], cases[i][1]);
+}
+
+/* Both parts or neither, of the table's size, and their product what the table says. */
+static void json_of_products(void **state) {
+    (void)state;
+    assert_text_numbers(HEAD "\"tables\": [{\"factors\": [1, 1.25, 6.4], \"base_factors\": [1, 1, 3.2], "
+                             "\"searched_factors\": [1, 1.25, 2]}]}",
+                        three, 3);
+    static const char *const wrong[] = {"\"base_factors\": [1, 1]",
+                                        "\"searched_factors\": [1, 2]",
+                                        "\"base_factors\": [1, 1], \"searched_factors\": [1, 2, 3]",
+                                        "\"base_factors\": [1, 1], \"searched_factors\": [1, 2.01]",
+                                        "\"base_factors\": [1, 0], \"searched_factors\": [1, 2]",
+                                        "\"base_factors\": [1, 1], \"searched_factors\": \"1,2\""};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char text[512];
+        snprintf(text, sizeof text, HEAD "\"tables\": [{\"factors\": [1, 2], %s}]}", wrong[i]);
+        assert_text_refused(text, "searched_factors|tables[0]");
+    }
 }
 
 static void json_with_too_many_factors(void **state) {
@@ -447,9 +481,8 @@ static void json_with_too_many_factors(void **state) {
 
 static int64_t chosen(const int64_t *max_lengths, size_t count, int64_t length) {
     struct factor_entry tables[4] = {{.max_length = 0}};
-    struct factor_file file = {.count = count, .tables = tables};
     for (size_t i = 0; i < count; i++) tables[i].max_length = max_lengths[i];
-    return factors_for_length(&file, length) - tables;
+    return factors_for_length(tables, count, length) - tables;
 }
 
 static void tables_are_chosen_by_length(void **state) {
@@ -467,7 +500,7 @@ static void tables_are_chosen_by_length(void **state) {
     assert_int_equal(chosen(rising, 1, 1000000), 0);
     assert_int_equal(chosen(open, 1, 1000000), 0);
     assert_int_equal(chosen(open, 2, 5000), 0); /* one of no stated length reaches anywhere */
-    assert_null(factors_for_length(&(struct factor_file){0}, 10));
+    assert_null(factors_for_length(NULL, 0, 10));
 }
 
 int main(void) {
@@ -488,6 +521,7 @@ int main(void) {
         cmocka_unit_test(json_of_another_kind),
         cmocka_unit_test(json_that_is_none),
         cmocka_unit_test(json_of_wrong_types),
+        cmocka_unit_test(json_of_products),
         cmocka_unit_test(json_with_too_many_factors),
         cmocka_unit_test(tables_are_chosen_by_length),
     };
