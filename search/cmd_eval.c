@@ -115,12 +115,10 @@ static int evaluation_open(struct evaluation *e, struct error *error) {
 
 /* ---- tables ---- */
 
-/* L0: that of the factor file, or what the model's own longrope scaling, which a file's table replaces, began with. */
+/* L0: that of the factor file where it says, else the model's window. */
 static int64_t original_length_of(const struct evaluation *e) {
-    const struct rope_model *rope = &e->config.rope;
     if (e->options->original_length != EVAL_UNSET) return e->options->original_length;
-    if (e->factors.original_length > 0) return e->factors.original_length;
-    return e->factors.count && rope->type == ROPE_TYPE_LONGROPE ? rope->original_length : e->config.window;
+    return e->factors.original_length > 0 ? e->factors.original_length : e->config.window;
 }
 
 static struct rope_setting setting_of(const struct evaluation *e, int64_t length) {

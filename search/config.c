@@ -19,13 +19,20 @@ enum {
 /* ---- what may stand where ---- */
 
 /* Places that keys stand in, as bits: some stand in two. */
-enum place { IN_TOP = 1, IN_STAGE = 2, IN_DATA = 4, IN_SEARCH = 8 };
+enum place { IN_TOP = 1, IN_STAGE = 2, IN_DATA = 4, IN_SEARCH = 8, IN_FINETUNE = 16 };
 
 enum key_id {
     KEY_NAME,
     KEY_CACHE,
     KEY_STAGES,
+    KEY_KIND, /* before target_length, for whose sake they are, the keys that defaults depend on */
     KEY_TARGET_LENGTH,
+    KEY_BASE,
+    KEY_FINETUNE,
+    KEY_FINETUNE_MODEL,
+    KEY_FINETUNE_BASE,
+    KEY_OUTPUT,
+    KEY_COMMAND,
     KEY_MODEL,
     KEY_TYPE,
     KEY_ATTENTION_FACTOR,
@@ -71,12 +78,14 @@ struct key {
 };
 
 static int read_name(const struct value *value, void *target, struct error *error);
+static int read_kind(const struct value *value, void *target, struct error *error);
+static int read_target_length(const struct value *value, void *target, struct error *error);
+static int read_command(const struct value *value, void *target, struct error *error);
 static int read_path(const struct value *value, void *target, struct error *error);
 static int read_files(const struct value *value, void *target, struct error *error);
 static int read_tokenizer(const struct value *value, void *target, struct error *error);
 static int read_type(const struct value *value, void *target, struct error *error);
 static int read_attention(const struct value *value, void *target, struct error *error);
-static int read_length(const struct value *value, void *target, struct error *error);
 static int read_size(const struct value *value, void *target, struct error *error);
 static int read_seed(const struct value *value, void *target, struct error *error);
 static int read_probability(const struct value *value, void *target, struct error *error);
@@ -95,7 +104,15 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_NAME] = {"name", IN_TOP | IN_STAGE, 0, read_name, AT(name), 0, 0},
     [KEY_CACHE] = {"cache", IN_TOP, 0, NULL, 0, 0, 0},
     [KEY_STAGES] = {"stages", IN_TOP, 0, NULL, 0, 0, 0},
-    [KEY_TARGET_LENGTH] = {"target_length", IN_STAGE, 0, read_length, AT(target_length), 2, CONFIG_LONG},
+    [KEY_KIND] = {"kind", IN_STAGE, 0, read_kind, 0, 0, 0},
+    [KEY_TARGET_LENGTH] = {"target_length", IN_STAGE, 0, read_target_length, 0, 2, CONFIG_LONG},
+    /* names of stages, which are looked up when all that comes before is read */
+    [KEY_BASE] = {"base", IN_STAGE, 0, NULL, 0, 0, 0},
+    [KEY_FINETUNE] = {"finetune", IN_STAGE, IN_FINETUNE, NULL, 0, 0, 0},
+    [KEY_FINETUNE_MODEL] = {"model", IN_FINETUNE, 0, read_path, AT(finetune.model), 0, 0},
+    [KEY_FINETUNE_BASE] = {"base", IN_FINETUNE, 0, NULL, 0, 0, 0},
+    [KEY_OUTPUT] = {"output", IN_FINETUNE, 0, read_path, AT(finetune.output), 0, 0},
+    [KEY_COMMAND] = {"command", IN_FINETUNE, 0, read_command, AT(finetune.command), 0, 0},
     [KEY_MODEL] = {"model", IN_TOP | IN_STAGE, 0, read_path, AT(model), 0, 0},
     [KEY_TYPE] = {"dtype", IN_TOP | IN_STAGE, 0, read_type, AT(type), 0, 0},
     [KEY_ATTENTION_FACTOR] = {"attention_factor", IN_TOP | IN_STAGE, 0, read_attention, 0, 0, 0},
@@ -105,7 +122,7 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_TOKENS] = {"tokens", IN_DATA, 0, read_files, AT(tokens), 0, 0},
     [KEY_TOKENIZER] = {"tokenizer", IN_DATA, 0, read_tokenizer, AT(tokenizer), 0, 0},
     [KEY_SAMPLES] = {"samples", IN_DATA, 0, read_size, AT(samples), 0, CONFIG_MANY},
-    [KEY_ALGORITHM] = {"algorithm", IN_SEARCH, 0, read_algorithm, AT(search), 0, 0},
+    [KEY_ALGORITHM] = {"algorithm", IN_SEARCH, 0, read_algorithm, 0, 0, 0},
     [KEY_POPULATION] = {"population", IN_SEARCH, 0, read_size, AT(search.population), 1, CONFIG_MANY},
     [KEY_PARENTS] = {"parents", IN_SEARCH, 0, read_size, AT(search.parents), 1, CONFIG_MANY},
     [KEY_MUTATIONS] = {"mutations", IN_SEARCH, 0, read_size, AT(search.mutations), 0, CONFIG_MANY},
@@ -126,6 +143,9 @@ static const struct key keys[KEY_COUNT] = {
 
 /* What holds where nothing is said: the published settings (arXiv 2402.13753, appendix A). */
 static const struct stage_config published = {
+    .kind = STAGE_EXTEND,
+    .base = CONFIG_NO_STAGE,
+    .finetune = {.base = CONFIG_NO_STAGE},
     .type = MODEL_AUTO,
     .samples = 5,
     .search = {.population = 64,
@@ -152,6 +172,14 @@ static const struct stage_config published = {
 static const struct evolve_settings cma_es = {
     .algorithm = ALGORITHM_CMA_ES, .population = 12, .parents = 6, .iterations = 50, .seed = 1};
 
+/* The published budget beyond CONFIG_HALVED_BEYOND tokens. Parents stay as many: all of the first population. */
+static struct evolve_settings halved(struct evolve_settings search) {
+    search.population /= 2;
+    search.mutations /= 2;
+    search.crossovers /= 2;
+    return search;
+}
+
 /* ---- unknown keys ---- */
 
 /* The key of a place that is spelled most like `name`; NULL where none is close. */
@@ -172,10 +200,11 @@ static const struct key *find_key(const char *name, unsigned place) {
 }
 
 static int unknown_key(const struct yaml_entry *entry, unsigned place, struct error *error) {
-    const struct key *elsewhere = find_key(entry->key, ~place & (IN_DATA | IN_SEARCH));
+    const struct key *elsewhere = find_key(entry->key, ~place & (IN_DATA | IN_SEARCH | IN_FINETUNE));
     if (elsewhere) {
-        return yaml_tree_error(&entry->where, error, "unknown key '%s' here (did you mean '%s.%s'?)", entry->key,
-                               elsewhere->in & IN_DATA ? "data" : "search", entry->key);
+        const char *block = elsewhere->in & IN_DATA ? "data" : elsewhere->in & IN_SEARCH ? "search" : "finetune";
+        return yaml_tree_error(&entry->where, error, "unknown key '%s' here (did you mean '%s.%s'?)", entry->key, block,
+                               entry->key);
     }
     const char *closest = closest_key(entry->key, place);
     if (!closest) return yaml_tree_error(&entry->where, error, "unknown key '%.80s'", entry->key);
@@ -209,8 +238,14 @@ static int read_integer(const struct value *value, int64_t *out, struct error *e
     return wrong(value, must, error);
 }
 
-static int read_length(const struct value *value, void *target, struct error *error) {
-    return read_integer(value, target, error);
+/* The settings that the stage begins with where its target is this far; keys that are read later change them. */
+static int read_target_length(const struct value *value, void *target, struct error *error) {
+    struct stage_config *stage = target;
+    int status = read_integer(value, &stage->target_length, error);
+    if (status != STATUS_OK || stage->target_length <= CONFIG_HALVED_BEYOND) return status;
+    stage->search = halved(published.search);
+    stage->samples = 3;
+    return STATUS_OK;
 }
 
 static int read_size(const struct value *value, void *target, struct error *error) {
@@ -290,13 +325,13 @@ static int read_attention(const struct value *value, void *target, struct error 
 
 /* The settings that the algorithm begins with; keys that are read later change them. */
 static int read_algorithm(const struct value *value, void *target, struct error *error) {
-    struct evolve_settings *search = target;
+    struct stage_config *stage = target;
     enum algorithm algorithm;
     if (!value->node->scalar || !algorithm_parse(value->node->scalar, &algorithm)) {
         return wrong(value, "paper, microsoft or cma-es", error);
     }
-    *search = algorithm == ALGORITHM_CMA_ES ? cma_es : published.search;
-    search->algorithm = algorithm;
+    if (algorithm == ALGORITHM_CMA_ES) stage->search = cma_es;
+    stage->search.algorithm = algorithm;
     return STATUS_OK;
 }
 
@@ -354,7 +389,7 @@ static bool is_initial(const struct stage_config *stage, enum origin origin) {
 }
 
 static int read_initial(const struct value *value, void *target, struct error *error) {
-    static const char must[] = "a list of pi, ntk, yarn and yarn-lambda, each at most once";
+    static const char must[] = "a list of pi, ntk, yarn, yarn-lambda, none and own, each at most once";
     struct stage_config *stage = target;
     size_t count = list_count(value->node);
     if (value->node->kind == YAML_TREE_MAP || count == 0) return wrong(value, must, error);
@@ -363,11 +398,25 @@ static int read_initial(const struct value *value, void *target, struct error *e
         struct value item = *value;
         item.node = list_item(value->node, i);
         enum origin origin;
-        bool known = item.node->scalar && origin_parse(item.node->scalar, &origin) && origin <= ORIGIN_YARN_LAMBDA;
+        bool known = item.node->scalar && origin_parse(item.node->scalar, &origin) && origin <= ORIGIN_OWN;
         /* so there are never more than CONFIG_MAX_INITIAL */
         if (!known || is_initial(stage, origin)) return wrong(&item, must, error);
         stage->initial[stage->initial_count++] = origin;
     }
+    return STATUS_OK;
+}
+
+/* A short window's search begins with what is known to be good there: the model untouched, and the table that it
+ * was fine-tuned with, between which the paper's own short tables lie; keys that are read later change that. */
+static int read_kind(const struct value *value, void *target, struct error *error) {
+    static const enum origin recover[] = {ORIGIN_NONE, ORIGIN_OWN, ORIGIN_NTK, ORIGIN_YARN};
+    struct stage_config *stage = target;
+    if (!value->node->scalar || !stage_kind_parse(value->node->scalar, &stage->kind)) {
+        return wrong(value, "extend or recover", error);
+    }
+    if (stage->kind == STAGE_EXTEND) return STATUS_OK;
+    stage->initial_count = sizeof recover / sizeof *recover;
+    memcpy(stage->initial, recover, sizeof recover);
     return STATUS_OK;
 }
 
@@ -386,6 +435,12 @@ static int read_name(const struct value *value, void *target, struct error *erro
     if (!good || strcmp(text, ".") == 0 || strcmp(text, "..") == 0) {
         return wrong(value, "a name of at most 127 letters, digits, '.', '_' and '-'", error);
     }
+    return set_string(target, strdup(text), error);
+}
+
+static int read_command(const struct value *value, void *target, struct error *error) {
+    const char *text = value->node->scalar;
+    if (!text || !text[strspn(text, " \t\n")]) return wrong(value, "a command for the shell", error);
     return set_string(target, strdup(text), error);
 }
 
@@ -535,12 +590,17 @@ static int check_data(const struct draft *draft, struct error *error) {
     return yaml_tree_error(&tokenizer->where, error, "'tokenizer' has no use beside 'tokens'; leave it out");
 }
 
+/* Stands only in stages, or in blocks that do. */
+static bool only_in_stages(const struct key *key) { return key->in & (IN_STAGE | IN_FINETUNE) && !(key->in & IN_TOP); }
+
 /* Fills what a stage leaves open from the top of the file. */
 static void inherit(struct draft *stage, const struct draft *top) {
     bool text = stage->node[KEY_TEXT] != NULL, tokens = stage->node[KEY_TOKENS] != NULL;
+    bool based = stage->node[KEY_BASE] != NULL; /* its model is the one that was fine-tuned */
     for (int id = 0; id < KEY_COUNT; id++) {
-        bool own = id == KEY_NAME || id == KEY_STAGES;
-        bool replaced = (text && id == KEY_TOKENS) || (tokens && (id == KEY_TEXT || id == KEY_TOKENIZER));
+        bool own = only_in_stages(&keys[id]) || id == KEY_NAME || id == KEY_STAGES;
+        bool replaced = (text && id == KEY_TOKENS) || (tokens && (id == KEY_TEXT || id == KEY_TOKENIZER)) ||
+                        (based && id == KEY_MODEL);
         if (!stage->node[id] && !own && !replaced) stage->node[id] = top->node[id];
     }
 }
@@ -561,6 +621,9 @@ static int read_values(const struct draft *draft, const char *folder, struct sta
 
 static void free_stage(struct stage_config *stage) {
     free(stage->name);
+    free(stage->finetune.model);
+    free(stage->finetune.output);
+    free(stage->finetune.command);
     free(stage->model);
     free(stage->tokenizer);
     free_list(&stage->text);
@@ -570,7 +633,7 @@ static void free_stage(struct stage_config *stage) {
 static int check_complete(const struct draft *draft, const struct yaml_tree *node, size_t number, struct error *error) {
     static const int needed[] = {KEY_NAME, KEY_TARGET_LENGTH, KEY_MODEL};
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
-        if (draft->node[needed[i]]) continue;
+        if (draft->node[needed[i]] || (needed[i] == KEY_MODEL && draft->node[KEY_BASE])) continue;
         return yaml_tree_error(&node->where, error, "stage %zu has no '%s'%s", number, keys[needed[i]].name,
                                needed[i] == KEY_MODEL ? "; give it here or at the top of the file" : "");
     }
@@ -641,6 +704,61 @@ static int check_unique(const struct config *config, const struct stage_config *
     return STATUS_OK;
 }
 
+/* The earlier stage that `node` names, which is one that a model is fine-tuned for. */
+static int find_base(const struct config *config, const struct stage_config *stage, const struct yaml_tree *node,
+                     int *out, struct error *error) {
+    size_t earlier = (size_t)(stage - config->stages);
+    const char *wanted = node->scalar ? node->scalar : "";
+    const char **names = calloc(earlier + 1, sizeof *names);
+    if (!names) return error_memory(error, (double)(earlier * sizeof *names), "the stages' names");
+    for (size_t i = 0; i < earlier; i++) names[i] = config->stages[i].name;
+    const char *nearest = nearest_name(wanted, names, earlier);
+    free(names);
+    for (size_t i = 0; i < earlier; i++) {
+        if (strcmp(config->stages[i].name, wanted) != 0) continue;
+        *out = (int)i;
+        if (config->stages[i].finetune.wanted) return STATUS_OK;
+        return yaml_tree_error(&node->where, error, "stage '%s': its base '%s' has no 'finetune'; give it one",
+                               stage->name, wanted);
+    }
+    return yaml_tree_error(&node->where, error, "stage '%s': 'base' must name an earlier stage, not '%.80s'%s%s%s",
+                           stage->name, wanted, nearest ? " (did you mean '" : "", nearest ? nearest : "",
+                           nearest ? "'?)" : "");
+}
+
+static int check_finetune(const struct config *config, const struct draft *draft, struct stage_config *stage,
+                          struct error *error) {
+    const struct yaml_tree *block = draft->node[KEY_FINETUNE], *base = draft->node[KEY_FINETUNE_BASE];
+    stage->finetune.wanted = block != NULL;
+    if (!block) return STATUS_OK;
+    if (stage->kind == STAGE_RECOVER) {
+        return yaml_tree_error(&block->where, error,
+                               "stage '%s': models are fine-tuned with the tables of longer windows; leave 'finetune' "
+                               "out of a stage of 'kind: recover'",
+                               stage->name);
+    }
+    if (base && draft->node[KEY_FINETUNE_MODEL]) {
+        return yaml_tree_error(&base->where, error,
+                               "stage '%s': 'finetune' has both 'base' and 'model'; give the one that it begins from",
+                               stage->name);
+    }
+    return base ? find_base(config, stage, base, &stage->finetune.base, error) : STATUS_OK;
+}
+
+/* What the progressive recipe asks of a stage. */
+static int check_recipe(const struct config *config, const struct draft *draft, const struct yaml_tree *node,
+                        struct stage_config *stage, struct error *error) {
+    const struct yaml_tree *base = draft->node[KEY_BASE], *kind = draft->node[KEY_KIND];
+    if (stage->kind == STAGE_RECOVER && stage->lambda_max == 0.0) {
+        return yaml_tree_error(kind ? &kind->where : &node->where, error,
+                               "stage '%s': 'kind: recover' wants 'search.lambda_max', the largest factor of the short "
+                               "window, which the target length does not give",
+                               stage->name);
+    }
+    int status = base ? find_base(config, stage, base, &stage->base, error) : STATUS_OK;
+    return status == STATUS_OK ? check_finetune(config, draft, stage, error) : status;
+}
+
 static int read_stage(const struct yaml_tree *node, const struct draft *top, const char *folder, struct config *config,
                       struct error *error) {
     struct draft draft = {{NULL}};
@@ -657,6 +775,7 @@ static int read_stage(const struct yaml_tree *node, const struct draft *top, con
     if (status == STATUS_OK) status = check_racing(&draft, stage, error);
     if (status == STATUS_OK) status = check_search(&draft, node, stage, error);
     if (status == STATUS_OK) status = check_unique(config, stage, draft.node[KEY_NAME], error);
+    if (status == STATUS_OK) status = check_recipe(config, &draft, node, stage, error);
     return status;
 }
 
@@ -713,8 +832,9 @@ int config_read(const char *path, char *const *overrides, size_t override_count,
     if (status == STATUS_OK) {
         const char *slash = strrchr(path, '/');
         char *folder = strndup(path, slash ? (size_t)(slash - path) + 1 : 0);
-        status =
-            folder ? read_root(root, folder, out, error) : error_memory(error, (double)strlen(path), "a configuration");
+        out->folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+        status = folder && out->folder ? read_root(root, folder, out, error)
+                                       : error_memory(error, (double)strlen(path), "a configuration");
         free(folder);
     }
     yaml_tree_free(root);
@@ -726,6 +846,7 @@ void config_free(struct config *config) {
     for (size_t i = 0; i < config->stage_count; i++) free_stage(&config->stages[i]);
     free(config->stages);
     free(config->name);
+    free(config->folder);
     free(config->cache);
     *config = (struct config){0};
 }

@@ -12,13 +12,28 @@
 #include "eval/model.h"
 #include "search/evolve.h"
 #include "search/race.h"
+#include "search/stage_kind.h"
 
 enum attention_rule { ATTENTION_LONGROPE, ATTENTION_YARN, ATTENTION_NONE, ATTENTION_SEARCH, ATTENTION_NUMBER };
 
 /* "longrope", "yarn", "none", "search"; not of ATTENTION_NUMBER. */
 const char *attention_rule_name(enum attention_rule rule);
 
-enum { CONFIG_MAX_INITIAL = 4 };
+enum {
+    CONFIG_MAX_INITIAL = 6,
+    CONFIG_HALVED_BEYOND = 512 * 1024 /* tokens; published (appendix A): longer targets have half the budget */
+};
+
+enum { CONFIG_NO_STAGE = -1 };
+
+/* How a model is fine-tuned with a stage's table once the stage is done. */
+struct finetune_config {
+    bool wanted;   /* the stage has the block; the rest is unset where it has not */
+    char *model;   /* folder to begin from; NULL: base's, or else the stage's own model */
+    int base;      /* stage whose fine-tuned model it begins from; CONFIG_NO_STAGE: none */
+    char *output;  /* folder of the fine-tuned model; NULL: RUN_DIR/NAME-finetuned */
+    char *command; /* for the shell; NULL: somebody runs it by hand */
+};
 
 struct string_list {
     size_t count;
@@ -28,8 +43,11 @@ struct string_list {
 /* One stage, with everything that it does not override taken from the top of the file. */
 struct stage_config {
     char *name;
-    int64_t target_length;     /* tokens */
-    char *model;               /* folder */
+    enum stage_kind kind;
+    int64_t target_length; /* tokens */
+    int base;              /* earlier stage whose table the model was fine-tuned with; CONFIG_NO_STAGE: none */
+    char *model;           /* folder; NULL: what `base` was fine-tuned to */
+    struct finetune_config finetune;
     enum model_type type;      /* of its arithmetic */
     struct string_list text;   /* files, globs expanded and sorted; empty where tokens are given */
     char *tokenizer;           /* of text: "bytes" or a path; NULL: the model's own */
@@ -37,11 +55,11 @@ struct stage_config {
     size_t samples;            /* windows scored; 0: one a document */
     struct evolve_settings search;
     size_t initial_count;                    /* closed forms that the first population begins with */
-    enum origin initial[CONFIG_MAX_INITIAL]; /* ORIGIN_PI to ORIGIN_YARN_LAMBDA, each once */
+    enum origin initial[CONFIG_MAX_INITIAL]; /* ORIGIN_PI to ORIGIN_OWN, each once */
     enum racing racing;
     double racing_risk;   /* with RACING_STATISTICAL: of giving up, at one look, a candidate that is no worse */
     int32_t lattice_unit; /* 1 / lambda_step */
-    double lambda_max;    /* largest factor; 0: 1.25 times the stage's scale */
+    double lambda_max;    /* largest factor; 0: 1.25 times the stage's scale; never 0 of STAGE_RECOVER */
     size_t start_count;
     int64_t start_tokens[GENOME_MAX_STARTS];
     enum attention_rule attention_rule;
@@ -50,7 +68,8 @@ struct stage_config {
 
 struct config {
     char *name;
-    char *cache; /* file of the score cache; NULL: scores.db in the run's folder */
+    char *folder; /* of the file: commands run there; "." where the path has none */
+    char *cache;  /* file of the score cache; NULL: scores.db in the run's folder */
     size_t stage_count;
     struct stage_config *stages; /* [stage_count] */
 };
@@ -66,11 +85,21 @@ struct config {
  *     search: {algorithm: paper,        # paper | microsoft | cma-es
  *              population, mutations, crossovers, parents, iterations, mutation_probability,
  *              lambda_step, lambda_max, start_tokens, seed,          # all optional, published defaults
- *              initial: [pi, ntk, yarn],                             # of these and yarn-lambda, each once
+ *              initial: [pi, ntk, yarn],   # of these and yarn-lambda, none, own, each once; own is the model's
+ *                                          # own longrope table; with kind: recover [none, own, ntk, yarn]
  *              racing: bound,           # none | bound | statistical
  *              racing_risk: 0.05}       # for racing: statistical; above 0, below 0.5
  *     attention_factor: longrope        # longrope | yarn | none | search | a number
- *     stages: [{name, target_length, and any of model, dtype, data, search, attention_factor}]
+ *     stages: [{name, target_length, and any of model, dtype, data, search, attention_factor,
+ *               kind: extend,            # extend | recover, which wants search.lambda_max
+ *               base: NAME,              # an earlier stage with `finetune`; gives the model where it is not given
+ *               finetune: {model: DIR,   # all optional. Begins from this, or
+ *                          base: NAME,   # from what that earlier stage was fine-tuned to; default: the stage's model
+ *                          output: DIR,  # default: RUN_DIR/NAME-finetuned
+ *                          command: sh}}] # run in the file's folder; search/finetune.h says with what environment
+ *
+ * Defaults of population, mutations and crossovers are halved and that of samples is 3 for targets beyond
+ * CONFIG_HALVED_BEYOND tokens.
  *
  * With algorithm: cma-es, `population` and `parents` mean the samples of an iteration and those of them
  * that it learns from; their defaults are 12 and 6, that of `iterations` is 50. Mutations, crossovers and

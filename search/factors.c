@@ -70,6 +70,12 @@ void factor_entry_complete(struct factor_entry *entry) {
     }
 }
 
+static bool read_switch(const json_t *object, const char *key, bool *out) {
+    const json_t *value = json_object_get(object, key);
+    *out = json_is_true(value);
+    return !value || json_is_null(value) || json_is_boolean(value);
+}
+
 /* The parts of a product, which must be that of "factors" but for what other programs round. */
 static bool read_parts(const json_t *object, struct factor_entry *out) {
     const json_t *base = json_object_get(object, "base_factors"),
@@ -81,7 +87,7 @@ static bool read_parts(const json_t *object, struct factor_entry *out) {
         factor_entry_complete(out);
         return true;
     }
-    if (!read_factors(base, &out->pairs, product.base)) return false;
+    if (!out->whole || !read_factors(base, &out->pairs, product.base)) return false;
     if (!read_factors(searched, &out->pairs, product.searched)) return false;
     factor_entry_complete(&product);
     for (int64_t i = 0; i < out->pairs; i++) {
@@ -95,6 +101,7 @@ static int read_entry(const char *source, const char *list, size_t index, const 
                       struct factor_entry *out, struct error *error) {
     const char *wrong = !json_is_object(object)                                                        ? "table"
                         : !read_factors(json_object_get(object, "factors"), &out->pairs, out->factors) ? "factors"
+                        : !read_switch(object, "whole", &out->whole)                                   ? "whole"
                         : !read_parts(object, out)                                ? "base_factors or searched_factors"
                         : !read_word(object, "name", out->name, sizeof out->name) ? "name"
                         : !read_word(object, "origin", out->origin, sizeof out->origin) ? "origin"
@@ -277,7 +284,7 @@ int factors_check(const struct factor_file *file, const char *source, const stru
 void factor_entry_table(const struct factor_entry *entry, const struct rope_model *model, int64_t length,
                         double attention_factor, struct rope_table *out) {
     struct rope_model plain = rope_model_plain(model->pairs, model->theta);
-    rope_base(out, model->type == ROPE_TYPE_LONGROPE ? &plain : model, length);
+    rope_base(out, entry->whole ? &plain : model, length);
     if (entry->composed) rope_compose(out, entry->base);
     memcpy(out->factors, entry->searched, sizeof out->factors);
     out->start_tokens = entry->start_tokens;
@@ -295,11 +302,12 @@ static json_t *appended(json_t *array, json_t *item) {
 
 /* NULL for what JSON has no word for, NaN and text that is not UTF-8. */
 static json_t *entry_json(const struct factor_entry *entry) {
-    json_t *object = json_pack("{s:s, s:I, s:f, s:o, s:I, s:f, s:o, s:s}", "name", entry->name, "max_length",
+    json_t *object = json_pack("{s:s, s:I, s:f, s:o, s:I, s:f, s:o, s:s, s:b}", "name", entry->name, "max_length",
                                (json_int_t)entry->max_length, "scale", entry->scale, "factors",
                                json_number_array(entry->factors, entry->pairs), "start_tokens",
                                (json_int_t)entry->start_tokens, "attention_factor", entry->attention_factor,
-                               "perplexity", json_number_or_null(entry->perplexity), "origin", entry->origin);
+                               "perplexity", json_number_or_null(entry->perplexity), "origin", entry->origin,
+                               "whole", entry->whole);
     if (!object || !entry->composed) return object;
     json_object_set_new(object, "base_factors", json_number_array(entry->base, entry->pairs));
     json_object_set_new(object, "searched_factors", json_number_array(entry->searched, entry->pairs));

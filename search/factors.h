@@ -4,7 +4,7 @@
  *
  *     {"format": "longrope-factors", "version": 2, "original_length": 256, "rope_theta": 10000.0,
  *      "tables": [{"name", "max_length", "scale", "factors", "start_tokens", "attention_factor",
- *                  "perplexity", "origin", "base_factors", "searched_factors"}, ...],
+ *                  "perplexity", "origin", "whole", "base_factors", "searched_factors"}, ...],
  *      "exportable_tables": [...]}
  *
  * "tables" holds each stage's best, in ascending max_length, and "exportable_tables" the best of
@@ -15,8 +15,9 @@
  * numbers parted by commas, blanks or newlines, one a rotary pair; a config.json (or the folder it lies in)
  * and a GGUF, whose longrope scaling is a table for lengths up to the original window and one for all beyond.
  *
- * A table is the whole of what LongRoPE does to a model, so it takes the place of a longrope scaling that the
- * model's config.json holds, and multiplies a scaling of any other type (llama3, yarn, ...).
+ * A table that says "whole" holds all by which frequencies theta^(-2i/d) are divided: it takes the place of a
+ * scaling that the model's config.json has (llama3, yarn, longrope, ...). Those of runs, config.json and GGUF are
+ * such. Any other multiplies what the model does of itself.
  */
 #ifndef LONGROPE_SEARCH_FACTORS_H
 #define LONGROPE_SEARCH_FACTORS_H
@@ -34,11 +35,12 @@ struct factor_entry {
     double scale;       /* max_length / original_length; 0 where the file does not say */
     int64_t pairs;
     double factors[ROPE_MAX_PAIRS]; /* lambda: base times searched */
-    bool composed;                  /* it was searched on top of a base */
-    double base[ROPE_MAX_PAIRS];    /* what the model was fine-tuned with; 1 where not composed */
+    bool whole;                     /* in the place of the model's own scaling; false: on top of it */
+    bool composed;                  /* it was searched on top of a base; then it is whole */
+    double base[ROPE_MAX_PAIRS];    /* the scaling that the model had of itself; 1 where not composed */
     double searched[ROPE_MAX_PAIRS];
     int64_t start_tokens;    /* n_hat: positions below it are rescaled by `base` alone */
-    double attention_factor; /* the whole of it; 0 where the file does not say */
+    double attention_factor; /* a base's included; 0 where the file does not say */
     double perplexity;       /* NaN where the file does not say */
     char origin[128];
 };

@@ -160,7 +160,30 @@ static bool nats_valid(double nats) { return isfinite(nats) && nats >= 0.0; }
 
 #define STAGE_COLUMNS                                                                                                  \
     "SELECT id, name, state, target_length, original_length, scale, rope_theta, attention_factor, iterations, "        \
-    "planned, pairs, unit, largest, start_tokens, attention_unit, attention_low, attention_high FROM stages "
+    "planned, pairs, unit, largest, start_tokens, attention_unit, attention_low, attention_high, kind, model, "        \
+    "pretrained_length, base, base_factors, base_attention_factor FROM stages LEFT JOIN stage_models ON stage = id "
+
+/* What stage_models says; there is no row in runs begun before it. */
+static bool read_stage_model(sqlite3_stmt *row, struct stage_record *out) {
+    out->kind = STAGE_EXTEND;
+    out->pretrained_length = out->original_length;
+    out->base_attention_factor = 1.0;
+    for (int i = 0; i < ROPE_MAX_PAIRS; i++) out->base_factors[i] = 1.0;
+    if (sqlite3_column_type(row, 17) == SQLITE_NULL) return true;
+    if (!stage_kind_parse(database_text(row, 17), &out->kind)) return false;
+    snprintf(out->model, sizeof out->model, "%s", database_text(row, 18));
+    out->pretrained_length = sqlite3_column_int64(row, 19);
+    snprintf(out->base, sizeof out->base, "%s", database_text(row, 20));
+    out->base_attention_factor = sqlite3_column_double(row, 22);
+    if (out->pretrained_length < 1 || !positive(out->base_attention_factor)) return false;
+    out->composed = sqlite3_column_type(row, 21) != SQLITE_NULL;
+    if (!out->composed) return true;
+    if (!doubles_from_json(database_text(row, 21), out->space.pairs, out->base_factors)) return false;
+    for (int64_t i = 0; i < out->space.pairs; i++) {
+        if (!positive(out->base_factors[i])) return false;
+    }
+    return true;
+}
 
 /* From the row that a statement of STAGE_COLUMNS stands on. */
 static int read_stage(const struct store *store, sqlite3_stmt *row, struct stage_record *out, struct error *error) {
@@ -186,7 +209,7 @@ static int read_stage(const struct store *store, sqlite3_stmt *row, struct stage
     good = good && out->target_length > 0 && out->original_length > 0 && out->iterations >= 0 && out->planned >= 0;
     good = good && isfinite(out->scale) && out->scale >= 1.0 && positive(out->rope_theta);
     good = good && positive(out->attention_factor);
-    if (good && space_valid(space)) return STATUS_OK;
+    if (good && space_valid(space) && read_stage_model(row, out)) return STATUS_OK;
     char what[200];
     snprintf(what, sizeof what, "the row of stage '%s' makes no sense", out->name);
     return database_damaged(&store->database, what, error);
@@ -252,6 +275,26 @@ static int insert_stage(struct store *store, const struct stage_record *stage, s
     return status;
 }
 
+static int insert_stage_model(struct store *store, const struct stage_record *stage, struct error *error) {
+    sqlite3_stmt *s;
+    char *factors = stage->composed ? doubles_to_json(stage->base_factors, stage->space.pairs) : NULL;
+    if (stage->composed && !factors) {
+        return error_set(error, STATUS_FAILED, "stage '%s': the factors of its base are not finite", stage->name);
+    }
+    int status =
+        database_prepare(&store->database, "INSERT INTO stage_models VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", &s, error);
+    if (status == STATUS_OK) {
+        int bound = sqlite3_bind_int64(s, 1, stage->id) | database_bind_text(s, 2, stage_kind_name(stage->kind)) |
+                    database_bind_text(s, 3, stage->model) | sqlite3_bind_int64(s, 4, stage->pretrained_length) |
+                    (*stage->base ? database_bind_text(s, 5, stage->base) : sqlite3_bind_null(s, 5)) |
+                    (factors ? database_bind_text(s, 6, factors) : sqlite3_bind_null(s, 6)) |
+                    sqlite3_bind_double(s, 7, stage->base_attention_factor);
+        status = database_execute(&store->database, s, bound, error);
+    }
+    free(factors);
+    return status;
+}
+
 static int insert_settings(struct store *store, int64_t stage, const struct setting *settings, size_t count,
                            struct error *error) {
     sqlite3_stmt *s;
@@ -296,6 +339,7 @@ int store_add_stage(struct store *store, const struct stage_record *stage, const
     status = database_begin(&store->database, error);
     if (status != STATUS_OK) return status;
     status = insert_stage(store, stage, error);
+    if (status == STATUS_OK) status = insert_stage_model(store, stage, error);
     if (status == STATUS_OK) status = insert_settings(store, stage->id, settings, setting_count, error);
     if (status == STATUS_OK) status = insert_samples(store, stage->id, samples, sample_count, error);
     return database_end(&store->database, status, error);
@@ -440,6 +484,12 @@ static const char *column_that_differs(const struct stage_record *a, const struc
     if (a->scale != b->scale) return "scale";
     if (a->rope_theta != b->rope_theta) return "rope_theta";
     if (!nearly(a->attention_factor, b->attention_factor)) return "attention_factor";
+    if (a->kind != b->kind) return "kind";
+    if (a->pretrained_length != b->pretrained_length) return "pretrained_length";
+    if (a->composed != b->composed || memcmp(a->base_factors, b->base_factors, sizeof a->base_factors) != 0) {
+        return "base_factors";
+    }
+    if (!nearly(a->base_attention_factor, b->base_attention_factor)) return "base_attention_factor";
     if (s->pairs != t->pairs) return "pairs";
     if (s->unit != t->unit) return "unit";
     if (s->largest != t->largest) return "largest";

@@ -18,6 +18,7 @@
 #include "eval/error.h"
 #include "eval/rope.h"
 #include "search/evolve.h"
+#include "search/stage_kind.h"
 
 struct store;
 
@@ -51,7 +52,8 @@ const char *stage_state_name(enum stage_state state); /* "pending", "running", "
 
 enum {
     STORE_NAME_SIZE = 128,
-    STORE_DOCUMENT_SIZE = 256 /* names of files are no longer than 255 bytes */
+    STORE_DOCUMENT_SIZE = 256, /* names of files are no longer than 255 bytes */
+    STORE_PATH_SIZE = 4096
 };
 
 /* All that turns a row of `individuals` into a factor table. */
@@ -61,12 +63,20 @@ struct stage_record {
     enum stage_state state;
     int64_t target_length;
     int64_t original_length; /* the model's window */
-    double scale;
+    double scale;            /* target_length / original_length, at least 1 */
     double rope_theta;
-    double attention_factor;
+    double attention_factor; /* what searched tables multiply base_attention_factor by */
     int64_t iterations;
     int64_t planned; /* evaluations */
     struct genome_space space;
+    /* What a run begun with schema 2 does not know has the values in parentheses. */
+    enum stage_kind kind;                /* (STAGE_EXTEND) */
+    char model[STORE_PATH_SIZE];         /* folder that it was loaded from; "": not known */
+    int64_t pretrained_length;           /* the window before any extension (original_length) */
+    char base[STORE_NAME_SIZE];          /* stage whose table the model was fine-tuned with; "": none is named */
+    bool composed;                       /* searched factors multiply base_factors (false) */
+    double base_factors[ROPE_MAX_PAIRS]; /* the model's own longrope table; 1 where not composed */
+    double base_attention_factor;        /* its own; 1 where not composed */
 };
 
 struct setting {

@@ -34,6 +34,17 @@ static const char *const tables[] = {
     "  attention_high INTEGER NOT NULL\n"
     ") STRICT;",
 
+    "CREATE TABLE stage_models (\n"
+    "  -- What a stage's tables rescale. A stage begun with schema 2 has no row: it extends a model without a table.\n"
+    "  stage INTEGER PRIMARY KEY REFERENCES stages (id),\n"
+    "  kind TEXT NOT NULL CHECK (kind IN ('extend', 'recover')),\n"
+    "  model TEXT NOT NULL, -- folder that it was loaded from; may have moved since\n"
+    "  pretrained_length INTEGER NOT NULL, -- tokens: the window before any extension\n"
+    "  base TEXT, -- name of the stage whose table the model was fine-tuned with\n"
+    "  base_factors TEXT, -- JSON [pairs]: that table, which an individual's factors multiply; NULL: none\n"
+    "  base_attention_factor REAL NOT NULL -- likewise; 1: none\n"
+    ") STRICT;",
+
     "CREATE TABLE settings (\n"
     "  -- What must be the same when a stage is gone on with, in words.\n"
     "  stage INTEGER NOT NULL REFERENCES stages (id),\n"
@@ -85,7 +96,7 @@ static const char *const tables[] = {
     "  stage INTEGER NOT NULL REFERENCES stages (id),\n"
     "  id INTEGER NOT NULL, -- 0, 1, ... in the order of scoring\n"
     "  generation INTEGER NOT NULL, -- 0: the first population\n"
-    "  origin TEXT NOT NULL, -- pi, ntk, yarn, yarn-lambda, mutation, crossover, sample\n"
+    "  origin TEXT NOT NULL, -- pi, ntk, yarn, yarn-lambda, none, own, mutation, crossover, sample\n"
     "  parent_a INTEGER, -- ids; NULL: none\n"
     "  parent_b INTEGER,\n"
     "  genes TEXT NOT NULL, -- JSON [pairs]: integers, see stages.unit\n"
@@ -180,6 +191,33 @@ static int from_1(struct database *database, struct error *error) {
     return status;
 }
 
+/* Schema 2 had no stage_models, and all else as it is. */
+static const char *const tables_2[] = {"run",       "stages",        "settings",    "samples",
+                                       "baselines", "baseline_nats", "individuals", "sample_nats"};
+enum { TABLES_2 = sizeof tables_2 / sizeof *tables_2 };
+
+/* Runs `format`, in which each %1$s stands for a table's name. */
+static int with_table(struct database *database, const char *format, const char *table, struct error *error) {
+    char text[200];
+    snprintf(text, sizeof text, format, table);
+    return database_run(database, text, error);
+}
+
+static int from_2(struct database *database, struct error *error) {
+    int status = STATUS_OK;
+    for (int i = 0; i < TABLES_2 && status == STATUS_OK; i++) {
+        status = with_table(database, "ALTER TABLE %1$s RENAME TO %1$s_2", tables_2[i], error);
+    }
+    if (status == STATUS_OK) status = make_tables(database, error);
+    for (int i = 0; i < TABLES_2 && status == STATUS_OK; i++) {
+        status = with_table(database, "INSERT INTO %1$s SELECT * FROM %1$s_2", tables_2[i], error);
+    }
+    for (int i = TABLES_2 - 1; i >= 0 && status == STATUS_OK; i--) { /* children first */
+        status = with_table(database, "DROP TABLE %1$s_2", tables_2[i], error);
+    }
+    return status;
+}
+
 /* Foreign keys are not enforced while rows are copied. */
 static int check_references(struct database *database, struct error *error) {
     sqlite3_stmt *statement;
@@ -202,7 +240,7 @@ int store_schema_migrate(struct database *database, int64_t version, struct erro
     int status = database_run(database, "PRAGMA foreign_keys = OFF; PRAGMA synchronous = FULL", error);
     if (status == STATUS_OK) status = database_begin(database, error);
     if (status != STATUS_OK) return status;
-    status = from_1(database, error);
+    status = version == 1 ? from_1(database, error) : from_2(database, error);
     if (status == STATUS_OK) status = check_references(database, error);
     if (status == STATUS_OK) status = database_stamp(database, error);
     return database_end(database, status, error);

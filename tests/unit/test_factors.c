@@ -30,7 +30,7 @@ static struct factor_entry make_entry(const char *name, int64_t max_length, int6
 /* One that was searched on top of another. */
 static struct factor_entry make_composed(const char *name, int64_t max_length, int64_t pairs) {
     struct factor_entry entry = make_entry(name, max_length, pairs);
-    entry.composed = true;
+    entry.whole = entry.composed = true;
     for (int64_t i = 0; i < pairs; i++)
         entry.base[i] = 1.0 + (double)i / 3.0, entry.searched[i] = 1.0 + (double)i / 100.0;
     factor_entry_complete(&entry);
@@ -46,6 +46,7 @@ static void assert_same_entry(const struct factor_entry *a, const struct factor_
     assert_int_equal(a->start_tokens, b->start_tokens);
     assert_int_equal(a->pairs, b->pairs);
     assert_memory_equal(a->factors, b->factors, (size_t)a->pairs * sizeof *a->factors);
+    assert_int_equal(a->whole, b->whole);
     assert_int_equal(a->composed, b->composed);
     assert_memory_equal(a->base, b->base, (size_t)a->pairs * sizeof *a->base);
     assert_memory_equal(a->searched, b->searched, (size_t)a->pairs * sizeof *a->searched);
@@ -431,6 +432,7 @@ static void json_of_wrong_types(void **state) {
         {WITH("\"factors\": [1, 0.0]"), "'factors'|tables[1]"},
         {WITH("\"factors\": [-1e-9, 1]"), "'factors'|tables[1]"},
         {WITH("\"factors\": [1], \"name\": 5"), "'name'|tables[1]"},
+        {WITH("\"factors\": [1], \"whole\": 1"), "'whole'|tables[1]"},
         {WITH("\"factors\": [1], \"origin\": \"" LONG_TEXT LONG_TEXT "\""), "'origin'|tables[1]"},
         {WITH("\"factors\": [1], \"max_length\": -1"), "'max_length'|tables[1]"},
         {WITH("\"factors\": [1], \"max_length\": 512.0"), "'max_length'|tables[1]"},
@@ -448,9 +450,13 @@ static void json_of_wrong_types(void **state) {
 /* Both parts or neither, of the table's size, and their product what the table says. */
 static void json_of_products(void **state) {
     (void)state;
-    assert_text_numbers(HEAD "\"tables\": [{\"factors\": [1, 1.25, 6.4], \"base_factors\": [1, 1, 3.2], "
-                             "\"searched_factors\": [1, 1.25, 2]}]}",
+    assert_text_numbers(HEAD
+                        "\"tables\": [{\"whole\": true, \"factors\": [1, 1.25, 6.4], \"base_factors\": [1, 1, 3.2], "
+                        "\"searched_factors\": [1, 1.25, 2]}]}",
                         three, 3);
+    assert_text_refused(HEAD
+                        "\"tables\": [{\"factors\": [1, 2], \"base_factors\": [1, 1], \"searched_factors\": [1, 2]}]}",
+                        "searched_factors|tables[0]"); /* on top of something unknown */
     static const char *const wrong[] = {"\"base_factors\": [1, 1]",
                                         "\"searched_factors\": [1, 2]",
                                         "\"base_factors\": [1, 1], \"searched_factors\": [1, 2, 3]",
@@ -459,7 +465,7 @@ static void json_of_products(void **state) {
                                         "\"base_factors\": [1, 1], \"searched_factors\": \"1,2\""};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         char text[512];
-        snprintf(text, sizeof text, HEAD "\"tables\": [{\"factors\": [1, 2], %s}]}", wrong[i]);
+        snprintf(text, sizeof text, HEAD "\"tables\": [{\"whole\": true, \"factors\": [1, 2], %s}]}", wrong[i]);
         assert_text_refused(text, "searched_factors|tables[0]");
     }
 }
