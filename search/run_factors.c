@@ -1,8 +1,9 @@
+#include "search/run_factors.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/factors.h"
 #include "search/report.h"
 #include "search/run_view.h"
 
@@ -18,6 +19,7 @@ static void fill_entry(struct factor_entry *entry, const struct stage_view *stag
     memcpy(entry->factors, table.factors, sizeof entry->factors);
     snprintf(entry->name, sizeof entry->name, "%s", stage->record->name);
     snprintf(entry->origin, sizeof entry->origin, "%s", origin_name(individual->origin));
+    factor_entry_complete(entry);
 }
 
 /* Adds the best tables of stage `index` to the file, which has room for them. */
@@ -40,30 +42,35 @@ static int by_length(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static int write_tables(const struct run_view *run, const char *path, struct error *error) {
-    struct factor_file file = {.tables = calloc(run->count + 1, sizeof *file.tables),
-                               .exportable = calloc(run->count + 1, sizeof *file.exportable)};
-    int status = STATUS_OK;
-    if (!file.tables || !file.exportable) {
-        status = error_memory(error, 2.0 * (double)run->count * sizeof *file.tables, "the factor tables");
+static int read_tables(const struct run_view *run, struct factor_file *file, struct error *error) {
+    file->tables = calloc(run->count + 1, sizeof *file->tables);
+    file->exportable = calloc(run->count + 1, sizeof *file->exportable);
+    if (!file->tables || !file->exportable) {
+        return error_memory(error, 2.0 * (double)run->count * sizeof *file->tables, "the factor tables");
     }
-    for (size_t i = 0; i < run->count && status == STATUS_OK; i++) {
-        if (run->stages[i].state == STAGE_DONE) status = add_stage(run, i, &file, error);
+    for (size_t i = 0; i < run->count; i++) {
+        int status = run->stages[i].state == STAGE_DONE ? add_stage(run, i, file, error) : STATUS_OK;
+        if (status != STATUS_OK) return status;
     }
-    if (status == STATUS_OK) {
-        qsort(file.tables, file.count, sizeof *file.tables, by_length);
-        qsort(file.exportable, file.exportable_count, sizeof *file.exportable, by_length);
-        status = factors_write(path, &file, error);
-    }
-    factors_free(&file);
+    qsort(file->tables, file->count, sizeof *file->tables, by_length);
+    qsort(file->exportable, file->exportable_count, sizeof *file->exportable, by_length);
+    return STATUS_OK;
+}
+
+int run_factors(struct store *store, struct factor_file *out, struct error *error) {
+    struct run_view run;
+    *out = (struct factor_file){0};
+    int status = run_view_open(store, NULL, &run, error);
+    if (status != STATUS_OK) return status;
+    status = read_tables(&run, out, error);
+    run_view_close(&run);
     return status;
 }
 
 int report_factors(struct store *store, const char *path, struct error *error) {
-    struct run_view run;
-    int status = run_view_open(store, NULL, &run, error);
-    if (status != STATUS_OK) return status;
-    status = write_tables(&run, path, error);
-    run_view_close(&run);
+    struct factor_file file;
+    int status = run_factors(store, &file, error);
+    if (status == STATUS_OK) status = factors_write(path, &file, error);
+    factors_free(&file);
     return status;
 }
