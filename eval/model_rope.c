@@ -45,6 +45,8 @@ static const struct rope_key {
     {.name = "partial_rotary_factor", .types = EVERY},
     {.name = "original_max_position_embeddings", .types = LLAMA3 | YARN | LONGROPE},
     {.name = "finetuned", .types = YARN}, /* in models of YaRN's authors: nobody computes with it */
+    {.name = "short_mscale", .types = LONGROPE},
+    {.name = "long_mscale", .types = LONGROPE},
     {"factor", NUMBER, EVERY & ~DEFAULT, LINEAR | DYNAMIC | LLAMA3, offsetof(struct rope_model, factor), false},
     {"attention_factor", NUMBER, YARN | LONGROPE, 0, offsetof(struct rope_model, attention_factor), false},
     {"beta_fast", NUMBER, YARN, 0, offsetof(struct rope_model, beta_fast), false},
@@ -325,6 +327,23 @@ static int read_key(const struct config_file *file, const struct rope_key *key, 
     return status;
 }
 
+/* transformers goes by attention_factor, vLLM and SGLang by these where they are there: a model that says two things is
+ * not computed in one way. */
+static int check_mscale(const struct config_file *file, const struct rope_model *rope, const char *key,
+                        struct error *error) {
+    struct stated stated = {.value = NULL};
+    struct rope_table table;
+    double mscale = 0.0;
+    int status = state_in_blocks(file, &stated, key, error);
+    if (status == STATUS_OK && stated.value) status = read_number(file, &stated, &mscale, error);
+    if (status != STATUS_OK || !stated.value) return status;
+    rope_base(&table, rope, rope->original_length);
+    if (fabs(mscale - table.own_attention_factor) <= 1e-6 * table.own_attention_factor) return STATUS_OK;
+    return error_set(error, STATUS_INPUT,
+                     "%s: %s is %g, but the attention factor is %g: engines disagree about such a model; remove one",
+                     file->path, stated.where, mscale, table.own_attention_factor);
+}
+
 /* Of yarn and longrope, the one that says less is worked out of the other. Dynamic NTK's window is the
  * model's own. */
 static int read_scaling(const struct config_file *file, int64_t window, struct rope_model *out, struct error *error) {
@@ -340,7 +359,9 @@ static int read_scaling(const struct config_file *file, int64_t window, struct r
     if (status == STATUS_OK && out->factor == 0.0 && out->original_length > 0) {
         out->factor = (double)window / (double)out->original_length;
     }
-    return status;
+    if (out->type != ROPE_TYPE_LONGROPE) return status;
+    if (status == STATUS_OK) status = check_mscale(file, out, "short_mscale", error);
+    return status == STATUS_OK ? check_mscale(file, out, "long_mscale", error) : status;
 }
 
 int model_rope_read(const struct config_file *file, int64_t head_width, int64_t window, struct rope_model *out,

@@ -75,7 +75,9 @@ int factors_check(const struct factor_file *file, const char *source, const stru
 void factor_entry_table(const struct factor_entry *entry, const struct rope_model *model, int64_t length,
                         double attention_factor, struct rope_table *out);
 
-/* Writes aside and renames, so that `path` is either as it was or complete. */
+/* Both write aside and rename, so that `path` is either as it was or complete. The second writes numbers[count] as one
+ * line parted by commas, microsoft/LongRoPE's form, with as many digits as read back to the same doubles. */
 int factors_write(const char *path, const struct factor_file *file, struct error *error);
+int factors_write_numbers(const char *path, const double *numbers, int64_t count, struct error *error);
 
 #endif

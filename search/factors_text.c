@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "search/aside.h"
 #include "search/text.h"
 
 static const char between[] = ", \t\r"; /* numbers of a line */
@@ -90,4 +91,25 @@ int factors_read_text(const char *source, char *text, struct factor_file *out, s
     }
     if (status == STATUS_OK) factor_entry_complete(entry);
     return status;
+}
+
+struct row {
+    const double *numbers;
+    int64_t count;
+};
+
+static bool write_row(FILE *stream, const void *what) {
+    const struct row *row = what;
+    bool written = true;
+    for (int64_t i = 0; i < row->count && written; i++) {
+        char text[NUMBER_TEXT_SIZE];
+        number_text(row->numbers[i], text);
+        written = fprintf(stream, "%s%s", i ? "," : "", text) > 0;
+    }
+    return written && fputc('\n', stream) != EOF;
+}
+
+int factors_write_numbers(const char *path, const double *numbers, int64_t count, struct error *error) {
+    const struct row row = {numbers, count};
+    return aside_write_file(path, write_row, &row, error);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,13 @@ bool parse_number(const char *text, double *out) {
     if (*end || !isfinite(value)) return false;
     *out = value;
     return true;
+}
+
+void number_text(double value, char out[NUMBER_TEXT_SIZE]) {
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(out, NUMBER_TEXT_SIZE, "%.*g", digits, value);
+        if (strtod(out, NULL) == value) return;
+    }
 }
 
 bool parse_model_type(const char *text, enum model_type *out) {

@@ -17,6 +17,10 @@ bool parse_integer(const char *text, int64_t *out);
  * *out untouched, for what is none. */
 bool parse_number(const char *text, double *out);
 
+enum { NUMBER_TEXT_SIZE = 32 };
+/* A finite number with as few digits as read back to the same double, and a zero: "1.25", "3", "1e-05". */
+void number_text(double value, char out[NUMBER_TEXT_SIZE]);
+
 /* "auto", "f32", "bf16". False, with *out untouched, for what is none of them. */
 bool parse_model_type(const char *text, enum model_type *out);
 

@@ -1,0 +1,49 @@
+/* The two tables that an engine can have: one for inputs of up to so many tokens, and one for longer ones. */
+#ifndef LONGROPE_SEARCH_EXPORT_PAIR_H
+#define LONGROPE_SEARCH_EXPORT_PAIR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "eval/error.h"
+#include "eval/model.h"
+#include "search/factors.h"
+
+/* What the command line says of the choice; zeroed is nothing. */
+struct export_choice {
+    const char *stage;    /* name of the long table; NULL: that for `length` */
+    int64_t length;       /* tokens that the long table is to serve; 0: the longest */
+    int64_t short_length; /* tokens up to which the short table is used; 0: the window before any extension */
+};
+
+struct export_table {
+    const struct factor_entry *best; /* of the source */
+    const struct factor_entry *used; /* best itself, or, where that has start tokens, the stage's best without */
+    int64_t max_length;              /* tokens; 0: not known */
+    double factors[ROPE_MAX_PAIRS];  /* [pairs] by which theta^(-2i/d) is divided, the model's own scaling included */
+    double attention_factor;         /* whole likewise */
+};
+
+struct export_pair {
+    int64_t pairs;
+    double theta;
+    int64_t original_length;    /* window before any extension, which attention factors are computed from */
+    int64_t switch_length;      /* tokens up to which `within` is used */
+    struct export_table within; /* the source's table for switch_length tokens */
+    struct export_table beyond; /* the same table where the source has no shorter one */
+    bool recovered;             /* they are two tables; `within` may have been found for more than switch_length */
+};
+
+/* The long table that `choice` means, alone, which is all that some forms hold. `model` NULL: the tables are taken as
+ * they stand, and theta and attention factors may be unknown, 0. Entries point into `file`, which `source` is the name
+ * of. STATUS_INPUT where there is no such table or it does not fit the model, or has start tokens and `file` no other
+ * in its stead, or cannot be told apart from a scaling of the model's own that depends on the length. */
+int export_pair_choose_one(const struct factor_file *file, const char *source, const struct export_choice *choice,
+                           const struct model_config *model, struct export_pair *out, struct error *error);
+
+/* Both, for a model that is known. STATUS_INPUT also where it is not known how far the long one reaches, or that is not
+ * beyond the short one. */
+int export_pair_choose(const struct factor_file *file, const char *source, const struct export_choice *choice,
+                       const struct model_config *model, struct export_pair *out, struct error *error);
+
+#endif

@@ -1,0 +1,26 @@
+/* Where `longrope export` takes tables from. */
+#ifndef LONGROPE_SEARCH_EXPORT_SOURCE_H
+#define LONGROPE_SEARCH_EXPORT_SOURCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "eval/error.h"
+#include "search/factors.h"
+
+/* What plain tables do not say; 0: it is not given. */
+struct export_origin {
+    int64_t original_length;
+    double rope_theta;
+};
+
+/* Reads sources[count], count >= 1: one run directory, or one file or folder that factors_read() takes; or several
+ * LENGTH=FILE, each a file of one table that serves inputs of up to LENGTH tokens, put together by length. `origin` is
+ * what the tables were found for where they do not say it: STATUS_INPUT where they do, and say something else. Each
+ * table of a list gets the name of its file and its scale, where the original length is known. STATUS_INPUT, too, for
+ * a run of which no stage is done, and for tables of a list that do not go together. The caller frees *out with
+ * factors_free(), also after an error. */
+int export_source_read(char *const *sources, size_t count, const struct export_origin *origin, struct factor_file *out,
+                       struct error *error);
+
+#endif
