@@ -8,12 +8,12 @@ cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz
 mkdir -p build/fuzz/found
 
-for target in safetensors model_config npy; do
+for target in safetensors model_config npy gguf; do
     corpus=build/fuzz/corpus/$target
     log=build/fuzz/$target.log
     sh tests/fuzz/seeds.sh "$target" "$corpus"
     if ! build/fuzz/tests/fuzz/fuzz_$target -max_total_time="$seconds" -timeout=10 -rss_limit_mb=4096 -max_len=4096 \
-        -dict=tests/fuzz/json.dict -artifact_prefix="build/fuzz/found/$target-" -print_final_stats=1 \
+        -dict=tests/fuzz/words.dict -artifact_prefix="build/fuzz/found/$target-" -print_final_stats=1 \
         "$corpus" >"$log" 2>&1; then
         tail -n 60 "$log" >&2
         echo "fuzz $target: FAILED; the input is in build/fuzz/found/" >&2

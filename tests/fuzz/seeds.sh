@@ -5,10 +5,11 @@ target=$1
 folder=$2
 mkdir -p "$folder"
 
-# A 64-bit (or, with 2, 16-bit) little-endian number below 65536, as printf understands it.
+# little_endian NUMBER BYTES: a number below 65536 in 2, 4 or 8 bytes, as printf understands it.
 little_endian() {
     printf '\\%03o\\%03o' $(($1 % 256)) $(($1 / 256))
-    [ "$2" -eq 2 ] || printf '\\0\\0\\0\\0\\0\\0'
+    [ "$2" -eq 2 ] || printf '\\0\\0'
+    [ "$2" -ne 8 ] || printf '\\0\\0\\0\\0'
 }
 
 safetensors() { # NAME HEADER DATA
@@ -27,6 +28,36 @@ config() { # NAME FAMILY MORE
 {"model_type": "$2", "vocab_size": 11, "hidden_size": 12, "intermediate_size": 14, "num_hidden_layers": 2,
  "num_attention_heads": 3, "num_key_value_heads": 1, "head_dim": 4, "max_position_embeddings": 64$3}
 JSON
+}
+
+# What a GGUF is made of, to standard output.
+u32() {
+    # shellcheck disable=SC2059
+    printf "$(little_endian "$1" 4)"
+}
+
+u64() {
+    # shellcheck disable=SC2059
+    printf "$(little_endian "$1" 8)"
+}
+
+string() { u64 ${#1} && printf '%s' "$1"; }
+
+gguf_begin() { printf 'GGUF' && u32 3 && u64 "$1" && u64 "$2"; } # TENSORS KEYS
+
+key_u32() { string "$1" && u32 4 && u32 "$2"; } # NAME VALUE
+
+key_string() { string "$1" && u32 8 && string "$2"; } # NAME VALUE
+
+vector() { string "$1" && u32 1 && u64 "$2" && u32 0 && u64 "$3"; } # NAME COUNT OFFSET
+
+# gguf NAME DATA: what comes in, padded to 32 bytes, and the data, as a file.
+gguf() {
+    cat >"$folder/$1"
+    size=$(wc -c <"$folder/$1")
+    head -c $(((32 - size % 32) % 32)) /dev/zero >>"$folder/$1"
+    # shellcheck disable=SC2059 # numbers are octal
+    printf "$2" >>"$folder/$1"
 }
 
 case $target in
@@ -50,6 +81,29 @@ model_config)
 npy)
     npy bytes '|u1' 4 'abcd'
     npy int32 '<i4' 2 'abcdefgh'
+    ;;
+gguf)
+    two='\000\000\200\077\000\000\000\100' # 1 and 2 in f32
+    zeros='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
+    gguf_begin 0 0 | gguf empty ''
+    {
+        gguf_begin 1 4
+        key_u32 general.alignment 32
+        key_string general.name 'a model'
+        string words && u32 9 && u32 8 && u64 2 && string one && string two
+        string nested && u32 9 && u32 9 && u64 1 && u32 0 && u64 2 && printf ab
+        vector v 2 0
+    } | gguf values "$two"
+    {
+        gguf_begin 3 4
+        key_string general.architecture phi3
+        key_u32 phi3.context_length 64
+        key_u32 phi3.rope.scaling.original_context_length 16
+        key_u32 phi3.rope.dimension_count 4
+        vector w 2 0
+        vector rope_factors_long.weight 2 32
+        vector rope_factors_short.weight 2 64
+    } | gguf tables "$two$zeros$two$zeros$two"
     ;;
 *)
     echo "seeds.sh: no target '$target'" >&2

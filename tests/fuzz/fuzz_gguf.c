@@ -1,0 +1,92 @@
+/* Any bytes as a GGUF: refused, or one whose copy is the same; and its tables, if it has any, are sane. */
+#include <math.h>
+#include <string.h>
+
+#include "search/export_gguf.h"
+#include "tests/fuzz/memory_file.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+/* Copies made so far are removed at once; their names differ between processes. */
+static const char *copy_path(void) {
+    static char path[64];
+    const char *folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"; /* memory, where there is some */
+    if (!path[0]) snprintf(path, sizeof path, "%s/longrope-fuzz-%d", folder, (int)getpid());
+    return path;
+}
+
+static void check_values(const struct gguf *file) {
+    struct error error;
+    for (size_t i = 0; i < gguf_key_count(file); i++) {
+        const char *key = gguf_key_name(file, i);
+        uint64_t integer;
+        double number = 0;
+        char text[64];
+        gguf_get_unsigned(file, key, &integer, &error);
+        if (gguf_get_number(file, key, &number, &error) == STATUS_OK && !isfinite(number)) abort();
+        if (gguf_get_string(file, key, text, sizeof text, &error) == STATUS_OK && strlen(text) >= sizeof text) abort();
+        if (!gguf_has_key(file, key)) abort();
+    }
+}
+
+/* The same bytes, or both not there. */
+static void check_tensor(const struct gguf *a, const struct gguf *b, size_t index) {
+    enum { MOST = 1024 };
+    static float left[MOST], right[MOST];
+    const struct gguf_tensor *x = gguf_tensor_at(a, index), *y = gguf_tensor_at(b, index);
+    struct error error;
+    if (strcmp(x->name, y->name) != 0 || x->bytes != y->bytes || x->type != y->type || x->rank != y->rank) abort();
+    if (x->bytes > sizeof left) return;
+    int status = gguf_read_vector(a, x, left, x->shape[0], &error);
+    if (gguf_read_vector(b, y, right, y->shape[0], &error) != status) abort();
+    if (status == STATUS_OK && memcmp(left, right, x->bytes) != 0) abort();
+}
+
+static void check_copy(const struct gguf *file) {
+    const struct gguf_control none = {0};
+    struct gguf *copy;
+    struct error error;
+    if (gguf_write(file, &(struct gguf_edit){0}, copy_path(), &none, &error) != STATUS_OK) abort();
+    if (gguf_open(copy_path(), &copy, &error) != STATUS_OK) abort();
+    unlink(copy_path());
+    if (gguf_key_count(copy) != gguf_key_count(file) || gguf_tensor_count(copy) != gguf_tensor_count(file)) abort();
+    for (size_t i = 0; i < gguf_tensor_count(file); i++) check_tensor(file, copy, i);
+    gguf_close(copy);
+}
+
+/* What can be read can be written into the same model, and read again. */
+static void check_tables(const char *path) {
+    struct gguf_tables tables, again;
+    struct error error;
+    if (export_gguf_read(path, &tables, &error) != STATUS_OK) return;
+    for (int64_t i = 0; i < tables.pairs; i++) {
+        if (!(tables.long_factors[i] > 0) || !isfinite(tables.long_factors[i])) abort();
+        if (!(tables.short_factors[i] > 0) || !isfinite(tables.short_factors[i])) abort();
+    }
+    const struct gguf_export what = {.input = path,
+                                     .output = copy_path(),
+                                     .pairs = tables.pairs,
+                                     .long_factors = tables.long_factors,
+                                     .short_factors = tables.short_factors,
+                                     .attention_factor = tables.attention_factor,
+                                     .original_length = tables.original_length,
+                                     .context_length = tables.context_length};
+    if (export_gguf(&what, &error) != STATUS_OK) return; /* a scaling of its own */
+    if (export_gguf_read(copy_path(), &again, &error) != STATUS_OK) abort();
+    unlink(copy_path());
+    if (again.pairs != tables.pairs || again.original_length != tables.original_length) abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
+    struct memory_file input = memory_file_make(bytes, size);
+    struct gguf *file;
+    struct error error;
+    if (gguf_open(input.path, &file, &error) == STATUS_OK) {
+        check_values(file);
+        check_copy(file);
+        gguf_close(file);
+        check_tables(input.path);
+    }
+    memory_file_close(&input);
+    return 0;
+}
