@@ -302,12 +302,12 @@ static json_t *appended(json_t *array, json_t *item) {
 
 /* NULL for what JSON has no word for, NaN and text that is not UTF-8. */
 static json_t *entry_json(const struct factor_entry *entry) {
-    json_t *object = json_pack("{s:s, s:I, s:f, s:o, s:I, s:f, s:o, s:s, s:b}", "name", entry->name, "max_length",
-                               (json_int_t)entry->max_length, "scale", entry->scale, "factors",
-                               json_number_array(entry->factors, entry->pairs), "start_tokens",
-                               (json_int_t)entry->start_tokens, "attention_factor", entry->attention_factor,
-                               "perplexity", json_number_or_null(entry->perplexity), "origin", entry->origin,
-                               "whole", entry->whole);
+    json_t *object =
+        json_pack("{s:s, s:I, s:f, s:o, s:I, s:f, s:o, s:s, s:b}", "name", entry->name, "max_length",
+                  (json_int_t)entry->max_length, "scale", entry->scale, "factors",
+                  json_number_array(entry->factors, entry->pairs), "start_tokens", (json_int_t)entry->start_tokens,
+                  "attention_factor", entry->attention_factor, "perplexity", json_number_or_null(entry->perplexity),
+                  "origin", entry->origin, "whole", entry->whole);
     if (!object || !entry->composed) return object;
     json_object_set_new(object, "base_factors", json_number_array(entry->base, entry->pairs));
     json_object_set_new(object, "searched_factors", json_number_array(entry->searched, entry->pairs));
