@@ -6,9 +6,9 @@
 #include "search/commands.h"
 #include "search/config.h"
 #include "search/options.h"
+#include "search/recipe.h"
 #include "search/report.h"
 #include "search/signals.h"
-#include "search/stage.h"
 
 static const char usage[] =
     "usage: longrope search CONFIG.yaml [-o RUN_DIR] [--set KEY=VALUE]... [--resume] [--cache FILE]\n"
@@ -82,27 +82,15 @@ static int parse(int argc, char **argv, struct search_options *out, struct error
     return STATUS_OK;
 }
 
-static int write_factors(struct store *store, const char *run_dir, struct error *error) {
-    char *path = NULL;
-    if (asprintf(&path, "%s/factors.json", run_dir) < 0) return error_memory(error, 0, "a path");
-    int status = report_factors(store, path, error);
-    if (status == STATUS_OK) fprintf(stderr, "wrote %s\n", path);
-    free(path);
-    return status;
-}
-
 static int run_stages(struct store *store, struct cache *cache, const struct config *config,
                       const struct search_options *options, struct error *error) {
-    struct stage_options stage = {.cache = cache, .threads = (int)options->threads, .stop = signals_caught()};
-    for (size_t i = 0; i < config->stage_count; i++) {
-        int status = stage_run(store, config, i, &stage, error);
-        if (status == STATUS_OK) status = write_factors(store, options->run_dir, error);
-        if (status == STATUS_STOPPED) {
-            return error_set(error, status, "stopped; everything scored is saved in %s; go on with --resume",
-                             options->run_dir);
-        }
-        if (status != STATUS_OK) return status;
-    }
+    const struct recipe_options recipe = {.config = options->config,
+                                          .run_dir = options->run_dir,
+                                          .cache = cache,
+                                          .threads = (int)options->threads,
+                                          .stop = signals_caught()};
+    int status = recipe_run(store, config, &recipe, error);
+    if (status != STATUS_OK) return status;
     return report_overview(store, &(struct report_options){.stage = NULL}, stdout, error);
 }
 

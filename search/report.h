@@ -38,7 +38,8 @@ int report_genealogy(struct store *store, const struct report_options *options, 
  *     stopped                  1 where racing gave it up before the last window, else 0
  *     nats_per_token, perplexity, seconds
  *     nats_0, nats_1, ...      of each window, summed over its predictions; empty where it was not scored
- *     lambda_0, lambda_1, ...  rescale factors, fastest pair first
+ *     lambda_0, lambda_1, ...  rescale factors, fastest pair first, as they were searched: of a stage with a base
+ *                              they and the attention factor multiply the base's
  *
  * With stages of several sizes there are as many columns as the largest needs. Numbers have 17 digits and
  * read back to the same doubles; what is not finite is empty. Rows are printed as they are read, those before an

@@ -94,7 +94,8 @@ static void print_individual(FILE *out, const struct stage_view *stage, const st
         used += (size_t)snprintf(parents + used, sizeof parents - used, "%s%" PRId64 " (%" PRId64 ")",
                                  used ? " and " : "", one->parents[p], genes_differing(stage, one, p));
     }
-    struct rope_table table = stage_view_table(stage, one);
+    struct factor_entry table;
+    stage_view_entry(stage, one, &table);
     fprintf(out, "  %6" PRId64 "  %10" PRId64 "  %-11s  %5" PRId64 "  %9.4f  ", one->id, one->generation,
             origin_name(one->origin), table.start_tokens, table.attention_factor);
     if (isnan(one->score)) {
@@ -133,7 +134,8 @@ static json_t *individual_json(const struct stage_view *stage, const struct indi
         json_array_append_new(parents, json_pack("{s:I, s:I}", "id", (json_int_t)one->parents[p], "genes_differing",
                                                  (json_int_t)genes_differing(stage, one, p)));
     }
-    struct rope_table table = stage_view_table(stage, one);
+    struct factor_entry table;
+    stage_view_entry(stage, one, &table);
     return json_pack("{s:I, s:I, s:s, s:o, s:o, s:b, s:I, s:f}", "id", (json_int_t)one->id, "generation",
                      (json_int_t)one->generation, "origin", origin_name(one->origin), "parents", parents, "perplexity",
                      json_number_or_null(exp(one->score)), "stopped", (int)one->stopped, "start_tokens",

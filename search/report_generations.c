@@ -57,7 +57,8 @@ static int print_stage(const void *state, const struct stage_view *stage, FILE *
     fprintf(out, "  %10s  %11s  %7s  %9s  %10s  %11s  %5s  %9s  %s\n", "generation", "individuals", "so far",
             "cut short", "best of it", "best so far", "n_hat", "attention", "origin");
     while (next_generation(stage, &next, &row)) {
-        struct rope_table table = stage_view_table(stage, row.best_so_far);
+        struct factor_entry table;
+        stage_view_entry(stage, row.best_so_far, &table);
         fprintf(out, "  %10" PRId64 "  %11zu  %7zu  %9zu", row.number, row.individuals, row.evaluations, row.stopped);
         print_perplexity(out, 10, row.best->score);
         print_perplexity(out, 11, row.best_so_far->score);
@@ -68,7 +69,8 @@ static int print_stage(const void *state, const struct stage_view *stage, FILE *
 }
 
 static json_t *best_json(const struct stage_view *stage, const struct individual *best) {
-    struct rope_table table = stage_view_table(stage, best);
+    struct factor_entry table;
+    stage_view_entry(stage, best, &table);
     return json_pack("{s:I, s:o, s:I, s:f, s:s}", "id", (json_int_t)best->id, "perplexity",
                      json_number_or_null(exp(best->score)), "start_tokens", (json_int_t)table.start_tokens,
                      "attention_factor", table.attention_factor, "origin", origin_name(best->origin));

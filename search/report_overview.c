@@ -54,7 +54,8 @@ static void print_row(FILE *out, const char *name, double nats, const char *note
 
 static void print_factors(FILE *out, const struct stage_view *stage, const struct individual *individual) {
     enum { A_LINE = 12 };
-    struct rope_table table = stage_view_table(stage, individual);
+    struct factor_entry table;
+    stage_view_entry(stage, individual, &table);
     fprintf(out,
             "  rescale factors, fastest pair first (n_hat %" PRId64 ", attention factor %.4f):", table.start_tokens,
             table.attention_factor);
@@ -106,10 +107,16 @@ static int print_stage(const void *state, const struct stage_view *stage, FILE *
 
 static json_t *individual_json(const struct stage_view *stage, const struct individual *individual) {
     if (!individual) return json_null();
-    struct rope_table table = stage_view_table(stage, individual);
-    return json_pack("{s:o, s:o, s:I, s:f, s:s}", "perplexity", json_number_or_null(exp(individual->score)), "factors",
-                     json_number_array(table.factors, table.pairs), "start_tokens", (json_int_t)table.start_tokens,
-                     "attention_factor", table.attention_factor, "origin", origin_name(individual->origin));
+    struct factor_entry table;
+    stage_view_entry(stage, individual, &table);
+    json_t *object =
+        json_pack("{s:o, s:o, s:I, s:f, s:s}", "perplexity", json_number_or_null(table.perplexity), "factors",
+                  json_number_array(table.factors, table.pairs), "start_tokens", (json_int_t)table.start_tokens,
+                  "attention_factor", table.attention_factor, "origin", table.origin);
+    if (!object || !table.composed) return object;
+    json_object_set_new(object, "base_factors", json_number_array(table.base, table.pairs));
+    json_object_set_new(object, "searched_factors", json_number_array(table.searched, table.pairs));
+    return object;
 }
 
 static json_t *baselines_json(const struct stage_view *stage) {

@@ -1,26 +1,9 @@
 #include "search/run_factors.h"
 
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "search/report.h"
 #include "search/run_view.h"
-
-static void fill_entry(struct factor_entry *entry, const struct stage_view *stage,
-                       const struct individual *individual) {
-    struct rope_table table = stage_view_table(stage, individual);
-    *entry = (struct factor_entry){.max_length = stage->record->target_length,
-                                   .scale = stage->record->scale,
-                                   .pairs = table.pairs,
-                                   .start_tokens = table.start_tokens,
-                                   .attention_factor = table.attention_factor,
-                                   .perplexity = exp(individual->score)};
-    memcpy(entry->factors, table.factors, sizeof entry->factors);
-    snprintf(entry->name, sizeof entry->name, "%s", stage->record->name);
-    snprintf(entry->origin, sizeof entry->origin, "%s", origin_name(individual->origin));
-    factor_entry_complete(entry);
-}
 
 /* Adds the best tables of stage `index` to the file, which has room for them. */
 static int add_stage(const struct run_view *run, size_t index, struct factor_file *file, struct error *error) {
@@ -28,11 +11,11 @@ static int add_stage(const struct run_view *run, size_t index, struct factor_fil
     int status = stage_view_read(run, index, &stage, error);
     struct stage_best best = status == STATUS_OK ? stage_view_best(&stage) : (struct stage_best){NULL, NULL};
     if (best.any) {
-        file->original_length = stage.record->original_length;
+        file->original_length = stage.record->pretrained_length;
         file->rope_theta = stage.record->rope_theta;
-        fill_entry(&file->tables[file->count++], &stage, best.any);
+        stage_view_entry(&stage, best.any, &file->tables[file->count++]);
     }
-    if (best.exportable) fill_entry(&file->exportable[file->exportable_count++], &stage, best.exportable);
+    if (best.exportable) stage_view_entry(&stage, best.exportable, &file->exportable[file->exportable_count++]);
     stage_view_free(&stage);
     return status;
 }

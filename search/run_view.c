@@ -101,10 +101,25 @@ int64_t stage_view_start_tokens(const struct stage_view *stage, const struct ind
     return stage->record->space.start_tokens[individual->genome.start];
 }
 
-struct rope_table stage_view_table(const struct stage_view *stage, const struct individual *individual) {
+void stage_view_entry(const struct stage_view *stage, const struct individual *individual, struct factor_entry *out) {
+    const struct stage_record *record = stage->record;
     struct rope_table table = {0};
-    stage_rescale(stage->record, &individual->genome, &table);
-    return table;
+    stage_rescale(record, &individual->genome, &table);
+    *out = (struct factor_entry){.max_length = record->target_length,
+                                 .scale = fmax(1.0, (double)record->target_length / (double)record->pretrained_length),
+                                 .pairs = table.pairs,
+                                 .whole = true,
+                                 .composed = record->composed,
+                                 .start_tokens = table.start_tokens,
+                                 .attention_factor = record->base_attention_factor * table.attention_factor,
+                                 .perplexity = exp(individual->score)};
+    size_t bytes = (size_t)table.pairs * sizeof *table.factors;
+    memcpy(out->factors, table.factors, bytes);
+    memcpy(out->searched, table.factors, bytes);
+    memcpy(out->base, record->base_factors, bytes);
+    factor_entry_complete(out);
+    snprintf(out->name, sizeof out->name, "%s", record->name);
+    snprintf(out->origin, sizeof out->origin, "%s", origin_name(individual->origin));
 }
 
 bool individual_better(const struct individual *a, const struct individual *b) {
@@ -120,4 +135,23 @@ struct stage_best stage_view_best(const struct stage_view *stage) {
         if (exportable && individual_better(one, best.exportable)) best.exportable = one;
     }
     return best;
+}
+
+int run_exportable_table(struct store *store, const char *name, struct factor_entry *out, bool *found,
+                         struct error *error) {
+    struct stage_record record;
+    int status = store_find_stage(store, name, &record, found, error);
+    *found = *found && record.state == STAGE_DONE;
+    if (status != STATUS_OK || !*found) return status;
+    struct run_view run;
+    struct stage_view stage;
+    status = run_view_open(store, name, &run, error);
+    if (status != STATUS_OK) return status;
+    status = stage_view_read(&run, 0, &stage, error);
+    struct stage_best best = status == STATUS_OK ? stage_view_best(&stage) : (struct stage_best){NULL, NULL};
+    *found = best.exportable != NULL;
+    if (*found) stage_view_entry(&stage, best.exportable, out);
+    stage_view_free(&stage);
+    run_view_close(&run);
+    return status;
 }

@@ -5,6 +5,7 @@
 #define LONGROPE_SEARCH_RUN_VIEW_H
 
 #include "eval/error.h"
+#include "search/factors.h"
 #include "search/store.h"
 
 struct run_view {
@@ -40,8 +41,8 @@ void stage_view_free(struct stage_view *stage);
 int64_t stage_view_generation(const struct stage_view *stage);
 /* n_hat of an individual of the stage, in tokens. */
 int64_t stage_view_start_tokens(const struct stage_view *stage, const struct individual *individual);
-/* The factors, n_hat and attention factor that an individual of the stage stands for. */
-struct rope_table stage_view_table(const struct stage_view *stage, const struct individual *individual);
+/* The whole table that an individual of the stage stands for, what it multiplies included. */
+void stage_view_entry(const struct stage_view *stage, const struct individual *individual, struct factor_entry *out);
 
 /* True where `a` is the better one of the two: a lower score, any where there is no `b`. The older
  * individual stays the better one of equals where they are asked for in order. */
@@ -53,5 +54,10 @@ struct stage_best {
     const struct individual *any, *exportable;
 };
 struct stage_best stage_view_best(const struct stage_view *stage);
+
+/* The best table without start tokens of the stage called `name`; *found is false where there is no such stage, or
+ * it is not done. */
+int run_exportable_table(struct store *store, const char *name, struct factor_entry *out, bool *found,
+                         struct error *error);
 
 #endif

@@ -9,18 +9,23 @@
 #include "eval/model.h"
 #include "eval/perplexity.h"
 #include "search/progress.h"
+#include "search/run_view.h"
 #include "search/scorer.h"
 #include "search/signals.h"
+#include "search/stage_rope.h"
 #include "search/stage_settings.h"
 
 /* ---- what a stage works with ---- */
 
 struct stage {
+    const struct config *run;
     const struct stage_config *config;
+    const char *folder; /* of the model */
     struct store *store;
     struct stage_record record;
     bool stored; /* the store knows the stage already */
     struct model *model;
+    struct stage_rope rope;
     struct documents documents;
     struct sample *samples;
     struct scoring scoring;
@@ -56,11 +61,11 @@ static void table_advanced(void *state, double fraction) {
     progress_within(&stage->progress, fraction);
 }
 
-static int read_documents(const struct stage_config *config, int64_t vocabulary, struct documents *out,
-                          struct error *error) {
+static int read_documents(const struct stage_config *config, const char *model, int64_t vocabulary,
+                          struct documents *out, struct error *error) {
     if (config->tokens.count) return documents_read_npy(config->tokens.items, config->tokens.count, out, error);
     struct tokenizer tokenizer;
-    int status = tokenizer_open(config->tokenizer, config->model, vocabulary, &tokenizer, error);
+    int status = tokenizer_open(config->tokenizer, model, vocabulary, &tokenizer, error);
     if (status != STATUS_OK) return status;
     status = documents_read_text(config->text.items, config->text.count, &tokenizer, out, error);
     tokenizer_close(&tokenizer);
@@ -70,7 +75,7 @@ static int read_documents(const struct stage_config *config, int64_t vocabulary,
 static int load_model(struct stage *stage, struct error *error) {
     signals_end_at_once("longrope: stopped while a model was being loaded; everything scored is saved; go on with "
                         "--resume\n");
-    int status = model_load(stage->config->model, stage->config->type, &stage->model, error);
+    int status = model_load(stage->folder, stage->config->type, &stage->model, error);
     signals_end_at_once(NULL);
     return status;
 }
@@ -78,9 +83,9 @@ static int load_model(struct stage *stage, struct error *error) {
 static int open_scoring(struct stage *stage, struct error *error) {
     const struct stage_config *config = stage->config;
     struct model_config model;
-    int status = model_read_config(config->model, &model, error);
+    int status = model_read_config(stage->folder, &model, error);
     if (status != STATUS_OK) return status;
-    status = read_documents(config, model.vocabulary, &stage->documents, error);
+    status = read_documents(config, stage->folder, model.vocabulary, &stage->documents, error);
     if (status != STATUS_OK) return status;
     status = documents_check(&stage->documents, model.vocabulary, error);
     if (status != STATUS_OK) return status;
@@ -96,19 +101,51 @@ static int open_scoring(struct stage *stage, struct error *error) {
     return load_model(stage, error); /* last: it may take minutes */
 }
 
-static double attention_factor_of(const struct stage_config *config, double scale, int64_t original_length) {
+/* The best table without start tokens of a stage that is done: what models are fine-tuned with, and engines read. */
+static int table_of_stage(struct stage *stage, const char *name, struct factor_entry *out, struct error *error) {
+    bool found = false;
+    int status = run_exportable_table(stage->store, name, out, &found, error);
+    if (status != STATUS_OK || found) return status;
+    return error_set(error, STATUS_INPUT, "stage '%s': '%s', whose table it needs, is not done; run that one first",
+                     stage->config->name, name);
+}
+
+/* Engines multiply cosine and sine by one number for both the long and the short table, so the short table is
+ * searched with the attention factor of the longest before it. */
+static int long_attention_factor(struct stage *stage, double *out, struct error *error) {
+    const struct stage_config *longest = NULL;
+    for (const struct stage_config *s = stage->run->stages; s < stage->config; s++) {
+        if (s->kind == STAGE_EXTEND && (!longest || s->target_length > longest->target_length)) longest = s;
+    }
+    struct rope_table own;
+    rope_base(&own, &stage->rope.own, stage->rope.own.original_length + 1);
+    *out = own.own_attention_factor;
+    if (!longest) return STATUS_OK;
+    struct factor_entry table;
+    int status = table_of_stage(stage, longest->name, &table, error);
+    if (status == STATUS_OK) *out = table.attention_factor;
+    return status;
+}
+
+static int attention_factor_of(struct stage *stage, double scale, double *out, struct error *error) {
+    const struct stage_config *config = stage->config;
     switch (config->attention_rule) {
     case ATTENTION_LONGROPE:
     case ATTENTION_SEARCH: /* the middle of what is searched */
-        return rope_longrope_attention_factor(scale, original_length);
+        if (config->kind == STAGE_RECOVER) return long_attention_factor(stage, out, error);
+        *out = rope_longrope_attention_factor(scale, stage->rope.window);
+        break;
     case ATTENTION_YARN:
-        return rope_yarn_attention_factor(scale);
+        *out = rope_yarn_attention_factor(scale);
+        break;
     case ATTENTION_NONE:
-        return 1.0;
+        *out = 1.0;
+        break;
     case ATTENTION_NUMBER:
-        return config->attention_factor;
+        *out = config->attention_factor;
+        break;
     }
-    return 1.0;
+    return STATUS_OK;
 }
 
 /* The largest gene: the largest factor, 1.25 s as published, rounded down to the lattice. */
@@ -125,6 +162,32 @@ static int largest_gene(const struct stage_config *config, double scale, int32_t
     return STATUS_OK;
 }
 
+static int resolve_rope(struct stage *stage, struct error *error) {
+    const struct stage_config *config = stage->config;
+    struct factor_entry base;
+    bool based = config->base != CONFIG_NO_STAGE;
+    int status = based ? table_of_stage(stage, stage->run->stages[config->base].name, &base, error) : STATUS_OK;
+    if (status != STATUS_OK) return status;
+    return stage_rope_resolve(config, &stage->model->config, based ? &base : NULL, &stage->rope, error);
+}
+
+/* What searched tables rescale. */
+static void describe_model(struct stage *stage) {
+    struct stage_record *record = &stage->record;
+    const struct stage_config *config = stage->config;
+    struct rope_table base;
+    rope_base(&base, &stage->rope.searched, config->target_length);
+    record->kind = config->kind;
+    record->pretrained_length = stage->rope.pretrained_length;
+    record->composed = stage->rope.searched.type != ROPE_TYPE_DEFAULT;
+    record->base_attention_factor = base.own_attention_factor;
+    for (int64_t i = 0; i < ROPE_MAX_PAIRS; i++) record->base_factors[i] = i < base.pairs ? base.own_factors[i] : 1.0;
+    if (config->base != CONFIG_NO_STAGE) strcpy(record->base, stage->run->stages[config->base].name);
+    char *folder = realpath(stage->folder, NULL);
+    snprintf(record->model, sizeof record->model, "%s", folder ? folder : stage->folder);
+    free(folder);
+}
+
 static int describe(struct stage *stage, struct error *error) {
     const struct stage_config *config = stage->config;
     const struct model_config *model = &stage->model->config;
@@ -134,11 +197,13 @@ static int describe(struct stage *stage, struct error *error) {
                          config->name, sizeof record->name - 1);
     }
     strcpy(record->name, config->name);
+    describe_model(stage);
     record->target_length = config->target_length;
-    record->original_length = model->window;
-    record->scale = fmax(1.0, (double)config->target_length / (double)model->window);
+    record->original_length = stage->rope.window;
+    record->scale = fmax(1.0, (double)config->target_length / (double)stage->rope.window);
     record->rope_theta = model->rope.theta;
-    record->attention_factor = attention_factor_of(config, record->scale, model->window);
+    int status = attention_factor_of(stage, record->scale, &record->attention_factor, error);
+    if (status != STATUS_OK) return status;
     record->iterations = (int64_t)config->search.iterations;
     record->planned = (int64_t)evolve_planned(&config->search, config->initial_count);
     struct genome_space *space = &record->space;
@@ -188,9 +253,9 @@ static int enter_in_store(struct stage *stage, struct error *error) {
 
 /* ---- baselines ---- */
 
-static struct rope_setting rope_setting_of(const struct stage *stage) {
+static struct rope_setting rope_setting_of(const struct stage *stage, const struct rope_model *model) {
     const struct stage_record *record = &stage->record;
-    return (struct rope_setting){.model = &stage->model->config.rope,
+    return (struct rope_setting){.model = model,
                                  .original_length = record->original_length,
                                  .scale = record->scale,
                                  .length = record->target_length};
@@ -213,20 +278,25 @@ static int score_baseline(struct stage *stage, enum rope_method method, const st
     return STATUS_OK;
 }
 
+/* At a short window the closed forms do nothing; what a search has to better is the model as it is. */
+static int baseline_count(const struct stage *stage) {
+    return stage->config->kind == STAGE_RECOVER ? ROPE_NONE + 1 : ROPE_METHODS;
+}
+
 static int score_baselines(struct stage *stage, struct error *error) {
     struct baseline_record *known = NULL;
     size_t count = 0;
     int status = store_baselines(stage->store, stage->record.id, &known, &count, error);
     if (status != STATUS_OK) return status;
     bool scored[ROPE_METHODS] = {false};
-    progress_begin(&stage->progress, stage->record.name, "baselines", count, ROPE_METHODS);
+    progress_begin(&stage->progress, stage->record.name, "baselines", count, (size_t)baseline_count(stage));
     for (size_t i = 0; i < count; i++) {
         scored[known[i].method] = true;
         stage->best_baseline = fmin(stage->best_baseline, known[i].nats_per_token);
     }
     free(known);
-    struct rope_setting setting = rope_setting_of(stage);
-    for (int m = 0; m < ROPE_METHODS && status == STATUS_OK; m++) {
+    struct rope_setting setting = rope_setting_of(stage, &stage->rope.own);
+    for (int m = 0; m < baseline_count(stage) && status == STATUS_OK; m++) {
         if (!scored[m]) status = score_baseline(stage, (enum rope_method)m, &setting, error);
     }
     progress_clear(&stage->progress);
@@ -235,27 +305,51 @@ static int score_baselines(struct stage *stage, struct error *error) {
 
 /* ---- the search ---- */
 
+/* The closed forms that a search begins with. At a short window, which is no extension, their scale is what the
+ * largest factor would be published for. */
+static struct rope_setting initial_setting_of(const struct stage *stage) {
+    struct rope_setting setting = rope_setting_of(stage, &stage->rope.searched);
+    if (stage->config->kind == STAGE_RECOVER) setting.scale = fmax(1.0, stage->config->lambda_max / 1.25);
+    return setting;
+}
+
 /* The factors of a table that the first population begins with. */
-static void initial_table(enum origin origin, const struct rope_setting *setting, struct rope_table *table) {
+static void initial_table(const struct stage *stage, enum origin origin, const struct rope_setting *setting,
+                          struct rope_table *table) {
     static const enum rope_method methods[] = {
-        [ORIGIN_PI] = ROPE_PI, [ORIGIN_NTK] = ROPE_NTK, [ORIGIN_YARN] = ROPE_YARN};
+        [ORIGIN_PI] = ROPE_PI, [ORIGIN_NTK] = ROPE_NTK, [ORIGIN_YARN] = ROPE_YARN, [ORIGIN_NONE] = ROPE_NONE};
     if (origin == ORIGIN_YARN_LAMBDA) {
         rope_yarn_lambda(table, setting);
+    } else if (origin == ORIGIN_OWN) {
+        rope_base(table, &stage->rope.own, stage->rope.own.original_length + 1); /* the long one */
+        memcpy(table->factors, table->own_factors, sizeof table->factors);
     } else {
         rope_closed_form(table, methods[origin], setting);
     }
+}
+
+/* On top of a table that the model has already, that table is nothing to begin with. */
+static int check_initial(const struct stage *stage, struct error *error) {
+    for (size_t i = 0; i < stage->config->initial_count; i++) {
+        if (stage->config->initial[i] != ORIGIN_OWN || stage->config->kind == STAGE_RECOVER) continue;
+        return error_set(error, STATUS_INPUT,
+                         "stage '%s': 'initial: own' goes with 'kind: recover'; what a stage that extends searches "
+                         "multiplies the model's own table, so that 'none' begins there",
+                         stage->config->name);
+    }
+    return STATUS_OK;
 }
 
 static int make_driver(struct stage *stage, struct error *error) {
     const struct stage_config *config = stage->config;
     struct seed_genome seeds[CONFIG_MAX_INITIAL];
     const struct genome_space *space = &stage->record.space;
-    struct rope_setting setting = rope_setting_of(stage);
+    struct rope_setting setting = initial_setting_of(stage);
     int32_t none = 0; /* start_tokens always holds a 0 */
     while (space->start_tokens[none] != 0) none++;
     for (size_t i = 0; i < config->initial_count; i++) {
         struct rope_table table;
-        initial_table(config->initial[i], &setting, &table);
+        initial_table(stage, config->initial[i], &setting, &table);
         seeds[i].origin = config->initial[i];
         genome_from_factors(space, table.factors, none, stage->record.attention_factor, &seeds[i].genome);
     }
@@ -330,7 +424,7 @@ static int score_individual(struct stage *stage, const struct individual *asked,
     struct rope_table table;
     struct race race;
     struct scored scored;
-    rope_base(&table, &stage->model->config.rope, stage->record.target_length);
+    rope_base(&table, &stage->rope.searched, stage->record.target_length);
     stage_rescale(&stage->record, &asked->genome, &table);
     int status = enter_race(stage, &race, error);
     if (status != STATUS_OK) return status;
@@ -386,7 +480,9 @@ static int search(struct stage *stage, struct error *error) {
 }
 
 static int run_open(struct stage *stage, const struct stage_options *options, struct error *error) {
-    int status = open_scoring(stage, error);
+    int status = check_initial(stage, error);
+    if (status == STATUS_OK) status = open_scoring(stage, error);
+    if (status == STATUS_OK) status = resolve_rope(stage, error);
     if (status == STATUS_OK) status = describe(stage, error);
     if (status == STATUS_OK) status = enter_in_store(stage, error);
     if (status != STATUS_OK || stage->record.state == STAGE_DONE) return status;
@@ -410,8 +506,12 @@ static int run_open(struct stage *stage, const struct stage_options *options, st
 
 int stage_run(struct store *store, const struct config *config, size_t index, const struct stage_options *options,
               struct error *error) {
-    struct stage stage = {
-        .config = &config->stages[index], .store = store, .rival = EVOLVE_NO_PARENT, .best_baseline = INFINITY};
+    struct stage stage = {.run = config,
+                          .config = &config->stages[index],
+                          .folder = options->model,
+                          .store = store,
+                          .rival = EVOLVE_NO_PARENT,
+                          .best_baseline = INFINITY};
     int status = store_find_stage(store, stage.config->name, &stage.record, &stage.stored, error);
     if (status == STATUS_OK) {
         if (!stage.stored) stage.record = (struct stage_record){.id = (int64_t)index, .state = STAGE_PENDING};

@@ -12,14 +12,15 @@
 #include "search/store.h"
 
 struct stage_options {
+    const char *model;                 /* folder; the configuration's, or what its base was fine-tuned to */
     struct cache *cache;               /* of the nats of windows */
     int threads;                       /* 0: as many as the machine offers */
     const volatile sig_atomic_t *stop; /* becomes non-zero when the search should save and stop */
 };
 
 /* Runs stage `index` of the configuration to its end. STATUS_STOPPED where the stop flag rose:
- * everything scored is saved. STATUS_INPUT for a wrong model, text or setting, or one that changed
- * since the stage began; STATUS_FAILED for what the machine could not do. */
+ * everything scored is saved. A stage with a base needs that one done. STATUS_INPUT for a wrong model, text or setting,
+ * or one that changed since the stage began; STATUS_FAILED for what the machine could not do. */
 int stage_run(struct store *store, const struct config *config, size_t index, const struct stage_options *options,
               struct error *error);
 

@@ -90,10 +90,17 @@ static void add_search(struct stage_settings *settings, const struct stage_confi
     if (config->racing == RACING_STATISTICAL) add(settings, "search.racing_risk", "%.17g", config->racing_risk);
 }
 
+/* Nothing of a stage that extends the model as it is, of which runs begun before there were others say nothing. */
+static void add_recipe(struct stage_settings *settings, const struct stage_config *config) {
+    if (config->kind != STAGE_EXTEND) add(settings, "kind", "%s", stage_kind_name(config->kind));
+    if (config->base != CONFIG_NO_STAGE) add(settings, "base", "stage %d", config->base);
+}
+
 int stage_settings_read(const struct stage_config *config, const struct model *model, const struct documents *documents,
                         struct stage_settings *out, struct error *error) {
     *out = (struct stage_settings){.count = 0};
     add_data(out, config, model, documents);
+    add_recipe(out, config);
     add_attention_factor(out, config);
     add_search(out, config);
     for (size_t i = 0; i < out->count; i++) {

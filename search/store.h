@@ -2,8 +2,8 @@
  *
  * `sqlite3 RUN_DIR/run.db .schema` documents its tables and columns; their text is in store_schema.c. Of one
  * configuration, model and text there is one content, but for the columns named *seconds and *_at, which hold
- * times, and `computed`, which depends on what was interrupted and cached. The number of threads, the host's name
- * and the paths of the run directory make no difference to it.
+ * times, `computed`, which depends on what was interrupted and cached, and `model`, where the model lay. The number of
+ * threads, the host's name and the path of the run directory make no difference to it.
  *
  * Write-ahead log, synchronous=FULL, one transaction for every scored individual: whatever was
  * reported as scored survives kill -9. While a writer has it open it holds an flock on RUN_DIR/run.lock,

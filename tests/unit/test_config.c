@@ -137,6 +137,83 @@ static void test_defaults(void **state) {
     assert_memory_equal(stage->start_tokens, starts, sizeof starts);
 }
 
+static const char progressive[] =
+    "name: demo\n"
+    "model: model\n"
+    "data: {text: [corpus/*.txt], tokenizer: bytes}\n"
+    "stages:\n"
+    "  - {name: short, target_length: 1024, finetune: }\n"
+    "  - name: middle\n"
+    "    target_length: 2048\n"
+    "    finetune: {base: short, output: tuned, command: train --steps 3}\n"
+    "  - {name: long, target_length: 524289, base: middle}\n"
+    "  - {name: back, target_length: 256, kind: recover, base: middle, search: {lambda_max: 4}}\n"
+    "  - {name: other, target_length: 524288, model: elsewhere, finetune: {model: start}}\n";
+
+static void test_progressive_recipe(void **state) {
+    struct fixture *f = *state;
+    read_good(f, progressive);
+    const struct stage_config *s = f->config.stages;
+    assert_true(s[0].kind == STAGE_EXTEND && s[0].base == CONFIG_NO_STAGE && s[0].finetune.wanted);
+    assert_null(s[0].finetune.model);
+    assert_null(s[0].finetune.output);
+    assert_null(s[0].finetune.command);
+    assert_int_equal(s[0].finetune.base, CONFIG_NO_STAGE);
+    assert_int_equal(s[1].finetune.base, 0);
+    assert_path(f, s[1].finetune.output, "tuned");
+    assert_string_equal(s[1].finetune.command, "train --steps 3");
+    assert_int_equal(s[2].base, 1);
+    assert_null(s[2].model); /* that of its base */
+    assert_false(s[2].finetune.wanted);
+    assert_int_equal(s[2].search.population, 32); /* beyond 512k tokens the published budget is half */
+    assert_int_equal(s[2].search.mutations, 8);
+    assert_int_equal(s[2].search.crossovers, 8);
+    assert_int_equal(s[2].search.parents, 32);
+    assert_int_equal(s[2].samples, 3);
+    assert_true(s[3].kind == STAGE_RECOVER && s[3].base == 1 && s[3].lambda_max == 4);
+    assert_int_equal(s[3].initial_count, 4);
+    assert_true(s[3].initial[0] == ORIGIN_NONE && s[3].initial[1] == ORIGIN_OWN);
+    assert_path(f, s[4].model, "elsewhere");
+    assert_path(f, s[4].finetune.model, "start");
+    assert_int_equal(s[4].search.population, 64);
+    assert_int_equal(s[4].samples, 5);
+
+    set_good(f, progressive, "stages.2.search.population=40"); /* what is set is not halved */
+    assert_int_equal(f->config.stages[2].search.population, 40);
+    assert_int_equal(f->config.stages[2].search.mutations, 8);
+    set_good(f, progressive, "data.samples=7");
+    assert_int_equal(f->config.stages[2].samples, 7);
+    set_good(f, progressive, "stages.3.search.initial=[own]");
+    assert_int_equal(f->config.stages[3].initial_count, 1);
+}
+
+static void test_recipes_that_do_not_hold(void **state) {
+    struct fixture *f = *state;
+    static const char *const cases[][2] = {
+        {"stages.2.base=midle",
+         "stage 'long': 'base' must name an earlier stage, not 'midle' (did you mean 'middle'?)"},
+        {"stages.2.base=long", "'base' must name an earlier stage, not 'long'"},
+        {"stages.0.base=middle", "'base' must name an earlier stage, not 'middle'"},
+        {"stages.4.base=long", "its base 'long' has no 'finetune'"},
+        {"stages.2.base=[middle]", "'base' must name an earlier stage"},
+        {"stages.1.finetune.base=long", "'base' must name an earlier stage, not 'long'"},
+        {"stages.1.finetune.model=x", "'finetune' has both 'base' and 'model'"},
+        {"stages.1.finetune.command=", "'command' must be a command for the shell; it is empty"},
+        {"stages.1.finetune.outptu=x", "unknown key 'outptu' (did you mean 'output'?)"},
+        {"stages.1.command=x", "unknown key 'command' here (did you mean 'finetune.command'?)"},
+        {"stages.3.search.lambda_max=0", "'kind: recover' wants 'search.lambda_max'"},
+        {"stages.3.kind=shorten", "'kind' must be extend or recover, not 'shorten'"},
+        {"stages.3.finetune.output=x", "leave 'finetune' out of a stage of 'kind: recover'"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *const overrides[] = {(char *)cases[i][0]};
+        assert_int_equal(read_with(f, progressive, overrides, 1), STATUS_INPUT);
+        assert_message(f->error.message, cases[i][1]);
+    }
+    set_bad(f, minimal, "finetune.output=x", "unknown key 'finetune'");
+    set_bad(f, minimal, "kind=recover", "unknown key 'kind'");
+}
+
 static void test_globs_are_sorted_and_find_files_only(void **state) {
     struct fixture *f = *state;
     read_good(f, minimal);
@@ -508,7 +585,7 @@ static void test_values_out_of_range(void **state) {
         {"stages.0.target_length", "8k", "'8k'"},
         {"search.algorithm", "cmaes", "'algorithm' must be paper, microsoft or cma-es, not 'cmaes'"},
         {"search.algorithm", "[paper]", "not a list"},
-        {"search.initial", "[]", "'initial' must be a list of pi, ntk, yarn and yarn-lambda"},
+        {"search.initial", "[]", "'initial' must be a list of pi, ntk, yarn, yarn-lambda, none and own"},
         {"search.initial", "[pi, mutation]", "not 'mutation'"},
         {"search.initial", "[pi, ntk, pi]", "each at most once, not 'pi'"},
         {"search.initial", "[pi, ntk, yarn, yarn-lambda, pi]", "not 'pi'"},
@@ -576,6 +653,8 @@ int main(void) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_defaults),
+        TEST(test_progressive_recipe),
+        TEST(test_recipes_that_do_not_hold),
         TEST(test_globs_are_sorted_and_find_files_only),
         TEST(test_patterns_keep_their_order_without_repetitions),
         TEST(test_folder_of_the_yaml_is_no_pattern),

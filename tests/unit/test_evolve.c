@@ -224,7 +224,8 @@ static double uniform_chance(const int64_t *counts, size_t cells) {
 
 static void origins_have_names(void **state) {
     (void)state;
-    const char *const names[ORIGIN_COUNT] = {"pi", "ntk", "yarn", "yarn-lambda", "mutation", "crossover", "sample"};
+    const char *const names[ORIGIN_COUNT] = {"pi",  "ntk",      "yarn",      "yarn-lambda", "none",
+                                             "own", "mutation", "crossover", "sample"};
     for (int i = 0; i < ORIGIN_COUNT; i++) {
         enum origin origin = ORIGIN_COUNT;
         assert_string_equal(origin_name((enum origin)i), names[i]);
@@ -232,7 +233,7 @@ static void origins_have_names(void **state) {
         assert_int_equal(origin, i);
     }
     enum origin untouched = ORIGIN_YARN;
-    const char *const strangers[] = {"", "PI", "pi ", "mutatio", "none"};
+    const char *const strangers[] = {"", "PI", "pi ", "mutatio", "nothing"};
     for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++)
         assert_false(origin_parse(strangers[i], &untouched));
     assert_int_equal(untouched, ORIGIN_YARN);

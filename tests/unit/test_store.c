@@ -32,6 +32,9 @@ static struct stage_record make_stage(int64_t id, const char *name) {
                                            .attention_low = 180,
                                            .attention_high = 240}};
     snprintf(stage.name, sizeof stage.name, "%s", name);
+    for (int i = 0; i < ROPE_MAX_PAIRS; i++) stage.base_factors[i] = 1.0;
+    stage.pretrained_length = stage.original_length;
+    stage.base_attention_factor = 1.0;
     stage.space.start_tokens[1] = 4;
     stage.space.start_tokens[2] = 256;
     return stage;
@@ -637,12 +640,51 @@ static void test_database_of_another_program(void **state) {
     open_bad(f, STORE_RESUME, STATUS_INPUT, "run.db: is a score cache, not a run; choose another folder with -o");
 }
 
+/* What a stage rescales comes back, to the last bit; other words, signs and sizes are damage. */
+static void test_what_a_stage_rescales(void **state) {
+    struct fixture *f = *state;
+    struct stage_record stage = make_stage(0, "recover"), back;
+    bool found;
+    stage.kind = STAGE_RECOVER;
+    stage.composed = true;
+    stage.pretrained_length = 128;
+    stage.base_attention_factor = 4.0 / 3;
+    for (int i = 0; i < PAIRS; i++) stage.base_factors[i] = 1.0 + i / 7.0;
+    strcpy(stage.base, "extend");
+    strcpy(stage.model, "/models/a b");
+    struct store *store = open_run(f, STORE_CREATE);
+    good(f, store_add_stage(store, &stage, settings, SETTINGS, samples, SAMPLES, &f->error));
+    good(f, store_find_stage(store, "recover", &back, &found, &f->error));
+    assert_true(found && back.kind == STAGE_RECOVER && back.composed && back.pretrained_length == 128);
+    assert_true(back.base_attention_factor == stage.base_attention_factor);
+    assert_memory_equal(back.base_factors, stage.base_factors, sizeof back.base_factors);
+    assert_string_equal(back.base, "extend");
+    assert_string_equal(back.model, "/models/a b");
+    good(f, store_check_stage(store, &stage, &f->error));
+    stage.base_factors[1] = nextafter(stage.base_factors[1], 2.0);
+    assert_int_equal(store_check_stage(store, &stage, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "base_factors");
+    store_close(store);
+    static const char *const damage[] = {"base_factors = '[1,2]'", "base_factors = json_array(0)",
+                                         "pretrained_length = 0", "base_attention_factor = -1"};
+    for (size_t i = 0; i < sizeof damage / sizeof *damage; i++) {
+        char text[200];
+        snprintf(text, sizeof text, "UPDATE stage_models SET %s", damage[i]);
+        run_sql(f, text);
+        store = open_run(f, STORE_READ);
+        assert_int_equal(store_find_stage(store, "recover", &back, &found, &f->error), STATUS_FAILED);
+        assert_message(f->error.message, "stage 'recover' makes no sense");
+        store_close(store);
+        run_sql(f, "UPDATE stage_models SET base_factors = NULL, pretrained_length = 1, base_attention_factor = 1");
+    }
+}
+
 static void test_newer_schema(void **state) {
     struct fixture *f = *state;
     store_close(make_run(f, 1));
-    run_sql(f, "PRAGMA user_version = 3");
+    run_sql(f, "PRAGMA user_version = 4");
     for (enum store_mode mode = STORE_CREATE; mode <= STORE_READ; mode++) {
-        open_bad(f, mode, STATUS_INPUT, "run.db: was written by a newer longrope (schema 3, this one knows 2)");
+        open_bad(f, mode, STATUS_INPUT, "run.db: was written by a newer longrope (schema 4, this one knows 3)");
     }
     run_sql(f, "PRAGMA user_version = 0");
     open_bad(f, STORE_READ, STATUS_FAILED, "damaged|schema");
@@ -1111,6 +1153,7 @@ int main(void) {
         TEST(test_database_without_a_schema),
         TEST(test_database_of_another_program),
         TEST(test_newer_schema),
+        TEST(test_what_a_stage_rescales),
         TEST(test_not_a_database),
         TEST(test_damaged_database),
         TEST(test_damaged_rows),

@@ -1,0 +1,30 @@
+/* What a stage's tables rescale, as the progressive recipe has it (LongRoPE, arXiv 2402.13753, section 3.3).
+ *
+ * The paper leaves open how the second search relates to the table that the model was fine-tuned with. The
+ * authors' own tables tell: 2048k_la2_256k divided by ft_la2_256k lies on the 0.01 lattice and is monotone, so
+ * what was searched is a factor of a product. Tables of short windows were searched outright.
+ */
+#ifndef LONGROPE_SEARCH_STAGE_ROPE_H
+#define LONGROPE_SEARCH_STAGE_ROPE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "eval/error.h"
+#include "eval/model.h"
+#include "search/config.h"
+#include "search/factors.h"
+
+struct stage_rope {
+    struct rope_model own;      /* what the model does of itself, the table it was fine-tuned with included */
+    struct rope_model searched; /* what searched tables multiply: `own`, or with STAGE_RECOVER nothing */
+    int64_t window;             /* tokens: what the target length is compared with */
+    int64_t pretrained_length;  /* tokens: the window before any extension */
+};
+
+/* `base` is the table that the model was fine-tuned with; NULL where the configuration names no base. A model whose
+ * config.json has no scaling gets it; one that has must say the same. STATUS_INPUT where it says something else. */
+int stage_rope_resolve(const struct stage_config *config, const struct model_config *model,
+                       const struct factor_entry *base, struct stage_rope *out, struct error *error);
+
+#endif

@@ -1,0 +1,167 @@
+#!/bin/sh
+# The progressive recipe: stages on fine-tuned models, with the command that fine-tunes and without, killed and gone
+# on with, and what can be wrong with it. What fine-tunes here copies the weights and writes the table into
+# config.json, as configs/finetune/finetune.py does after its training.
+# shellcheck source=tests/cli/lib.sh
+. "$SOURCE/tests/cli/lib.sh"
+
+cat >"$work/tune.sh" <<'SH'
+set -eu
+echo "tuning $LONGROPE_STAGE at $LONGROPE_LENGTH"
+mkdir -p "$LONGROPE_OUTPUT"
+[ -z "${TUNE_SECONDS-}" ] || sleep "$TUNE_SECONDS"
+cp "$LONGROPE_MODEL/model.safetensors" "$LONGROPE_OUTPUT"
+jq --slurpfile file "$LONGROPE_FACTORS" --argjson length "$LONGROPE_LENGTH" '
+    $file[0] as $f | $f.exportable_tables[0] as $t | .max_position_embeddings = $length |
+    .rope_scaling = {rope_type: "longrope", long_factor: $t.factors, short_factor: $t.factors,
+        factor: $t.scale, attention_factor: $t.attention_factor,
+        original_max_position_embeddings: $f.original_length}' "$LONGROPE_MODEL/config.json" >"$LONGROPE_OUTPUT/config.json"
+echo once >>"$(dirname "$LONGROPE_OUTPUT")/tunings"
+SH
+
+# write_recipe FILE COMMAND: two extensions and a recovery; an empty command is left out.
+write_recipe() {
+    cat >"$1" <<YAML
+name: recipe
+model: $model
+dtype: f32
+data: {text: [$corpus/*.txt], tokenizer: bytes, samples: 2}
+search: {population: 5, mutations: 2, crossovers: 1, parents: 3, iterations: 2, start_tokens: [0, 4]}
+stages:
+  - name: middle
+    target_length: 512
+    finetune: {${2:+command: $2}}
+  - {name: long, target_length: 1024, base: middle, attention_factor: longrope}
+  - {name: unrelated, target_length: 512, search: {seed: 2}}
+  - {name: back, target_length: 256, kind: recover, base: middle, search: {lambda_max: 2}}
+YAML
+}
+write_recipe "$work/by-command.yaml" "sh tune.sh"
+write_recipe "$work/by-hand.yaml" ""
+
+# ---- from one configuration to the end ----
+
+runs "$LONGROPE" search "$work/by-command.yaml" -o "$work/whole"
+grep -q 'tuning middle at 512' "$work/stderr" || fail "the command's output is not on stderr"
+[ "$(wc -l <"$work/whole/tunings")" = 1 ] || fail "the command ran more than once"
+[ ! -e "$work/whole/middle-finetuned.part" ] || fail "the folder aside is still there"
+
+runs "$LONGROPE" show "$work/whole" --json
+holds '.state == "done" and ([.stages[].name] == ["middle", "long", "unrelated", "back"])'
+# what was searched multiplies the base, lies on the lattice and is monotone
+# shellcheck disable=SC2016 # jq's variable
+holds '.stages[0].best_exportable.factors as $base | .stages[1].best |
+    [.factors, .base_factors, .searched_factors] | transpose |
+    all(.[0] == .[1] * .[2]) and ([.[][1]] == $base) and ([.[][2]] | . == sort) and
+    ([.[][2] * 100 | . - round | fabs] | max < 1e-9)'
+# attention factors: the formula of the whole extension; the short table has the long one, as engines have but one
+holds '(.stages[1].best.attention_factor - (1 + (4 | log) / (256 | log) | sqrt) | fabs) < 1e-12'
+holds '.stages[3].best.attention_factor == .stages[1].best.attention_factor'
+# tables of the short window are searched outright, and what they have to better is the model as it is
+holds '.stages[3] | (.best | has("base_factors") | not) and ([.baselines[].method] == ["none"]) and
+    ([.best.factors[]] | max) <= 2'
+
+jq -e '.original_length == 256 and ([.tables[] | [.max_length, .scale, .whole]] ==
+    [[256, 1, true], [512, 2, true], [512, 2, true], [1024, 4, true]])' "$work/whole/factors.json" >/dev/null ||
+    fail "factors.json does not hold the tables by length"
+
+# the same table serves the model before and after it was given a table of its own, which gives the same perplexity
+for of in "$model" "$work/whole/middle-finetuned"; do
+    runs "$LONGROPE" eval --model "$of" --text "$document" --dtype f32 --length 256,1024 \
+        --factors "$work/whole/factors.json" --json
+    jq -c '[.results[] | [.nll, .attention_factor]]' "$work/stdout" >>"$work/nats"
+done
+[ "$(sort -u "$work/nats" | wc -l)" = 1 ] || fail "a table means different things to the two models: $(cat "$work/nats")"
+# and what the stage says of its best is what eval computes of the file
+runs "$LONGROPE" eval --model "$model" --text "$corpus"/*.txt --samples 2 --dtype f32 --length 1024 \
+    --factors "$work/whole/factors.json" --json
+expected=$(jq '.tables[] | select(.name == "long") | .perplexity' "$work/whole/factors.json")
+holds "(.results[0].perplexity / $expected - 1 | fabs) < 1e-6"
+
+# ---- by hand ----
+
+try "$LONGROPE" search "$work/by-hand.yaml" -o "$work/hand"
+[ "$status" = 75 ] || fail "exit status $status where a model is missing"
+for words in "$work/hand/middle-factors.json" "$work/hand/middle-finetuned" "configs/finetune/finetune.py" "--resume" \
+    "3 of the stages"; do
+    grep -qF -e "$words" "$work/stderr" || fail "it does not say '$words'"
+done
+runs "$LONGROPE" show "$work/hand" --json
+holds '.state == "running" and ([.stages[] | [.name, .state]] == [["middle", "done"], ["unrelated", "done"]])'
+(cd "$work" && LONGROPE_STAGE=middle LONGROPE_LENGTH=512 LONGROPE_MODEL=$model \
+    LONGROPE_FACTORS="$work/hand/middle-factors.json" LONGROPE_OUTPUT="$work/hand/middle-finetuned" sh tune.sh >/dev/null)
+runs "$LONGROPE" search "$work/by-hand.yaml" -o "$work/hand" --resume
+cmp -s "$work/hand/factors.json" "$work/whole/factors.json" || fail "by hand, the tables are others"
+
+# ---- killed at random moments, the command included ----
+
+kills=0
+for delay in 0.1 0.5 1 1.5 2 2.5 3 3.5 4; do
+    (cd "$work" && TUNE_SECONDS=0.5 exec timeout -s KILL "$delay" "$LONGROPE" search by-command.yaml -o killed --resume) \
+        >/dev/null 2>&1 || kills=$((kills + 1))
+done
+runs "$LONGROPE" search "$work/by-command.yaml" -o "$work/killed" --resume
+cmp -s "$work/killed/factors.json" "$work/whole/factors.json" || fail "after $kills kills the tables are others"
+same_runs "$work/whole" "$work/killed"
+
+# SIGTERM while the command runs: it is told, waited for, and nothing is left half-written
+(cd "$work" && TUNE_SECONDS=30 exec "$LONGROPE" search by-command.yaml -o stopped) >/dev/null 2>"$work/background.err" &
+background=$!
+patience=600
+until grep -q 'tuning middle' "$work/background.err"; do
+    patience=$((patience - 1))
+    [ "$patience" -gt 0 ] || fail "the command did not start within a minute"
+    sleep 0.1
+done
+kill -TERM "$background"
+end_search
+[ "$status" = 75 ] || fail "exit status $status where 75 is due"
+[ ! -e "$work/stopped/middle-finetuned" ] || fail "a model is there that was not finished"
+
+# a command of a longrope that was killed goes on; the next one waits for it and takes what it made
+(cd "$work" && TUNE_SECONDS=3 exec "$LONGROPE" search by-command.yaml -o stopped --resume) >/dev/null \
+    2>"$work/background.err" &
+background=$!
+until grep -q 'tuning middle' "$work/background.err"; do sleep 0.1; done
+kill -KILL "$background"
+end_search
+runs "$LONGROPE" search "$work/by-command.yaml" -o "$work/stopped" --resume
+grep -q 'waiting for it' "$work/stderr" || fail "it does not say that it waits for the command"
+cmp -s "$work/stopped/factors.json" "$work/whole/factors.json" || fail "the tables are others"
+
+# ---- what goes wrong ----
+
+write_recipe "$work/failing.yaml" "echo no such luck >&2; exit 3"
+try "$LONGROPE" search "$work/failing.yaml" -o "$work/failing"
+[ "$status" = 1 ] || fail "exit status $status where the command fails"
+grep -q 'no such luck' "$work/stderr" || fail "what the command said is lost"
+grep -q "stage 'middle': its fine-tuning command failed with status 3" "$work/stderr" || fail "it does not say what failed"
+[ ! -e "$work/failing/middle-finetuned" ] || fail "a failed command leaves a model"
+
+write_recipe "$work/idle.yaml" "true"
+try "$LONGROPE" search "$work/idle.yaml" -o "$work/idle"
+[ "$status" = 1 ] || fail "exit status $status where the command writes nothing"
+# shellcheck disable=SC2016 # the program says so
+grep -qF 'it must write to $LONGROPE_OUTPUT' "$work/stderr" || fail "it does not say what is missing"
+
+mkdir "$work/idle/middle-finetuned" && touch "$work/idle/middle-finetuned/notes"
+try "$LONGROPE" search "$work/idle.yaml" -o "$work/idle" --resume
+[ "$status" = 2 ] || fail "exit status $status where something is in the way"
+grep -q 'is in the way' "$work/stderr" || fail "it does not say what is in the way"
+
+# a model with another table than this run's
+rm -r "$work/idle/middle-finetuned" "$work/idle/middle-finetuned.part" 2>/dev/null || true
+cp -r "$work/whole/middle-finetuned" "$work/idle/middle-finetuned"
+jq '.rope_scaling.long_factor[3] *= 1.01' "$work/whole/middle-finetuned/config.json" >"$work/idle/middle-finetuned/config.json"
+try "$LONGROPE" search "$work/idle.yaml" -o "$work/idle" --resume
+[ "$status" = 2 ] || fail "exit status $status where the model has another table"
+grep -q "is not the table of its base 'middle'" "$work/stderr" || fail "it does not say whose table it is"
+
+# a base that changes is not gone on with
+sed 's/base: middle, attention/attention/; s/name: long, /name: long, model: whole\/middle-finetuned, /' \
+    "$work/by-command.yaml" >"$work/changed.yaml"
+try "$LONGROPE" search "$work/changed.yaml" -o "$work/whole" --resume
+[ "$status" = 2 ] || fail "exit status $status where the base is gone"
+grep -q "base" "$work/stderr" || fail "it does not name the base"
+
+echo "recipe: $kills kills, passed"
