@@ -24,6 +24,7 @@ the same command again. (torchrun turns each of these but 0 into 1.)
 """
 
 import argparse
+import copy
 import json
 import math
 import os
@@ -144,7 +145,7 @@ def nats_of(hidden, weight, targets):
 def build(config: dict, weights: store.Weights, args, group: Group):
     """The model with its weights, sharded over the processes, and the types they are stored in."""
     kind = CONFIG_MAPPING[config["model_type"]]
-    parsed = kind.from_dict(config)
+    parsed = kind.from_dict(copy.deepcopy(config))  # it adds to the blocks within what it is given
     number = torch.bfloat16 if args.dtype == "bf16-weights" else torch.float32
     with torch.device("meta"):
         module = NextToken(AutoModelForCausalLM.from_config(parsed, attn_implementation="sdpa", dtype=number))
@@ -244,10 +245,10 @@ def settings_of(config: dict, weights, documents, args, group: Group) -> dict:
     return {
         "model": prints[0],
         "data": prints[1],
-        "config": config,
         "factors": scaling["long_factor"],
         "attention_factor": scaling["attention_factor"],
         **{name: getattr(args, name) for name in options},
+        "config": config,  # last: of what differs, the first is named
     }
 
 
