@@ -54,6 +54,10 @@ LOGITS = 1 << 26  # at most that many at a time: 256 MiB in f32
 STOPPED = 75
 
 
+class Failed(Exception):
+    """Training cannot go on: the program ends with 1."""
+
+
 # ---- Processes ----
 
 
@@ -214,7 +218,7 @@ def train(module, optimizer, windows, done: int, losses: list, save, args, group
                 save(step)
             return False
         if not math.isfinite(loss):
-            raise RuntimeError(f"the loss of step {step + 1} is {loss}; lower --lr or lengthen --warmup")
+            raise Failed(f"the loss of step {step + 1} is {loss}; lower --lr or lengthen --warmup")
         norm = clip(module, args.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -318,7 +322,7 @@ def parse():
     env = os.environ.get
 
     def option(name, help, **more):
-        if more.get("default") is not None:
+        if more.get("default") not in (None, []) and "action" not in more:
             help += " (default %(default)s)"
         parser.add_argument(name, help=help, **more)
 
@@ -382,6 +386,17 @@ def check(args, group: Group) -> None:
         raise WrongInput(f"--out {args.out} is the folder of --model; name another")
 
 
+def notes(table, config: dict, args) -> list[str]:
+    found = []
+    if table.max_length and table.max_length != args.target_length:
+        found.append(f"table '{table.name}' was found for {table.max_length} tokens, not {args.target_length}")
+    sliding = config.get("sliding_window")
+    if sliding and sliding < args.length and config.get("use_sliding_window", True):
+        found.append(f"the model sees {sliding} tokens back (sliding_window), whatever its table; "
+                     "set it to null in its config.json to train it to see all")  # fmt: skip
+    return found
+
+
 def run(args, group: Group) -> int:
     check(args, group)
     table = read_table(args.factors, args.target_length)
@@ -405,6 +420,8 @@ def run(args, group: Group) -> int:
     done, losses = resume(args.out, module, optimizer, settings, group)
     if group.rank == 0:
         scaling = config["rope_scaling"]
+        for note in notes(table, config, args):
+            print(f"note: {note}", flush=True)
         print(
             f"{sum(p.numel() for p in module.parameters())} parameters, table '{table.name}' for {args.target_length} "
             f"tokens, {scaling['factor']:g} times {scaling['original_max_position_embeddings']}, attention factor "
@@ -434,11 +451,16 @@ def main() -> int:
     try:
         return run(args, group)
     except WrongInput as error:
-        if group.rank == 0:
+        if os.environ.get("LOCAL_RANK", "0") == "0":  # on each machine, whose files may differ
             print(f"finetune.py: {error}", file=sys.stderr)
         return 2
-    except (OSError, RuntimeError) as error:
-        print(f"finetune.py: {error}", file=sys.stderr)
+    except torch.OutOfMemoryError as error:
+        print(f"finetune.py: {error}\nfinetune.py: --gradient-checkpointing needs less, or more processes do, "
+              "--micro-batch 1, or --dtype bf16-weights", file=sys.stderr)  # fmt: skip
+        return 1
+    except (OSError, Failed) as error:
+        if group.rank == 0 or isinstance(error, OSError):
+            print(f"finetune.py: {error}", file=sys.stderr)
         return 1
     finally:
         group.close()

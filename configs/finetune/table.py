@@ -25,6 +25,7 @@ class Table:
     factors: list  # float [pairs]
     attention_factor: float | None = None
     original_length: int | None = None
+    max_length: int | None = None
 
 
 # ---- Factor files ----
@@ -60,14 +61,19 @@ def read_json(path: Path, text: str, target: int) -> Table:
         raise WrongInput(f'{path}: "format" is not "longrope-factors"; give the factors.json of a longrope run')
     # What is trained is what engines will run, and they know no start tokens.
     tables = root.get("exportable_tables") or root.get("tables") or []
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise WrongInput(f"{path}: its tables are not a list of objects")
     entry = choose(path, tables, target)
     try:
         table = Table(str(entry.get("name", path.name)), list(entry["factors"]))
         table.attention_factor = number_or_none(path, entry, "attention_factor")
         table.original_length = number_or_none(path, root, "original_length")
+        table.max_length = number_or_none(path, entry, "max_length")
         start_tokens = int(entry.get("start_tokens") or 0)
-    except (KeyError, TypeError, ValueError) as error:
-        raise WrongInput(f"{path}: a table lacks or misstates {error}") from None
+    except KeyError as error:
+        raise WrongInput(f"{path}: table '{entry.get('name')}' has no {error}") from None
+    except (TypeError, ValueError):
+        raise WrongInput(f"{path}: table '{entry.get('name')}': 'factors' is no list, or 'start_tokens' no number") from None
     if start_tokens != 0:
         raise WrongInput(
             f"{path}: table '{table.name}' leaves {start_tokens} start tokens as they are, which neither this "
