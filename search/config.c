@@ -389,7 +389,7 @@ static bool is_initial(const struct stage_config *stage, enum origin origin) {
 }
 
 static int read_initial(const struct value *value, void *target, struct error *error) {
-    static const char must[] = "a list of pi, ntk, yarn, yarn-lambda, none and own, each at most once";
+    static const char must[] = "a list of pi, ntk, yarn, yarn-lambda, dynamic-ntk, none and own, each at most once";
     struct stage_config *stage = target;
     size_t count = list_count(value->node);
     if (value->node->kind == YAML_TREE_MAP || count == 0) return wrong(value, must, error);

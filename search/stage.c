@@ -316,8 +316,11 @@ static struct rope_setting initial_setting_of(const struct stage *stage) {
 /* The factors of a table that the first population begins with. */
 static void initial_table(const struct stage *stage, enum origin origin, const struct rope_setting *setting,
                           struct rope_table *table) {
-    static const enum rope_method methods[] = {
-        [ORIGIN_PI] = ROPE_PI, [ORIGIN_NTK] = ROPE_NTK, [ORIGIN_YARN] = ROPE_YARN, [ORIGIN_NONE] = ROPE_NONE};
+    static const enum rope_method methods[] = {[ORIGIN_PI] = ROPE_PI,
+                                               [ORIGIN_NTK] = ROPE_NTK,
+                                               [ORIGIN_YARN] = ROPE_YARN,
+                                               [ORIGIN_DYNAMIC_NTK] = ROPE_DYNAMIC_NTK,
+                                               [ORIGIN_NONE] = ROPE_NONE};
     if (origin == ORIGIN_YARN_LAMBDA) {
         rope_yarn_lambda(table, setting);
     } else if (origin == ORIGIN_OWN) {
