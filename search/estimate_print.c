@@ -32,14 +32,15 @@ static int name_width(const struct estimate *estimate) {
 }
 
 static void print_costs(FILE *out, double tables, double windows, double tokens, double operations, size_t bytes) {
-    fprintf(out, " %8.0f %8.0f %9.3g %11.3g %10.4g %9.4g\n", tables, windows, tokens, operations, gib(bytes),
-            hours(operations));
+    double time = hours(operations);
+    fprintf(out, " %8.0f %8.0f %9.2e %11.2e %10.4g %9.*f\n", tables, windows, tokens, operations, gib(bytes),
+            time < 10.0 ? 4 : 0, time);
 }
 
 static void print_table(const struct estimate *estimate, FILE *out) {
     int width = name_width(estimate);
-    fprintf(out, "%-*s  %-7s %8s %7s %8s %8s %8s %9s %11s %10s %9s\n", width, "stage", "kind", "length", "times",
-            "window", "tables", "windows", "tokens", "operations", "memory/GiB", "hours");
+    fprintf(out, "%-*s  %-7s %8s %7s %8s %8s %8s %9s %11s %10s %9s\n", width, "stage", "kind", "length", "times", "of",
+            "tables", "windows", "tokens", "operations", "memory/GiB", "hours");
     for (size_t i = 0; i < estimate->stage_count; i++) {
         const struct estimate_stage *stage = &estimate->stages[i];
         fprintf(out, "%-*s  %-7s %8" PRId64 " %7.4g %8" PRId64, width, stage->config->name,
