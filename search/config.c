@@ -515,8 +515,11 @@ static int add_matches(const struct value *value, const glob_t *found, struct st
         if (status != STATUS_OK) return status;
     }
     if (files > 0) return STATUS_OK;
-    return yaml_tree_error(&value->node->where, error, "'%s': no file matches '%.200s' (looked for in %s)", value->name,
-                           value->node->scalar, *value->folder ? value->folder : "the current folder");
+    return yaml_tree_error(&value->node->where, error,
+                           "'%s': no file matches '%.200s' (looked for in %s); put it there, or name other files with "
+                           "--set data.%s=[FILE]",
+                           value->name, value->node->scalar, *value->folder ? value->folder : "the current folder",
+                           value->name);
 }
 
 static int add_pattern(const struct value *value, struct string_list *list, struct error *error) {
