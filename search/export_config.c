@@ -136,13 +136,7 @@ static int check_text(const char *path, const char *text, const struct export_pa
 
 static void note_attention(const struct setting_of *s, struct export_notes *notes) {
     const struct export_pair *pair = s->pair;
-    double m = attention_factor_of(pair), within = pair->within.attention_factor;
-    if (fabs(within / m - 1.0) >= 1e-7) {
-        export_note(notes,
-                    "engines have one attention factor for both tables: %.6g of '%s' is used with '%s' too, which was "
-                    "found with %.6g; to search the short table for it, give its stage attention_factor: %.6g",
-                    m, pair->beyond.used->name, pair->within.used->name, within, m);
-    }
+    double m = attention_factor_of(pair);
     if (s->formula) return;
     export_note(
         notes,

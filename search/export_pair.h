@@ -7,6 +7,7 @@
 
 #include "eval/error.h"
 #include "eval/model.h"
+#include "search/export_notes.h"
 #include "search/factors.h"
 
 /* What the command line says of the choice; zeroed is nothing. */
@@ -45,5 +46,8 @@ int export_pair_choose_one(const struct factor_file *file, const char *source, c
  * beyond the short one. */
 int export_pair_choose(const struct factor_file *file, const char *source, const struct export_choice *choice,
                        const struct model_config *model, struct export_pair *out, struct error *error);
+
+/* Notes where the short table gets another attention factor than its own: engines have one for both. */
+void export_pair_note(const struct export_pair *pair, struct export_notes *notes);
 
 #endif
