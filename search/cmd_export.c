@@ -24,21 +24,12 @@ struct exporting {
     struct export_notes notes;
 };
 
-/* What plain tables do not say, the model may. Of a longrope scaling of its own they do not say whether they know. */
-static void ask_model(struct factor_file *file, const struct model_config *model) {
-    if (file->rope_theta == 0.0) file->rope_theta = model->rope.theta;
-    if (file->original_length == 0 && model->rope.type != ROPE_TYPE_LONGROPE) file->original_length = model->window;
-}
-
 static int open_source(struct exporting *e, struct error *error) {
     const struct export_options *o = e->options;
+    const struct export_origin origin = {o->original_length, o->rope_theta, o->model ? &e->model : NULL};
     int status = o->model ? model_read_config(o->model, &e->model, error) : STATUS_OK;
-    if (status == STATUS_OK) {
-        status = export_source_read(o->sources.items, o->sources.count, &o->origin, &e->file, error);
-    }
-    if (status == STATUS_OK && o->model) status = factors_check(&e->file, e->source, &e->model.rope, error);
-    if (status == STATUS_OK && o->model) ask_model(&e->file, &e->model);
-    return status;
+    if (status != STATUS_OK) return status;
+    return export_source_read(o->sources.items, o->sources.count, &origin, &e->file, error);
 }
 
 /* ---- the formats ---- */

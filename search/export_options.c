@@ -138,9 +138,9 @@ static int take_option(int key, struct export_options *out, struct error *error)
     case KEY_SHORT_LENGTH:
         return option_integer("short-length", optarg, 1, INT32_MAX, &out->choice.short_length, error);
     case KEY_ORIGINAL_LENGTH:
-        return option_integer("original-length", optarg, 1, INT32_MAX, &out->origin.original_length, error);
+        return option_integer("original-length", optarg, 1, INT32_MAX, &out->original_length, error);
     case KEY_ROPE_THETA:
-        return option_number("rope-theta", optarg, 1.0 + 1e-9, 1e15, &out->origin.rope_theta, error);
+        return option_number("rope-theta", optarg, 1.0 + 1e-9, 1e15, &out->rope_theta, error);
     case KEY_JSON:
         out->json = true;
         return STATUS_OK;

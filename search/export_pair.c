@@ -153,8 +153,7 @@ static int begin(const struct factor_file *file, const char *source, const struc
                  const struct model_config *model, struct export_pair *out, struct error *error) {
     const struct factor_entry *best = NULL;
     *out = (struct export_pair){.theta = file->rope_theta};
-    int status = model ? factors_check(file, source, &model->rope, error) : STATUS_OK;
-    if (status == STATUS_OK) status = choose_long(file, source, choice, &best, error);
+    int status = choose_long(file, source, choice, &best, error);
     if (status == STATUS_OK) status = choose_table(file, source, best, &out->beyond, error);
     if (status != STATUS_OK) return status;
     out->pairs = best->pairs;

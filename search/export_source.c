@@ -147,6 +147,16 @@ static int add_origin(const char *source, const struct export_origin *origin, st
     return STATUS_OK;
 }
 
+/* The window of a model with longrope tables of its own is not the one that a plain table knows. */
+static int ask_model(const char *source, const struct model_config *model, struct factor_file *file,
+                     struct error *error) {
+    if (!model) return STATUS_OK;
+    int status = factors_check(file, source, &model->rope, error);
+    if (file->rope_theta == 0.0) file->rope_theta = model->rope.theta;
+    if (file->original_length == 0 && model->rope.type != ROPE_TYPE_LONGROPE) file->original_length = model->window;
+    return status;
+}
+
 /* s of a list's tables. */
 static void add_scales(struct factor_file *file) {
     if (file->original_length == 0) return;
@@ -162,6 +172,7 @@ int export_source_read(char *const *sources, size_t count, const struct export_o
     *out = (struct factor_file){0};
     int status = read_sources(sources, count, out, error);
     if (status == STATUS_OK) status = add_origin(sources[0], origin, out, error);
+    if (status == STATUS_OK) status = ask_model(sources[0], origin->model, out, error);
     if (status == STATUS_OK && is_list(sources, count)) add_scales(out);
     return status;
 }
