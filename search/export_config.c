@@ -112,8 +112,9 @@ static int read_model(const char *path, json_t **root, struct model_config *mode
 static bool same_table(const struct rope_model *rope, int64_t length, const struct export_table *table, double m) {
     struct rope_table read;
     rope_base(&read, rope, length);
-    return memcmp(read.own_factors, table->factors, (size_t)rope->pairs * sizeof *table->factors) == 0 &&
-           fabs(read.own_attention_factor / m - 1.0) < 1e-7;
+    int64_t i = 0;
+    while (i < rope->pairs && read.own_factors[i] == table->factors[i]) i++;
+    return i == rope->pairs && fabs(read.own_attention_factor / m - 1.0) < 1e-7;
 }
 
 static bool same_pair(const struct model_config *config, const struct export_pair *pair) {

@@ -35,11 +35,11 @@ struct export_pair {
     bool recovered;             /* they are two tables; `within` may have been found for more than switch_length */
 };
 
-/* The long table that `choice` means, alone, which is all that some forms hold. `model`, which factors_check() has found
- * to be the file's, or NULL: the tables are taken as they stand, and theta and attention factors may be unknown, 0.
- * Entries point into `file`, which `source` is the name of and which has a table at least. STATUS_INPUT where there is no
- * such table or it has start tokens and `file` no other in its stead, or it multiplies a scaling of the model's own
- * that depends on the length. */
+/* The long table that `choice` means, alone, which is all that some forms hold. `model`, which factors_check() has
+ * found to be the file's, or NULL: the tables are taken as they stand, and theta and attention factors may be unknown,
+ * 0. Entries point into `file`, which `source` is the name of and which has a table at least. STATUS_INPUT where there
+ * is no such table or it has start tokens and `file` no other in its stead, or it multiplies a scaling of the model's
+ * own that depends on the length. */
 int export_pair_choose_one(const struct factor_file *file, const char *source, const struct export_choice *choice,
                            const struct model_config *model, struct export_pair *out, struct error *error);
 

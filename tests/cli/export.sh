@@ -341,10 +341,13 @@ if signal KILL; then
     [ ! -e "$work/copy" ] || fail "a killed export leaves a folder at its path"
     [ -e "$work/copy.part" ] || fail "a killed export leaves nothing aside: was it killed?"
     runs "$LONGROPE" export "$work/f.json" --format hf --model "$model" --out "$work/copy"
-    [ ! -e "$work/copy/other.bin" ] && [ ! -e "$work/copy.part" ] || fail "what a killed export left is in the next one"
+    [ ! -e "$work/copy/other.bin" ] || fail "what a killed export left is in the next one"
+    [ ! -e "$work/copy.part" ] || fail "what a killed export left is still there"
     signal TERM || fail "the second copy was over too soon"
     [ "$status" = 75 ] || fail "an export that is sent SIGTERM ends with status $status, not 75"
-    [ ! -e "$work/copy" ] && [ ! -e "$work/copy.part" ] || fail "an export that was stopped leaves something"
+    for path in "$work/copy" "$work/copy.part"; do
+        [ ! -e "$path" ] || fail "an export that was stopped leaves $path"
+    done
     grep -q "^longrope: stopped by a signal; nothing is left of $work/copy" "$work/background.err" ||
         fail "it does not say that nothing is left"
 else
