@@ -1,6 +1,7 @@
 #include "search/run_factors.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "search/report.h"
 #include "search/run_view.h"
@@ -20,6 +21,20 @@ static int add_stage(const struct run_view *run, size_t index, struct factor_fil
     return status;
 }
 
+/* The stage that the last model of the recipe was fine-tuned for; NULL where stages name no base. */
+static const char *last_base(const struct run_view *run) {
+    const char *base = NULL;
+    for (size_t i = 0; i < run->count; i++) {
+        if (run->stages[i].state == STAGE_DONE && *run->stages[i].base) base = run->stages[i].base;
+    }
+    return base;
+}
+
+/* A stage whose table is one of the model that was fine-tuned with `base`'s: that one, or one found on the model. */
+static bool belongs_to(const struct stage_record *stage, const char *base) {
+    return !base || strcmp(stage->base, base) == 0 || strcmp(stage->name, base) == 0;
+}
+
 static int by_length(const void *a, const void *b) {
     int64_t x = ((const struct factor_entry *)a)->max_length, y = ((const struct factor_entry *)b)->max_length;
     return (x > y) - (x < y);
@@ -31,8 +46,10 @@ static int read_tables(const struct run_view *run, struct factor_file *file, str
     if (!file->tables || !file->exportable) {
         return error_memory(error, 2.0 * (double)run->count * sizeof *file->tables, "the factor tables");
     }
+    const char *base = last_base(run);
     for (size_t i = 0; i < run->count; i++) {
-        int status = run->stages[i].state == STAGE_DONE ? add_stage(run, i, file, error) : STATUS_OK;
+        bool wanted = run->stages[i].state == STAGE_DONE && belongs_to(&run->stages[i], base);
+        int status = wanted ? add_stage(run, i, file, error) : STATUS_OK;
         if (status != STATUS_OK) return status;
     }
     qsort(file->tables, file->count, sizeof *file->tables, by_length);

@@ -17,24 +17,20 @@ angles in float32 here; llama.cpp's come from repeated multiplication, so tokens
 """
 
 import argparse
-import ctypes
 import json
 import shutil
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-import gguf
-import llama_cpp
 import numpy as np
 import safetensors
+from gguf_model import demo_weights, of_bf16, save_gguf, to_bf16
+from llama_cpp_engine import SETTINGS, close_llama, decode, open_llama, start_llama
 from program import DEMO, TEXT, inline, results
 
 SHAPES = {"large": [2048, 16384], "demo": [2048, 16384]}
-SETTINGS = {"exact": (0, llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED), "fast": (1, llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED)}
-BATCH = 2048
 
 LARGE = dict(architectures=["LlamaForCausalLM"], model_type="llama", hidden_size=2048, num_attention_heads=32,
              num_key_value_heads=8, head_dim=64, intermediate_size=5632, num_hidden_layers=4, vocab_size=32000,
@@ -43,22 +39,6 @@ LARGE = dict(architectures=["LlamaForCausalLM"], model_type="llama", hidden_size
 
 
 # ---- Weights ----
-
-
-def to_bf16(x):
-    """uint16, rounded to nearest even."""
-    bits = np.ascontiguousarray(x, dtype=np.float32).view(np.uint32)
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
-
-
-def of_bf16(x):
-    return (x.astype(np.uint32) << 16).view(np.float32)
-
-
-def demo_weights():
-    tensors = safetensors.deserialize((DEMO / "model.safetensors").read_bytes())
-    assert all(tensor["dtype"] == "BF16" for _, tensor in tensors)
-    return {name: of_bf16(np.frombuffer(tensor["data"], np.uint16)).reshape(tensor["shape"]) for name, tensor in tensors}
 
 
 def large_weights():
@@ -91,117 +71,6 @@ def save_safetensors(folder, config, weights, dtype):
         for key, x in kept.items()
     }
     safetensors.serialize_file(tensors, str(folder / "model.safetensors"))
-
-
-def neighbours(x, heads):
-    """Rows of a head: i and i + d/2 become 2i and 2i + 1."""
-    return x.reshape(heads, 2, x.shape[0] // heads // 2, x.shape[1]).swapaxes(1, 2).reshape(x.shape)
-
-
-GGUF_NAMES = {
-    "model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight",
-    "lm_head.weight": "output.weight", "self_attn.q_proj.weight": "attn_q.weight",
-    "self_attn.k_proj.weight": "attn_k.weight", "self_attn.v_proj.weight": "attn_v.weight",
-    "self_attn.o_proj.weight": "attn_output.weight", "mlp.gate_proj.weight": "ffn_gate.weight",
-    "mlp.up_proj.weight": "ffn_up.weight", "mlp.down_proj.weight": "ffn_down.weight",
-    "input_layernorm.weight": "attn_norm.weight", "post_attention_layernorm.weight": "ffn_norm.weight",
-}  # fmt: skip
-
-
-def gguf_name(name):
-    if not name.startswith("model.layers."):
-        return GGUF_NAMES[name]
-    _, _, layer, rest = name.split(".", 3)
-    return f"blk.{layer}.{GGUF_NAMES[rest]}"
-
-
-def save_gguf(path, config, weights, dtype, factors):
-    writer = gguf.GGUFWriter(str(path), "llama")
-    writer.add_vocab_size(config["vocab_size"])
-    writer.add_context_length(config["max_position_embeddings"])
-    writer.add_embedding_length(config["hidden_size"])
-    writer.add_block_count(config["num_hidden_layers"])
-    writer.add_feed_forward_length(config["intermediate_size"])
-    writer.add_head_count(config["num_attention_heads"])
-    writer.add_head_count_kv(config["num_key_value_heads"])
-    writer.add_key_length(config["head_dim"])
-    writer.add_value_length(config["head_dim"])
-    writer.add_rope_dimension_count(config["head_dim"])
-    writer.add_rope_freq_base(config["rope_theta"])
-    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
-    writer.add_tokenizer_model("none")
-    if factors is not None:
-        writer.add_tensor("rope_freqs.weight", np.array(factors, np.float32))
-    for name, x in weights.items():
-        if "q_proj" in name or "k_proj" in name:
-            x = neighbours(x, x.shape[0] // config["head_dim"])
-        if dtype == "bf16" and x.ndim == 2:
-            writer.add_tensor(gguf_name(name), to_bf16(x).view(np.uint8), raw_dtype=gguf.GGMLQuantizationType.BF16)
-        else:
-            writer.add_tensor(gguf_name(name), np.ascontiguousarray(x))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-
-
-# ---- llama.cpp ----
-
-
-@llama_cpp.llama_log_callback
-def report_errors(level, text, _):
-    if level == 4:
-        print(text.decode(errors="replace"), end="", file=sys.stderr)
-
-
-def nats_of(logits, targets):
-    """Sum over the rows."""
-    total = 0.0
-    for begin in range(0, len(targets), 256):
-        rows = logits[begin : begin + 256].astype(np.float64)
-        most = rows.max(axis=1)
-        sums = np.log(np.exp(rows - most[:, None]).sum(axis=1)) + most
-        total += (sums - rows[np.arange(len(rows)), targets[begin : begin + 256]]).sum()
-    return total
-
-
-def decode(context, vocabulary, tokens):
-    """Seconds of the whole prompt, and mean nats."""
-    batch = llama_cpp.llama_batch_init(BATCH, 0, 1)
-    seconds, total = 0.0, 0.0
-    llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(context), True)
-    for begin in range(0, len(tokens), BATCH):
-        part = tokens[begin : begin + BATCH]
-        batch.n_tokens = len(part)
-        for i, token in enumerate(part):
-            batch.token[i], batch.pos[i], batch.logits[i] = int(token), begin + i, 1
-            batch.n_seq_id[i], batch.seq_id[i][0] = 1, 0
-        began = time.perf_counter()
-        if llama_cpp.llama_decode(context, batch) != 0:
-            sys.exit("llama_decode failed")
-        pointer = llama_cpp.llama_get_logits(context)  # waits for them
-        seconds += time.perf_counter() - began
-        logits = np.ctypeslib.as_array(pointer, shape=(len(part), vocabulary))
-        targets = tokens[begin + 1 : begin + 1 + len(part)]
-        total += nats_of(logits[: len(targets)], targets)
-    llama_cpp.llama_batch_free(batch)
-    return seconds, total / (len(tokens) - 1)
-
-
-def open_llama(path, length, setting, threads):
-    model_options = llama_cpp.llama_model_default_params()
-    model_options.n_gpu_layers = 0
-    model = llama_cpp.llama_model_load_from_file(str(path).encode(), model_options)
-    options = llama_cpp.llama_context_default_params()
-    options.n_ctx = length
-    options.n_batch = BATCH
-    options.n_threads = options.n_threads_batch = threads
-    options.type_k = options.type_v = SETTINGS[setting][0]
-    options.flash_attn_type = SETTINGS[setting][1]
-    context = llama_cpp.llama_init_from_model(model, options) if model else None
-    if not context:
-        sys.exit(f"llama.cpp could not open {path}")
-    return model, context
 
 
 # ---- One against the other ----
@@ -246,8 +115,7 @@ def compare(shape, length, dtype, table, options, folder):
             decode(context, config["vocab_size"], tokens[:256])  # the first is slower
             seconds, nats[setting] = decode(context, config["vocab_size"], tokens)
             times[setting].append(seconds)
-            llama_cpp.llama_free(context)
-            llama_cpp.llama_model_free(model)
+            close_llama(model, context)
     medians = {name: statistics.median(list_of) for name, list_of in times.items()}
     best = min(medians[setting] for setting in SETTINGS)
     return {
@@ -280,8 +148,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", action="store_true", help="prints a JSON object; the table goes to standard error")
     options = parser.parse_args()
-    llama_cpp.llama_log_set(report_errors, ctypes.c_void_p(0))
-    llama_cpp.llama_backend_init()
+    start_llama()
     output = sys.stderr if options.json else sys.stdout
     print(HEADING, file=output, flush=True)
     rows = []

@@ -5,6 +5,7 @@
 #     run.sh [PYTEST ARGUMENTS]       tests against PyTorch, transformers and sentencepiece
 #     run.sh --speed [ARGUMENTS]      speed.py: speed and memory against transformers
 #     run.sh --llama-cpp [ARGUMENTS]  compare_llama_cpp.py: speed and perplexity against llama.cpp
+#     run.sh --llama-cpp-export       check_llama_cpp_export.py: exported tables in llama.cpp
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/packages.sh
@@ -30,12 +31,20 @@ environment() {
     fi
 }
 
+# llama_cpp SCRIPT [ARGUMENTS]
+llama_cpp() {
+    environment build/llama-cpp-venv tests/interop/requirements-llama-cpp.txt \
+        env CMAKE_ARGS="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF"
+    exec build/llama-cpp-venv/bin/python "$@"
+}
+
 case ${1-} in
 --llama-cpp)
     shift
-    environment build/llama-cpp-venv tests/interop/requirements-llama-cpp.txt \
-        env CMAKE_ARGS="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF"
-    exec build/llama-cpp-venv/bin/python tests/interop/compare_llama_cpp.py "$@"
+    llama_cpp tests/interop/compare_llama_cpp.py "$@"
+    ;;
+--llama-cpp-export)
+    llama_cpp tests/interop/check_llama_cpp_export.py
     ;;
 --speed)
     shift

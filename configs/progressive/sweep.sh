@@ -1,0 +1,77 @@
+#!/bin/sh
+# sweep.sh LONGROPE RUN OUT [LONGEST]: perplexity at every power of two from 256 to LONGEST (default 65536) tokens on
+# books that no search and no training saw, of the base model and the fine-tuned one, each with closed forms and with
+# what RUN found. Writes OUT/perplexity.json and prints it as a table. What is in OUT/sweep already is not computed
+# again. YARN, where set, is a folder with the demo model fine-tuned with YaRN's table at 16384 tokens.
+set -eu
+longrope=$1 run=$2 out=$3 longest=${4:-65536}
+here=$(dirname "$0")
+base=$here/../demo/model
+tuned=$run/extend-16k-finetuned
+valid=${BOOKS:-$here/../../../shared/books}/valid
+LC_ALL=C
+export LC_ALL
+mkdir -p "$out/sweep"
+
+# windows LENGTH: how many are scored; some hundred thousand tokens, and fewer where each costs more.
+windows() {
+    case $1 in
+    256) echo 400 ;; 512) echo 200 ;; 1024) echo 100 ;; 2048) echo 50 ;; 4096) echo 25 ;; 8192) echo 12 ;;
+    16384) echo 6 ;; 32768) echo 3 ;; *) echo 2 ;;
+    esac
+}
+
+# score NAME LENGTH ARGUMENT...: one number of the table, as OUT/sweep/NAME-LENGTH.json.
+score() {
+    name=$1 length=$2
+    shift 2
+    file=$out/sweep/$name-$length.json
+    [ ! -s "$file" ] || return 0
+    "$longrope" eval --dtype bf16 --length "$length" --samples "$(windows "$length")" --json "$@" \
+        --text "$valid/war-and-peace-tolstoy.txt" "$valid/the-count-of-monte-cristo-dumas.txt" \
+        "$valid/on-the-origin-of-species-darwin.txt" "$valid/the-moonstone-collins.txt" \
+        "$valid/travels-in-west-africa-kingsley.txt" |
+        jq --arg name "$name" '.results[0] | {method: $name, length, samples, tokens, perplexity, nll, start_tokens,
+            attention_factor, dtype, kernels}' >"$file.part"
+    mv "$file.part" "$file"
+}
+
+# only NAME: a factor file with that table alone, for all lengths.
+only() {
+    jq --arg name "$1" '.tables |= map(select(.name == $name)) | .exportable_tables |= map(select(.name == $name))' \
+        "$run/factors.json" >"$out/sweep/$1.factors"
+    echo "$out/sweep/$1.factors"
+}
+
+long=$(only extend-64k)
+length=256
+while [ "$length" -le "$longest" ]; do
+    for method in none pi ntk yarn; do
+        score "base-$method" "$length" --model "$base" --method "$method"
+    done
+    if [ "$length" -le 8192 ]; then
+        score base-longrope "$length" --model "$base" --factors "$run/extend-8k-factors.json"
+    elif [ "$length" -le 16384 ]; then
+        score base-longrope "$length" --model "$base" --factors "$run/extend-16k-factors.json"
+    fi
+    score tuned-as-is "$length" --model "$tuned" --method none
+    if [ "$length" -gt 16384 ]; then # on top of the table of the fine-tuning
+        for method in pi ntk yarn; do
+            score "tuned-$method" "$length" --model "$tuned" --method "$method"
+        done
+    fi
+    score tuned-longrope "$length" --model "$tuned" --factors "$long"
+    score tuned-longrope-recovered "$length" --model "$tuned" --factors "$run/factors.json"
+    if [ -n "${YARN-}" ]; then
+        score yarn-tuned "$length" --model "$YARN" --method yarn # nothing up to 16384, YaRN once more beyond
+    fi
+    length=$((length * 2))
+done
+
+jq -s 'sort_by(.method, .length)' "$out"/sweep/*.json >"$out/perplexity.json.part"
+mv "$out/perplexity.json.part" "$out/perplexity.json"
+jq -r '(map(.length) | unique) as $lengths | (["method"] + ($lengths | map(tostring))),
+    (["---"] + ($lengths | map("---:"))),
+    (group_by(.method)[] | . as $rows | [$rows[0].method] + [$lengths[] as $length | $rows[] |
+        select(.length == $length) | .perplexity * 1000 | round / 1000 | tostring] | .) | join(" | ") | "| \(.) |"' \
+    "$out/perplexity.json"
