@@ -29,7 +29,7 @@ static int open_source(struct exporting *e, struct error *error) {
     const struct export_origin origin = {o->original_length, o->rope_theta, o->model ? &e->model : NULL};
     int status = o->model ? model_read_config(o->model, &e->model, error) : STATUS_OK;
     if (status != STATUS_OK) return status;
-    return export_source_read(o->sources.items, o->sources.count, &origin, &e->file, error);
+    return export_source_read(o->sources.items, o->sources.count, o->choice.stage, &origin, &e->file, error);
 }
 
 /* ---- the formats ---- */

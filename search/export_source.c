@@ -13,10 +13,20 @@
 
 /* ---- a run ---- */
 
-static int read_run(const char *run_dir, struct factor_file *out, struct error *error) {
+static bool has_table(const struct factor_file *file, const char *name) {
+    size_t i = 0;
+    while (i < file->count && strcmp(file->tables[i].name, name) != 0) i++;
+    return i < file->count;
+}
+
+static int read_run(const char *run_dir, const char *stage, struct factor_file *out, struct error *error) {
     struct store *store = NULL;
     int status = store_open(run_dir, STORE_READ, &store, error);
-    if (status == STATUS_OK) status = run_factors(store, out, error);
+    if (status == STATUS_OK) status = run_factors(store, NULL, out, error);
+    if (status == STATUS_OK && stage && out->count && !has_table(out, stage)) {
+        factors_free(out);
+        status = run_factors(store, stage, out, error);
+    }
     store_close(store);
     if (status != STATUS_OK || out->count) return status;
     return error_set(error, STATUS_INPUT, "%s: no stage of this run is done; longrope show tells how far it is",
@@ -126,9 +136,10 @@ static bool is_list(char *const *sources, size_t count) {
     return count > 1 || parse_listed(sources[0], &listed);
 }
 
-static int read_sources(char *const *sources, size_t count, struct factor_file *out, struct error *error) {
+static int read_sources(char *const *sources, size_t count, const char *stage, struct factor_file *out,
+                        struct error *error) {
     if (is_list(sources, count)) return read_list(sources, count, out, error);
-    if (store_exists(sources[0])) return read_run(sources[0], out, error);
+    if (store_exists(sources[0])) return read_run(sources[0], stage, out, error);
     return factors_read(sources[0], out, error);
 }
 
@@ -167,10 +178,10 @@ static void add_scales(struct factor_file *file) {
     }
 }
 
-int export_source_read(char *const *sources, size_t count, const struct export_origin *origin, struct factor_file *out,
-                       struct error *error) {
+int export_source_read(char *const *sources, size_t count, const char *stage, const struct export_origin *origin,
+                       struct factor_file *out, struct error *error) {
     *out = (struct factor_file){0};
-    int status = read_sources(sources, count, out, error);
+    int status = read_sources(sources, count, stage, out, error);
     if (status == STATUS_OK) status = add_origin(sources[0], origin, out, error);
     if (status == STATUS_OK) status = ask_model(sources[0], origin->model, out, error);
     if (status == STATUS_OK && is_list(sources, count)) add_scales(out);

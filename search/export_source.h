@@ -21,8 +21,9 @@ struct export_origin {
  * what the tables were found for where they do not say it: STATUS_INPUT where they do, and say something else than is
  * given. Each table of a list gets the name of its file and its scale, where the original length is known.
  * STATUS_INPUT, too, for a run of which no stage is done, for tables of a list that do not go together, and for those
- * of another model. The caller frees *out with factors_free(), also after an error. */
-int export_source_read(char *const *sources, size_t count, const struct export_origin *origin, struct factor_file *out,
-                       struct error *error);
+ * of another model. `stage` is the table that is wanted, or NULL: of a run that found it on another model than the
+ * other tables it comes alone. The caller frees *out with factors_free(), also after an error. */
+int export_source_read(char *const *sources, size_t count, const char *stage, const struct export_origin *origin,
+                       struct factor_file *out, struct error *error);
 
 #endif

@@ -57,10 +57,10 @@ static int read_tables(const struct run_view *run, struct factor_file *file, str
     return STATUS_OK;
 }
 
-int run_factors(struct store *store, struct factor_file *out, struct error *error) {
+int run_factors(struct store *store, const char *stage, struct factor_file *out, struct error *error) {
     struct run_view run;
     *out = (struct factor_file){0};
-    int status = run_view_open(store, NULL, &run, error);
+    int status = run_view_open(store, stage, &run, error);
     if (status != STATUS_OK) return status;
     status = read_tables(&run, out, error);
     run_view_close(&run);
@@ -69,7 +69,7 @@ int run_factors(struct store *store, struct factor_file *out, struct error *erro
 
 int report_factors(struct store *store, const char *path, struct error *error) {
     struct factor_file file;
-    int status = run_factors(store, &file, error);
+    int status = run_factors(store, NULL, &file, error);
     if (status == STATUS_OK) status = factors_write(path, &file, error);
     factors_free(&file);
     return status;
