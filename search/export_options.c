@@ -176,7 +176,6 @@ static int check(const struct export_options *o, const struct given *given, stru
     const char *wrong = !o->sources.count                     ? "export wants a run directory or a factor file"
                         : !is_given(given, KEY_FORMAT)        ? "--format hf|gguf|csv|json is wanted"
                         : !o->out                             ? "--out PATH is wanted"
-                        : (hf || gguf) && !o->model           ? "--format hf and gguf want --model DIR"
                         : gguf && !o->gguf                    ? "--format gguf wants --gguf IN.gguf"
                         : o->choice.stage && o->choice.length ? "--stage and --length exclude each other"
                                                               : NULL;
