@@ -30,7 +30,8 @@ struct evaluation {
 /* What one row of the output says. */
 struct result {
     const char *method;
-    int64_t length; /* as --length says; a document's last window may be shorter with --stride */
+    const char *table_name; /* of the factor file's table; NULL for methods */
+    int64_t length;         /* as --length says; a document's last window may be shorter with --stride */
     double scale, nats_per_token, seconds;
     size_t documents;
     const struct rope_table *table;
@@ -130,8 +131,12 @@ static struct rope_setting setting_of(const struct evaluation *e, int64_t length
 }
 
 /* The factor file's table for this length. */
+static const struct factor_entry *entry_for(const struct evaluation *e, int64_t length) {
+    return factors_for_length(e->factors.tables, e->factors.count, length);
+}
+
 static void table_of_file(const struct evaluation *e, struct rope_setting *setting, struct rope_table *table) {
-    const struct factor_entry *entry = factors_for_length(e->factors.tables, e->factors.count, setting->length);
+    const struct factor_entry *entry = entry_for(e, setting->length);
     if (entry->scale > 0.0 && e->options->scale == EVAL_UNSET) setting->scale = entry->scale;
     factor_entry_table(entry, setting->model, setting->length,
                        rope_longrope_attention_factor(setting->scale, setting->original_length), table);
@@ -185,6 +190,7 @@ static json_t *result_json(const struct evaluation *e, const struct result *r) {
         (json_int_t)scoring_tokens(r->scoring), "nll", json_number_or_null(r->nats_per_token), "perplexity",
         json_number_or_null(exp(r->nats_per_token)), "seconds", r->seconds, "dtype", number_type_name(kernels->type),
         "kernels", kernels->name, "angles", angles_name(e->options->angles));
+    if (row && r->table_name) json_object_set_new(row, "table", json_string(r->table_name));
     if (row && e->options->stride) json_object_set_new(row, "stride", json_integer(e->options->stride));
     return row;
 }
@@ -245,6 +251,7 @@ static int evaluate_method(struct evaluation *e, const struct scoring *scoring, 
     struct rope_table table;
     make_table(e, method, &setting, &table);
     struct result result = {.method = method ? method : "factors",
+                            .table_name = method ? NULL : entry_for(e, length)->name,
                             .length = length,
                             .scale = setting.scale,
                             .documents = documents_scored(scoring),

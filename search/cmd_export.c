@@ -1,12 +1,18 @@
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "eval/model.h"
 #include "search/aside.h"
 #include "search/commands.h"
+#include "search/export_gguf.h"
 #include "search/export_hf.h"
 #include "search/export_options.h"
 #include "search/export_report.h"
 #include "search/export_source.h"
+#include "search/progress.h"
 #include "search/signals.h"
 
 struct exporting {
@@ -18,21 +24,12 @@ struct exporting {
     struct export_notes notes;
 };
 
-/* What plain tables do not say, the model may. Of a longrope scaling of its own they do not say whether they know. */
-static void ask_model(struct factor_file *file, const struct model_config *model) {
-    if (file->rope_theta == 0.0) file->rope_theta = model->rope.theta;
-    if (file->original_length == 0 && model->rope.type != ROPE_TYPE_LONGROPE) file->original_length = model->window;
-}
-
 static int open_source(struct exporting *e, struct error *error) {
     const struct export_options *o = e->options;
+    const struct export_origin origin = {o->original_length, o->rope_theta, o->model ? &e->model : NULL};
     int status = o->model ? model_read_config(o->model, &e->model, error) : STATUS_OK;
-    if (status == STATUS_OK) {
-        status = export_source_read(o->sources.items, o->sources.count, &o->origin, &e->file, error);
-    }
-    if (status == STATUS_OK && o->model) status = factors_check(&e->file, e->source, &e->model.rope, error);
-    if (status == STATUS_OK && o->model) ask_model(&e->file, &e->model);
-    return status;
+    if (status != STATUS_OK) return status;
+    return export_source_read(o->sources.items, o->sources.count, o->choice.stage, &origin, &e->file, error);
 }
 
 /* ---- the formats ---- */
@@ -61,12 +58,66 @@ static int write_hf(struct exporting *e, struct error *error) {
                                    .replace = o->force,
                                    .pair = &e->pair,
                                    .stop = signals_caught()};
-    return status == STATUS_OK ? export_hf(&what, &e->notes, error) : status;
+    if (status == STATUS_OK) status = export_hf(&what, &e->notes, error);
+    if (status == STATUS_OK) export_pair_note(&e->pair, &e->notes);
+    return status;
+}
+
+static void copied(void *state, double fraction) { progress_step(state, (size_t)(100.0 * fraction), "", false); }
+
+/* By what the GGUF of the model divides frequencies before it is exported, [pairs]; NULL: by nothing, or by tables that
+ * are replaced without a look. */
+static const double *own_factors_of(const struct exporting *e, struct rope_table *base) {
+    const struct rope_model *rope = &e->model.rope;
+    if (rope->type != ROPE_TYPE_LINEAR && rope->type != ROPE_TYPE_LLAMA3 && rope->type != ROPE_TYPE_YARN) return NULL;
+    rope_base(base, rope, e->pair.beyond.max_length);
+    return base->own_factors;
+}
+
+static int copy_gguf(const struct exporting *e, const char *path, struct error *error) {
+    struct rope_table base;
+    struct progress progress;
+    const struct export_pair *pair = &e->pair;
+    const struct gguf_export what = {
+        .input = e->options->gguf,
+        .output = path,
+        .pairs = pair->pairs,
+        .long_factors = pair->beyond.factors,
+        .short_factors = pair->within.factors,
+        .own_factors = own_factors_of(e, &base),
+        .attention_factor = pair->beyond.attention_factor,
+        .theta = pair->theta,
+        .original_length = pair->switch_length,
+        .context_length = pair->beyond.max_length,
+        .control = {.stop = signals_caught(), .progress = copied, .progress_state = &progress}};
+    progress_begin(&progress, "copying the GGUF", "%", 0, 100);
+    int status = export_gguf(&what, error);
+    progress_clear(&progress);
+    return status;
+}
+
+/* A copy is never written over a file, so that one that is to be replaced needs another name first. */
+static int replace_gguf(const struct exporting *e, struct error *error) {
+    char *path = NULL;
+    if (asprintf(&path, "%s.new", e->options->out) < 0) return error_memory(error, 0, "a path");
+    int status = copy_gguf(e, path, error);
+    if (status == STATUS_OK && rename(path, e->options->out) != 0) {
+        status = error_set(error, STATUS_FAILED, "%s: could not be replaced: %s; the new one is %s", e->options->out,
+                           strerror(errno), path);
+    }
+    free(path);
+    return status;
 }
 
 static int write_gguf(struct exporting *e, struct error *error) {
-    (void)e;
-    return error_set(error, STATUS_FAILED, "gguf");
+    const struct export_options *o = e->options;
+    int status = aside_check_file(o->out, o->force, error);
+    if (status == STATUS_OK) status = export_pair_choose(&e->file, e->source, &o->choice, &e->model, &e->pair, error);
+    if (status == STATUS_OK) {
+        status = access(o->out, F_OK) == 0 ? replace_gguf(e, error) : copy_gguf(e, o->out, error);
+    }
+    if (status == STATUS_OK) export_pair_note(&e->pair, &e->notes);
+    return status;
 }
 
 /* ---- the command ---- */

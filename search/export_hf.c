@@ -35,15 +35,24 @@ static bool lies_in(const char *dir, const char *name, const char *folder) {
     return inside;
 }
 
-/* What is replaced must not be what is exported: the model's folder, or where its weights are linked to. */
-static int check_replaced(const struct export_hf *what, const struct model_files *files, struct error *error) {
-    bool same = is_same_folder(what->model, what->path);
-    for (size_t i = 0; i < files->count && !same && what->weights == MODEL_FILES_LINK; i++) {
-        same = lies_in(what->model, files->items[i].name, what->path);
-    }
-    if (!same) return STATUS_OK;
+static int is_exported(const struct export_hf *what, struct error *error) {
     return error_set(error, STATUS_INPUT, "%s: holds the model that is to be exported; choose another path",
                      what->path);
+}
+
+static int check_path(const struct export_hf *what, struct error *error) {
+    int status = aside_check_folder(what->path, what->replace, error);
+    if (status == STATUS_OK && is_same_folder(what->model, what->path)) return is_exported(what, error);
+    return status;
+}
+
+/* What is replaced must not hold what is linked to. */
+static int check_links(const struct export_hf *what, const struct model_files *files, struct error *error) {
+    if (what->weights != MODEL_FILES_LINK) return STATUS_OK;
+    for (size_t i = 0; i < files->count; i++) {
+        if (lies_in(what->model, files->items[i].name, what->path)) return is_exported(what, error);
+    }
+    return STATUS_OK;
 }
 
 static bool write_text(FILE *stream, const void *text) { return fputs(text, stream) != EOF; }
@@ -77,11 +86,11 @@ static int write_folder(const struct export_hf *what, const struct model_files *
 int export_hf(const struct export_hf *what, struct export_notes *notes, struct error *error) {
     struct model_files files = {0};
     char *config = NULL;
-    int status = aside_check_folder(what->path, what->replace, error);
+    int status = check_path(what, error);
     if (status == STATUS_OK) status = export_config_text(what->model, what->pair, &config, notes, error);
     if (status == STATUS_OK) status = check_weights(what, error);
     if (status == STATUS_OK) status = model_files_list(what->model, &files, error);
-    if (status == STATUS_OK) status = check_replaced(what, &files, error);
+    if (status == STATUS_OK) status = check_links(what, &files, error);
     if (status == STATUS_OK) status = write_folder(what, &files, config, error);
     model_files_free(&files);
     free(config);

@@ -138,9 +138,9 @@ static int take_option(int key, struct export_options *out, struct error *error)
     case KEY_SHORT_LENGTH:
         return option_integer("short-length", optarg, 1, INT32_MAX, &out->choice.short_length, error);
     case KEY_ORIGINAL_LENGTH:
-        return option_integer("original-length", optarg, 1, INT32_MAX, &out->origin.original_length, error);
+        return option_integer("original-length", optarg, 1, INT32_MAX, &out->original_length, error);
     case KEY_ROPE_THETA:
-        return option_number("rope-theta", optarg, 1.0 + 1e-9, 1e15, &out->origin.rope_theta, error);
+        return option_number("rope-theta", optarg, 1.0 + 1e-9, 1e15, &out->rope_theta, error);
     case KEY_JSON:
         out->json = true;
         return STATUS_OK;
@@ -176,7 +176,6 @@ static int check(const struct export_options *o, const struct given *given, stru
     const char *wrong = !o->sources.count                     ? "export wants a run directory or a factor file"
                         : !is_given(given, KEY_FORMAT)        ? "--format hf|gguf|csv|json is wanted"
                         : !o->out                             ? "--out PATH is wanted"
-                        : (hf || gguf) && !o->model           ? "--format hf and gguf want --model DIR"
                         : gguf && !o->gguf                    ? "--format gguf wants --gguf IN.gguf"
                         : o->choice.stage && o->choice.length ? "--stage and --length exclude each other"
                                                               : NULL;

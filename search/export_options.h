@@ -7,7 +7,6 @@
 
 #include "eval/error.h"
 #include "search/export_pair.h"
-#include "search/export_source.h"
 #include "search/model_files.h"
 #include "search/options.h"
 
@@ -24,7 +23,8 @@ struct export_options {
     const char *gguf;  /* NULL but for EXPORT_GGUF */
     const char *out;
     struct export_choice choice;
-    struct export_origin origin;
+    int64_t original_length; /* 0: not given */
+    double rope_theta;       /* 0: not given */
     enum model_files_weights weights;
     bool force, json, help;
 };

@@ -153,8 +153,7 @@ static int begin(const struct factor_file *file, const char *source, const struc
                  const struct model_config *model, struct export_pair *out, struct error *error) {
     const struct factor_entry *best = NULL;
     *out = (struct export_pair){.theta = file->rope_theta};
-    int status = model ? factors_check(file, source, &model->rope, error) : STATUS_OK;
-    if (status == STATUS_OK) status = choose_long(file, source, choice, &best, error);
+    int status = choose_long(file, source, choice, &best, error);
     if (status == STATUS_OK) status = choose_table(file, source, best, &out->beyond, error);
     if (status != STATUS_OK) return status;
     out->pairs = best->pairs;
@@ -208,4 +207,13 @@ int export_pair_choose(const struct factor_file *file, const char *source, const
     if (status == STATUS_OK) status = choose_short(file, source, out, error);
     if (status == STATUS_OK) status = finish_table(out, &out->within, model, out->switch_length, error);
     return status == STATUS_OK ? finish_table(out, &out->beyond, model, out->beyond.max_length, error) : status;
+}
+
+void export_pair_note(const struct export_pair *pair, struct export_notes *notes) {
+    double m = pair->beyond.attention_factor, own = pair->within.attention_factor;
+    if (fabs(own / m - 1.0) < 1e-7) return; /* float32 cannot tell them apart */
+    export_note(notes,
+                "engines have one attention factor for both tables: that of '%s', %.6g, is used with '%s', too, which "
+                "was found with %.6g; to search the short table for it, give its stage attention_factor: %.6g",
+                pair->beyond.used->name, m, pair->within.used->name, own, m);
 }

@@ -7,6 +7,7 @@
 
 #include "eval/error.h"
 #include "eval/model.h"
+#include "search/export_notes.h"
 #include "search/factors.h"
 
 /* What the command line says of the choice; zeroed is nothing. */
@@ -34,10 +35,11 @@ struct export_pair {
     bool recovered;             /* they are two tables; `within` may have been found for more than switch_length */
 };
 
-/* The long table that `choice` means, alone, which is all that some forms hold. `model` NULL: the tables are taken as
- * they stand, and theta and attention factors may be unknown, 0. Entries point into `file`, which `source` is the name
- * of. STATUS_INPUT where there is no such table or it does not fit the model, or has start tokens and `file` no other
- * in its stead, or cannot be told apart from a scaling of the model's own that depends on the length. */
+/* The long table that `choice` means, alone, which is all that some forms hold. `model`, which factors_check() has
+ * found to be the file's, or NULL: the tables are taken as they stand, and theta and attention factors may be unknown,
+ * 0. Entries point into `file`, which `source` is the name of and which has a table at least. STATUS_INPUT where there
+ * is no such table or it has start tokens and `file` no other in its stead, or it multiplies a scaling of the model's
+ * own that depends on the length. */
 int export_pair_choose_one(const struct factor_file *file, const char *source, const struct export_choice *choice,
                            const struct model_config *model, struct export_pair *out, struct error *error);
 
@@ -45,5 +47,8 @@ int export_pair_choose_one(const struct factor_file *file, const char *source, c
  * beyond the short one. */
 int export_pair_choose(const struct factor_file *file, const char *source, const struct export_choice *choice,
                        const struct model_config *model, struct export_pair *out, struct error *error);
+
+/* Notes where the short table gets another attention factor than its own: engines have one for both. */
+void export_pair_note(const struct export_pair *pair, struct export_notes *notes);
 
 #endif

@@ -29,8 +29,9 @@ static const struct engine {
      "that "
      "they were made with"},
     {"llama.cpp", EXPORT_GGUF, "context",
-     "one table for all inputs: long where the context that it is started with (-c, a sequence's share) is above @, "
-     "else short"},
+     "one table for all inputs: long where the context that it is started with (-c, a sequence's share of it, rounded "
+     "up "
+     "to a multiple of 256) is above @, else short"},
     {"microsoft/LongRoPE", EXPORT_CSV, "file", "this table for inputs of any length"},
     {"longrope", EXPORT_JSON, "input length",
      "eval --factors: the shortest table that reaches the input, the longest where none does"},
@@ -164,8 +165,10 @@ static void print_text(const struct export_report *report, const struct row *row
     for (size_t i = 0; i < count; i++) print_row(out, &rows[i]);
     if (report->format == EXPORT_HF || report->format == EXPORT_GGUF) {
         print_short(out, pair);
-        fprintf(out, "  attention factor %.6g for both; window %" PRId64 ", of which %" PRId64 " before the switch\n",
-                pair->beyond.attention_factor, pair->beyond.max_length, pair->switch_length);
+        fprintf(out,
+                "  attention factor %.6g for both; extended to %" PRId64 " tokens, with the long table from %" PRId64
+                " on\n",
+                pair->beyond.attention_factor, pair->beyond.max_length, pair->switch_length + 1);
     }
     if (report->format == EXPORT_CSV && pair->beyond.attention_factor > 0.0) {
         fprintf(out, "  the attention factor is not in the file: this form has no place for it\n");

@@ -13,14 +13,43 @@
 
 /* ---- a run ---- */
 
-static int read_run(const char *run_dir, struct factor_file *out, struct error *error) {
+static bool has_table(const struct factor_file *file, const char *name) {
+    size_t i = 0;
+    while (i < file->count && strcmp(file->tables[i].name, name) != 0) i++;
+    return i < file->count;
+}
+
+/* `stage` may have been found on another model than the tables that belong together: then it is *alone. */
+static int read_tables(struct store *store, const char *stage, struct factor_file *out, bool *alone,
+                       struct error *error) {
+    int status = run_factors(store, NULL, out, error);
+    *alone = status == STATUS_OK && stage && out->count && !has_table(out, stage);
+    if (!*alone) return status;
+    factors_free(out);
+    return run_factors(store, stage, out, error);
+}
+
+static int read_run(const char *run_dir, const char *stage, struct factor_file *out, struct error *error) {
     struct store *store = NULL;
+    bool alone;
     int status = store_open(run_dir, STORE_READ, &store, error);
-    if (status == STATUS_OK) status = run_factors(store, out, error);
+    if (status == STATUS_OK) status = read_tables(store, stage, out, &alone, error);
     store_close(store);
     if (status != STATUS_OK || out->count) return status;
     return error_set(error, STATUS_INPUT, "%s: no stage of this run is done; longrope show tells how far it is",
                      run_dir);
+}
+
+static int read_run_model(const char *run_dir, const char *stage, char out[STORE_PATH_SIZE], struct error *error) {
+    struct store *store = NULL;
+    struct factor_file file = {0};
+    bool alone;
+    int status = store_open(run_dir, STORE_READ, &store, error);
+    if (status == STATUS_OK) status = read_tables(store, stage, &file, &alone, error);
+    if (status == STATUS_OK) status = run_factors_model(store, alone ? stage : NULL, out, error);
+    factors_free(&file);
+    store_close(store);
+    return status;
 }
 
 /* ---- LENGTH=FILE ---- */
@@ -126,9 +155,10 @@ static bool is_list(char *const *sources, size_t count) {
     return count > 1 || parse_listed(sources[0], &listed);
 }
 
-static int read_sources(char *const *sources, size_t count, struct factor_file *out, struct error *error) {
+static int read_sources(char *const *sources, size_t count, const char *stage, struct factor_file *out,
+                        struct error *error) {
     if (is_list(sources, count)) return read_list(sources, count, out, error);
-    if (store_exists(sources[0])) return read_run(sources[0], out, error);
+    if (store_exists(sources[0])) return read_run(sources[0], stage, out, error);
     return factors_read(sources[0], out, error);
 }
 
@@ -147,6 +177,16 @@ static int add_origin(const char *source, const struct export_origin *origin, st
     return STATUS_OK;
 }
 
+/* The window of a model with longrope tables of its own is not the one that a plain table knows. */
+static int ask_model(const char *source, const struct model_config *model, struct factor_file *file,
+                     struct error *error) {
+    if (!model) return STATUS_OK;
+    int status = factors_check(file, source, &model->rope, error);
+    if (file->rope_theta == 0.0) file->rope_theta = model->rope.theta;
+    if (file->original_length == 0 && model->rope.type != ROPE_TYPE_LONGROPE) file->original_length = model->window;
+    return status;
+}
+
 /* s of a list's tables. */
 static void add_scales(struct factor_file *file) {
     if (file->original_length == 0) return;
@@ -157,11 +197,22 @@ static void add_scales(struct factor_file *file) {
     }
 }
 
-int export_source_read(char *const *sources, size_t count, const struct export_origin *origin, struct factor_file *out,
-                       struct error *error) {
+int export_source_read(char *const *sources, size_t count, const char *stage, const struct export_origin *origin,
+                       struct factor_file *out, struct error *error) {
     *out = (struct factor_file){0};
-    int status = read_sources(sources, count, out, error);
+    int status = read_sources(sources, count, stage, out, error);
     if (status == STATUS_OK) status = add_origin(sources[0], origin, out, error);
+    if (status == STATUS_OK) status = ask_model(sources[0], origin->model, out, error);
     if (status == STATUS_OK && is_list(sources, count)) add_scales(out);
     return status;
+}
+
+int export_source_model(char *const *sources, size_t count, const char *stage, char **out, struct error *error) {
+    char model[STORE_PATH_SIZE] = "";
+    *out = NULL;
+    if (is_list(sources, count) || !store_exists(sources[0])) return STATUS_OK;
+    int status = read_run_model(sources[0], stage, model, error);
+    if (status != STATUS_OK || !*model) return status;
+    *out = strdup(model);
+    return *out ? STATUS_OK : error_memory(error, (double)strlen(model), "a path");
 }

@@ -1,5 +1,6 @@
 #include "search/factors.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -46,7 +47,17 @@ static int read_file(const char *path, char **text, size_t *size, struct error *
     return STATUS_OK;
 }
 
+/* Told by its first bytes, for it may be larger than memory. */
+static bool is_gguf(const char *path) {
+    char magic[4] = "";
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool read_all = file >= 0 && read(file, magic, sizeof magic) == sizeof magic;
+    if (file >= 0) close(file);
+    return read_all && memcmp(magic, "GGUF", sizeof magic) == 0;
+}
+
 static int read_path(const char *path, struct factor_file *out, struct error *error) {
+    if (is_gguf(path)) return factors_read_gguf(path, out, error);
     char *text = NULL;
     size_t size;
     int status = read_file(path, &text, &size, error);

@@ -17,6 +17,9 @@ int factors_read_json(const char *source, const char *text, size_t size, struct 
 int factors_read_config(const char *source, const void *bytes, size_t size, struct factor_file *out,
                         struct error *error);
 
+/* The tables of a GGUF, likewise. Its weights are not read. */
+int factors_read_gguf(const char *path, struct factor_file *out, struct error *error);
+
 /* Numbers as a string, which is changed: all of them one table, or, where several lines hold as many numbers each
  * and more than one, a line for each layer as microsoft/LongRoPE has it; then all layers must have the same. */
 int factors_read_text(const char *source, char *text, struct factor_file *out, struct error *error);

@@ -53,6 +53,12 @@ static bool has_layers(const char *text) {
     return lines > 1 && width > 1;
 }
 
+static bool same(const double *a, const double *b, int64_t count) {
+    int64_t i = 0;
+    while (i < count && a[i] == b[i]) i++;
+    return i == count;
+}
+
 /* Engines, and this program, have one table for all layers. */
 static int read_layers(const char *source, char *text, struct factor_entry *entry, struct error *error) {
     int64_t layer = 0;
@@ -63,7 +69,7 @@ static int read_layers(const char *source, char *text, struct factor_entry *entr
         if (status != STATUS_OK) return status;
         if (count == 0) continue;
         if (layer++ == 0) memcpy(entry->factors, factors, sizeof factors), entry->pairs = count;
-        if (memcmp(entry->factors, factors, sizeof factors) == 0) continue;
+        if (count == entry->pairs && same(entry->factors, factors, count)) continue;
         return error_set(error, STATUS_INPUT,
                          "%s: row %" PRId64 " differs from the first: factors that differ by layer are not supported; "
                          "write one table as one row, or a number a line",

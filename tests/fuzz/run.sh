@@ -8,7 +8,7 @@ cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz
 mkdir -p build/fuzz/found
 
-for target in safetensors model_config npy gguf; do
+for target in safetensors model_config npy gguf factors; do
     corpus=build/fuzz/corpus/$target
     log=build/fuzz/$target.log
     sh tests/fuzz/seeds.sh "$target" "$corpus"

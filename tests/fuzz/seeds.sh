@@ -105,6 +105,14 @@ gguf)
         vector rope_factors_short.weight 2 64
     } | gguf tables "$two$zeros$two$zeros$two"
     ;;
+factors)
+    table='"max_length": 64, "scale": 4, "factors": [1, 6.25], "start_tokens": 0, "attention_factor": 1.1, "origin": "yarn"'
+    printf '1,1.25\n1,1.25\n' >"$folder/layers"
+    printf '1 1.25\n6.4' >"$folder/numbers"
+    printf '{"format": "longrope-factors", "version": 2, "original_length": 16, "rope_theta": 1e4, "tables": [{"name": "a", "whole": true, "base_factors": [1, 2.5], "searched_factors": [1, 2.5], "perplexity": 3, %s}], "exportable_tables": [{%s}]}' \
+        "$table" "$table" >"$folder/json"
+    config config llama ', "rope_scaling": {"rope_type": "longrope", "short_factor": [1, 1], "long_factor": [1.5, 4], "original_max_position_embeddings": 16, "attention_factor": 1.5, "long_mscale": 1.5}'
+    ;;
 *)
     echo "seeds.sh: no target '$target'" >&2
     exit 2

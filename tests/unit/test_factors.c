@@ -332,6 +332,117 @@ static void sources_that_are_no_files(void **state) {
     scratch_remove(&scratch);
 }
 
+/* Rows of layers, as microsoft/LongRoPE's form allows: one table where they are alike. */
+static void text_files_of_layers(void **state) {
+    (void)state;
+    assert_text_numbers("1,1.25,6.4\n1,1.25,6.4\n", three, 3);
+    assert_text_numbers("1,1.25,6.4\n\n1.0 1.250 64e-1 \r\n1,1.25,6.4", three, 3);
+    assert_text_refused("1,1.25,6.4\n1,1.25,6.5\n", "row 2|differ by layer");
+    assert_text_refused("1,1.25\n1,1.25\n1,1.3\n", "row 3");
+    assert_text_refused("1,1.25\n1,x\n", "'x'|rescale factor");
+    /* a line of another length: all are one table */
+    assert_text_numbers("1,1.25\n6.4\n", three, 3);
+    char text[2 * (4 * (ROPE_MAX_PAIRS + 1)) + 1] = "";
+    for (int i = 0; i < 2 * ROPE_MAX_PAIRS; i++) {
+        strcat(text, i % ROPE_MAX_PAIRS == ROPE_MAX_PAIRS - 1 ? "2\n" : "2,");
+    }
+    double twos[ROPE_MAX_PAIRS];
+    for (int i = 0; i < ROPE_MAX_PAIRS; i++) twos[i] = 2.0;
+    assert_text_numbers(text, twos, ROPE_MAX_PAIRS);
+}
+
+/* Of another program's making, in full digits. */
+static void numbers_are_written_and_read_back(void **state) {
+    (void)state;
+    struct scratch scratch = scratch_make();
+    struct error error = {""};
+    char *path = scratch_path(&scratch, "row.csv"), text[64];
+    const double numbers[] = {1.0, 1.1299999952316284, 1.0 / 3.0, 1e-300, 5e-324, 1.7976931348623157e308, 64.0};
+    enum { COUNT = sizeof numbers / sizeof *numbers };
+    assert_int_equal(factors_write_numbers(path, numbers, COUNT, &error), STATUS_OK);
+    assert_numbers(path, numbers, COUNT);
+    FILE *stream = fopen(path, "r");
+    assert_non_null(stream);
+    assert_int_equal(fread(text, 1, 22, stream), 22);
+    assert_memory_equal(text, "1,1.1299999952316284,0", 22);
+    fclose(stream);
+    free(path);
+    path = scratch_path(&scratch, "none/row.csv");
+    assert_int_equal(factors_write_numbers(path, numbers, COUNT, &error), STATUS_FAILED);
+    assert_message(error.message, "none/row.csv|No such file");
+    free(path);
+    scratch_remove(&scratch);
+}
+
+/* config.json ---------------------------------------------------------------------------------- */
+
+#define CONFIG                                                                                                         \
+    "{\"model_type\": \"llama\", \"vocab_size\": 97, \"hidden_size\": 12, \"intermediate_size\": 8, "                  \
+    "\"num_hidden_layers\": 1, \"num_attention_heads\": 2, \"rope_theta\": 500.0, \"max_position_embeddings\": "
+#define LONGROPE                                                                                                       \
+    ", \"rope_scaling\": {\"rope_type\": \"longrope\", \"short_factor\": [1, 1.25, 6.4], "                             \
+    "\"long_factor\": [1, 2, 16], \"original_max_position_embeddings\": 64"
+
+/* A table for inputs up to the original window, and one for all beyond. */
+static void assert_two_tables(const char *source, int64_t longest, double attention_factor) {
+    static const double extended[] = {1.0, 2.0, 16.0};
+    struct factor_file file;
+    read_or_fail(source, &file);
+    assert_int_equal(file.count, 2);
+    assert_int_equal(file.exportable_count, 0);
+    assert_int_equal(file.original_length, 64);
+    assert_true(file.rope_theta == 500.0);
+    for (int i = 0; i < 2; i++) {
+        const struct factor_entry *entry = &file.tables[i];
+        assert_string_equal(entry->name, i ? "long" : "short");
+        assert_int_equal(entry->max_length, i ? longest : 64);
+        assert_int_equal(entry->pairs, 3);
+        assert_memory_equal(entry->factors, i ? extended : three, sizeof extended);
+        assert_true(entry->whole && !entry->composed && entry->start_tokens == 0 && isnan(entry->perplexity));
+        assert_true(fabs(entry->attention_factor - attention_factor) < 1e-12);
+    }
+    assert_ptr_equal(factors_for_length(file.tables, 2, 64), &file.tables[0]);
+    assert_ptr_equal(factors_for_length(file.tables, 2, 65), &file.tables[1]);
+    assert_ptr_equal(factors_for_length(file.tables, 2, 1000000), &file.tables[1]);
+    factors_free(&file);
+}
+
+static void configs_with_longrope(void **state) {
+    (void)state;
+    struct scratch scratch = scratch_make();
+    char *path = scratch_path(&scratch, "config.json");
+    const double formula = sqrt(1.0 + log(16.0) / log(64.0));
+    static const char plain[] = CONFIG "1024" LONGROPE "}}",
+                      given[] = CONFIG "1024" LONGROPE ", \"factor\": 2.0, "
+                                       "\"attention_factor\": 1.5}}",
+                      told[] = CONFIG "1024" LONGROPE ", \"attention_factor\": 1.5, \"short_mscale\": 1.5, "
+                                      "\"long_mscale\": 1.5}}",
+                      narrow[] = CONFIG "64" LONGROPE "}}";
+    scratch_write(path, plain, sizeof plain - 1);
+    assert_two_tables(path, 1024, formula);
+    assert_two_tables(scratch.dir, 1024, formula); /* the folder stands for it */
+    scratch_write(path, given, sizeof given - 1);
+    assert_two_tables(path, 1024, 1.5);
+    scratch_write(path, told, sizeof told - 1);
+    assert_two_tables(path, 1024, 1.5);
+    scratch_write(path, narrow, sizeof narrow - 1); /* the long one is for what lies beyond, all the same */
+    assert_two_tables(path, 65, 1.0);
+    free(path);
+    scratch_remove(&scratch);
+}
+
+static void configs_without_tables(void **state) {
+    (void)state;
+    assert_text_refused(CONFIG "1024}", "holds no factors|\"default\"|--method none");
+    assert_text_refused(CONFIG "1024, \"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 2.0}}", "\"linear\"");
+    assert_text_refused(CONFIG "1024" LONGROPE ", \"attention_factor\": 1.5, \"long_mscale\": 1.2}}",
+                        "long_mscale is 1.2|1.5");
+    assert_text_refused(CONFIG "1024" LONGROPE ", \"short_mscale\": \"1\"}}", "short_mscale is not a number");
+    assert_text_refused(CONFIG "1024" LONGROPE ", \"long_factor\": [1, 2, 3]}}", "JSON"); /* a key twice */
+    assert_text_refused(CONFIG "\"many\"" LONGROPE "}}", "max_position_embeddings");
+    assert_text_refused("{\"model_type\": \"mamba\"}", "\"mamba\" is not supported");
+}
+
 /* JSON ---------------------------------------------------------------------------------------- */
 
 #define HEAD "{\"format\": \"longrope-factors\", \"version\": 1, "
@@ -522,6 +633,10 @@ int main(void) {
         cmocka_unit_test(files_called_like_numbers),
         cmocka_unit_test(numbers_that_are_no_factors),
         cmocka_unit_test(sources_that_are_no_files),
+        cmocka_unit_test(text_files_of_layers),
+        cmocka_unit_test(numbers_are_written_and_read_back),
+        cmocka_unit_test(configs_with_longrope),
+        cmocka_unit_test(configs_without_tables),
         cmocka_unit_test(json_that_says_little),
         cmocka_unit_test(json_cut_short),
         cmocka_unit_test(json_of_another_kind),
