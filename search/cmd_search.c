@@ -17,6 +17,8 @@ static const char usage[] =
     "Evolves rescale factors as CONFIG.yaml says. Every scored table is saved in RUN_DIR/run.db at\n"
     "once; SIGINT and SIGTERM stop the search with exit status 75, and --resume goes on from\n"
     "there, or from wherever a kill left it, to the same result on the same kind of processor.\n"
+    "Stages may need a model that is fine-tuned with an earlier stage's table: the configuration's own\n"
+    "command makes it, or the search says what to run, does all else and ends with status 75.\n"
     "\n"
     "  -o, --output RUN_DIR   where the run is kept (default: results/NAME, NAME being the\n"
     "                         configuration's)\n"

@@ -19,18 +19,37 @@ static bool has_table(const struct factor_file *file, const char *name) {
     return i < file->count;
 }
 
+/* `stage` may have been found on another model than the tables that belong together: then it is *alone. */
+static int read_tables(struct store *store, const char *stage, struct factor_file *out, bool *alone,
+                       struct error *error) {
+    int status = run_factors(store, NULL, out, error);
+    *alone = status == STATUS_OK && stage && out->count && !has_table(out, stage);
+    if (!*alone) return status;
+    factors_free(out);
+    return run_factors(store, stage, out, error);
+}
+
 static int read_run(const char *run_dir, const char *stage, struct factor_file *out, struct error *error) {
     struct store *store = NULL;
+    bool alone;
     int status = store_open(run_dir, STORE_READ, &store, error);
-    if (status == STATUS_OK) status = run_factors(store, NULL, out, error);
-    if (status == STATUS_OK && stage && out->count && !has_table(out, stage)) {
-        factors_free(out);
-        status = run_factors(store, stage, out, error);
-    }
+    if (status == STATUS_OK) status = read_tables(store, stage, out, &alone, error);
     store_close(store);
     if (status != STATUS_OK || out->count) return status;
     return error_set(error, STATUS_INPUT, "%s: no stage of this run is done; longrope show tells how far it is",
                      run_dir);
+}
+
+static int read_run_model(const char *run_dir, const char *stage, char out[STORE_PATH_SIZE], struct error *error) {
+    struct store *store = NULL;
+    struct factor_file file = {0};
+    bool alone;
+    int status = store_open(run_dir, STORE_READ, &store, error);
+    if (status == STATUS_OK) status = read_tables(store, stage, &file, &alone, error);
+    if (status == STATUS_OK) status = run_factors_model(store, alone ? stage : NULL, out, error);
+    factors_free(&file);
+    store_close(store);
+    return status;
 }
 
 /* ---- LENGTH=FILE ---- */
@@ -186,4 +205,14 @@ int export_source_read(char *const *sources, size_t count, const char *stage, co
     if (status == STATUS_OK) status = ask_model(sources[0], origin->model, out, error);
     if (status == STATUS_OK && is_list(sources, count)) add_scales(out);
     return status;
+}
+
+int export_source_model(char *const *sources, size_t count, const char *stage, char **out, struct error *error) {
+    char model[STORE_PATH_SIZE] = "";
+    *out = NULL;
+    if (is_list(sources, count) || !store_exists(sources[0])) return STATUS_OK;
+    int status = read_run_model(sources[0], stage, model, error);
+    if (status != STATUS_OK || !*model) return status;
+    *out = strdup(model);
+    return *out ? STATUS_OK : error_memory(error, (double)strlen(model), "a path");
 }

@@ -26,4 +26,8 @@ struct export_origin {
 int export_source_read(char *const *sources, size_t count, const char *stage, const struct export_origin *origin,
                        struct factor_file *out, struct error *error);
 
+/* The folder of the model that the tables of a run are of, which the caller frees; NULL where the source is no run, or
+ * does not know. `stage` as above. */
+int export_source_model(char *const *sources, size_t count, const char *stage, char **out, struct error *error);
+
 #endif

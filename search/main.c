@@ -20,7 +20,8 @@ static const char usage[] =
     "  longrope search configs/demo/demo.yaml -o results/demo\n"
     "\n"
     "Exit status: 0 done; 1 it failed; 2 the command line or a file it was given is wrong;\n"
-    "75 stopped by a signal; search has saved everything and goes on with --resume.\n";
+    "75 stopped by a signal, or waiting for a model to be fine-tuned; search has saved everything and goes\n"
+    "on with --resume.\n";
 
 struct command {
     const char *name;

@@ -67,6 +67,28 @@ int run_factors(struct store *store, const char *stage, struct factor_file *out,
     return status;
 }
 
+/* Of stages that are done: one found on the model that was fine-tuned last, or, where there is none, the longest. */
+static const struct stage_record *last_stage(const struct run_view *run) {
+    const char *base = last_base(run);
+    const struct stage_record *last = NULL;
+    for (size_t i = 0; i < run->count; i++) {
+        const struct stage_record *stage = &run->stages[i];
+        if (stage->state != STAGE_DONE || (base && strcmp(stage->base, base) != 0)) continue;
+        if (!last || stage->target_length > last->target_length) last = stage;
+    }
+    return last;
+}
+
+int run_factors_model(struct store *store, const char *stage, char out[STORE_PATH_SIZE], struct error *error) {
+    struct run_view run;
+    int status = run_view_open(store, stage, &run, error);
+    if (status != STATUS_OK) return status;
+    const struct stage_record *last = last_stage(&run);
+    snprintf(out, STORE_PATH_SIZE, "%s", last ? last->model : "");
+    run_view_close(&run);
+    return STATUS_OK;
+}
+
 int report_factors(struct store *store, const char *path, struct error *error) {
     struct factor_file file;
     int status = run_factors(store, NULL, &file, error);

@@ -26,6 +26,7 @@ class Table:
     attention_factor: float | None = None
     original_length: int | None = None
     max_length: int | None = None
+    whole: bool = False  # in the place of the model's own scaling; False: on top of it
 
 
 # ---- Factor files ----
@@ -69,6 +70,7 @@ def read_json(path: Path, text: str, target: int) -> Table:
         table.attention_factor = number_or_none(path, entry, "attention_factor")
         table.original_length = number_or_none(path, root, "original_length")
         table.max_length = number_or_none(path, entry, "max_length")
+        table.whole = entry.get("whole") is True
         start_tokens = int(entry.get("start_tokens") or 0)
     except KeyError as error:
         raise WrongInput(f"{path}: table '{entry.get('name')}' has no {error}") from None
@@ -128,8 +130,8 @@ def read_config(model: Path) -> tuple[dict, object]:
 def own_scaling(path: Path, config, pairs: int) -> tuple[list, float]:
     """By what the model's own scaling divides each frequency, and its attention factor.
 
-    A longrope block counts as none: the table takes its place. transformers has room for one block
-    only, so that any other kind has to be multiplied into the table.
+    Of a longrope block it counts as none: the table takes its place. transformers has room for one block
+    only, so that any other kind has to be multiplied into a table that is not whole.
     """
     rope = config.rope_parameters
     kind = rope["rope_type"]
@@ -177,7 +179,9 @@ def trained_config(model: Path, table: Table, target: int, attention_factor: flo
     original = original_length_of(raw, config, table)
     if target < original:
         raise WrongInput(f"{target} tokens are less than the model's window of {original}; there is nothing to extend")
-    own, own_attention_factor = own_scaling(model / "config.json", config, pairs)
+    own, own_attention_factor = [1.0] * pairs, 1.0
+    if not table.whole:
+        own, own_attention_factor = own_scaling(model / "config.json", config, pairs)
     scale = target / original
     m = attention_factor or table.attention_factor or math.sqrt(1.0 + math.log(scale) / math.log(original))
     factors = [float(mine * given) for mine, given in zip(own, table.factors)]

@@ -32,7 +32,7 @@ score() {
         "$valid/on-the-origin-of-species-darwin.txt" "$valid/the-moonstone-collins.txt" \
         "$valid/travels-in-west-africa-kingsley.txt" |
         jq --arg name "$name" '.results[0] | {method: $name, length, samples, tokens, perplexity, nll, start_tokens,
-            attention_factor, dtype, kernels}' >"$file.part"
+            attention_factor, dtype, kernels, factors}' >"$file.part"
     mv "$file.part" "$file"
 }
 

@@ -79,6 +79,23 @@ runs "$LONGROPE" eval --model "$model" --text "$corpus"/*.txt --samples 2 --dtyp
 expected=$(jq '.tables[] | select(.name == "long") | .perplexity' "$work/whole/factors.json")
 holds "(.results[0].perplexity / $expected - 1 | fabs) < 1e-6"
 
+# engines get the final model with the short table and the long one, and each is as good as the stage says
+runs "$LONGROPE" export "$work/whole" --format hf --model "$work/whole/middle-finetuned" --weights link \
+    --out "$work/exported" --json
+holds '[.tables[] | [.role, .name, .max_length]] == [["short", "back", 256], ["long", "long", 1024]]'
+holds '[.left_out[].name] == ["middle"] and .original_length == 256'
+for row in 0,256 1,1024; do
+    expected=$(jq ".tables[${row%,*}].perplexity" "$work/stdout")
+    "$LONGROPE" eval --model "$work/exported" --text "$corpus"/*.txt --samples 2 --dtype f32 --length "${row#*,}" \
+        --method none --json | jq -e ".results[0].perplexity / $expected - 1 | fabs < 1e-6" >/dev/null ||
+        fail "the exported model is another one at ${row#*,} tokens"
+done
+# a table of the first model is not among them, but can be had by its name
+runs "$LONGROPE" export "$work/whole" --format csv --stage unrelated --out "$work/unrelated.csv"
+says "'unrelated', for 512 tokens"
+fails_with 2 "(did you mean 'unrelated'?)" "$LONGROPE" export "$work/whole" --format csv --stage unrelatet \
+    --out "$work/none.csv"
+
 # ---- by hand ----
 
 try "$LONGROPE" search "$work/by-hand.yaml" -o "$work/hand"
