@@ -18,17 +18,32 @@
 struct exporting {
     const struct export_options *options;
     const char *source;        /* what messages call it */
+    char *run_model;           /* the model that a run was found on; owned */
+    const char *dir;           /* the model's folder; NULL where the format does without */
     struct factor_file file;   /* the source's tables */
-    struct model_config model; /* of --model, where it is given */
+    struct model_config model; /* of `dir` */
     struct export_pair pair;   /* but for EXPORT_JSON */
     struct export_notes notes;
 };
 
+/* --model, or, where the format cannot do without, what the run says. */
+static int find_model(struct exporting *e, struct error *error) {
+    const struct export_options *o = e->options;
+    e->dir = o->model;
+    if (o->model || (o->format != EXPORT_HF && o->format != EXPORT_GGUF)) return STATUS_OK;
+    int status = export_source_model(o->sources.items, o->sources.count, o->choice.stage, &e->run_model, error);
+    e->dir = e->run_model;
+    if (status != STATUS_OK || e->dir) return status;
+    return error_set(error, STATUS_INPUT, "--format %s wants --model DIR, which %s does not say; see --help",
+                     export_format_name(o->format), e->source);
+}
+
 static int open_source(struct exporting *e, struct error *error) {
     const struct export_options *o = e->options;
-    const struct export_origin origin = {o->original_length, o->rope_theta, o->model ? &e->model : NULL};
-    int status = o->model ? model_read_config(o->model, &e->model, error) : STATUS_OK;
+    int status = find_model(e, error);
+    if (status == STATUS_OK && e->dir) status = model_read_config(e->dir, &e->model, error);
     if (status != STATUS_OK) return status;
+    const struct export_origin origin = {o->original_length, o->rope_theta, e->dir ? &e->model : NULL};
     return export_source_read(o->sources.items, o->sources.count, o->choice.stage, &origin, &e->file, error);
 }
 
@@ -43,7 +58,7 @@ static int write_csv(struct exporting *e, struct error *error) {
     const struct export_options *o = e->options;
     int status = aside_check_file(o->out, o->force, error);
     if (status == STATUS_OK) {
-        status = export_pair_choose_one(&e->file, e->source, &o->choice, o->model ? &e->model : NULL, &e->pair, error);
+        status = export_pair_choose_one(&e->file, e->source, &o->choice, e->dir ? &e->model : NULL, &e->pair, error);
     }
     if (status != STATUS_OK) return status;
     return factors_write_numbers(o->out, e->pair.beyond.factors, e->pair.pairs, error);
@@ -52,7 +67,7 @@ static int write_csv(struct exporting *e, struct error *error) {
 static int write_hf(struct exporting *e, struct error *error) {
     const struct export_options *o = e->options;
     int status = export_pair_choose(&e->file, e->source, &o->choice, &e->model, &e->pair, error);
-    const struct export_hf what = {.model = o->model,
+    const struct export_hf what = {.model = e->dir,
                                    .path = o->out,
                                    .weights = o->weights,
                                    .replace = o->force,
@@ -149,6 +164,7 @@ int cmd_export(int argc, char **argv, struct error *error) {
         status = export(&exporting, error);
     }
     factors_free(&exporting.file);
+    free(exporting.run_model);
     export_options_free(&options);
     return status;
 }

@@ -74,7 +74,7 @@ static json_t *parameters_of(const struct setting_of *s) {
 static void change(json_t *root, const struct setting_of *s) {
     set(root, "max_position_embeddings", json_integer(s->pair->beyond.max_length));
     set(root, "original_max_position_embeddings", json_integer(s->pair->switch_length));
-    set(root, "rope_theta", json_real(s->pair->theta));
+    if (!json_is_number(json_object_get(root, "rope_theta"))) set(root, "rope_theta", json_real(s->pair->theta));
     if (s->part < 1.0) set(root, "partial_rotary_factor", json_real(s->part));
     set(root, "rope_scaling", s->phi3 && s->formula ? phi3_block_of(s) : block_of(s));
     set(root, "rope_parameters", parameters_of(s));

@@ -23,9 +23,10 @@ const char export_usage[] =
     "  --out PATH             what is written: a folder for hf, else a file; complete or not at all\n"
     "  --force                PATH may be there and is replaced (a folder: one of a model, without\n"
     "                         folders in it)\n"
-    "  --model DIR            the model that the tables were found on; hf and gguf want it. csv and json\n"
-    "                         do without; where it is given, tables are compared with it, and in csv\n"
-    "                         they are multiplied by what the model's own rope_scaling does\n"
+    "  --model DIR            the model that the tables were found on (default, for hf and gguf: of a run,\n"
+    "                         the one that it searched last). csv and json do without; where it is given,\n"
+    "                         tables are compared with it, and in csv they are multiplied by what the\n"
+    "                         model's own rope_scaling does\n"
     "  --gguf IN.gguf         the same model as a GGUF\n"
     "  --weights copy|link|none\n"
     "                         for hf: the weights are copied, linked to, or left out (default: copy);\n"
@@ -43,7 +44,7 @@ const char export_usage[] =
     "Engines leave no start tokens as they are (n_hat), so hf, gguf and csv hold each stage's best table\n"
     "without; what that costs is printed.\n"
     "\n"
-    "  longrope export results/demo --format hf --model configs/demo/model --out demo-2k\n"
+    "  longrope export results/demo --format hf --out demo-2k\n"
     "  longrope eval --model demo-2k --text configs/demo/corpus/*.txt --length 256,2048 --method none\n"
     "  longrope export results/demo --format csv --stage extend-2k --out extend-2k.csv\n"
     "  longrope export 4096=4k_la2_256k.csv 8192=8k_la2_256k.csv 2097152=2048k_la2_256k.csv \\\n"
@@ -172,13 +173,22 @@ static int check_uses(const struct given *given, enum export_format format, stru
 }
 
 static int check(const struct export_options *o, const struct given *given, struct error *error) {
-    bool hf = o->format == EXPORT_HF, gguf = o->format == EXPORT_GGUF;
+<<<<<<< HEAD
+    bool gguf = o->format == EXPORT_GGUF;
     const char *wrong = !o->sources.count                     ? "export wants a run directory or a factor file"
                         : !is_given(given, KEY_FORMAT)        ? "--format hf|gguf|csv|json is wanted"
                         : !o->out                             ? "--out PATH is wanted"
                         : gguf && !o->gguf                    ? "--format gguf wants --gguf IN.gguf"
                         : o->choice.stage && o->choice.length ? "--stage and --length exclude each other"
                                                               : NULL;
+=======
+    const char *wrong = !o->sources.count                      ? "export wants a run directory or a factor file"
+                        : !is_given(given, KEY_FORMAT)         ? "--format hf|gguf|csv|json is wanted"
+                        : !o->out                              ? "--out PATH is wanted"
+                        : o->format == EXPORT_GGUF && !o->gguf ? "--format gguf wants --gguf IN.gguf"
+                        : o->choice.stage && o->choice.length  ? "--stage and --length exclude each other"
+                                                               : NULL;
+>>>>>>> wt-export
     if (wrong) return error_set(error, STATUS_INPUT, "%s; see longrope export --help", wrong);
     return check_uses(given, o->format, error);
 }

@@ -26,9 +26,10 @@ struct export_report {
  *                  "searched_start_tokens"}],
  *      "engines": [{"engine", "chooses_by", "rule"}], "left_out": [{"name", "max_length"}], "notes": [...]}
  *
- * "role" is "short", "long", "both" or "only", and null where the form holds all tables of the source. "searched_..."
- * are those of the stage's best table, start tokens and all, in whose stead the table is where they differ. "left_out"
- * names tables that the form has no room for. What is not known is null. STATUS_FAILED for lack of memory. */
+ * "original_length" is where an engine's short table ends, or, in other forms, what the source says. "role" is "short",
+ * "long", "both" or "only", and null where the form holds all tables of the source. "searched_..." are those of the
+ * stage's best table, start tokens and all, in whose stead the table is where they differ. "left_out" names tables that
+ * the form has no room for. What is not known is null. STATUS_FAILED for lack of memory. */
 int export_report_print(const struct export_report *report, bool json, FILE *out, struct error *error);
 
 #endif

@@ -171,6 +171,8 @@ runs "$LONGROPE" show "$work/run" --json
 holds ".stages[0].best_exportable.perplexity / $perplexity - 1 | fabs < 1e-9"
 jq -e --slurpfile s "$work/said" '.stages[0] | .best_exportable.perplexity == $s[0].tables[0].perplexity
     and .best.perplexity == $s[0].tables[0].searched_perplexity' "$work/stdout" >/dev/null || fail "costs are told wrong"
+export_to "$work/run" --format hf --weights none --out "$work/of-its-model" # the run knows its model
+cmp -s "$work/of-run/config.json" "$work/of-its-model/config.json" || fail "the run names another model"
 export_to "$work/run" --format json --out "$work/of-run.json"
 cmp -s "$work/run/factors.json" "$work/of-run.json" || fail "export writes other tables than the search"
 
@@ -239,7 +241,7 @@ refused "export wants a run directory or a factor file" "$LONGROPE" export --for
 refused "--format hf|gguf|csv|json is wanted" "$LONGROPE" export "$work/f.json" --out "$work/none"
 refused "--out PATH is wanted" "$LONGROPE" export "$work/f.json" --format json
 refused "'yaml' is none of hf, gguf, csv, json" none yaml
-refused "--format hf and gguf want --model DIR" none hf
+refused "--format hf wants --model DIR, which $work/f.json does not say" none hf
 refused "--format gguf wants --gguf IN.gguf" none gguf --model "$model"
 refused "--gguf has no use with --format hf" none hf --model "$model" --gguf x
 refused "--weights has no use with --format csv" none csv --weights link
