@@ -173,22 +173,12 @@ static int check_uses(const struct given *given, enum export_format format, stru
 }
 
 static int check(const struct export_options *o, const struct given *given, struct error *error) {
-<<<<<<< HEAD
-    bool gguf = o->format == EXPORT_GGUF;
-    const char *wrong = !o->sources.count                     ? "export wants a run directory or a factor file"
-                        : !is_given(given, KEY_FORMAT)        ? "--format hf|gguf|csv|json is wanted"
-                        : !o->out                             ? "--out PATH is wanted"
-                        : gguf && !o->gguf                    ? "--format gguf wants --gguf IN.gguf"
-                        : o->choice.stage && o->choice.length ? "--stage and --length exclude each other"
-                                                              : NULL;
-=======
     const char *wrong = !o->sources.count                      ? "export wants a run directory or a factor file"
                         : !is_given(given, KEY_FORMAT)         ? "--format hf|gguf|csv|json is wanted"
                         : !o->out                              ? "--out PATH is wanted"
                         : o->format == EXPORT_GGUF && !o->gguf ? "--format gguf wants --gguf IN.gguf"
                         : o->choice.stage && o->choice.length  ? "--stage and --length exclude each other"
                                                                : NULL;
->>>>>>> wt-export
     if (wrong) return error_set(error, STATUS_INPUT, "%s; see longrope export --help", wrong);
     return check_uses(given, o->format, error);
 }

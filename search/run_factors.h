@@ -13,13 +13,8 @@
  * an error. */
 int run_factors(struct store *store, const char *stage, struct factor_file *out, struct error *error);
 
-<<<<<<< HEAD
-/* The folder of the model that they are of, as it was when the search loaded it: that which was fine-tuned last, or that
- * of the longest table. "" where the run does not know. `stage` and errors as above. */
-=======
 /* The folder of the model that they are of, as it was when the search loaded it: that which was fine-tuned last, or
  * that of the longest table. "" where the run does not know. `stage` and errors as above. */
->>>>>>> wt-export
 int run_factors_model(struct store *store, const char *stage, char out[STORE_PATH_SIZE], struct error *error);
 
 #endif
