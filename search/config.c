@@ -683,12 +683,6 @@ static int check_search(const struct draft *draft, const struct yaml_tree *node,
                                search->parents, search->population);
     }
     bool childless = search->algorithm != ALGORITHM_CMA_ES && search->mutations + search->crossovers == 0;
-    const struct yaml_tree *risk = draft->node[KEY_RACING_RISK];
-    if (risk && stage->racing != RACING_STATISTICAL) {
-        return yaml_tree_error(&risk->where, error,
-                               "stage '%s': 'racing_risk' has no use without 'racing: statistical'; leave it out",
-                               stage->name);
-    }
     if (search->iterations > 0 && childless) {
         const struct yaml_tree *at = draft->node[KEY_MUTATIONS];
         return yaml_tree_error(
