@@ -29,7 +29,7 @@ bool finetune_is_model(const char *folder) {
            (holds(folder, "model.safetensors") || holds(folder, "model.safetensors.index.json"));
 }
 
-static void wait_a_little(void) { nanosleep(&(struct timespec){.tv_nsec = 50 * 1000 * 1000}, NULL); }
+static void wait_a_little(void) { nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL); }
 
 static bool stopped(const struct finetune *job) { return job->stop && *job->stop; }
 
@@ -134,7 +134,7 @@ static int environment_make(const struct finetune *job, const char *part, struct
 
 /* In a process group of its own, so that all of it can be told to stop. */
 static int start(const struct finetune *job, char **environment, pid_t *out, struct error *error) {
-    char *arguments[] = {"sh", "-c", (char *)(uintptr_t)job->command, NULL};
+    char *arguments[] = {"sh", "-c", (char *)job->command, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t heeded;

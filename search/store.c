@@ -476,6 +476,13 @@ int store_check_settings(struct store *store, int64_t stage, const struct settin
 /* Mathematics of another C library may end in other bits. */
 static bool nearly(double a, double b) { return fabs(a - b) <= 1e-9 * fabs(b); }
 
+static bool same_base(const struct stage_record *a, const struct stage_record *b) {
+    for (int i = 0; i < ROPE_MAX_PAIRS; i++) {
+        if (a->base_factors[i] != b->base_factors[i]) return false;
+    }
+    return a->composed == b->composed;
+}
+
 /* NULL where they are the same. */
 static const char *column_that_differs(const struct stage_record *a, const struct stage_record *b) {
     const struct genome_space *s = &a->space, *t = &b->space;
@@ -486,9 +493,7 @@ static const char *column_that_differs(const struct stage_record *a, const struc
     if (!nearly(a->attention_factor, b->attention_factor)) return "attention_factor";
     if (a->kind != b->kind) return "kind";
     if (a->pretrained_length != b->pretrained_length) return "pretrained_length";
-    if (a->composed != b->composed || memcmp(a->base_factors, b->base_factors, sizeof a->base_factors) != 0) {
-        return "base_factors";
-    }
+    if (!same_base(a, b)) return "base_factors";
     if (!nearly(a->base_attention_factor, b->base_attention_factor)) return "base_attention_factor";
     if (s->pairs != t->pairs) return "pairs";
     if (s->unit != t->unit) return "unit";
