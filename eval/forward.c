@@ -59,11 +59,13 @@ struct forward {
 
 /* ---- Buffers ---- */
 
-static float *floats(int64_t count) { return kernels_allocate((size_t)count * sizeof(float)); }
+/* Everything is allocated by its size, so that forward_memory() tells what is. */
 
-/* Room for rows of numbers that are `width` wide. */
-static void *numbers(const struct kernels *kernels, int64_t rows, int64_t width) {
-    return kernels_allocate((size_t)rows * kernels->row_bytes(width));
+static size_t floats(int64_t count) { return (size_t)count * sizeof(float); }
+
+/* Of rows of numbers that are `width` wide. */
+static size_t numbers(const struct kernels *kernels, int64_t rows, int64_t width) {
+    return (size_t)rows * kernels->row_bytes(width);
 }
 
 static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -73,14 +75,18 @@ static void workspace_free(struct workspace *w) {
     free(w->key), free(w->value), free(w->gate), free(w->up), free(w->logits), free(w->scratch);
 }
 
-static bool workspace_make(struct workspace *w, const struct model *model) {
-    const struct model_config *c = &model->config;
+/* Bytes of a workspace's buffers but its scratch. */
+struct workspace_sizes {
+    size_t normed, operand, query, query_numbers, attended, key, value, gate, up, logits;
+};
+
+static struct workspace_sizes workspace_sizes(const struct model_config *c, const struct kernels *kernels) {
     int64_t query_width = c->heads * c->head_width, kv_width = c->kv_heads * c->head_width;
-    *w = (struct workspace){
+    return (struct workspace_sizes){
         .normed = floats(MOST_ROWS * c->hidden),
-        .operand = numbers(model->kernels, MOST_ROWS, most(most(c->hidden, query_width), c->intermediate)),
+        .operand = numbers(kernels, MOST_ROWS, most(most(c->hidden, query_width), c->intermediate)),
         .query = floats(BLOCK_ROWS * query_width),
-        .query_numbers = numbers(model->kernels, BLOCK_ROWS * c->heads, c->head_width),
+        .query_numbers = numbers(kernels, BLOCK_ROWS * c->heads, c->head_width),
         .attended = floats(BLOCK_ROWS * query_width),
         .key = floats(KEY_ROWS * kv_width),
         .value = floats(KEY_ROWS * kv_width),
@@ -88,8 +94,64 @@ static bool workspace_make(struct workspace *w, const struct model *model) {
         .up = floats(BLOCK_ROWS * c->intermediate),
         .logits = floats(BLOCK_ROWS * c->vocabulary),
     };
+}
+
+static size_t workspace_bytes(const struct model_config *c, const struct kernels *kernels) {
+    struct workspace_sizes sizes = workspace_sizes(c, kernels);
+    return sizes.normed + sizes.operand + sizes.query + sizes.query_numbers + sizes.attended + sizes.key + sizes.value +
+           sizes.gate + sizes.up + sizes.logits;
+}
+
+static bool workspace_make(struct workspace *w, const struct model *model) {
+    struct workspace_sizes sizes = workspace_sizes(&model->config, model->kernels);
+    *w = (struct workspace){
+        .normed = kernels_allocate(sizes.normed),
+        .operand = kernels_allocate(sizes.operand),
+        .query = kernels_allocate(sizes.query),
+        .query_numbers = kernels_allocate(sizes.query_numbers),
+        .attended = kernels_allocate(sizes.attended),
+        .key = kernels_allocate(sizes.key),
+        .value = kernels_allocate(sizes.value),
+        .gate = kernels_allocate(sizes.gate),
+        .up = kernels_allocate(sizes.up),
+        .logits = kernels_allocate(sizes.logits),
+    };
     return w->normed && w->operand && w->query && w->query_numbers && w->attended && w->key && w->value && w->gate &&
            w->up && w->logits;
+}
+
+/* Of the buffers that grow with the window: each, where there are two; and each thread's scratch. */
+struct window_sizes {
+    size_t stream, keys, angles, scratch;
+};
+
+static struct window_sizes window_sizes(const struct model_config *c, const struct kernels *kernels, int64_t rows) {
+    struct attention_shape last = {.first = most(rows - BLOCK_ROWS, 0), .rows = BLOCK_ROWS, .heads = c->heads};
+    struct key_values kv = {.tokens = rows, .heads = c->kv_heads, .width = c->head_width};
+    return (struct window_sizes){.stream = floats(rows * c->hidden),
+                                 .keys = kernels->key_bytes(rows, c->kv_heads, c->head_width),
+                                 .angles = floats(rows * c->rope.pairs),
+                                 .scratch = kernels->attention_scratch(&last, &kv)};
+}
+
+static size_t window_bytes(const struct window_sizes *sizes) {
+    return sizes->stream + 2 * sizes->keys + 2 * sizes->angles;
+}
+
+static size_t first_layer_index_bytes(const struct model_config *c) { return (size_t)c->vocabulary * sizeof(int64_t); }
+
+/* Of what struct first_layer keeps of one token. */
+static size_t first_layer_row_bytes(const struct model_config *c) {
+    return sizeof(int32_t) + floats((c->heads + 2 * c->kv_heads) * c->head_width);
+}
+
+struct forward_memory forward_memory(const struct model_config *config, const struct kernels *kernels, int64_t count,
+                                     int64_t distinct, int threads) {
+    struct window_sizes sizes = window_sizes(config, kernels, count - 1); /* nothing is asked of the last token */
+    return (struct forward_memory){.window = window_bytes(&sizes),
+                                   .first_layer = first_layer_index_bytes(config) +
+                                                  (size_t)distinct * first_layer_row_bytes(config),
+                                   .threads = (size_t)threads * (workspace_bytes(config, kernels) + sizes.scratch)};
 }
 
 int forward_new(const struct model *model, const struct forward_options *options, struct forward **out,
@@ -98,7 +160,7 @@ int forward_new(const struct model *model, const struct forward_options *options
     int threads = options->threads > 0 ? options->threads : omp_get_max_threads();
     if (f) {
         f->workspaces = calloc((size_t)threads, sizeof *f->workspaces);
-        f->first.index = malloc((size_t)model->config.vocabulary * sizeof *f->first.index);
+        f->first.index = malloc(first_layer_index_bytes(&model->config));
     }
     bool made = f && f->workspaces && f->first.index;
     if (made) {
@@ -135,28 +197,26 @@ void forward_free(struct forward *f) {
 static int reserve(struct forward *f, int64_t rows, struct error *error) {
     if (rows <= f->capacity) return STATUS_OK;
     const struct model_config *c = &f->model->config;
-    size_t key_bytes = f->kernels->key_bytes(rows, c->kv_heads, c->head_width);
-    struct attention_shape last = {.first = most(rows - BLOCK_ROWS, 0), .rows = BLOCK_ROWS, .heads = c->heads};
+    struct window_sizes sizes = window_sizes(c, f->kernels, rows);
     free_buffers(f);
-    f->stream = floats(rows * c->hidden);
-    f->cos = floats(rows * c->rope.pairs);
-    f->sin = floats(rows * c->rope.pairs);
+    f->stream = kernels_allocate(sizes.stream);
+    f->cos = kernels_allocate(sizes.angles);
+    f->sin = kernels_allocate(sizes.angles);
     f->kv = (struct key_values){.tokens = rows,
                                 .heads = c->kv_heads,
                                 .width = c->head_width,
-                                .keys = kernels_allocate(key_bytes),
-                                .values = kernels_allocate(key_bytes)};
+                                .keys = kernels_allocate(sizes.keys),
+                                .values = kernels_allocate(sizes.keys)};
     bool made = f->stream && f->kv.keys && f->kv.values && f->cos && f->sin;
     for (int t = 0; t < f->threads; t++) {
         struct workspace *w = &f->workspaces[t];
         free(w->scratch);
-        w->scratch = kernels_allocate(f->kernels->attention_scratch(&last, &f->kv));
+        w->scratch = kernels_allocate(sizes.scratch);
         made = made && w->scratch;
     }
     if (!made) {
-        double bytes = (double)rows * (double)(c->hidden + 2 * c->rope.pairs) * sizeof(float) + 2.0 * (double)key_bytes;
         free_buffers(f);
-        return error_memory(error, bytes, "a window of this length");
+        return error_memory(error, (double)window_bytes(&sizes), "a window of this length");
     }
     f->capacity = rows;
     return STATUS_OK;
@@ -311,8 +371,7 @@ static int first_layer_list(struct forward *f, const int32_t *tokens, int64_t co
         for (int64_t i = 0; i < count; i++) {
             if (first->index[tokens[i]] >= first->count) first->index[tokens[i]] = -1;
         }
-        double width = (double)(c->head_width * (c->heads + 2 * c->kv_heads));
-        return error_memory(error, (double)listed * width * sizeof(float),
+        return error_memory(error, (double)listed * (double)first_layer_row_bytes(c),
                             "the first layer's queries, keys and values");
     }
     for (int64_t i = 0; i < count; i++) first->tokens[first->index[tokens[i]]] = tokens[i];

@@ -38,6 +38,18 @@ struct forward_options {
 /* The model with the buffers that a pass needs; they grow to the longest window seen. */
 struct forward;
 
+/* Bytes of a forward's buffers. */
+struct forward_memory {
+    size_t window;      /* residual stream, keys and values of a layer, cosines and sines */
+    size_t first_layer; /* its queries, keys and values of every token met, and where to find them */
+    size_t threads;     /* what all threads have of their own */
+};
+
+/* What a forward of such a model allocates when its longest window has `count` tokens and `distinct` different tokens
+ * have been met in all windows. Nothing overflows within the bounds of model_config_check() and 2^30 tokens. */
+struct forward_memory forward_memory(const struct model_config *config, const struct kernels *kernels, int64_t count,
+                                     int64_t distinct, int threads);
+
 /* `model` must outlive *out; the caller frees it with forward_free(). */
 int forward_new(const struct model *model, const struct forward_options *options, struct forward **out,
                 struct error *error);

@@ -134,7 +134,7 @@ static size_t slot_bytes(const struct kernels *kernels, const struct slot *slot)
  * width or intermediate x hidden), the seven of them less than 2^45, 2^12 layers less than 2^57, and
  * embedding and output matrix 2^44 each: with padding to PACK_ROWS rows and 4 bytes a number the sum
  * stays far below 2^63. */
-static size_t storage_bytes(const struct model_config *config, const struct kernels *kernels) {
+size_t model_bytes(const struct model_config *config, const struct kernels *kernels) {
     struct slots walk = {.config = config};
     struct slot slot;
     size_t total = 0;
@@ -161,7 +161,7 @@ static void storage_divide(struct model *model) {
 
 static int model_allocate(const struct model_config *config, const struct kernels *kernels, struct model **out,
                           struct error *error) {
-    size_t bytes = storage_bytes(config, kernels);
+    size_t bytes = model_bytes(config, kernels);
     struct model *model = calloc(1, sizeof *model);
     if (!model) return error_memory(error, sizeof *model, "the model");
     model->config = *config;
@@ -305,10 +305,8 @@ static bool matrices_are_bf16(const struct weights *weights, const struct model_
     return true;
 }
 
-static int choose_kernels(enum model_type type, const struct weights *weights, const struct model_config *config,
-                          const struct kernels **out, struct error *error) {
-    bool bf16 =
-        type == MODEL_BF16 || (type == MODEL_AUTO && kernels_bf16_is_fast() && matrices_are_bf16(weights, config));
+int model_kernels(enum model_type type, bool bf16_weights, const struct kernels **out, struct error *error) {
+    bool bf16 = type == MODEL_BF16 || (type == MODEL_AUTO && bf16_weights && kernels_bf16_is_fast());
     return kernels_choose(bf16 ? NUMBER_BF16 : NUMBER_F32, out, error);
 }
 
@@ -354,7 +352,7 @@ int model_load(const char *dir, enum model_type type, struct model **out, struct
     int status = config_load(dir, &text, &text_size, &config, error);
     if (status == STATUS_OK) status = weights_open(dir, &weights, error);
     if (status == STATUS_OK) status = weights_check(weights, &config, error);
-    if (status == STATUS_OK) status = choose_kernels(type, weights, &config, &kernels, error);
+    if (status == STATUS_OK) status = model_kernels(type, matrices_are_bf16(weights, &config), &kernels, error);
     if (status == STATUS_OK) status = weights_fingerprint(weights, text, text_size, &fingerprint, error);
     if (status == STATUS_OK) {
         const struct weight_source source = {.state = weights, .read = read_weights};

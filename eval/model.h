@@ -32,6 +32,7 @@ struct model_config {
     bool output_bias;       /* attention's output projection has one */
     bool mlp_bias;          /* gate, up and down projections have them */
     bool head_norms;        /* queries and keys are normed head by head before they are rotated */
+    bool says_bf16;         /* of its weights' type; what counts is what their files hold */
 };
 
 /* Vectors that the family has not are NULL. */
@@ -77,6 +78,13 @@ int model_load(const char *dir, enum model_type type, struct model **out, struct
 
 /* Reads config.json alone: for what must be known before weights are touched. */
 int model_read_config(const char *dir, struct model_config *out, struct error *error);
+
+/* The kernels that a model is packed for: `bf16_weights` tells whether all its matrices are stored as bf16. Errors are
+ * those of kernels_choose(). */
+int model_kernels(enum model_type type, bool bf16_weights, const struct kernels **out, struct error *error);
+
+/* Bytes that a model's matrices and vectors take, packed for `kernels`. */
+size_t model_bytes(const struct model_config *config, const struct kernels *kernels);
 
 /* Where the weights of a model made in memory come from: read() writes rows first..first+rows-1 of the
  * tensor that Hugging Face calls `name`, out[rows][columns] (columns 1 for vectors). A family's fused

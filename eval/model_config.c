@@ -10,7 +10,7 @@
 /* ---- Sizes ---- */
 
 /* The sizes of a model and what is believed of them. The bounds lie well above any model in use;
- * they are there so that no product of sizes can overflow: see storage_bytes() in model.c. */
+ * they are there so that no product of sizes can overflow: see model_bytes() in model.c. */
 static const struct size_range {
     const char *key; /* of config.json */
     size_t field;    /* of struct model_config */
@@ -230,6 +230,14 @@ static int read_flags(const struct config_file *file, struct model_config *confi
     return STATUS_OK;
 }
 
+/* transformers 5 calls the key "dtype", earlier ones "torch_dtype". Nothing is computed of it, so whatever else stands
+ * there is let be. */
+static bool says_bf16(const struct config_file *file) {
+    const char *type = json_string_value(config_value(file->root, "dtype"));
+    if (!type) type = json_string_value(config_value(file->root, "torch_dtype"));
+    return type && strcmp(type, "bfloat16") == 0;
+}
+
 /* ---- The file ---- */
 
 static int config_read(struct config_file *file, struct model_config *out, struct error *error) {
@@ -240,6 +248,7 @@ static int config_read(struct config_file *file, struct model_config *out, struc
 
     *out = (struct model_config){0};
     snprintf(out->family, sizeof out->family, "%s", file->family->name);
+    out->says_bf16 = says_bf16(file);
     status = read_sizes(file, out, error);
     if (status == STATUS_OK) status = derive_sizes(file, out, error);
     if (status == STATUS_OK) status = read_sliding_window(file, &out->sliding_window, error);

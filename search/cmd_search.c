@@ -5,6 +5,7 @@
 
 #include "search/commands.h"
 #include "search/config.h"
+#include "search/estimate.h"
 #include "search/options.h"
 #include "search/recipe.h"
 #include "search/report.h"
@@ -13,6 +14,7 @@
 static const char usage[] =
     "usage: longrope search CONFIG.yaml [-o RUN_DIR] [--set KEY=VALUE]... [--resume] [--cache FILE]\n"
     "                       [--threads N]\n"
+    "       longrope search CONFIG.yaml --dry-run [--json] [-o RUN_DIR] [--set KEY=VALUE]... [--threads N]\n"
     "\n"
     "Evolves rescale factors as CONFIG.yaml says. Every scored table is saved in RUN_DIR/run.db at\n"
     "once; SIGINT and SIGTERM stop the search with exit status 75, and --resume goes on from\n"
@@ -29,16 +31,22 @@ static const char usage[] =
     "                         runs on one machine may share one, also at the same time (default:\n"
     "                         RUN_DIR/scores.db, or the configuration's \"cache\")\n"
     "      --threads N        threads to compute with (default: all); results do not depend on it\n"
+    "      --dry-run          searches nothing, but prints what each stage would take at most:\n"
+    "                         evaluations, tokens, operations and memory. Of the models only config.json\n"
+    "                         is read; a model that is yet to be fine-tuned is taken to be like the one\n"
+    "                         that the fine-tuning begins from. What RUN_DIR holds already is not taken off\n"
+    "      --json             with --dry-run: one JSON object instead of the table\n"
     "\n"
     "  longrope search configs/demo/demo.yaml -o results/demo\n"
-    "  longrope search configs/demo/demo.yaml -o results/short --set search.iterations=5\n";
+    "  longrope search configs/demo/demo.yaml -o results/short --set search.iterations=5\n"
+    "  longrope search configs/demo/demo.yaml --dry-run\n";
 
 struct search_options {
     const char *config;
     char *run_dir;     /* owned */
     const char *cache; /* NULL where it is not given */
     struct words overrides;
-    bool resume, help;
+    bool resume, dry_run, json, help;
     int64_t threads;
 };
 
@@ -48,6 +56,8 @@ static int parse(int argc, char **argv, struct search_options *out, struct error
                                             {"resume", no_argument, NULL, 'r'},
                                             {"threads", required_argument, NULL, 't'},
                                             {"cache", required_argument, NULL, 'c'},
+                                            {"dry-run", no_argument, NULL, 'd'},
+                                            {"json", no_argument, NULL, 'j'},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
     int status = STATUS_OK;
@@ -71,6 +81,12 @@ static int parse(int argc, char **argv, struct search_options *out, struct error
         case 't':
             status = option_integer("threads", optarg, 1, 4096, &out->threads, error);
             break;
+        case 'd':
+            out->dry_run = true;
+            break;
+        case 'j':
+            out->json = true;
+            break;
         case 'h':
             out->help = true;
             return STATUS_OK;
@@ -81,7 +97,21 @@ static int parse(int argc, char **argv, struct search_options *out, struct error
     if (status != STATUS_OK) return status;
     if (argc - optind != 1) return error_set(error, STATUS_INPUT, "search wants one configuration file; see --help");
     out->config = argv[optind];
-    return STATUS_OK;
+    if (!out->json || out->dry_run) return STATUS_OK;
+    return error_set(error, STATUS_INPUT, "--json goes with --dry-run; `longrope show RUN_DIR --json` tells of a run");
+}
+
+static int estimate(const struct config *config, const struct search_options *options, struct error *error) {
+    struct estimate estimate = {0};
+    int status = estimate_make(config, options->run_dir, (int)options->threads, &estimate, error);
+    if (status != STATUS_OK) return status;
+    if (options->json) {
+        status = estimate_print_json(&estimate, stdout, error);
+    } else {
+        estimate_print(&estimate, stdout);
+    }
+    estimate_free(&estimate);
+    return status;
 }
 
 static int run_stages(struct store *store, struct cache *cache, const struct config *config,
@@ -106,11 +136,13 @@ static int open_cache(const struct config *config, const struct search_options *
     return status;
 }
 
-static int run_config(const struct config *config, struct search_options *options, struct error *error) {
-    if (!options->run_dir && asprintf(&options->run_dir, "results/%s", config->name) < 0) {
-        options->run_dir = NULL;
-        return error_memory(error, 0, "a path");
-    }
+static int name_run_dir(const struct config *config, struct search_options *options, struct error *error) {
+    if (options->run_dir || asprintf(&options->run_dir, "results/%s", config->name) >= 0) return STATUS_OK;
+    options->run_dir = NULL;
+    return error_memory(error, 0, "a path");
+}
+
+static int run_config(const struct config *config, const struct search_options *options, struct error *error) {
     bool resume = options->resume && store_exists(options->run_dir);
     if (options->resume && !resume) fprintf(stderr, "%s: no run to resume; beginning one\n", options->run_dir);
     struct store *store = NULL;
@@ -134,7 +166,10 @@ int cmd_search(int argc, char **argv, struct error *error) {
     } else if (status == STATUS_OK) {
         signals_caught(); /* from here on: what follows takes its time */
         status = config_read(options.config, options.overrides.items, options.overrides.count, &config, error);
-        if (status == STATUS_OK) status = run_config(&config, &options, error);
+        if (status == STATUS_OK) status = name_run_dir(&config, &options, error);
+        if (status == STATUS_OK) {
+            status = options.dry_run ? estimate(&config, &options, error) : run_config(&config, &options, error);
+        }
     }
     config_free(&config);
     free(options.overrides.items);

@@ -389,7 +389,7 @@ static bool is_initial(const struct stage_config *stage, enum origin origin) {
 }
 
 static int read_initial(const struct value *value, void *target, struct error *error) {
-    static const char must[] = "a list of pi, ntk, yarn, yarn-lambda, none and own, each at most once";
+    static const char must[] = "a list of pi, ntk, yarn, yarn-lambda, dynamic-ntk, none and own, each at most once";
     struct stage_config *stage = target;
     size_t count = list_count(value->node);
     if (value->node->kind == YAML_TREE_MAP || count == 0) return wrong(value, must, error);
@@ -515,8 +515,11 @@ static int add_matches(const struct value *value, const glob_t *found, struct st
         if (status != STATUS_OK) return status;
     }
     if (files > 0) return STATUS_OK;
-    return yaml_tree_error(&value->node->where, error, "'%s': no file matches '%.200s' (looked for in %s)", value->name,
-                           value->node->scalar, *value->folder ? value->folder : "the current folder");
+    return yaml_tree_error(&value->node->where, error,
+                           "'%s': no file matches '%.200s' (looked for in %s); put it there, or name other files with "
+                           "--set data.%s=[FILE]",
+                           value->name, value->node->scalar, *value->folder ? value->folder : "the current folder",
+                           value->name);
 }
 
 static int add_pattern(const struct value *value, struct string_list *list, struct error *error) {
@@ -680,12 +683,6 @@ static int check_search(const struct draft *draft, const struct yaml_tree *node,
                                search->parents, search->population);
     }
     bool childless = search->algorithm != ALGORITHM_CMA_ES && search->mutations + search->crossovers == 0;
-    const struct yaml_tree *risk = draft->node[KEY_RACING_RISK];
-    if (risk && stage->racing != RACING_STATISTICAL) {
-        return yaml_tree_error(&risk->where, error,
-                               "stage '%s': 'racing_risk' has no use without 'racing: statistical'; leave it out",
-                               stage->name);
-    }
     if (search->iterations > 0 && childless) {
         const struct yaml_tree *at = draft->node[KEY_MUTATIONS];
         return yaml_tree_error(

@@ -20,7 +20,7 @@ enum attention_rule { ATTENTION_LONGROPE, ATTENTION_YARN, ATTENTION_NONE, ATTENT
 const char *attention_rule_name(enum attention_rule rule);
 
 enum {
-    CONFIG_MAX_INITIAL = 6,
+    CONFIG_MAX_INITIAL = 7,
     CONFIG_HALVED_BEYOND = 512 * 1024 /* tokens; published (appendix A): longer targets have half the budget */
 };
 
@@ -85,18 +85,15 @@ struct config {
  *     search: {algorithm: paper,        # paper | microsoft | cma-es
  *              population, mutations, crossovers, parents, iterations, mutation_probability,
  *              lambda_step, lambda_max, start_tokens, seed,          # all optional, published defaults
- *              initial: [pi, ntk, yarn],   # of these and yarn-lambda, none, own, each once; own is the model's
- *                                          # own longrope table; with kind: recover [none, own, ntk, yarn]
- *              racing: bound,           # none | bound | statistical
- *              racing_risk: 0.05}       # for racing: statistical; above 0, below 0.5
- *     attention_factor: longrope        # longrope | yarn | none | search | a number
- *     stages: [{name, target_length, and any of model, dtype, data, search, attention_factor,
- *               kind: extend,            # extend | recover, which wants search.lambda_max
- *               base: NAME,              # an earlier stage with `finetune`; gives the model where it is not given
- *               finetune: {model: DIR,   # all optional. Begins from this, or
- *                          base: NAME,   # from what that earlier stage was fine-tuned to; default: the stage's model
- *                          output: DIR,  # default: RUN_DIR/NAME-finetuned
- *                          command: sh}}] # run in the file's folder; search/finetune.h says with what environment
+ *              initial: [pi, ntk, yarn],   # of these and yarn-lambda, dynamic-ntk, none, own, each once; own is the
+ * model's # own longrope table; with kind: recover [none, own, ntk, yarn] racing: bound,           # none | bound |
+ * statistical racing_risk: 0.05}       # for racing: statistical; above 0, below 0.5 attention_factor: longrope #
+ * longrope | yarn | none | search | a number stages: [{name, target_length, and any of model, dtype, data, search,
+ * attention_factor, kind: extend,            # extend | recover, which wants search.lambda_max base: NAME, # an earlier
+ * stage with `finetune`; gives the model where it is not given finetune: {model: DIR,   # all optional. Begins from
+ * this, or base: NAME,   # from what that earlier stage was fine-tuned to; default: the stage's model output: DIR,  #
+ * default: RUN_DIR/NAME-finetuned command: sh}}] # run in the file's folder; search/finetune.h says with what
+ * environment
  *
  * Defaults of population, mutations and crossovers are halved and that of samples is 3 for targets beyond
  * CONFIG_HALVED_BEYOND tokens.

@@ -14,6 +14,7 @@ static const char *const origin_names[ORIGIN_COUNT] = {
     [ORIGIN_NTK] = "ntk",
     [ORIGIN_YARN] = "yarn",
     [ORIGIN_YARN_LAMBDA] = "yarn-lambda",
+    [ORIGIN_DYNAMIC_NTK] = "dynamic-ntk",
     [ORIGIN_NONE] = "none",
     [ORIGIN_OWN] = "own",
     [ORIGIN_MUTATION] = "mutation",

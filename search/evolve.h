@@ -63,6 +63,7 @@ enum origin {
     ORIGIN_NTK,
     ORIGIN_YARN,
     ORIGIN_YARN_LAMBDA, /* YaRN's ramp between 1 and s laid over lambda itself, not over 1/lambda */
+    ORIGIN_DYNAMIC_NTK, /* at the target length: reaches beyond what NTK does */
     ORIGIN_NONE,        /* every factor 1 */
     ORIGIN_OWN,         /* the table that the model was fine-tuned with */
     ORIGIN_MUTATION,
@@ -70,8 +71,8 @@ enum origin {
     ORIGIN_SAMPLE, /* of CMA-ES's distribution */
     ORIGIN_COUNT
 };
-/* "pi", "ntk", "yarn", "yarn-lambda", "none", "own", "mutation", "crossover", "sample"; store and output use these
- * words. */
+/* "pi", "ntk", "yarn", "yarn-lambda", "dynamic-ntk", "none", "own", "mutation", "crossover", "sample"; store and output
+ * use these words. */
 const char *origin_name(enum origin origin);
 bool origin_parse(const char *name, enum origin *out);
 

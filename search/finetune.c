@@ -35,12 +35,16 @@ static bool stopped(const struct finetune *job) { return job->stop && *job->stop
 
 /* ---- the lock: held by the command itself, which inherits it, for as long as it lives ---- */
 
+static int open_lock(const struct finetune *job, int *lock, struct error *error) {
+    *lock = open(job->lock, O_RDWR | O_CREAT, 0666);
+    if (*lock >= 0) return STATUS_OK;
+    return error_set(error, STATUS_FAILED, "%.300s: could not be opened: %s", job->lock, strerror(errno));
+}
+
 static int take_lock(const struct finetune *job, int *lock, struct error *error) {
     bool told = false;
-    *lock = open(job->lock, O_RDWR | O_CREAT, 0666);
-    if (*lock < 0) {
-        return error_set(error, STATUS_FAILED, "%.300s: could not be opened: %s", job->lock, strerror(errno));
-    }
+    int status = open_lock(job, lock, error);
+    if (status != STATUS_OK) return status;
     while (flock(*lock, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK && errno != EINTR) {
             return error_set(error, STATUS_FAILED, "%.300s: could not be locked: %s", job->lock, strerror(errno));
@@ -54,6 +58,14 @@ static int take_lock(const struct finetune *job, int *lock, struct error *error)
         wait_a_little();
     }
     return STATUS_OK;
+}
+
+/* The shell dies of the signal that its child still saves its work on: the lock is free when all of them are gone. */
+static void outlive_command(const struct finetune *job, int *lock) {
+    struct error ignored;
+    close(*lock);
+    if (open_lock(job, lock, &ignored) != STATUS_OK) return;
+    while (flock(*lock, LOCK_EX | LOCK_NB) != 0 && (errno == EWOULDBLOCK || errno == EINTR)) wait_a_little();
 }
 
 /* ---- the environment ---- */
@@ -220,7 +232,10 @@ int finetune_run(const struct finetune *job, struct error *error) {
     int lock = -1;
     if (asprintf(&part, "%s.part", job->output) < 0) return error_memory(error, 0, "a path");
     int status = take_lock(job, &lock, error);
-    if (status == STATUS_OK) status = run_locked(job, part, error);
+    if (status == STATUS_OK) {
+        status = run_locked(job, part, error);
+        if (status == STATUS_STOPPED) outlive_command(job, &lock);
+    }
     if (lock >= 0) close(lock);
     free(part);
     return status;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "search/finetune.h"
+#include "search/recipe_models.h"
 #include "search/report.h"
 #include "search/run_view.h"
 #include "search/stage.h"
@@ -17,47 +18,14 @@ struct recipe {
     size_t waiting; /* stages and fine-tunings that want a model that is not there */
 };
 
-/* ---- which model is where; the caller frees the path, NULL for lack of memory ---- */
-
-static char *output_of(const struct recipe *recipe, int stage) {
-    const struct stage_config *config = &recipe->config->stages[stage];
-    char *path = NULL;
-    if (config->finetune.output) return strdup(config->finetune.output);
-    return asprintf(&path, "%s/%s-finetuned", recipe->options->run_dir, config->name) < 0 ? NULL : path;
-}
-
-static char *model_of(const struct recipe *recipe, size_t stage) {
-    const struct stage_config *config = &recipe->config->stages[stage];
-    return config->model ? strdup(config->model) : output_of(recipe, config->base);
-}
-
-static char *model_to_finetune(const struct recipe *recipe, size_t stage) {
-    const struct finetune_config *config = &recipe->config->stages[stage].finetune;
-    if (config->model) return strdup(config->model);
-    return config->base != CONFIG_NO_STAGE ? output_of(recipe, config->base) : model_of(recipe, stage);
-}
-
 static char *in_run_dir(const struct recipe *recipe, const char *stage, const char *suffix) {
     char *path = NULL;
     return asprintf(&path, "%s/%s%s", recipe->options->run_dir, stage, suffix) < 0 ? NULL : path;
 }
 
-/* The stage whose fine-tuning writes `model`; CONFIG_NO_STAGE where none does. */
-static int writer_of(const struct recipe *recipe, const char *model) {
-    for (size_t i = 0; i < recipe->config->stage_count; i++) {
-        if (!recipe->config->stages[i].finetune.wanted) continue;
-        char *output = output_of(recipe, (int)i);
-        bool same = output && strcmp(output, model) == 0;
-        free(output);
-        if (same) return (int)i;
-    }
-    return CONFIG_NO_STAGE;
-}
-
-/* It comes of a fine-tuning that has not been done yet. A model that is missing for another reason is an error, and
- * whoever loads it says so. */
+/* A model that is missing for another reason is an error, and whoever loads it says so. */
 static bool is_awaited(const struct recipe *recipe, const char *model) {
-    return writer_of(recipe, model) != CONFIG_NO_STAGE && !finetune_is_model(model);
+    return recipe_awaited_from(recipe->config, recipe->options->run_dir, model) != CONFIG_NO_STAGE;
 }
 
 /* ---- fine-tuning ---- */
@@ -115,7 +83,8 @@ static int run_job(struct recipe *recipe, const struct stage_config *stage, cons
 static int finetune(struct recipe *recipe, size_t index, struct error *error) {
     const struct stage_config *stage = &recipe->config->stages[index];
     const struct recipe_options *options = recipe->options;
-    char *model = model_to_finetune(recipe, index), *output = output_of(recipe, (int)index);
+    char *model = recipe_model_to_finetune(recipe->config, options->run_dir, index);
+    char *output = recipe_output(recipe->config, options->run_dir, index);
     char *factors = in_run_dir(recipe, stage->name, "-factors.json"), *lock = in_run_dir(recipe, stage->name, ".lock");
     const struct finetune job = {.stage = stage->name,
                                  .model = model,
@@ -148,7 +117,7 @@ static int write_factors(const struct recipe *recipe, struct error *error) {
 static int search(struct recipe *recipe, size_t index, struct error *error) {
     const struct stage_config *stage = &recipe->config->stages[index];
     const struct recipe_options *options = recipe->options;
-    char *model = model_of(recipe, index);
+    char *model = recipe_model(recipe->config, options->run_dir, index);
     if (!model) return error_memory(error, 0, "a path");
     int status = STATUS_OK;
     if ((stage->base != CONFIG_NO_STAGE && !recipe->done[stage->base]) || is_awaited(recipe, model)) {

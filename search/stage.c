@@ -279,9 +279,7 @@ static int score_baseline(struct stage *stage, enum rope_method method, const st
 }
 
 /* At a short window the closed forms do nothing; what a search has to better is the model as it is. */
-static int baseline_count(const struct stage *stage) {
-    return stage->config->kind == STAGE_RECOVER ? ROPE_NONE + 1 : ROPE_METHODS;
-}
+int stage_baselines(enum stage_kind kind) { return kind == STAGE_RECOVER ? ROPE_NONE + 1 : ROPE_METHODS; }
 
 static int score_baselines(struct stage *stage, struct error *error) {
     struct baseline_record *known = NULL;
@@ -289,14 +287,15 @@ static int score_baselines(struct stage *stage, struct error *error) {
     int status = store_baselines(stage->store, stage->record.id, &known, &count, error);
     if (status != STATUS_OK) return status;
     bool scored[ROPE_METHODS] = {false};
-    progress_begin(&stage->progress, stage->record.name, "baselines", count, (size_t)baseline_count(stage));
+    int wanted = stage_baselines(stage->config->kind);
+    progress_begin(&stage->progress, stage->record.name, "baselines", count, (size_t)wanted);
     for (size_t i = 0; i < count; i++) {
         scored[known[i].method] = true;
         stage->best_baseline = fmin(stage->best_baseline, known[i].nats_per_token);
     }
     free(known);
     struct rope_setting setting = rope_setting_of(stage, &stage->rope.own);
-    for (int m = 0; m < baseline_count(stage) && status == STATUS_OK; m++) {
+    for (int m = 0; m < wanted && status == STATUS_OK; m++) {
         if (!scored[m]) status = score_baseline(stage, (enum rope_method)m, &setting, error);
     }
     progress_clear(&stage->progress);
@@ -316,8 +315,11 @@ static struct rope_setting initial_setting_of(const struct stage *stage) {
 /* The factors of a table that the first population begins with. */
 static void initial_table(const struct stage *stage, enum origin origin, const struct rope_setting *setting,
                           struct rope_table *table) {
-    static const enum rope_method methods[] = {
-        [ORIGIN_PI] = ROPE_PI, [ORIGIN_NTK] = ROPE_NTK, [ORIGIN_YARN] = ROPE_YARN, [ORIGIN_NONE] = ROPE_NONE};
+    static const enum rope_method methods[] = {[ORIGIN_PI] = ROPE_PI,
+                                               [ORIGIN_NTK] = ROPE_NTK,
+                                               [ORIGIN_YARN] = ROPE_YARN,
+                                               [ORIGIN_DYNAMIC_NTK] = ROPE_DYNAMIC_NTK,
+                                               [ORIGIN_NONE] = ROPE_NONE};
     if (origin == ORIGIN_YARN_LAMBDA) {
         rope_yarn_lambda(table, setting);
     } else if (origin == ORIGIN_OWN) {

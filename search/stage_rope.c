@@ -3,8 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-/* The window before the model's own scaling. */
-static int64_t pretrained_length_of(const struct model_config *model) {
+int64_t stage_pretrained_length(const struct model_config *model) {
     switch (model->rope.type) {
     case ROPE_TYPE_LLAMA3:
     case ROPE_TYPE_YARN:
@@ -18,6 +17,11 @@ static int64_t pretrained_length_of(const struct model_config *model) {
         break;
     }
     return model->window;
+}
+
+int64_t stage_window(enum stage_kind kind, const struct model_config *model, int64_t base_length) {
+    if (kind == STAGE_RECOVER) return stage_pretrained_length(model);
+    return base_length ? base_length : model->window;
 }
 
 /* A scaling with that table at every length. */
@@ -49,7 +53,9 @@ static bool has_table(const struct rope_model *rope, const struct factor_entry *
 int stage_rope_resolve(const struct stage_config *config, const struct model_config *model,
                        const struct factor_entry *base, struct stage_rope *out, struct error *error) {
     const struct rope_model *rope = &model->rope;
-    *out = (struct stage_rope){.own = *rope, .window = model->window, .pretrained_length = pretrained_length_of(model)};
+    *out = (struct stage_rope){.own = *rope,
+                               .window = stage_window(config->kind, model, base ? base->max_length : 0),
+                               .pretrained_length = stage_pretrained_length(model)};
     if (base && base->pairs != rope->pairs) {
         return error_set(error, STATUS_INPUT,
                          "stage '%s': the table of its base '%s' has %d factors, but its model %d rotary pairs; is it "
@@ -64,11 +70,6 @@ int stage_rope_resolve(const struct stage_config *config, const struct model_con
                          "the table of this run",
                          config->name, rope_type_name(rope->type), base->name);
     }
-    out->searched = out->own;
-    if (base) out->window = base->max_length;
-    if (config->kind == STAGE_RECOVER) {
-        out->searched = rope_model_plain(rope->pairs, rope->theta);
-        out->window = out->pretrained_length;
-    }
+    out->searched = config->kind == STAGE_RECOVER ? rope_model_plain(rope->pairs, rope->theta) : out->own;
     return STATUS_OK;
 }

@@ -22,6 +22,13 @@ struct stage_rope {
     int64_t pretrained_length;  /* tokens: the window before any extension */
 };
 
+/* The window before any extension, which config.json tells. */
+int64_t stage_pretrained_length(const struct model_config *model);
+
+/* What a stage of that kind compares its target length with. `base_length` is the length that the model was fine-tuned
+ * for, where the stage has a base, and else 0. */
+int64_t stage_window(enum stage_kind kind, const struct model_config *model, int64_t base_length);
+
 /* `base` is the table that the model was fine-tuned with; NULL where the configuration names no base. A model whose
  * config.json has no scaling gets it; one that has must say the same. STATUS_INPUT where it says something else. */
 int stage_rope_resolve(const struct stage_config *config, const struct model_config *model,

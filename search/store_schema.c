@@ -96,7 +96,7 @@ static const char *const tables[] = {
     "  stage INTEGER NOT NULL REFERENCES stages (id),\n"
     "  id INTEGER NOT NULL, -- 0, 1, ... in the order of scoring\n"
     "  generation INTEGER NOT NULL, -- 0: the first population\n"
-    "  origin TEXT NOT NULL, -- pi, ntk, yarn, yarn-lambda, none, own, mutation, crossover, sample\n"
+    "  origin TEXT NOT NULL, -- pi, ntk, yarn, yarn-lambda, dynamic-ntk, none, own, mutation, crossover, sample\n"
     "  parent_a INTEGER, -- ids; NULL: none\n"
     "  parent_b INTEGER,\n"
     "  genes TEXT NOT NULL, -- JSON [pairs]: integers, see stages.unit\n"

@@ -162,7 +162,7 @@ def build(config: dict, weights: store.Weights, args, group: Group):
     module.model.rotary_emb = type(module.model.rotary_emb)(parsed).to(group.device)
     types = store.load_weights(module, weights)
     if args.gradient_checkpointing:
-        module.model.gradient_checkpointing_enable({"use_reentrant": False})
+        module.model.activation_checkpointing_enable({"use_reentrant": False})
     module.train()
     return module, types
 
@@ -336,8 +336,10 @@ def parse():
            type=Path, default=env("LONGROPE_FACTORS"))  # fmt: skip
     option("--out", "folder to write, and to keep checkpoints in until then (or LONGROPE_OUTPUT)",
            type=Path, default=env("LONGROPE_OUTPUT"))  # fmt: skip
-    option("--length", "tokens of a training window (or LONGROPE_LENGTH)", type=positive, default=env("LONGROPE_LENGTH"))
-    option("--target-length", "tokens that the table is for, where windows are shorter (default --length)", type=positive)
+    option("--length", "tokens of a training window (or LONGROPE_LENGTH)", type=positive,
+           default=env("LONGROPE_LENGTH"))  # fmt: skip
+    option("--target-length", "tokens that the table is for, where windows are shorter (default --length)",
+           type=positive)  # fmt: skip
     option("--attention-factor", "instead of the file's; of files that name none, by default sqrt(1 + ln s / ln L0)",
            type=float)  # fmt: skip
     option("--text", "UTF-8 files, a document each, or folders of .txt files; a byte is a token where the model has no "
@@ -355,8 +357,8 @@ def parse():
     option("--beta2", "of AdamW", type=float, default=0.95)
     option("--weight-decay", "of AdamW", type=float, default=0.0)
     option("--clip", "highest norm of gradients; 0 for none", type=float, default=1.0)
-    option("--dtype", "bf16: weights in f32, matrix products in bf16; bf16-weights: all in bf16, a quarter of the memory",
-           choices=("bf16", "f32", "bf16-weights"), default="bf16")  # fmt: skip
+    option("--dtype", "bf16: weights in f32, matrix products in bf16; bf16-weights: all in bf16, which takes half the "
+           "memory and rounds small steps away", choices=("bf16", "f32", "bf16-weights"), default="bf16")  # fmt: skip
     option("--gradient-checkpointing", "keep each layer's input only and compute the rest again", action="store_true")
     option("--seed", "of the windows' order", type=int, default=1)
     option("--threads", "CPU threads of each process (default: PyTorch's choice)", type=positive)
@@ -467,4 +469,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not by way of the interpreter's shutdown: gloo's threads now and then abort in it, all being done.
+    os._exit(status)

@@ -107,7 +107,8 @@ def load_weights(module, weights: Weights) -> dict:
         for name, parameter in module.named_parameters():
             given = weights.tensor(name)
             if given.shape != parameter.shape:
-                raise WrongInput(f"{weights.paths[0]}: {name} is {list(given.shape)} and by config.json {list(parameter.shape)}")
+                shapes = f"{list(given.shape)} and by config.json {list(parameter.shape)}"
+                raise WrongInput(f"{weights.paths[0]}: {name} is {shapes}")
             types[name] = given.dtype
             local(parameter).copy_(part_of(given, parameter))
     return types

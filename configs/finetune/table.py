@@ -75,7 +75,8 @@ def read_json(path: Path, text: str, target: int) -> Table:
     except KeyError as error:
         raise WrongInput(f"{path}: table '{entry.get('name')}' has no {error}") from None
     except (TypeError, ValueError):
-        raise WrongInput(f"{path}: table '{entry.get('name')}': 'factors' is no list, or 'start_tokens' no number") from None
+        name = entry.get("name")
+        raise WrongInput(f"{path}: table '{name}': 'factors' is no list, or 'start_tokens' no number") from None
     if start_tokens != 0:
         raise WrongInput(
             f"{path}: table '{table.name}' leaves {start_tokens} start tokens as they are, which neither this "
@@ -175,7 +176,8 @@ def trained_config(model: Path, table: Table, target: int, attention_factor: flo
     raw, config = read_config(model)
     pairs = pairs_of(config)
     if len(table.factors) != pairs:
-        raise WrongInput(f"{model}: has {pairs} rotary pairs, and table '{table.name}' has {len(table.factors)} factors")
+        count = len(table.factors)
+        raise WrongInput(f"{model}: has {pairs} rotary pairs, and table '{table.name}' has {count} factors")
     original = original_length_of(raw, config, table)
     if target < original:
         raise WrongInput(f"{target} tokens are less than the model's window of {original}; there is nothing to extend")

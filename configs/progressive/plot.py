@@ -28,6 +28,7 @@ CURVES = {
     "tuned-as-is": ("fine-tuned at 16k, its table as it is", "#e69f00", "-"),
     "tuned-pi": ("fine-tuned, then PI", "#56b4e9", ":"),
     "tuned-ntk": ("fine-tuned, then NTK", "#56b4e9", "-."),
+    "tuned-dynamic-ntk": ("fine-tuned, then dynamic NTK", "#56b4e9", "-"),
     "tuned-yarn": ("fine-tuned, then YaRN", "#56b4e9", "--"),
     "yarn-tuned": ("fine-tuned with YaRN, then YaRN", "#0072b2", "--"),
     "tuned-longrope": ("LongRoPE, no recovery", "#d55e00", "--"),

@@ -17,7 +17,7 @@ mkdir -p "$out/sweep"
 windows() {
     case $1 in
     256) echo 400 ;; 512) echo 200 ;; 1024) echo 100 ;; 2048) echo 50 ;; 4096) echo 25 ;; 8192) echo 12 ;;
-    16384) echo 6 ;; 32768) echo 3 ;; *) echo 2 ;;
+    16384) echo 4 ;; *) echo 2 ;;
     esac
 }
 
@@ -56,7 +56,7 @@ while [ "$length" -le "$longest" ]; do
     fi
     score tuned-as-is "$length" --model "$tuned" --method none
     if [ "$length" -gt 16384 ]; then # on top of the table of the fine-tuning
-        for method in pi ntk yarn; do
+        for method in pi ntk dynamic-ntk yarn; do
             score "tuned-$method" "$length" --model "$tuned" --method "$method"
         done
     fi

@@ -150,6 +150,21 @@ end_search
 [ "$status" = 75 ] || fail "exit status $status where 75 is due"
 [ ! -e "$work/stopped/middle-finetuned" ] || fail "a model is there that was not finished"
 
+# also what the shell started, which may take its time to save
+cat >"$work/slow.sh" <<'SH'
+trap 'sleep 1; echo saved >"$LONGROPE_OUTPUT.saved"; exit 75' TERM
+echo "tuning $LONGROPE_STAGE"
+while :; do sleep 0.1; done
+SH
+write_recipe "$work/slow.yaml" "sh slow.sh; true"
+(cd "$work" && exec "$LONGROPE" search slow.yaml -o slow) >/dev/null 2>"$work/background.err" &
+background=$!
+wait_for_tuning
+kill -TERM "$background"
+end_search
+[ "$status" = 75 ] || fail "exit status $status where 75 is due"
+[ -s "$work/slow/middle-finetuned.part.saved" ] || fail "it does not wait for what the shell started"
+
 # a command of a longrope that was killed goes on; the next one waits for it and takes what it made
 start_recipe stopped 3
 wait_for_tuning

@@ -26,7 +26,7 @@ if grep -q 'evaluations, iteration .*best perplexity' "$work/stdout"; then fail 
 # ---- what it kept ----
 
 runs jq -e . "$work/run/factors.json"
-holds '.format == "longrope-factors" and .version == 1 and .original_length == 256 and .rope_theta == 10000'
+holds '.format == "longrope-factors" and .version == 2 and .original_length == 256 and .rope_theta == 10000'
 holds '.tables[0] | .name == "extend-2k" and .max_length == 512 and .scale == 2'
 holds '.tables[0].factors | length == 32 and . == sort and .[0] >= 1 and .[31] <= 2.5'
 holds 'all(.tables[0].factors[]; (. * 100 - (. * 100 | round) | fabs) < 1e-9)'

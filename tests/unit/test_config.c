@@ -585,7 +585,7 @@ static void test_values_out_of_range(void **state) {
         {"stages.0.target_length", "8k", "'8k'"},
         {"search.algorithm", "cmaes", "'algorithm' must be paper, microsoft or cma-es, not 'cmaes'"},
         {"search.algorithm", "[paper]", "not a list"},
-        {"search.initial", "[]", "'initial' must be a list of pi, ntk, yarn, yarn-lambda, none and own"},
+        {"search.initial", "[]", "'initial' must be a list of pi, ntk, yarn, yarn-lambda, dynamic-ntk, none and own"},
         {"search.initial", "[pi, mutation]", "not 'mutation'"},
         {"search.initial", "[pi, ntk, pi]", "each at most once, not 'pi'"},
         {"search.initial", "[pi, ntk, yarn, yarn-lambda, pi]", "not 'pi'"},

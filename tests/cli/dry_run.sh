@@ -1,0 +1,120 @@
+#!/bin/sh
+# `longrope search --dry-run`: what it says, that it makes nothing, and that every configuration that is shipped is one
+# that can be searched with, on models that are nothing but a config.json.
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# write_model NAME JSON: a folder with a config.json.
+write_model() {
+    mkdir -p "$work/$1"
+    echo "$2" >"$work/$1/config.json"
+}
+
+# dry_run CONFIG ARGUMENT...: on the texts of the demo; it makes no run.
+dry_run() {
+    config=$1
+    shift
+    (cd "$work" && runs "$LONGROPE" search "$config" --dry-run --threads 32 "$@")
+    [ ! -e "$work/results" ] || fail "a dry run makes a folder"
+}
+
+# ---- the demo ----
+
+dry_run "$demo/demo.yaml" --json
+holds 'keys == ["name", "stages", "threads", "totals"] and .name == "demo" and .threads == 32'
+holds '.stages | length == 1 and (.[0] | keys == (["name", "kind", "target_length", "window", "scale", "base", "model",
+    "awaits", "shape_of", "dtype", "kernels", "evaluations", "baselines", "samples", "windows", "tokens",
+    "operations", "hours_at_1_tflops", "memory", "finetune"] | sort))'
+holds '.stages[0] | .kind == "extend" and .target_length == 2048 and .window == 256 and .scale == 8 and
+    .base == null and .awaits == null and .finetune == null and .model == .shape_of and .dtype == "f32"'
+holds '.stages[0] | .evaluations == 192 and .baselines == 5 and .samples == 5 and .windows == 985 and
+    .tokens == 985 * 2047 and .hours_at_1_tflops == .operations / 3.6e15'
+holds '.stages[0].memory | keys == ["all", "first_layer", "threads", "weights", "window"] and
+    .all == .first_layer + .threads + .weights + .window'
+holds '.totals.evaluations == 197 and .totals.operations == .stages[0].operations and
+    .totals.memory == .stages[0].memory.all'
+
+dry_run "$demo/demo.yaml"
+says "run demo would take, with 32 threads:"
+says "longrope bench --hidden 256 --heads 4"
+grep -q '^extend-2k  *extend  *2048  *8  *256  *197  *985 ' "$work/stdout" || fail "the table has no row of the stage"
+
+# A run takes what was said of it, and its fine-tuning is told of.
+tiny_search "$work/run" --dry-run --json >"$work/said"
+runs tiny_search "$work/run"
+runs "$LONGROPE" show "$work/run" --json
+holds ".stages[0].evaluations == $(jq '.stages[0].evaluations' "$work/said")"
+
+# ---- recipes ----
+
+cat >"$work/recipe.yaml" <<YAML
+name: recipe
+model: $model
+data: {text: [$corpus/*.txt], tokenizer: bytes}
+stages:
+  - {name: middle, target_length: 512, finetune: {command: python tune.py}}
+  - {name: long, target_length: 1048576, base: middle, finetune: {}}
+  - {name: back, target_length: 256, kind: recover, base: long, search: {lambda_max: 2}}
+YAML
+dry_run "$work/recipe.yaml" --json -o "$work/nowhere"
+holds '[.stages[].awaits] == [null, "middle", "long"] and [.stages[].base] == [null, "middle", "long"]'
+holds '[.stages[] | [.window, .scale, .baselines]] == [[256, 2, 5], [512, 2048, 5], [256, 1, 1]]'
+holds '[.stages[] | [.evaluations, .samples]] == [[1344, 5], [672, 3], [1344, 5]]'
+holds "all(.stages[]; .shape_of == \"$model\") and .stages[1].model == \"$work/nowhere/middle-finetuned\""
+holds '.stages[0].finetune.command == "python tune.py" and .stages[1].finetune.command == null and
+    .stages[1].finetune.length == 1048576 and .stages[1].finetune.done == false and .stages[2].finetune == null'
+dry_run "$work/recipe.yaml"
+says "with the command: python tune.py"
+says "which the search waits for"
+says "which middle is fine-tuned to"
+[ ! -e "$work/nowhere" ] || fail "a dry run makes the run's folder"
+
+# ---- what is wrong ----
+
+fails_with 2 "there is no $work/none/config.json, which is all that an estimate needs of a model" \
+    "$LONGROPE" search "$demo/demo.yaml" --dry-run --set "model=$work/none"
+fails_with 2 "name other files with --set data.text=[FILE]" \
+    "$LONGROPE" search "$demo/demo.yaml" --dry-run --set 'data.text=[none/*.txt]'
+fails_with 2 "--json goes with --dry-run" "$LONGROPE" search "$demo/demo.yaml" --json
+write_model odd '{"model_type": "mamba"}'
+fails_with 2 'model_type "mamba" is not supported' \
+    "$LONGROPE" search "$demo/demo.yaml" --dry-run --set "model=$work/odd"
+
+# ---- what is shipped ----
+
+layers='"num_hidden_layers": 32, "num_attention_heads": 32'
+write_model llama2-7b '{"model_type": "llama", "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008,
+    "max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "torch_dtype": "float16", '"$layers"'}'
+write_model mistral-7b '{"model_type": "mistral", "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336,
+    "num_key_value_heads": 8, "max_position_embeddings": 4096, "sliding_window": null, "rms_norm_eps": 1e-5,
+    "torch_dtype": "bfloat16", '"$layers"'}'
+write_model llama3-8b '{"model_type": "llama", "vocab_size": 128256, "hidden_size": 4096, "intermediate_size": 14336,
+    "num_key_value_heads": 8, "max_position_embeddings": 8192, "rope_theta": 500000.0, "rms_norm_eps": 1e-5,
+    "torch_dtype": "bfloat16", '"$layers"'}'
+write_model phi3-mini '{"model_type": "phi3", "vocab_size": 32064, "hidden_size": 3072, "intermediate_size": 8192,
+    "num_key_value_heads": 32, "max_position_embeddings": 4096, "original_max_position_embeddings": 4096,
+    "sliding_window": null, "rms_norm_eps": 1e-5, "torch_dtype": "bfloat16", '"$layers"'}'
+write_npy "$work/tokens.npy" 1 2 3
+
+# Rows of the table up to the operations, which depend on no machine.
+rows() { sed 's/^# *//' "$1" | grep -E '^[^ ]+ +(extend|recover) +[0-9]' | awk '{ print $1, $2, $3, $4, $5, $6, $7, $8, $9 }'; }
+
+count=0
+for config in "$SOURCE"/configs/*/*.yaml; do
+    name=$(basename "$(dirname "$config")")
+    folder=$work/$name
+    [ -e "$folder" ] || folder=$model # the demo's and what is made of it
+    data="data.text=[$document]"
+    if grep -q '^data:.*tokens:' "$config"; then data="data.tokens=[$work/tokens.npy]"; fi
+    dry_run "$config" --set "model=$folder" --set "$data"
+    rows "$work/stdout" >"$work/printed"
+    [ -s "$work/printed" ] || fail "$config: no row is printed"
+    if [ "$folder" != "$model" ]; then
+        rows "$config" >"$work/stated"
+        cmp -s "$work/printed" "$work/stated" || fail "$config: states another estimate than is printed"
+    fi
+    count=$((count + 1))
+done
+[ "$count" -ge 7 ] || fail "only $count configurations were found"
+
+echo "dry_run: $count configurations, passed"

@@ -1,0 +1,330 @@
+"""configs/finetune: the table lands in the model, interruption changes nothing, longrope reads the result.
+
+Most tests run the recipe within this process on tiny models; those of signals, kill -9 and torchrun run it
+as its users do, on the demo model.
+"""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import families
+import numpy as np
+import pytest
+import torch
+from program import CORPUS, DEMO, SOURCE, TEXT, nats as longrope_nats, result
+from reference import compare, load, nats
+from transformers import AutoConfig
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+RECIPE = SOURCE / "configs/finetune"
+sys.path.insert(0, str(RECIPE))
+import finetune  # noqa: E402
+import store  # noqa: E402
+from table import Table, WrongInput, read_config, read_table, trained_config  # noqa: E402
+from windows import Windows  # noqa: E402
+
+FACTORS = [2 + i / 16 for i in range(32)]  # of the demo model's 32 pairs; bad ones, so that training has much to mend
+
+
+def factor_file(path, factors=FACTORS, **more):
+    """A table for 1024 tokens as longrope writes it, and one for 2048 beside it."""
+    entry = {"name": "extend", "max_length": 1024, "scale": 4.0, "factors": factors, "start_tokens": 0,
+             "attention_factor": 1.11, **more}  # fmt: skip
+    other = {**entry, "name": "longer", "max_length": 2048}
+    path.write_text(json.dumps({"format": "longrope-factors", "version": 1, "original_length": 256,
+                                "tables": [entry, other]}))  # fmt: skip
+    return path
+
+
+def options(model, factors, out, **more):
+    given = {"model": model, "factors": factors, "out": out, "length": 256, "target_length": 1024, "steps": 6,
+             "batch": 2, "warmup": 1, "lr": 1e-3, "threads": 1, "save_every": 1, **more}  # fmt: skip
+    words = []
+    for name, value in given.items():
+        if value is None:
+            continue
+        words.append("--" + name.replace("_", "-"))
+        if value is not True:
+            words += map(str, value if isinstance(value, (list, tuple)) else [value])
+    return words
+
+
+@pytest.fixture
+def within(monkeypatch):
+    """run(options...): the recipe in this process, whose signals stay as they are."""
+
+    def run(*arguments, **more):
+        monkeypatch.setattr(sys, "argv", ["finetune.py", *options(*arguments, **more)])
+        monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+        return finetune.run(finetune.parse(), finetune.Group())
+
+    return run
+
+
+def command(*arguments, **more):
+    return [sys.executable, "-u", str(RECIPE / "finetune.py"), *options(*arguments, **more)]
+
+
+def losses(out):
+    return json.loads((out / store.RECORD).read_text())["losses"]
+
+
+# ---- The table ----
+
+
+def frequencies(config, length):
+    kind = config.rope_parameters["rope_type"]
+    if kind == "default":
+        pairs = config.head_dim // 2
+        return config.rope_parameters["rope_theta"] ** (-torch.arange(pairs, dtype=torch.float64) / pairs), 1.0
+    return ROPE_INIT_FUNCTIONS[kind](config, torch.device("cpu"), seq_len=length)
+
+
+@pytest.mark.parametrize("name", families.ROPE_TYPES)
+def test_table_replaces_longrope_and_multiplies_others(saved, name):
+    given, m = [round(1 + 0.3 * i, 2) for i in range(12)], 1.2
+    model = saved(name)
+    raw, own = read_config(model)
+    if name == "dynamic":
+        with pytest.raises(WrongInput, match="dynamic"):
+            trained_config(model, Table("given", given, m), 2048, None)
+        return
+    written = trained_config(model, Table("given", given, m), 2048, None)
+    config = type(own).from_dict(json.loads(json.dumps(written)))
+    if name.startswith("longrope"):
+        base, own_m = frequencies(AutoConfig.for_model("llama", head_dim=24), 1)[0], 1.0
+        assert written["original_max_position_embeddings"] == families.ORIGINAL
+    else:
+        base, own_m = frequencies(own, families.WINDOW + 1)
+        assert written["original_max_position_embeddings"] == families.WINDOW
+    for length in (10, 2000):  # below and above the original window: one table
+        inverse, attention_factor = frequencies(config, length)
+        torch.testing.assert_close(inverse.double(), base.double() / torch.tensor(given).double(), rtol=1e-6, atol=0)
+        assert attention_factor == pytest.approx(own_m * m, rel=1e-12)
+
+
+def test_of_several_tables_the_one_for_the_length(tmp_path):
+    path = factor_file(tmp_path / "factors.json")
+    assert read_table(path, 2048).name == "longer"
+    with pytest.raises(WrongInput, match=r"0 of its tables are for 512 tokens; it holds extend \(1024\), longer"):
+        read_table(path, 512)
+    root = json.loads(path.read_text())
+    root["exportable_tables"] = [{**root["tables"][0], "name": "exportable"}]
+    path.write_text(json.dumps(root))
+    assert read_table(path, 1024).name == "exportable"
+
+
+def test_numbers_alone_get_the_published_attention_factor(tmp_path):
+    path = tmp_path / "factors.csv"
+    path.write_text("\n".join(map(str, FACTORS)))
+    scaling = trained_config(DEMO, read_table(path, 4096), 4096, None)["rope_scaling"]
+    assert scaling["attention_factor"] == pytest.approx(math.sqrt(1 + math.log(16) / math.log(256)))
+    assert scaling["factor"] == 16 and scaling["long_factor"] == scaling["short_factor"] == FACTORS
+    assert trained_config(DEMO, read_table(path, 4096), 4096, 1.5)["rope_scaling"]["attention_factor"] == 1.5
+
+
+# ---- Windows ----
+
+
+def test_an_epoch_uses_each_token_once():
+    documents = [np.arange(0, 35), np.arange(100, 109), np.arange(200, 220)]
+    windows = Windows(documents, 12, seed=1, bos=998, eos=999)
+    assert windows.per_epoch == 3 + 2  # the second is too short
+    epochs = []
+    for epoch in range(2):
+        drawn = np.stack([windows[epoch * 5 + k] for k in range(5)])
+        assert (drawn[:, 0] == 998).all() and (drawn[:, -1] == 999).all()
+        assert (np.diff(drawn[:, 1:-1]) == 1).all() and len(np.unique(drawn[:, 1:-1])) == 50
+        epochs.append(drawn)
+    assert not (epochs[0] == epochs[1]).all()
+    again = Windows(documents, 12, seed=1, bos=998, eos=999)
+    assert (again[7] == epochs[1][2]).all()  # whatever was asked for before
+    assert Windows(documents, 40, seed=1, join=True).per_epoch == 1
+    with pytest.raises(WrongInput, match="no document has 40 tokens, the longest 35"):
+        Windows(documents, 40, seed=1)
+
+
+# ---- Families ----
+
+
+@pytest.mark.parametrize("name", ["llama-2", "llama-3", "llama-biases", "mistral-full", "qwen2", "qwen3", "phi3"])
+def test_family(saved, tmp_path, within, monkeypatch, name):
+    model = saved(name)
+    pairs = len(load(model, torch.float32).model.rotary_emb.inv_freq)
+    factors = factor_file(tmp_path / "factors.json", [round(1 + 0.2 * i, 2) for i in range(pairs)])
+    root = json.loads(factors.read_text())
+    del root["original_length"]
+    factors.write_text(json.dumps(root))
+    tokens = families.random_tokens(tmp_path / "tokens.npy", 300)
+    monkeypatch.setattr(store, "SHARD_BYTES", 100_000)
+    monkeypatch.setattr(finetune, "LOGITS", 10_000)  # several blocks
+    out = tmp_path / "out"
+    assert within(model, factors, out, tokens=tmp_path / "tokens.npy", length=300, steps=2, batch=1, dtype="f32",
+                  gradient_checkpointing=True) == 0  # fmt: skip
+    assert (out / "model.safetensors.index.json").exists()
+
+    # The first loss is the old weights' with the new table, which the new folder names.
+    before, after = load(model, torch.float32), load(out, torch.float32)
+    with torch.no_grad():
+        weights = before.state_dict()
+        moved = sum((after.state_dict()[key] != weights[key]).any().item() for key in weights)
+        assert moved == len(weights)
+        theirs = nats(after, tokens)
+        after.load_state_dict(weights)
+        first = nats(after, tokens)
+    assert losses(out)[0] == pytest.approx(first.mean(), rel=1e-5)
+    assert losses(out)[1] < losses(out)[0]
+
+    stored = [store.Weights(folder) for folder in (model, out)]
+    assert all(stored[0].tensor(key).dtype == stored[1].tensor(key).dtype for key in stored[1].where)
+
+    ours, _ = longrope_nats(tmp_path, "--model", out, "--tokens", tmp_path / "tokens.npy", "--length", 300,
+                            "--method", "none", "--dtype", "f32")  # fmt: skip
+    _, mean = compare(f"{name}: longrope - transformers", ours, theirs)
+    assert mean < 1e-4 * theirs.mean()
+
+
+# ---- Interruptions ----
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The demo model trained without interruption: the folder, its factor file and all options."""
+    root = tmp_path_factory.mktemp("finetune")
+    factors, out = factor_file(root / "factors.json"), root / "out"
+    done = subprocess.run(command(DEMO, factors, out, text=CORPUS), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return out, factors
+
+
+def interrupt(arguments, step, number):
+    """Starts it, and sends a signal when that step was done; what it then printed, and its exit status."""
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        text = ""
+        for line in process.stdout:
+            text += line
+            if line.startswith(f"step {step}/"):
+                process.send_signal(number)
+        return text, process.wait()
+
+
+def test_killed_runs_end_with_the_same_bits(whole, tmp_path):
+    expected, factors = whole
+    out = tmp_path / "out"
+    arguments = command(DEMO, factors, out, text=CORPUS)
+    text, status = interrupt(arguments, 2, signal.SIGTERM)
+    assert status == 75 and "of 6 steps saved; run the same command again" in text
+    _, status = interrupt(arguments, 4, signal.SIGKILL)
+    assert status == -signal.SIGKILL and not (out / "config.json").exists()
+    (out / "checkpoint-00000005.part").mkdir(exist_ok=True)  # what a kill in the midst of saving leaves
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "going on from step" in done.stdout
+    for name in ("model.safetensors", "config.json", store.RECORD):
+        assert (out / name).read_bytes() == (expected / name).read_bytes(), name
+    assert sorted(path.name for path in out.iterdir()) == ["config.json", store.RECORD, "model.safetensors"]
+
+
+def test_two_processes_lose_as_one(whole, tmp_path):
+    expected, factors = whole
+    arguments = command(DEMO, factors, tmp_path / "out", text=CORPUS)[2:]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *arguments]
+    done = subprocess.run(torchrun, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(losses(tmp_path / "out"), losses(expected), atol=1e-3)
+    assert (tmp_path / "out/config.json").read_bytes() == (expected / "config.json").read_bytes()
+
+
+def test_training_helps_and_programs_agree(whole, tmp_path):
+    out, _ = whole
+    window = ["--text", TEXT, "--length", 1024, "--dtype", "f32"]
+    before = result("--model", DEMO, "--factors", ",".join(map(str, FACTORS)), "--attention-factor", 1.11, *window)
+    ours, after = longrope_nats(tmp_path, "--model", out, "--method", "none", *window)
+    assert after["nll"] < before["nll"] - 0.02
+    theirs = nats(load(out, torch.float32), np.frombuffer(TEXT.read_bytes(), np.uint8)[:1024])
+    _, mean = compare("longrope - transformers", ours, theirs)
+    assert mean < 1e-4 * theirs.mean()
+
+
+def test_what_is_complete_is_left_alone(whole, within, capsys):
+    out, factors = whole
+    before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    assert within(DEMO, factors, out, text=CORPUS) == 0
+    assert "complete already" in capsys.readouterr().out
+    with pytest.raises(WrongInput, match=r"made with another lr \(0.001 there, 0.002 now\)"):
+        within(DEMO, factors, out, text=CORPUS, lr=2e-3)
+    assert before == {path: path.stat().st_mtime_ns for path in out.iterdir()}
+
+
+# ---- What is refused ----
+
+
+def test_start_tokens_are_refused(tmp_path, within):
+    factors = factor_file(tmp_path / "factors.json", start_tokens=8)
+    with pytest.raises(WrongInput, match="table 'extend' leaves 8 start tokens as they are"):
+        within(DEMO, factors, tmp_path / "out", text=CORPUS)
+
+
+@pytest.mark.parametrize(
+    "more, message",
+    [
+        ({"factors": "missing.json"}, "missing.json: cannot be read"),
+        ({"model": "missing"}, "config.json: cannot be read"),
+        ({"text": "missing.txt"}, "missing.txt: cannot be read"),
+        ({"text": None}, "nothing to train on"),
+        ({"text": TEXT, "length": 900_000, "target_length": 900_000}, "0 of its tables are for 900000"),
+        ({"length": 2048}, "--length 2048 is more than --target-length 1024"),
+        ({"target_length": 100, "length": 64}, "0 of its tables are for 100"),
+        ({"warmup": 6}, "--warmup 6"),
+        ({"out": DEMO}, "is the folder of --model"),
+        ({"out": SOURCE / "configs/demo/model/../model"}, "is the folder of --model"),
+    ],
+)
+def test_wrong_input(tmp_path, within, monkeypatch, more, message):
+    monkeypatch.chdir(tmp_path)
+    given = {"model": DEMO, "factors": factor_file(tmp_path / "factors.json"), "out": tmp_path / "out", "text": CORPUS}
+    with pytest.raises(WrongInput, match=message):
+        within(**{**given, **more})
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("{", "not valid JSON"),
+        ('{"format": "other"}', '"format" is not'),
+        ('{"format": "longrope-factors", "tables": []}', "holds no table"),
+        ('{"format": "longrope-factors", "tables": [7]}', "not a list of objects"),
+        ('{"format": "longrope-factors", "tables": [{"name": "x"}]}', "table 'x' has no 'factors'"),
+        ('{"format": "longrope-factors", "tables": [{"name": "x", "factors": 3}]}', "'factors' is no list"),
+        ("one, two", "neither JSON"),
+        ("1.0 -2.0", "factor 1 is -2.0"),
+        ("1.0 nan", "factor 1 is nan"),
+    ],
+)
+def test_factor_files_that_are_wrong(tmp_path, text, message):
+    path = tmp_path / "factors"
+    path.write_text(text)
+    with pytest.raises(WrongInput, match=message):
+        read_table(path, 1024)
+
+
+def test_a_table_of_another_width(tmp_path, within):
+    factors = factor_file(tmp_path / "factors.json", FACTORS[:-1])
+    with pytest.raises(WrongInput, match="has 32 rotary pairs, and table 'extend' has 31 factors"):
+        within(DEMO, factors, tmp_path / "out", text=CORPUS)
+
+
+def test_wrong_input_on_the_command_line(tmp_path):
+    environment = {**os.environ, "LONGROPE_MODEL": str(DEMO), "LONGROPE_FACTORS": str(tmp_path / "none.json"),
+                   "LONGROPE_OUTPUT": str(tmp_path / "out"), "LONGROPE_LENGTH": "1024"}  # fmt: skip
+    arguments = [sys.executable, str(RECIPE / "finetune.py"), "--text", str(TEXT)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"finetune.py: {Path(tmp_path / 'none.json')}: cannot be read")
+    assert done.stderr.count("\n") == 1
