@@ -23,8 +23,8 @@ const char export_usage[] =
     "  --out PATH             what is written: a folder for hf, else a file; complete or not at all\n"
     "  --force                PATH may be there and is replaced (a folder: one of a model, without\n"
     "                         folders in it)\n"
-    "  --model DIR            the model that the tables were found on (default, for hf and gguf: of a run,\n"
-    "                         the one that it searched last). csv and json do without; where it is given,\n"
+    "  --model DIR            the model that the tables were found on (hf, gguf: default of a run is the\n"
+    "                         one that it searched last). csv and json do without; where it is given,\n"
     "                         tables are compared with it, and in csv they are multiplied by what the\n"
     "                         model's own rope_scaling does\n"
     "  --gguf IN.gguf         the same model as a GGUF\n"
@@ -50,7 +50,7 @@ const char export_usage[] =
     "  longrope export 4096=4k_la2_256k.csv 8192=8k_la2_256k.csv 2097152=2048k_la2_256k.csv \\\n"
     "      --format json --original-length 4096 --rope-theta 10000 --out la2.json\n"
     "  longrope export la2.json --format hf --model Llama-2-7b-256k --weights link --out la2-2048k\n"
-    "  longrope export la2.json --format gguf --model Llama-2-7b-256k --gguf la2.gguf --out la2-2048k.gguf\n";
+    "  longrope export la2.json --format gguf --model Llama-2-7b-256k --gguf la2.gguf --out 2048k.gguf\n";
 
 static const char *const format_names[EXPORT_FORMATS] = {
     [EXPORT_HF] = "hf", [EXPORT_GGUF] = "gguf", [EXPORT_CSV] = "csv", [EXPORT_JSON] = "json"};

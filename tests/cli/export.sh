@@ -159,6 +159,56 @@ jq '.rope_scaling = {rope_type: "dynamic", factor: 2.0}' "$model/config.json" >"
 refused 'multiplies the model'\''s own "dynamic" scaling' "$LONGROPE" export "$work/f.json" --format hf \
     --model "$work/linear" --out "$work/none"
 
+# ---- GGUF ----
+
+# little_endian NUMBER BYTES: a number below 65536.
+little_endian() {
+    # shellcheck disable=SC2059 # octal escapes
+    printf "$(printf '\\%03o\\%03o' $(($1 % 256)) $(($1 / 256)))"
+    head -c $(($2 - 2)) /dev/zero
+}
+string() { little_endian ${#1} 8 && printf '%s' "$1"; }
+key_number() { string "$1" && little_endian 4 4 && little_endian "$2" 4; }
+key_string() { string "$1" && little_endian 8 4 && string "$2"; }
+# write_gguf WIDTH: a file that says as much of a model as a copy asks for, and holds one number.
+write_gguf() {
+    {
+        printf GGUF && little_endian 3 4 && little_endian 1 8 && little_endian 3 8
+        key_string general.architecture llama
+        key_number llama.context_length 256
+        key_number llama.rope.dimension_count "$1"
+        string token_embd.weight && little_endian 1 4 && little_endian 1 8 && little_endian 0 4 && little_endian 0 8
+        head -c 32 /dev/zero # more than enough to where the number begins
+    } >"$work/in.gguf"
+    truncate -s $(($(wc -c <"$work/in.gguf") / 32 * 32 + 32)) "$work/in.gguf"
+}
+write_gguf 64
+export_to "$work/f.json" --format gguf --model "$model" --gguf "$work/in.gguf" --out "$work/out.gguf"
+holds '[.tables[] | .role, .name] == ["short", "recover", "long", "extend"] and .engines[0].engine == "llama.cpp"'
+export_to "$work/out.gguf" --format json --out "$work/of-gguf.json"
+jq -e --slurpfile h "$work/hf.json" '
+    .original_length == 256 and ([.tables[] | .name, .max_length, .whole] == ["short", 256, true, "long", 2048, true])
+    and ([.tables, $h[0].tables] | transpose | all(.[]; ([.[].factors] | transpose | all(.[]; (.[0] / .[1] - 1 | fabs) < 1e-6))
+        and (.[0].attention_factor / .[1].attention_factor - 1 | fabs) < 1e-6))' "$work/of-gguf.json" >/dev/null ||
+    fail "the tables of the GGUF are $(jq -c . "$work/of-gguf.json")"
+evaluate --model "$model" --factors "$work/out.gguf"
+jq -e --slurpfile w "$work/wanted" '[[.results[].nll], $w[0]] | transpose | all(.[]; (.[0] - .[1] | fabs) < 5e-3)' \
+    "$work/stdout" >/dev/null || fail "the GGUF's tables give other nats"
+refused "$work/in.gguf: holds no LongRoPE tables" "$LONGROPE" eval --model "$model" --text "$document" --length 64 \
+    --factors "$work/in.gguf"
+to_gguf() { "$LONGROPE" export "$work/f.json" --format gguf --model "$model" --gguf "$work/in.gguf" --out "$work/$1" "$2"; }
+refused "$work/out.gguf: is there already" to_gguf out.gguf --json
+cp "$work/out.gguf" "$work/before.gguf"
+runs to_gguf out.gguf --force
+cmp -s "$work/before.gguf" "$work/out.gguf" || fail "the GGUF that was replaced is another one"
+[ ! -e "$work/out.gguf.new" ] || fail "a file aside is left"
+write_gguf 128
+refused "$work/in.gguf: has 64 rotary pairs, but the tables are of 32" to_gguf none --json
+head -c 50 "$work/before.gguf" >"$work/in.gguf"
+refused "$work/in.gguf: " to_gguf none --json
+refused "$work/in.gguf: " to_gguf out.gguf --force
+cmp -s "$work/before.gguf" "$work/out.gguf" || fail "a GGUF that could not be replaced is not as it was"
+
 # ---- runs ----
 
 runs tiny_search "$work/run"
