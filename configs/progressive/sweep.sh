@@ -33,6 +33,7 @@ score() {
         "$valid/travels-in-west-africa-kingsley.txt" |
         jq --arg name "$name" '.results[0] | {method: $name, length, samples, tokens, perplexity, nll, start_tokens,
             attention_factor, dtype, kernels, factors}' >"$file.part"
+    [ -s "$file.part" ] || exit 1 # eval has said why
     mv "$file.part" "$file"
 }
 
@@ -43,16 +44,25 @@ only() {
     echo "$out/sweep/$1.factors"
 }
 
+# found STAGE: a factor file with the table that models are fine-tuned with.
+found() {
+    "$longrope" show "$run" --stage "$1" --json | jq '{format: "longrope-factors", version: 2, tables:
+        [.stages[0].best_exportable | {factors, start_tokens, attention_factor, whole: true}]}' >"$out/sweep/$1.factors"
+    echo "$out/sweep/$1.factors"
+}
+
 long=$(only extend-64k)
+at_8k=$(found extend-8k)
+at_16k=$(found extend-16k)
 length=256
 while [ "$length" -le "$longest" ]; do
     for method in none pi ntk yarn; do
         score "base-$method" "$length" --model "$base" --method "$method"
     done
     if [ "$length" -le 8192 ]; then
-        score base-longrope "$length" --model "$base" --factors "$run/extend-8k-factors.json"
+        score base-longrope "$length" --model "$base" --factors "$at_8k"
     elif [ "$length" -le 16384 ]; then
-        score base-longrope "$length" --model "$base" --factors "$run/extend-16k-factors.json"
+        score base-longrope "$length" --model "$base" --factors "$at_16k"
     fi
     score tuned-as-is "$length" --model "$tuned" --method none
     if [ "$length" -gt 16384 ]; then # on top of the table of the fine-tuning
