@@ -80,8 +80,9 @@ done
 
 jq -s 'sort_by(.method, .length)' "$out"/sweep/*.json >"$out/perplexity.json.part"
 mv "$out/perplexity.json.part" "$out/perplexity.json"
+# shellcheck disable=SC2016 # jq's variables
 jq -r '(map(.length) | unique) as $lengths | (["method"] + ($lengths | map(tostring))),
     (["---"] + ($lengths | map("---:"))),
-    (group_by(.method)[] | . as $rows | [$rows[0].method] + [$lengths[] as $length | $rows[] |
-        select(.length == $length) | .perplexity * 1000 | round / 1000 | tostring] | .) | join(" | ") | "| \(.) |"' \
-    "$out/perplexity.json"
+    (group_by(.method)[] | . as $rows | [$rows[0].method] + [$lengths[] as $length |
+        ([$rows[] | select(.length == $length) | .perplexity * 1000 | round / 1000 | tostring][0] // "-")]) |
+    "| \(join(" | ")) |"' "$out/perplexity.json"

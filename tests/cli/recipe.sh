@@ -113,8 +113,10 @@ cmp -s "$work/hand/factors.json" "$work/whole/factors.json" || fail "by hand, th
 
 # ---- killed at random moments, the command included ----
 
-# start_recipe RUN SECONDS: in the background, with a fine-tuning that takes so long.
+# start_recipe RUN SECONDS: in the background, with a fine-tuning that takes so long. What an earlier one said is not
+# to be taken for this one's word.
 start_recipe() {
+    : >"$work/background.err"
     (cd "$work" && TUNE_SECONDS=$2 exec "$LONGROPE" search by-command.yaml -o "$1" --resume) >/dev/null \
         2>"$work/background.err" &
     background=$!
@@ -157,6 +159,7 @@ echo "tuning $LONGROPE_STAGE"
 while :; do sleep 0.1; done
 SH
 write_recipe "$work/slow.yaml" "sh slow.sh; true"
+: >"$work/background.err"
 (cd "$work" && exec "$LONGROPE" search slow.yaml -o slow) >/dev/null 2>"$work/background.err" &
 background=$!
 wait_for_tuning
