@@ -74,26 +74,36 @@ struct config {
     struct stage_config *stages; /* [stage_count] */
 };
 
+/* clang-format off */
 /* Reads `path`, applies the overrides ("key.path=value", as of --set; list items by their index:
- * "stages.0.target_length=4096") and checks everything. The caller frees with config_free().
+ * "stages.0.target_length=4096") and checks everything. The caller frees with config_free(). A formatter that fills
+ * lines would spoil this listing:
  *
- *     name: demo                        # [A-Za-z0-9._-]+; also the default run folder
+ *     name: demo                      # [A-Za-z0-9._-]+; also the default run folder
  *     model: model
- *     cache: scores.db                  # score cache, shared by runs; default: scores.db in the run's folder
- *     dtype: auto                       # auto | f32 | bf16
+ *     cache: scores.db                # score cache, shared by runs; default: scores.db in the run's folder
+ *     dtype: auto                     # auto | f32 | bf16
  *     data: {text: [corpus/a*.txt], tokenizer: bytes, samples: 5}    # or tokens: [a.npy, ...]
- *     search: {algorithm: paper,        # paper | microsoft | cma-es
- *              population, mutations, crossovers, parents, iterations, mutation_probability,
- *              lambda_step, lambda_max, start_tokens, seed,          # all optional, published defaults
- *              initial: [pi, ntk, yarn],   # of these and yarn-lambda, dynamic-ntk, none, own, each once; own is the
- * model's # own longrope table; with kind: recover [none, own, ntk, yarn] racing: bound,           # none | bound |
- * statistical racing_risk: 0.05}       # for racing: statistical; above 0, below 0.5 attention_factor: longrope #
- * longrope | yarn | none | search | a number stages: [{name, target_length, and any of model, dtype, data, search,
- * attention_factor, kind: extend,            # extend | recover, which wants search.lambda_max base: NAME, # an earlier
- * stage with `finetune`; gives the model where it is not given finetune: {model: DIR,   # all optional. Begins from
- * this, or base: NAME,   # from what that earlier stage was fine-tuned to; default: the stage's model output: DIR,  #
- * default: RUN_DIR/NAME-finetuned command: sh}}] # run in the file's folder; search/finetune.h says with what
- * environment
+ *     search:                         # all optional, with the published defaults
+ *       algorithm: paper              # paper | microsoft | cma-es
+ *       (population, mutations, crossovers, parents, iterations, mutation_probability,
+ *        lambda_step, lambda_max, start_tokens, seed: numbers)
+ *       initial: [pi, ntk, yarn]      # of these and yarn-lambda, dynamic-ntk, none, own, each once; own is the
+ *                                     # model's own longrope table; with kind: recover [none, own, ntk, yarn]
+ *       racing: bound                 # none | bound | statistical
+ *       racing_risk: 0.05             # for racing: statistical; above 0, below 0.5
+ *     attention_factor: longrope      # longrope | yarn | none | search | a number
+ *     stages:
+ *       - name: extend-2k
+ *         target_length: 2048
+ *         (any of model, dtype, data, search, attention_factor: for this stage alone)
+ *         kind: extend                # extend | recover, which wants search.lambda_max
+ *         base: NAME                  # an earlier stage with `finetune`; gives the model where it is not given
+ *         finetune:                   # all optional
+ *           model: DIR                # begins from this, or
+ *           base: NAME                # from what that earlier stage was fine-tuned to; default: the stage's model
+ *           output: DIR               # default: RUN_DIR/NAME-finetuned
+ *           command: sh finetune.sh   # run in the file's folder; search/finetune.h says with what environment
  *
  * Defaults of population, mutations and crossovers are halved and that of samples is 3 for targets beyond
  * CONFIG_HALVED_BEYOND tokens.
@@ -104,6 +114,7 @@ struct config {
  *
  * `tokenizer` is bytes or a path of a tokenizer.model (eval/tokenizer.h); the default is the model's own.
  */
+/* clang-format on */
 int config_read(const char *path, char *const *overrides, size_t override_count, struct config *out,
                 struct error *error);
 void config_free(struct config *config); /* a zeroed struct is allowed */
