@@ -51,8 +51,9 @@ static size_t skip_title(const char *at) {
 int chart_svg_write(const struct chart *chart, const char *svg, FILE *out, struct error *error) {
     const char *at = strstr(svg, first_tag), *end = at ? strstr(at, last_tag) : NULL;
     if (!end) {
-        return error_set(error, STATUS_FAILED, "gnuplot has drawn a chart that is no SVG as its versions 5 and 6 make "
-                                               "them; is the program called gnuplot another one?");
+        return error_set(error, STATUS_FAILED,
+                         "gnuplot has drawn a chart that is no SVG as its versions 5 and 6 make "
+                         "them; is the program called gnuplot another one?");
     }
     put_opening(chart, out);
     while (at < end) {

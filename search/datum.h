@@ -27,7 +27,7 @@ size_t datum_count(const struct datum *array);
 bool datum_known(const struct datum *datum);
 /* NaN where it is no number. */
 double datum_number(const struct datum *datum);
-int64_t datum_integer(const struct datum *datum); /* 0 where it is none */
+int64_t datum_integer(const struct datum *datum);  /* 0 where it is none */
 const char *datum_text(const struct datum *datum); /* "" where it is none; borrowed */
 /* The same of a member. */
 double datum_get_number(const struct datum *of, const char *key);

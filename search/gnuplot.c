@@ -106,7 +106,8 @@ static int start(const struct gnuplot *gnuplot, struct child *child, struct erro
     for (int i = 0; i < STREAMS && !failed; i++) {
         failed = posix_spawn_file_actions_adddup2(&actions, fileno(child->streams[i]), i);
     }
-    if (!failed) failed = posix_spawnp(&child->process, gnuplot->program, &actions, &attributes, arguments, environment);
+    if (!failed)
+        failed = posix_spawnp(&child->process, gnuplot->program, &actions, &attributes, arguments, environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     free(environment);

@@ -62,11 +62,16 @@ static void add_series(struct figure *figure, const struct spread *spread, const
     double *ends = figure_column(figure, 2), *level = figure_column(figure, 2);
     size_t count = spread->count;
     figure_add(figure, "middle half of a generation",
-               &(struct chart_series){.style = CHART_BAND, .colour = CHART_FIRST, .count = count,
-                                      .x = spread->evaluations, .y = spread->lower, .y2 = spread->upper});
-    figure_add(figure, "its median",
-               &(struct chart_series){.style = CHART_BOTH, .colour = CHART_FIRST, .count = count,
-                                      .x = spread->evaluations, .y = spread->median});
+               &(struct chart_series){.style = CHART_BAND,
+                                      .colour = CHART_FIRST,
+                                      .count = count,
+                                      .x = spread->evaluations,
+                                      .y = spread->lower,
+                                      .y2 = spread->upper});
+    figure_add(
+        figure, "its median",
+        &(struct chart_series){
+            .style = CHART_BOTH, .colour = CHART_FIRST, .count = count, .x = spread->evaluations, .y = spread->median});
     if (ends && level && datum_known(baseline)) {
         char legend[100];
         ends[0] = chart->x.low, ends[1] = chart->x.high;
@@ -77,8 +82,11 @@ static void add_series(struct figure *figure, const struct spread *spread, const
                        .style = CHART_LINE, .colour = CHART_INK, .dash = 1, .count = 2, .x = ends, .y = level});
     }
     figure_add(figure, "best so far",
-               &(struct chart_series){.style = count > 1 ? CHART_STEPS : CHART_DOTS, .colour = CHART_BEST,
-                                      .count = count, .x = spread->evaluations, .y = spread->best});
+               &(struct chart_series){.style = count > 1 ? CHART_STEPS : CHART_DOTS,
+                                      .colour = CHART_BEST,
+                                      .count = count,
+                                      .x = spread->evaluations,
+                                      .y = spread->best});
 }
 
 static void put_row(FILE *out, const struct datum *one) {

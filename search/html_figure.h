@@ -9,7 +9,7 @@
 struct figure {
     struct chart chart;
     char name[32];
-    char legend[CHART_MAX_SERIES][160]; /* of each series, any text; "": it stands in none */
+    char legend[CHART_MAX_SERIES][160];    /* of each series, any text; "": it stands in none */
     double *columns[3 * CHART_MAX_SERIES]; /* owned */
     size_t column_count;
     bool short_of_memory;

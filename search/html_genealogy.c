@@ -68,9 +68,10 @@ static void add_kind(struct figure *figure, const struct datum *genealogy, size_
         y[used++] = datum_get_number(&one, "perplexity");
     }
     if (!used) return;
-    figure_add(figure, kinds[kind].legend,
-               &(struct chart_series){
-                   .style = CHART_DOTS, .colour = CHART_FIRST + (enum chart_colour)kind, .count = used, .x = x, .y = y});
+    figure_add(
+        figure, kinds[kind].legend,
+        &(struct chart_series){
+            .style = CHART_DOTS, .colour = CHART_FIRST + (enum chart_colour)kind, .count = used, .x = x, .y = y});
 }
 
 static void add_youngest(struct figure *figure, const struct datum *genealogy) {
@@ -167,10 +168,10 @@ int html_genealogy(struct page *page, size_t index, struct error *error) {
     if (count == 1) {
         fputs("<figure>\n<h3>Genealogy of the best</h3>\n<p>Individual ", out);
         html_get_integer(out, &stage, "individual");
-        fputs(" has no ancestors: its origin is ", out);
+        fputs(" (", out);
         struct datum only = datum_at(&genealogy, 0);
         html_get_text(out, &only, "origin");
-        fputs(".</p>\n", out);
+        fputs(") has no ancestors.</p>\n", out);
     } else {
         int status = draw(page, &genealogy, error);
         if (status != STATUS_OK) return status;

@@ -10,31 +10,36 @@
 static size_t run_of(const struct datum *records, size_t first, const char *key) {
     const json_t *value = json_object_get(json_array_get(records->json, first), key);
     size_t end = first + 1;
-    while (end < datum_count(records) &&
-           json_equal(json_object_get(json_array_get(records->json, end), key), value)) {
+    while (end < datum_count(records) && json_equal(json_object_get(json_array_get(records->json, end), key), value)) {
         end++;
     }
     return end - first;
 }
 
+/* A value of a key, and a record that has it. */
+struct place {
+    double value;
+    size_t record;
+};
+
 static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
+    double x = ((const struct place *)a)->value, y = ((const struct place *)b)->value;
     return (x > y) - (x < y);
 }
 
 /* The distinct values of records first..first+count-1, ascending; *out is the caller's, NULL for lack of memory. */
-static size_t distinct(const struct datum *records, size_t first, size_t count, const char *key, double **out) {
-    double *values = malloc((count + 1) * sizeof *values);
+static size_t distinct(const struct datum *records, size_t first, size_t count, const char *key, struct place **out) {
+    struct place *places = malloc((count + 1) * sizeof *places);
     size_t kept = 0;
-    *out = values;
-    if (!values) return 0;
+    *out = places;
+    if (!places) return 0;
     for (size_t i = 0; i < count; i++) {
         struct datum one = datum_at(records, first + i);
-        values[i] = datum_get_number(&one, key);
+        places[i] = (struct place){datum_get_number(&one, key), first + i};
     }
-    qsort(values, count, sizeof *values, by_value);
+    qsort(places, count, sizeof *places, by_value);
     for (size_t i = 0; i < count; i++) {
-        if (!kept || values[i] != values[kept - 1]) values[kept++] = values[i];
+        if (!kept || places[i].value != places[kept - 1].value) places[kept++] = places[i];
     }
     return kept;
 }
@@ -62,24 +67,28 @@ static void add_lengths(struct figure *figure, const struct datum *lengths) {
     }
 }
 
+/* What is that much worse than the best is no longer compared: it may leave the frame. */
+enum { MOST_RATIO = 8 };
+
 /* Ticks at the lengths themselves where they are few, else at powers of two. */
 static int find_length_axis(const struct datum *lengths, struct chart_axis *out, struct error *error) {
-    double *values;
+    struct place *values;
     size_t count = distinct(lengths, 0, datum_count(lengths), "length", &values);
     if (!values) return error_memory(error, 0, "the lengths");
-    *out = chart_axis_for("tokens", values[0], values[count - 1], true);
-    double least_ratio = pow(values[count - 1] / values[0], 1.0 / 7.0), last = 0.0;
+    *out = chart_axis_for("tokens", values[0].value, values[count - 1].value, true);
+    double least_ratio = pow(values[count - 1].value / values[0].value, 1.0 / 7.0), last = 0.0;
     for (size_t i = 0; i < count && out->tick_count < CHART_MAX_TICKS; i++) {
-        if (values[i] < last * least_ratio * 0.999) continue; /* its label would touch the last one's */
-        last = out->ticks[out->tick_count++] = values[i];
+        if (values[i].value < last * least_ratio * 0.999) continue; /* its label would touch the last one's */
+        last = out->ticks[out->tick_count++] = values[i].value;
     }
     free(values);
     return STATUS_OK;
 }
 
 static void put_length_rows(struct page *page, const struct datum *lengths) {
-    fold_begin(page, "The numbers, a row a measurement",
-               "label|tokens|perplexity|windows|predictions|stride|scale|attention factor|start tokens|arithmetic|model");
+    fold_begin(
+        page, "The numbers, a row a measurement",
+        "label|tokens|perplexity|windows|predictions|stride|scale|attention factor|start tokens|arithmetic|model");
     for (size_t i = 0; i < datum_count(lengths); i++) {
         struct datum one = datum_at(lengths, i);
         fputs("<tr><td>", page->out);
@@ -113,14 +122,18 @@ static int put_lengths(struct page *page, const struct datum *lengths, struct er
     if (status != STATUS_OK) return status;
     add_lengths(&figure, lengths);
     if (!figure_range(&figure, &low, &high)) low = high = 1.0;
+    if (high > MOST_RATIO * low) high = MOST_RATIO * low;
     figure.chart.y = chart_axis_for("perplexity", low, high, high > 5.0 * low);
     figure.chart.title = "Perplexity by length";
-    figure.chart.description = "Perplexity against tokens of a window, a line a label; the numbers are in the table below.";
+    figure.chart.description =
+        "Perplexity against tokens of a window, a line a label; the numbers are in the table below.";
     status = figure_write(page, &figure, "Perplexity by length", error);
     if (status != STATUS_OK) return status;
-    fputs("<figcaption>Each table on windows of growing length, as <code>longrope eval --into</code> measured it. Lower "
-          "is better; a table is good as far as its line stays flat or falls.</figcaption>\n",
-          page->out);
+    fputs(
+        "<figcaption>Each table on windows of growing length, as <code>longrope eval --into</code> measured it. Lower "
+        "is better; a table is good as far as its line stays flat or falls. What leaves the frame is in "
+        "the table.</figcaption>\n",
+        page->out);
     put_length_rows(page, lengths);
     figure_end(page);
     return STATUS_OK;
@@ -128,9 +141,16 @@ static int put_lengths(struct page *page, const struct datum *lengths, struct er
 
 /* ---- pass keys ---- */
 
-static void put_depth_heads(FILE *out, const double *depths, size_t count) {
-    fputs("<thead><tr><th>tokens</th>", out);
-    for (size_t i = 0; i < count; i++) fprintf(out, "<th scope=\"col\">%.4g %%</th>", 100.0 * depths[i]);
+static void put_depth_heads(FILE *out, const struct datum *keys, const struct place *depths, size_t count) {
+    fprintf(out, "<thead><tr><th rowspan=\"2\">tokens</th><th colspan=\"%zu\">depth of the key in %%</th></tr>\n<tr>",
+            count);
+    for (size_t i = 0; i < count; i++) {
+        struct datum one = datum_at(keys, depths[i].record);
+        double percent = 100.0 * depths[i].value;
+        fputs("<th scope=\"col\">", out);
+        html_computed(out, percent, fabs(percent - round(percent)) < 1e-9 ? 0 : 1, "100 * %s.depth", one.path);
+        fputs("</th>", out);
+    }
     fputs("</tr></thead>\n<tbody>\n", out);
 }
 
@@ -143,7 +163,7 @@ static void put_cell(FILE *out, const struct datum *one) {
 }
 
 /* The rows of a label, a length each: records first..first+count-1, ascending by length and depth. */
-static void put_heat_rows(FILE *out, const struct datum *keys, size_t first, size_t count, const double *depths,
+static void put_heat_rows(FILE *out, const struct datum *keys, size_t first, size_t count, const struct place *depths,
                           size_t columns) {
     for (size_t i = first, row; i < first + count; i += row) {
         struct datum one = datum_at(keys, i);
@@ -154,7 +174,7 @@ static void put_heat_rows(FILE *out, const struct datum *keys, size_t first, siz
         fputs("</th>", out);
         for (size_t c = 0, at = i; c < columns; c++) {
             struct datum cell = datum_at(keys, at);
-            if (at < i + row && datum_get_number(&cell, "depth") == depths[c]) {
+            if (at < i + row && datum_get_number(&cell, "depth") == depths[c].value) {
                 put_cell(out, &cell);
                 at++;
             } else {
@@ -166,7 +186,7 @@ static void put_heat_rows(FILE *out, const struct datum *keys, size_t first, siz
 }
 
 static int put_heat_map(struct page *page, const struct datum *keys, size_t first, size_t count, struct error *error) {
-    double *depths;
+    struct place *depths;
     size_t columns = distinct(keys, first, count, "depth", &depths);
     struct datum one = datum_at(keys, first);
     FILE *out = page->out;
@@ -174,7 +194,7 @@ static int put_heat_map(struct page *page, const struct datum *keys, size_t firs
     fputs("<figure>\n<h3>Pass keys: <span class=\"name\">", out);
     html_get_text(out, &one, "label");
     fputs("</span></h3>\n<div class=\"wide\"><table class=\"heat\">\n", out);
-    put_depth_heads(out, depths, columns);
+    put_depth_heads(out, keys, depths, columns);
     put_heat_rows(out, keys, first, count, depths, columns);
     fputs("</tbody>\n</table></div>\n<figcaption>Of ", out);
     html_get_integer(out, &one, "trials");
@@ -242,9 +262,9 @@ static void put_how_to(struct page *page, bool lengths, bool keys) {
     FILE *out = page->out;
     if (lengths && keys) return;
     fprintf(out, "<p>%s on this run. These commands do it; write the report again afterwards.</p>\n<pre>",
-            lengths  ? "Pass keys were not measured"
-            : keys   ? "Perplexity by length was not measured"
-                     : "Neither perplexity by length nor pass keys were measured");
+            lengths ? "Pass keys were not measured"
+            : keys  ? "Perplexity by length was not measured"
+                    : "Neither perplexity by length nor pass keys were measured");
     if (!lengths) {
         fputs("longrope eval --model MODEL --text TEXT... --length N,N... --method none,yarn", out);
         put_into(page);

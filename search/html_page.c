@@ -40,13 +40,12 @@ static void put_header(struct page *page) {
     fputs(" <span class=\"state\">", out);
     html_text(out, state);
     fputs("</span></h1>\n<p>", out);
-    fputs(over ? "This run is done. Written " : "<strong>This run is not over.</strong> How it stood ", out);
+    fputs(over ? "This run is done. Written at " : "<strong>This run is not over.</strong> It is shown as it was at ",
+          out);
     put_time(page);
-    fputs(" by ", out);
-    fputs("<code>", out);
+    fputs(" by <code>", out);
     html_text(out, page->program);
-    fputs("</code>", out);
-    fputs(over ? ".</p>\n" : "; written again, the report goes on with it.</p>\n", out);
+    fputs("</code>.</p>\n", out);
 }
 
 /* How far each stage is and what it has found; a link to each. */
@@ -77,7 +76,8 @@ static void put_contents(struct page *page) {
 }
 
 static void put_footer(FILE *out) {
-    fputs("<footer><p>Every number here is one that <code>longrope show --json</code> prints, rounded; its element has it "
+    fputs("<footer><p>Every number here is one that <code>longrope show --json</code> prints, rounded; its element has "
+          "it "
           "in full (<code>value</code>) and says where it stands there, as jq has it (<code>data-from</code>, led by "
           "the option of show, where it takes one).</p></footer>\n</main>\n</body>\n</html>\n",
           out);

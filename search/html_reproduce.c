@@ -77,18 +77,19 @@ static void put_commands(struct page *page, const struct datum *configuration) {
 static void put_configuration(struct page *page, const struct datum *configuration) {
     FILE *out = page->out;
     if (!datum_known(configuration)) {
-        fputs("<p>The file that the run was configured with is not known: an older version began it. What matters of it "
-              "stands among the settings.</p>\n",
-              out);
+        fputs(
+            "<p>The file that the run was configured with is not known: an older version began it. What matters of it "
+            "stands among the settings.</p>\n",
+            out);
         return;
     }
-    fputs("<details><summary>The configuration</summary>\n<p><code>", out);
+    fputs("<h3>The configuration</h3>\n<p><code>", out);
     html_get_text(out, configuration, "path");
     fputs("</code>, as <code>", out);
     html_get_text(out, configuration, "program");
     fputs("</code> read it; paths in it are relative to its folder.</p>\n<pre>", out);
     html_get_text(out, configuration, "content");
-    fputs("</pre>\n</details>\n", out);
+    fputs("</pre>\n", out);
 }
 
 static void put_setting(FILE *out, const char *stage, const char *key, const char *value) {
@@ -103,7 +104,8 @@ static void put_setting(FILE *out, const char *stage, const char *key, const cha
 
 static void put_settings(struct page *page) {
     struct datum stages = datum_get(&page->overview, "stages");
-    fold_begin(page, "The settings of each stage", "stage|setting|value");
+    fputs("<h3>The settings of each stage</h3>\n", page->out);
+    table_begin(page, "stage|setting|value");
     for (size_t i = 0; i < datum_count(&stages); i++) {
         struct datum stage = datum_at(&stages, i), settings = datum_get(&stage, "settings");
         const char *key;
@@ -112,7 +114,7 @@ static void put_settings(struct page *page) {
             put_setting(page->out, datum_get_text(&stage, "name"), key, json_string_value(value));
         }
     }
-    fold_end(page);
+    table_end(page);
 }
 
 static void put_samples(struct page *page) {
@@ -139,11 +141,12 @@ void html_reproduce(struct page *page) {
     struct datum configuration = datum_get(&page->overview, "configuration");
     struct datum stages = datum_get(&page->overview, "stages");
     FILE *out = page->out;
-    fputs("<section id=\"reproduce\">\n<h2>How to reproduce it</h2>\n"
-          "<p>Of one configuration, model, text, number type and instruction set there is one result, bit for bit, with "
-          "any number of threads and however often it was interrupted. The fingerprints of model and tokens, the "
-          "number type and the instruction set are among the settings.</p>\n",
-          out);
+    fputs(
+        "<section id=\"reproduce\">\n<h2>How to reproduce it</h2>\n"
+        "<p>Of one configuration, model, text, number type and instruction set there is one result, bit for bit, with "
+        "any number of threads and however often it was interrupted. The fingerprints of model and tokens, the "
+        "number type and the instruction set are among the settings.</p>\n",
+        out);
     put_commands(page, &configuration);
     put_configuration(page, &configuration);
     if (datum_count(&stages)) {

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "search/html.h"
-#include "search/html_page.h"
 #include "search/html_figure.h"
+#include "search/html_page.h"
 
 /* ---- what was searched ---- */
 
@@ -71,7 +71,7 @@ static void put_text(FILE *out, const struct datum *stage) {
 static void put_setting(FILE *out, const struct datum *stage, const char *key, const char *before) {
     struct datum settings = datum_get(stage, "settings");
     const char *value = json_string_value(json_object_get(settings.json, key));
-    if (!value) return;
+    if (!value || strcmp(value, "0") == 0) return; /* CMA-ES makes no mutations */
     fprintf(out, "%s<code>", before);
     html_text(out, value);
     fputs("</code>", out);
@@ -155,7 +155,8 @@ static void put_below(FILE *out, const struct datum *a, const struct datum *b) {
 static bool is_scored(const struct datum *one) { return isfinite(datum_get_number(one, "perplexity")); }
 
 static void put_lead(FILE *out, const struct datum *stage) {
-    struct datum best = datum_get(stage, "best"), baselines = datum_get(stage, "baselines"), baseline = datum_least(&baselines, "perplexity");
+    struct datum best = datum_get(stage, "best"), baselines = datum_get(stage, "baselines"),
+                 baseline = datum_least(&baselines, "perplexity");
     if (!is_scored(&best)) {
         fputs("<p class=\"lead\">Nothing has been found yet.</p>\n", out);
         return;

@@ -38,7 +38,8 @@ const char *const html_style[] = {
     "figcaption,.note{font-size:.9rem;line-height:1.45;color:var(--soft);margin:.5rem 0 .75rem;max-width:42rem}\n",
     ".chart{display:block;width:100%;max-width:40rem;height:auto}\n",
     ".chart text{font-family:inherit;font-variant-numeric:tabular-nums}\n",
-    ".legend{list-style:none;margin:.25rem 0 0;padding:0;display:flex;flex-wrap:wrap;gap:.15rem 1rem;font-size:.9rem}\n",
+    ".legend{list-style:none;margin:.25rem 0 0;padding:0;display:flex;flex-wrap:wrap;gap:.15rem "
+    "1rem;font-size:.9rem}\n",
     ".legend li{display:flex;align-items:center;gap:.4rem;min-width:0}\n",
     ".sample{flex:none;width:2.25rem;height:.75rem}\n",
     ".wide{overflow-x:auto;margin:0 0 .75rem;max-width:100%}\n",
@@ -57,12 +58,15 @@ const char *const html_style[] = {
     "summary{cursor:pointer;color:var(--accent);font-size:.9rem;padding:.25rem 0}\n",
     "details .wide{max-height:28rem;overflow-y:auto}\n",
     "code,pre{font-family:ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',monospace;font-size:.875em}\n",
-    "pre{margin:0 0 1rem;padding:.75rem 1rem;background:var(--tint);border-radius:.5rem;overflow-x:auto;line-height:1.5;"
+    "pre{margin:0 0 1rem;padding:.75rem "
+    "1rem;background:var(--tint);border-radius:.5rem;overflow-x:auto;line-height:1.5;"
     "font-size:.85rem}\n",
-    ".heat{border-collapse:separate;border-spacing:2px}\n",
-    ".heat th,.heat td{border:0;padding:.35rem .4rem}\n",
-    ".heat thead th{text-align:center;white-space:nowrap}\n",
-    ".heat td{min-width:2.5rem;text-align:center;border-radius:.2rem}\n",
+    ".heat{border-collapse:separate;border-spacing:2px;table-layout:fixed;width:100%;max-width:40rem;font-size:.8rem}"
+    "\n",
+    ".heat th,.heat td{border:0;padding:.4rem 0;text-align:center;min-width:1.5rem}\n",
+    ".heat thead th{padding:.1rem 0;white-space:nowrap}\n",
+    ".heat tr>th[rowspan],.heat th[scope=row]{width:3.6rem;padding-right:.4rem;text-align:right}\n",
+    ".heat td{border-radius:.2rem}\n",
     ".h0{background:#b34700;color:#fff}.h1{background:#c85a12;color:#fff}.h2{background:#d97a35;color:#000}"
     ".h3{background:#e59a60;color:#000}.h4{background:#efba90;color:#000}.h5{background:#efe0d2;color:#000}"
     ".h6{background:#d3e1ec;color:#000}.h7{background:#a6c9e2;color:#000}.h8{background:#74acd3;color:#000}"

@@ -8,14 +8,13 @@
 #include "search/store.h"
 
 struct configuration_record {
-    char *program;   /* "longrope 0.1.0": which one read it last */
+    char *program;   /* "longrope 0.1.0": which one read it */
     char *path;      /* of the file, absolute where that can be told */
     char *content;   /* of the file */
     char *overrides; /* JSON array of strings: the values of --set, in their order */
 };
 
-/* Keeps the configuration that the run is begun or gone on with, in the place of an earlier one. The strings are UTF-8
- * without zeros. */
+/* Keeps the configuration that the run goes on with, in the place of an earlier one. */
 int store_put_configuration(struct store *store, const struct configuration_record *record, struct error *error);
 
 /* *found is false where none was kept: the run was last worked on with schema 3 or older. The caller frees with

@@ -169,7 +169,7 @@ static const char *const tables[] = {
     ") STRICT;",
 
     "CREATE TABLE configuration (\n"
-    "  -- One row: what the search was begun or last gone on with. None where that was a longrope with schema 3.\n"
+    "  -- One row: what the stage that began last was configured with. None where a longrope with schema 3 began it.\n"
     "  id INTEGER PRIMARY KEY CHECK (id = 0),\n"
     "  program TEXT NOT NULL, -- name and version\n"
     "  path TEXT NOT NULL, -- of the file; it may have moved since\n"
