@@ -50,6 +50,12 @@ void html_text(FILE *out, const char *text) {
     }
 }
 
+void html_name(FILE *out, const char *name) {
+    fputs("<span class=\"name\">", out);
+    html_text(out, name);
+    fputs("</span>", out);
+}
+
 /* ---- numbers ---- */
 
 static void put_unknown(FILE *out) { fputs("<span class=\"none\">\xe2\x80\x93</span>", out); }
@@ -102,6 +108,8 @@ void html_get_integer(FILE *out, const struct datum *of, const char *key) {
 }
 
 void html_get_text(FILE *out, const struct datum *of, const char *key) { html_text(out, datum_get_text(of, key)); }
+
+void html_get_name(FILE *out, const struct datum *of, const char *key) { html_name(out, datum_get_text(of, key)); }
 
 void html_computed(FILE *out, double value, int decimals, const char *format, ...) {
     char from[512];

@@ -12,6 +12,9 @@
  * control characters but for tab and newline, and what is not UTF-8, become U+FFFD. */
 void html_text(FILE *out, const char *text);
 
+/* The same where it is a name that somebody gave, and stands among words of ours. */
+void html_name(FILE *out, const char *name);
+
 /* Numbers as <data value="17 digits" data-from="where it stands">as people read it</data>; a dash for null. The
  * first one rounds to `decimals`. */
 void html_number(FILE *out, const struct datum *datum, int decimals);
@@ -22,6 +25,7 @@ void html_short(FILE *out, const struct datum *datum);      /* three decimals, f
 void html_get_number(FILE *out, const struct datum *of, const char *key, int decimals);
 void html_get_integer(FILE *out, const struct datum *of, const char *key);
 void html_get_text(FILE *out, const struct datum *of, const char *key);
+void html_get_name(FILE *out, const struct datum *of, const char *key);
 
 /* Any text as one word of a shell's command line, quoted where it has to be. */
 void html_shell_word(FILE *out, const char *word);

@@ -52,9 +52,8 @@ static void put_legend(const struct page *page, const struct figure *figure) {
         if (!*figure->legend[i]) continue;
         fputs("<li>", page->out);
         chart_sample(&figure->chart.series[i], page->out);
-        fputs("<span class=\"name\">", page->out);
-        html_text(page->out, figure->legend[i]);
-        fputs("</span></li>\n", page->out);
+        html_name(page->out, figure->legend[i]);
+        fputs("</li>\n", page->out);
     }
     fputs("</ul>\n", page->out);
 }

@@ -92,7 +92,7 @@ static void put_length_rows(struct page *page, const struct datum *lengths) {
     for (size_t i = 0; i < datum_count(lengths); i++) {
         struct datum one = datum_at(lengths, i);
         fputs("<tr><td>", page->out);
-        html_get_text(page->out, &one, "label");
+        html_get_name(page->out, &one, "label");
         fputs("</td>", page->out);
         html_cell_integer(page->out, &one, "length");
         html_cell_perplexity(page->out, &one, "perplexity");
@@ -191,9 +191,9 @@ static int put_heat_map(struct page *page, const struct datum *keys, size_t firs
     struct datum one = datum_at(keys, first);
     FILE *out = page->out;
     if (!depths) return error_memory(error, 0, "the depths");
-    fputs("<figure>\n<h3>Pass keys: <span class=\"name\">", out);
-    html_get_text(out, &one, "label");
-    fputs("</span></h3>\n<div class=\"wide\"><table class=\"heat\">\n", out);
+    fputs("<figure>\n<h3>Pass keys: ", out);
+    html_get_name(out, &one, "label");
+    fputs("</h3>\n<div class=\"wide\"><table class=\"heat\">\n", out);
     put_depth_heads(out, keys, depths, columns);
     put_heat_rows(out, keys, first, count, depths, columns);
     fputs("</tbody>\n</table></div>\n<figcaption>Of ", out);
@@ -221,7 +221,7 @@ static void put_pass_key_rows(struct page *page, const struct datum *keys) {
     for (size_t i = 0; i < datum_count(keys); i++) {
         struct datum one = datum_at(keys, i);
         fputs("<tr><td>", page->out);
-        html_get_text(page->out, &one, "label");
+        html_get_name(page->out, &one, "label");
         fputs("</td>", page->out);
         html_cell_integer(page->out, &one, "length");
         html_cell_number(page->out, &one, "depth", 4);

@@ -36,7 +36,7 @@ static void put_header(struct page *page) {
     bool over = strcmp(state, "done") == 0;
     FILE *out = page->out;
     fputs("<header>\n<p class=\"kind\">LongRoPE search</p>\n<h1>", out);
-    html_get_text(out, &page->overview, "name");
+    html_get_name(out, &page->overview, "name");
     fputs(" <span class=\"state\">", out);
     html_text(out, state);
     fputs("</span></h1>\n<p>", out);
@@ -56,7 +56,7 @@ static void put_contents(struct page *page) {
     for (size_t i = 0; i < datum_count(&stages); i++) {
         struct datum stage = datum_at(&stages, i), best = datum_get(&stage, "best");
         fprintf(out, "<li><a href=\"#stage-%zu\">", i);
-        html_get_text(out, &stage, "name");
+        html_get_name(out, &stage, "name");
         fputs("</a> ", out);
         html_get_integer(out, &stage, "evaluations");
         fputs(" of ", out);

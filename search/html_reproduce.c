@@ -94,7 +94,7 @@ static void put_configuration(struct page *page, const struct datum *configurati
 
 static void put_setting(FILE *out, const char *stage, const char *key, const char *value) {
     fputs("<tr><td>", out);
-    html_text(out, stage);
+    html_name(out, stage);
     fputs("</td><td><code>", out);
     html_text(out, key);
     fputs("</code></td><td><code>", out);
@@ -125,7 +125,7 @@ static void put_samples(struct page *page) {
         for (size_t k = 0; k < datum_count(&samples); k++) {
             struct datum one = datum_at(&samples, k);
             fputs("<tr><td>", page->out);
-            html_get_text(page->out, &stage, "name");
+            html_get_name(page->out, &stage, "name");
             fputs("</td><td><code>", page->out);
             html_get_text(page->out, &one, "document");
             fputs("</code></td>", page->out);

@@ -226,7 +226,7 @@ int html_stage(struct page *page, size_t index, struct error *error) {
     struct datum stages = datum_get(&page->overview, "stages"), stage = datum_at(&stages, index);
     FILE *out = page->out;
     fprintf(out, "<section id=\"stage-%zu\">\n<h2>Stage ", index);
-    html_get_text(out, &stage, "name");
+    html_get_name(out, &stage, "name");
     fputs(" <span class=\"state\">", out);
     html_get_text(out, &stage, "state");
     fputs("</span></h2>\n", out);
