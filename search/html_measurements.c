@@ -1,4 +1,5 @@
 /* What was measured on a run beside its search: perplexity by length, and pass keys found by length and depth. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -245,38 +246,64 @@ static void put_pass_key_rows(struct page *page, const struct datum *keys) {
 
 /* ---- the section ---- */
 
-static void put_into(struct page *page) {
+/* The stage that is done and reaches the furthest; one that does not exist where none is. */
+static struct datum furthest_stage(const struct page *page) {
+    struct datum stages = datum_get(&page->overview, "stages"), furthest = {.json = NULL};
+    for (size_t i = 0; i < datum_count(&stages); i++) {
+        struct datum one = datum_at(&stages, i);
+        bool done = strcmp(datum_get_text(&one, "state"), "done") == 0;
+        bool further = datum_get_integer(&one, "target_length") > datum_get_integer(&furthest, "target_length");
+        if (done && further) furthest = one;
+    }
+    return furthest;
+}
+
+/* " --model M --length W,2W,..." up to twice the stage's length. */
+static void put_model_and_lengths(FILE *out, const struct datum *stage) {
+    int64_t length = datum_get_integer(stage, "pretrained_length"), last = datum_get_integer(stage, "target_length");
+    const char *model = datum_get_text(stage, "model");
+    fputs(" --model ", out);
+    html_shell_word(out, *model ? model : "MODEL");
+    fprintf(out, " --length %" PRId64, length);
+    while (length > 0 && length < 2 * last) fprintf(out, ",%" PRId64, length *= 2);
+}
+
+static void put_end(struct page *page, const char *methods) {
+    char path[4200];
+    snprintf(path, sizeof path, "%.4096s/factors.json", page->run_dir);
+    fprintf(page->out, " \\\n    %s", methods ? methods : "--factors ");
+    if (!methods) html_shell_word(page->out, path);
     fputs(" --into ", page->out);
     html_shell_word(page->out, page->run_dir);
     fputs("\n", page->out);
 }
 
-static void put_factors(struct page *page) {
-    char path[4200];
-    snprintf(path, sizeof path, "%.4096s/factors.json", page->run_dir);
-    fputs(" --factors ", page->out);
-    html_shell_word(page->out, path);
+static void put_commands(struct page *page, const char *command, const struct datum *stage) {
+    static const char *const methods[] = {"--method none,yarn", NULL};
+    for (size_t i = 0; i < 2; i++) {
+        fputs(command, page->out);
+        put_model_and_lengths(page->out, stage);
+        put_end(page, methods[i]);
+    }
 }
 
 static void put_how_to(struct page *page, bool lengths, bool keys) {
+    struct datum stage = furthest_stage(page);
     FILE *out = page->out;
     if (lengths && keys) return;
-    fprintf(out, "<p>%s on this run. These commands do it; write the report again afterwards.</p>\n<pre>",
+    fprintf(out, "<p>%s on this run. ",
             lengths ? "Pass keys were not measured"
             : keys  ? "Perplexity by length was not measured"
                     : "Neither perplexity by length nor pass keys were measured");
-    if (!lengths) {
-        fputs("longrope eval --model MODEL --text TEXT... --length N,N... --method none,yarn", out);
-        put_into(page);
-        fputs("longrope eval --model MODEL --text TEXT... --length N,N...", out);
-        put_factors(page);
-        put_into(page);
+    if (!datum_known(&stage)) {
+        fputs("Once a stage is done, <code>longrope eval</code> and <code>longrope passkey</code> do it with "
+              "<code>--into</code>.</p>\n",
+              out);
+        return;
     }
-    if (!keys) {
-        fputs("longrope passkey --model MODEL --length N,N...", out);
-        put_factors(page);
-        put_into(page);
-    }
+    fputs("These commands do it; write the report again afterwards.</p>\n<pre>", out);
+    if (!lengths) put_commands(page, "longrope eval --text TEXT...", &stage);
+    if (!keys) put_commands(page, "longrope passkey", &stage);
     fputs("</pre>\n", out);
 }
 

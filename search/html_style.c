@@ -67,10 +67,10 @@ const char *const html_style[] = {
     ".heat thead th{padding:.1rem 0;white-space:nowrap}\n",
     ".heat tr>th[rowspan],.heat th[scope=row]{width:3.6rem;padding-right:.4rem;text-align:right}\n",
     ".heat td{border-radius:.2rem}\n",
-    ".h0{background:#b34700;color:#fff}.h1{background:#c85a12;color:#fff}.h2{background:#d97a35;color:#000}"
+    ".h0{background:#b34700;color:#fff}.h1{background:#c05208;color:#fff}.h2{background:#d97a35;color:#000}"
     ".h3{background:#e59a60;color:#000}.h4{background:#efba90;color:#000}.h5{background:#efe0d2;color:#000}"
     ".h6{background:#d3e1ec;color:#000}.h7{background:#a6c9e2;color:#000}.h8{background:#74acd3;color:#000}"
-    ".h9{background:#2f86bd;color:#fff}.h10{background:#005a8c;color:#fff}\n",
+    ".h9{background:#1f74ab;color:#fff}.h10{background:#005a8c;color:#fff}\n",
     "footer{margin-top:2.5rem;padding-top:1rem;border-top:1px solid var(--edge);font-size:.85rem;color:var(--soft)}\n",
     "@media (max-width:30rem){.facts div{grid-template-columns:1fr}.facts dt{font-size:.85rem;margin-top:.35rem}"
     "h1{font-size:1.6rem}}\n",
