@@ -9,8 +9,17 @@
 
 /* ---- axes ---- */
 
+/* What no axis reaches: gnuplot's arithmetic would overflow. Values beyond it are gaps. */
+#define CHART_MOST 1e100
+
+enum { MOST_STEPS = 7 }; /* of an axis */
+
+static double clamp(double value) { return fmax(-CHART_MOST, fmin(CHART_MOST, value)); }
+
 struct chart_axis chart_axis_for(const char *label, double low, double high, bool log) {
     struct chart_axis axis = {.label = label, .log = log};
+    low = log ? fmax(1.0 / CHART_MOST, clamp(low)) : clamp(low);
+    high = fmax(low, clamp(high));
     double room = log ? 0.04 * (log10(high) - log10(low)) : 0.04 * (high - low);
     if (!(room > 0.0)) room = log ? 0.1 : 0.05 * fabs(high) + 1e-9; /* all values are one */
     axis.low = log ? low / pow(10.0, room) : low - room;
@@ -18,33 +27,13 @@ struct chart_axis chart_axis_for(const char *label, double low, double high, boo
     return axis;
 }
 
-/* Multiples of powers of ten: as many as a range of that ratio has room for. */
-static const double *steps_for(double ratio) {
-    static const double coarse[] = {1, 0}, middle[] = {1, 2, 5, 0}, fine[] = {1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 0};
-    return ratio > 2000.0 ? coarse : ratio > 5.0 ? middle : fine;
-}
-
 static void put_tick(FILE *script, double value, bool *first) {
     fprintf(script, "%s'%.6g' %.17g", *first ? "" : ", ", value, value);
     *first = false;
 }
 
-/* gnuplot's own ticks of a log axis are decades, of which a narrow one has none. */
-static void put_log_ticks(FILE *script, const struct chart_axis *axis) {
-    bool first = true;
-    const double *steps = steps_for(axis->high / axis->low);
-    for (int decade = (int)floor(log10(axis->low)); decade <= (int)ceil(log10(axis->high)); decade++) {
-        for (const double *step = steps; *step > 0.0; step++) {
-            double value = *step * pow(10.0, decade);
-            if (value >= axis->low && value <= axis->high) put_tick(script, value, &first);
-        }
-    }
-}
-
-/* Of a linear axis: one, two or five times a power of ten, of which at most MOST_STEPS fit; whole ones where values
- * are. */
-static double linear_step(const struct chart_axis *axis) {
-    enum { MOST_STEPS = 7 };
+/* One, two or five times a power of ten, of which at most MOST_STEPS fit; whole ones where values are. */
+static double step_of(const struct chart_axis *axis) {
     double least = (axis->high - axis->low) / MOST_STEPS, decade = pow(10.0, floor(log10(least)));
     double step = 10.0 * decade;
     if (least <= 5.0 * decade) step = 5.0 * decade;
@@ -53,9 +42,30 @@ static double linear_step(const struct chart_axis *axis) {
 }
 
 static void put_linear_ticks(FILE *script, const char *letter, const struct chart_axis *axis) {
-    double step = linear_step(axis);
+    double step = step_of(axis);
     int decimals = step < 1.0 ? (int)ceil(-log10(step) - 1e-9) : 0;
     fprintf(script, "set %stics %.17g\nset format %s '%%.%df'\n", letter, step, letter, decimals);
+}
+
+/* Of a log axis that spans less than a decade. */
+static void put_narrow_ticks(FILE *script, const struct chart_axis *axis) {
+    bool first = true;
+    double step = step_of(axis);
+    for (double i = ceil(axis->low / step); i * step <= axis->high; i++) put_tick(script, i * step, &first);
+}
+
+/* At powers of ten, and at 2 and 5 times these where there is room. */
+static void put_wide_ticks(FILE *script, const struct chart_axis *axis) {
+    static const double between[] = {1, 2, 5};
+    bool first = true;
+    int low = (int)floor(log10(axis->low)), high = (int)ceil(log10(axis->high));
+    int each = (high - low) / MOST_STEPS + 1, places = high - low <= 4 ? 3 : 1;
+    for (int decade = low; decade <= high; decade += each) {
+        for (int i = 0; i < places; i++) {
+            double value = between[i] * pow(10.0, decade);
+            if (value >= axis->low && value <= axis->high) put_tick(script, value, &first);
+        }
+    }
 }
 
 static void put_ticks(FILE *script, const char *letter, const struct chart_axis *axis) {
@@ -66,7 +76,7 @@ static void put_ticks(FILE *script, const char *letter, const struct chart_axis 
     }
     fprintf(script, "set %stics (", letter);
     for (size_t i = 0; i < axis->tick_count; i++) put_tick(script, axis->ticks[i], &first);
-    if (!axis->tick_count) put_log_ticks(script, axis);
+    if (!axis->tick_count) (axis->high > 5.0 * axis->low ? put_wide_ticks : put_narrow_ticks)(script, axis);
     fputs(")\n", script);
 }
 
@@ -89,13 +99,19 @@ static void put_axis(FILE *script, const char *letter, const struct chart_axis *
 
 /* ---- data ---- */
 
+/* There is a point `i`, and no gap. */
+static bool has_point(const struct chart_series *series, size_t i) {
+    return fabs(series->x[i]) <= CHART_MOST && fabs(series->y[i]) <= CHART_MOST &&
+           (!series->y2 || fabs(series->y2[i]) <= CHART_MOST);
+}
+
 /* A block of rows, "x y" or "x y y2"; an empty line where there is a gap. */
 static void put_data(FILE *script, const struct chart_series *series, size_t number) {
     fprintf(script, "$data%zu << END\n", number);
     for (size_t i = 0; i < series->count; i++) {
-        bool known = isfinite(series->x[i]) && isfinite(series->y[i]) && (!series->y2 || isfinite(series->y2[i]));
-        if (known) fprintf(script, "%.17g %.17g", series->x[i], series->y[i]);
-        if (known && series->y2) fprintf(script, " %.17g", series->y2[i]);
+        bool there = has_point(series, i);
+        if (there) fprintf(script, "%.17g %.17g", series->x[i], series->y[i]);
+        if (there && series->y2) fprintf(script, " %.17g", series->y2[i]);
         fputc('\n', script);
     }
     fputs("END\n", script);
@@ -104,7 +120,7 @@ static void put_data(FILE *script, const struct chart_series *series, size_t num
 /* gnuplot takes a plot of nothing for an error. */
 static bool has_points(const struct chart_series *series) {
     for (size_t i = 0; i < series->count; i++) {
-        if (isfinite(series->x[i]) && isfinite(series->y[i]) && (!series->y2 || isfinite(series->y2[i]))) return true;
+        if (has_point(series, i)) return true;
     }
     return false;
 }

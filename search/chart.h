@@ -38,7 +38,7 @@ enum chart_style {
     CHART_BAND   /* between y and y2 */
 };
 
-/* Where x or y is not finite the line has a gap. */
+/* Where x or y is not finite, or beyond 1e100, the line has a gap. */
 struct chart_series {
     enum chart_style style;
     enum chart_colour colour;
