@@ -86,7 +86,8 @@ static int make_documents(const struct run_view *run, const struct report_reques
                           json_t **documents, struct error *error) {
     int status = STATUS_OK;
     for (size_t i = 0; i < count; i++) {
-        documents[i] = json_pack("{s:s, s:s, s:[]}", "name", run->name, "state", stage_state_name(run->state), "stages");
+        documents[i] =
+            json_pack("{s:s, s:s, s:[]}", "name", run->name, "state", stage_state_name(run->state), "stages");
         if (!documents[i]) status = error_memory(error, 0, "the report");
     }
     for (size_t i = 0; i < run->count && status == STATUS_OK; i++) {

@@ -145,7 +145,8 @@ int64_t stage_view_window_pair(const struct stage_view *stage) {
     struct rope_table plain;
     int64_t pair = 0;
     plain_frequencies(stage->record, &plain);
-    while (pair < plain.pairs && 2.0 * M_PI < plain.frequencies[pair] * (double)stage->record->pretrained_length) pair++;
+    while (pair < plain.pairs && 2.0 * M_PI < plain.frequencies[pair] * (double)stage->record->pretrained_length)
+        pair++;
     return pair;
 }
 
