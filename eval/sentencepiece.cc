@@ -283,6 +283,8 @@ void sentencepiece_free(struct sentencepiece_model *model) { delete model; }
 
 int32_t sentencepiece_bos(const struct sentencepiece_model *model) { return model->processor.bos_id(); }
 
+int32_t sentencepiece_unknown(const struct sentencepiece_model *model) { return model->processor.unk_id(); }
+
 int32_t sentencepiece_find(const struct sentencepiece_model *model, const char *piece) {
     int id = model->processor.PieceToId(piece); /* that of the unknown piece where there is none */
     return model->processor.IdToPiece(id) == piece ? id : -1;

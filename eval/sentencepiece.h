@@ -21,6 +21,8 @@ void sentencepiece_free(struct sentencepiece_model *model); /* NULL is allowed *
 
 /* The token that begins a text, as the model file says; -1 where it has none. */
 int32_t sentencepiece_bos(const struct sentencepiece_model *model);
+/* The token that stands for what is no piece. */
+int32_t sentencepiece_unknown(const struct sentencepiece_model *model);
 /* The token of that piece; -1 where there is no such piece. */
 int32_t sentencepiece_find(const struct sentencepiece_model *model, const char *piece);
 

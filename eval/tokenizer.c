@@ -156,6 +156,17 @@ int tokenizer_open(const char *name, const char *model_dir, int64_t vocabulary, 
     return open_model(name, out, error);
 }
 
+int tokenizer_encode(const struct tokenizer *tokenizer, const char *name, const char *text, size_t size, int32_t **out,
+                     int64_t *count, struct error *error) {
+    if (tokenizer->pieces) return sentencepiece_encode(tokenizer->pieces, name, text, size, out, count, error);
+    *count = 0;
+    *out = calloc(size + 1, sizeof **out); /* + 1: may be none */
+    if (!*out) return error_memory(error, (double)size * sizeof **out, name);
+    for (size_t i = 0; i < size; i++) (*out)[i] = (unsigned char)text[i];
+    *count = (int64_t)size;
+    return STATUS_OK;
+}
+
 void tokenizer_close(struct tokenizer *tokenizer) {
     sentencepiece_free(tokenizer->pieces);
     *tokenizer = (struct tokenizer){.bos = -1};

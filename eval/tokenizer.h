@@ -14,6 +14,7 @@
 #ifndef LONGROPE_EVAL_TOKENIZER_H
 #define LONGROPE_EVAL_TOKENIZER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "eval/error.h"
@@ -32,6 +33,10 @@ struct tokenizer {
  * where neither holds. The caller closes *out with tokenizer_close(). */
 int tokenizer_open(const char *name, const char *model_dir, int64_t vocabulary, struct tokenizer *out,
                    struct error *error);
+/* The tokens of text[size], without BOS: *out[*count], which the caller frees with free(); *count may be 0.
+ * Errors are those of sentencepiece_encode(), `name` being where the text came from. */
+int tokenizer_encode(const struct tokenizer *tokenizer, const char *name, const char *text, size_t size, int32_t **out,
+                     int64_t *count, struct error *error);
 void tokenizer_close(struct tokenizer *tokenizer); /* a zeroed struct is allowed */
 
 #endif

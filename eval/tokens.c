@@ -212,19 +212,11 @@ static int tokens_allocate(const char *path, int64_t count, struct document *out
     return STATUS_OK;
 }
 
-static int bytes_parse(const char *path, const unsigned char *bytes, size_t size, struct document *out,
-                       struct error *error) {
-    int status = tokens_allocate(path, (int64_t)size, out, error);
-    if (status != STATUS_OK) return status;
-    for (size_t i = 0; i < size; i++) out->tokens[i] = bytes[i];
-    return STATUS_OK;
-}
-
-static int pieces_parse(const char *path, const unsigned char *bytes, size_t size, const struct tokenizer *tokenizer,
-                        struct document *out, struct error *error) {
+static int text_parse(const char *path, const unsigned char *bytes, size_t size, const struct tokenizer *tokenizer,
+                      struct document *out, struct error *error) {
     int32_t *tokens;
     int64_t count, begin = tokenizer->bos >= 0;
-    int status = sentencepiece_encode(tokenizer->pieces, path, (const char *)bytes, size, &tokens, &count, error);
+    int status = tokenizer_encode(tokenizer, path, (const char *)bytes, size, &tokens, &count, error);
     if (status != STATUS_OK) return status;
     status = begin + count > 0 ? tokens_allocate(path, begin + count, out, error)
                                : error_set(error, STATUS_INPUT, "%s: holds no tokens; leave it out", path);
@@ -234,12 +226,6 @@ static int pieces_parse(const char *path, const unsigned char *bytes, size_t siz
     }
     free(tokens);
     return status;
-}
-
-static int text_parse(const char *path, const unsigned char *bytes, size_t size, const struct tokenizer *tokenizer,
-                      struct document *out, struct error *error) {
-    if (tokenizer->pieces) return pieces_parse(path, bytes, size, tokenizer, out, error);
-    return bytes_parse(path, bytes, size, out, error);
 }
 
 static int npy_parse(const char *path, const unsigned char *bytes, size_t size, const struct tokenizer *tokenizer,

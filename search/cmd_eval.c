@@ -9,17 +9,17 @@
 #include "eval/perplexity.h"
 #include "search/commands.h"
 #include "search/eval_options.h"
-#include "search/factors.h"
 #include "search/json.h"
 #include "search/npy.h"
 #include "search/progress.h"
 #include "search/signals.h"
+#include "search/table_choice.h"
 
 struct evaluation {
     const struct eval_options *options;
     struct model_config config;
     struct documents documents;
-    struct factor_file factors; /* count 0 where methods were asked for */
+    struct table_choice tables;
     struct model *model;
     struct forward *forward;
     struct progress progress; /* of the row under way */
@@ -29,12 +29,10 @@ struct evaluation {
 
 /* What one row of the output says. */
 struct result {
-    const char *method;
-    const char *table_name; /* of the factor file's table; NULL for methods */
-    int64_t length;         /* as --length says; a document's last window may be shorter with --stride */
-    double scale, nats_per_token, seconds;
+    const struct chosen_table *table;
+    int64_t length; /* as --length says; a document's last window may be shorter with --stride */
+    double nats_per_token, seconds;
     size_t documents;
-    const struct rope_table *table;
     const struct scoring *scoring;
 };
 
@@ -44,14 +42,14 @@ static void evaluation_close(struct evaluation *e) {
     json_decref(e->results);
     forward_free(e->forward);
     model_free(e->model);
-    factors_free(&e->factors);
+    table_choice_close(&e->tables);
     documents_free(&e->documents);
 }
 
 static int read_text(struct evaluation *e, struct error *error) {
     const struct eval_options *o = e->options;
     struct tokenizer tokenizer;
-    int status = tokenizer_open(o->tokenizer, o->model, e->config.vocabulary, &tokenizer, error);
+    int status = tokenizer_open(o->tokenizer, o->model.model, e->config.vocabulary, &tokenizer, error);
     if (status != STATUS_OK) return status;
     status = documents_read_text(o->text.items, o->text.count, &tokenizer, &e->documents, error);
     tokenizer_close(&tokenizer);
@@ -97,15 +95,14 @@ static void window_scored(void *state, size_t windows) { progress_step(state, wi
 
 static int evaluation_open(struct evaluation *e, struct error *error) {
     const struct eval_options *o = e->options;
-    int status = model_read_config(o->model, &e->config, error);
-    if (status == STATUS_OK && o->factors) status = factors_read(o->factors, &e->factors, error);
-    if (status == STATUS_OK) status = factors_check(&e->factors, o->factors, &e->config.rope, error);
+    int status = model_read_config(o->model.model, &e->config, error);
+    if (status == STATUS_OK) status = table_choice_open(&o->model, &e->config, &e->tables, error);
     if (status == STATUS_OK) status = read_documents(e, error);
     if (status == STATUS_OK) status = check_lengths(e, error);
-    if (status == STATUS_OK) status = model_load(o->model, o->type, &e->model, error);
+    if (status == STATUS_OK) status = model_load(o->model.model, o->model.type, &e->model, error);
     if (status != STATUS_OK) return status;
-    struct forward_options forward = {.threads = (int)o->threads,
-                                      .angles = o->angles,
+    struct forward_options forward = {.threads = (int)o->model.threads,
+                                      .angles = o->model.angles,
                                       .stop = signals_caught(),
                                       .progress = pass_advanced,
                                       .progress_state = &e->progress};
@@ -114,55 +111,12 @@ static int evaluation_open(struct evaluation *e, struct error *error) {
     return status;
 }
 
-/* ---- tables ---- */
-
-/* L0: that of the factor file where it says, else the model's window. */
-static int64_t original_length_of(const struct evaluation *e) {
-    if (e->options->original_length != EVAL_UNSET) return e->options->original_length;
-    return e->factors.original_length > 0 ? e->factors.original_length : e->config.window;
-}
-
-static struct rope_setting setting_of(const struct evaluation *e, int64_t length) {
-    const struct eval_options *o = e->options;
-    int64_t original = original_length_of(e);
-    double scale = o->scale != EVAL_UNSET ? o->scale : fmax(1.0, (double)length / (double)original);
-    return (struct rope_setting){
-        .model = &e->config.rope, .original_length = original, .scale = scale, .length = length};
-}
-
-/* The factor file's table for this length. */
-static const struct factor_entry *entry_for(const struct evaluation *e, int64_t length) {
-    return factors_for_length(e->factors.tables, e->factors.count, length);
-}
-
-static void table_of_file(const struct evaluation *e, struct rope_setting *setting, struct rope_table *table) {
-    const struct factor_entry *entry = entry_for(e, setting->length);
-    if (entry->scale > 0.0 && e->options->scale == EVAL_UNSET) setting->scale = entry->scale;
-    factor_entry_table(entry, setting->model, setting->length,
-                       rope_longrope_attention_factor(setting->scale, setting->original_length), table);
-}
-
-/* `method` is a closed-form method's name, or NULL for the factor file. */
-static void make_table(const struct evaluation *e, const char *method, struct rope_setting *setting,
-                       struct rope_table *table) {
-    enum rope_method known;
-    if (method && rope_method_parse(method, &known)) {
-        rope_closed_form(table, known, setting);
-    } else {
-        table_of_file(e, setting, table);
-    }
-    if (e->options->attention_factor != EVAL_UNSET) table->attention_factor = e->options->attention_factor;
-    if (e->options->start_tokens != EVAL_UNSET) table->start_tokens = e->options->start_tokens;
-}
-
 /* ---- output ---- */
-
-static const char *angles_name(enum rope_angles angles) { return angles == ROPE_ANGLES_F32 ? "f32" : "f64"; }
 
 static void print_heading(const struct evaluation *e) {
     const struct kernels *kernels = e->model->kernels;
     printf("%s arithmetic, %s kernels, %s angles", number_type_name(kernels->type), kernels->name,
-           angles_name(e->options->angles));
+           angles_name(e->options->model.angles));
     if (e->options->stride) printf(", stride %" PRId64, e->options->stride);
     printf("\n%9s  %-12s %8s %9s %6s %9s %10s %11s %11s %9s\n", "length", "method", "scale", "attention", "n_hat",
            "documents", "tokens", "nats/token", "perplexity", "seconds");
@@ -174,23 +128,24 @@ static void print_result(const struct result *r) {
         snprintf(nats, sizeof nats, "%.6f", r->nats_per_token);
         snprintf(perplexity, sizeof perplexity, "%.4f", exp(r->nats_per_token));
     }
-    printf("%9" PRId64 "  %-12s %8.4g %9.4f %6" PRId64 " %9zu %10" PRId64 " %11s %11s %9.2f\n", r->length, r->method,
-           r->scale, r->table->attention_factor, r->table->start_tokens, r->documents, scoring_tokens(r->scoring), nats,
-           perplexity, r->seconds);
+    printf("%9" PRId64 "  %-12s %8.4g %9.4f %6" PRId64 " %9zu %10" PRId64 " %11s %11s %9.2f\n", r->length,
+           r->table->method, r->table->scale, r->table->rope.attention_factor, r->table->rope.start_tokens,
+           r->documents, scoring_tokens(r->scoring), nats, perplexity, r->seconds);
     fflush(stdout);
 }
 
 static json_t *result_json(const struct evaluation *e, const struct result *r) {
+    const struct rope_table *rope = &r->table->rope;
     const struct kernels *kernels = e->model->kernels;
     json_t *row = json_pack(
         "{s:I, s:s, s:f, s:f, s:I, s:o, s:I, s:I, s:I, s:o, s:o, s:f, s:s, s:s, s:s}", "length", (json_int_t)r->length,
-        "method", r->method, "scale", r->scale, "attention_factor", r->table->attention_factor, "start_tokens",
-        (json_int_t)r->table->start_tokens, "factors", json_number_array(r->table->factors, r->table->pairs),
+        "method", r->table->method, "scale", r->table->scale, "attention_factor", rope->attention_factor,
+        "start_tokens", (json_int_t)rope->start_tokens, "factors", json_number_array(rope->factors, rope->pairs),
         "documents", (json_int_t)r->documents, "samples", (json_int_t)r->scoring->count, "tokens",
         (json_int_t)scoring_tokens(r->scoring), "nll", json_number_or_null(r->nats_per_token), "perplexity",
         json_number_or_null(exp(r->nats_per_token)), "seconds", r->seconds, "dtype", number_type_name(kernels->type),
-        "kernels", kernels->name, "angles", angles_name(e->options->angles));
-    if (row && r->table_name) json_object_set_new(row, "table", json_string(r->table_name));
+        "kernels", kernels->name, "angles", angles_name(e->options->model.angles));
+    if (row && r->table->name) json_object_set_new(row, "table", json_string(r->table->name));
     if (row && e->options->stride) json_object_set_new(row, "stride", json_integer(e->options->stride));
     return row;
 }
@@ -225,9 +180,10 @@ static int score_table(struct evaluation *e, struct result *r, struct error *err
         status = error_memory(error, (double)scoring_tokens(scoring) * sizeof *token_nats, "the tokens' nats");
     }
     char title[64];
-    snprintf(title, sizeof title, "%s at %" PRId64 " tokens", r->method, r->length);
+    snprintf(title, sizeof title, "%s at %" PRId64 " tokens", r->table->method, r->length);
     progress_begin(&e->progress, title, "windows", 0, scoring->count);
-    if (status == STATUS_OK) status = perplexity_score(e->forward, r->table, scoring, sample_nats, token_nats, error);
+    if (status == STATUS_OK)
+        status = perplexity_score(e->forward, &r->table->rope, scoring, sample_nats, token_nats, error);
     r->seconds = seconds_now() - e->progress.began;
     progress_clear(&e->progress);
     if (status == STATUS_OK) r->nats_per_token = perplexity_mean_nats(scoring, sample_nats);
@@ -244,19 +200,13 @@ static size_t documents_scored(const struct scoring *scoring) {
     return count;
 }
 
-/* One row: `method` as in make_table(). */
-static int evaluate_method(struct evaluation *e, const struct scoring *scoring, int64_t length, const char *method,
-                           struct error *error) {
-    struct rope_setting setting = setting_of(e, length);
-    struct rope_table table;
-    make_table(e, method, &setting, &table);
-    struct result result = {.method = method ? method : "factors",
-                            .table_name = method ? NULL : entry_for(e, length)->name,
-                            .length = length,
-                            .scale = setting.scale,
-                            .documents = documents_scored(scoring),
-                            .table = &table,
-                            .scoring = scoring};
+/* One row: the `index`-th table at that length. */
+static int evaluate_table(struct evaluation *e, const struct scoring *scoring, int64_t length, size_t index,
+                          struct error *error) {
+    struct chosen_table table;
+    table_choose(&e->tables, index, length, &table);
+    struct result result = {
+        .table = &table, .length = length, .documents = documents_scored(scoring), .scoring = scoring};
     int status = score_table(e, &result, error);
     return status == STATUS_OK ? show_result(e, &result, error) : status;
 }
@@ -268,9 +218,8 @@ static int evaluate_length(struct evaluation *e, const char *text, struct error 
     int status = choose_windows(e, text, &length, &scoring, &samples, error);
     scoring.progress = window_scored;
     scoring.progress_state = &e->progress;
-    if (status == STATUS_OK && e->options->factors) status = evaluate_method(e, &scoring, length, NULL, error);
-    for (size_t m = 0; m < e->options->methods.count && status == STATUS_OK; m++) {
-        status = evaluate_method(e, &scoring, length, e->options->methods.items[m], error);
+    for (size_t t = 0; t < table_choice_count(&e->tables) && status == STATUS_OK; t++) {
+        status = evaluate_table(e, &scoring, length, t, error);
     }
     free(samples);
     return status;

@@ -6,26 +6,18 @@
 #include <stdint.h>
 
 #include "eval/error.h"
-#include "eval/model.h"
-#include "eval/rope.h"
+#include "search/model_options.h"
 #include "search/options.h"
 
 extern const char eval_usage[]; /* what --help prints, and what the options mean */
 
-enum { EVAL_UNSET = -1 };
-
 /* Texts are borrowed from argv, whose words are split in place. */
 struct eval_options {
-    char *model;
-    struct words text, tokens, lengths, methods;
+    struct model_options model;
+    struct words text, tokens, lengths;
     char *tokenizer; /* NULL: as the usage says */
-    char *factors;
-    double scale, attention_factor;        /* EVAL_UNSET: as the usage says */
-    int64_t original_length, start_tokens; /* EVAL_UNSET: as the usage says */
-    int64_t samples, threads;              /* 0: as the usage says */
-    int64_t stride;                        /* 0: windows do not slide */
-    enum model_type type;
-    enum rope_angles angles;
+    int64_t samples; /* 0: as the usage says */
+    int64_t stride;  /* 0: windows do not slide */
     char *nats;
     bool json, help;
 };

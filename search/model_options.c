@@ -1,0 +1,76 @@
+#include "search/model_options.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "search/text.h"
+
+struct model_options model_options_unset(void) {
+    return (struct model_options){.scale = MODEL_OPTION_UNSET,
+                                  .attention_factor = MODEL_OPTION_UNSET,
+                                  .original_length = MODEL_OPTION_UNSET,
+                                  .start_tokens = MODEL_OPTION_UNSET};
+}
+
+static int read_type(const char *text, enum model_type *out, struct error *error) {
+    if (parse_model_type(text, out)) return STATUS_OK;
+    return error_set(error, STATUS_INPUT, "--dtype: '%s' is none of auto, f32, bf16", text);
+}
+
+static int read_angles(const char *text, enum rope_angles *out, struct error *error) {
+    bool single = strcmp(text, "f32") == 0;
+    if (!single && strcmp(text, "f64") != 0) {
+        return error_set(error, STATUS_INPUT, "--angles: '%s' is neither f64 nor f32", text);
+    }
+    *out = single ? ROPE_ANGLES_F32 : ROPE_ANGLES_F64;
+    return STATUS_OK;
+}
+
+int model_options_take(struct model_options *o, int key, char *value, struct error *error) {
+    switch ((enum model_option_key)key) {
+    case KEY_MODEL:
+        o->model = value;
+        return STATUS_OK;
+    case KEY_METHOD:
+        return words_split(&o->methods, value, error);
+    case KEY_FACTORS:
+        o->factors = value;
+        return STATUS_OK;
+    case KEY_SCALE:
+        return option_number("scale", value, 1.0, 1e6, &o->scale, error);
+    case KEY_ORIGINAL_LENGTH:
+        return option_integer("original-length", value, 1, INT32_MAX, &o->original_length, error);
+    case KEY_ATTENTION_FACTOR:
+        return option_number("attention-factor", value, 1e-6, 1e6, &o->attention_factor, error);
+    case KEY_START_TOKENS:
+        return option_integer("start-tokens", value, 0, INT32_MAX, &o->start_tokens, error);
+    case KEY_TYPE:
+        return read_type(value, &o->type, error);
+    case KEY_ANGLES:
+        return read_angles(value, &o->angles, error);
+    case KEY_THREADS:
+        return option_integer("threads", value, 1, 4096, &o->threads, error);
+    }
+    return STATUS_OK;
+}
+
+const char *model_options_wrong(const struct model_options *o) {
+    return !o->model                          ? "--model DIR is wanted"
+           : !o->methods.count == !o->factors ? "one of --method and --factors is wanted"
+                                              : NULL;
+}
+
+int model_options_check_methods(const struct model_options *o, struct error *error) {
+    enum rope_method known;
+    for (size_t m = 0; m < o->methods.count; m++) {
+        if (rope_method_parse(o->methods.items[m], &known)) continue;
+        return error_set(error, STATUS_INPUT, "--method: '%s' is none of none, pi, ntk, dynamic-ntk, yarn",
+                         o->methods.items[m]);
+    }
+    return STATUS_OK;
+}
+
+void model_options_free(struct model_options *options) { free(options->methods.items); }
+
+const char *angles_name(enum rope_angles angles) { return angles == ROPE_ANGLES_F32 ? "f32" : "f64"; }
