@@ -19,7 +19,7 @@ enum {
 /* ---- what may stand where ---- */
 
 /* Places that keys stand in, as bits: some stand in two. */
-enum place { IN_TOP = 1, IN_STAGE = 2, IN_DATA = 4, IN_SEARCH = 8, IN_FINETUNE = 16 };
+enum place { IN_TOP = 1, IN_STAGE = 2, IN_DATA = 4, IN_SEARCH = 8, IN_FINETUNE = 16, IN_NEEDLE = 32 };
 
 enum key_id {
     KEY_NAME,
@@ -36,6 +36,11 @@ enum key_id {
     KEY_MODEL,
     KEY_TYPE,
     KEY_ATTENTION_FACTOR,
+    KEY_OBJECTIVE,
+    KEY_NEEDLE,
+    KEY_FORM,
+    KEY_DIGITS,
+    KEY_NEEDLE_SEED,
     KEY_DATA,
     KEY_SEARCH,
     KEY_TEXT,
@@ -86,6 +91,9 @@ static int read_files(const struct value *value, void *target, struct error *err
 static int read_tokenizer(const struct value *value, void *target, struct error *error);
 static int read_type(const struct value *value, void *target, struct error *error);
 static int read_attention(const struct value *value, void *target, struct error *error);
+static int read_objective(const struct value *value, void *target, struct error *error);
+static int read_form(const struct value *value, void *target, struct error *error);
+static int read_integer(const struct value *value, void *target, struct error *error);
 static int read_size(const struct value *value, void *target, struct error *error);
 static int read_seed(const struct value *value, void *target, struct error *error);
 static int read_probability(const struct value *value, void *target, struct error *error);
@@ -116,6 +124,11 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_MODEL] = {"model", IN_TOP | IN_STAGE, 0, read_path, AT(model), 0, 0},
     [KEY_TYPE] = {"dtype", IN_TOP | IN_STAGE, 0, read_type, AT(type), 0, 0},
     [KEY_ATTENTION_FACTOR] = {"attention_factor", IN_TOP | IN_STAGE, 0, read_attention, 0, 0, 0},
+    [KEY_OBJECTIVE] = {"objective", IN_TOP | IN_STAGE, 0, read_objective, AT(objective), 0, 0},
+    [KEY_NEEDLE] = {"needle", IN_TOP | IN_STAGE, IN_NEEDLE, NULL, 0, 0, 0},
+    [KEY_FORM] = {"form", IN_NEEDLE, 0, read_form, AT(needle.form), 0, 0},
+    [KEY_DIGITS] = {"digits", IN_NEEDLE, 0, read_integer, AT(needle.digits), 1, NEEDLE_MOST_DIGITS},
+    [KEY_NEEDLE_SEED] = {"seed", IN_NEEDLE, 0, read_seed, AT(needle.seed), 0, UINT32_MAX},
     [KEY_DATA] = {"data", IN_TOP | IN_STAGE, IN_DATA, NULL, 0, 0, 0},
     [KEY_SEARCH] = {"search", IN_TOP | IN_STAGE, IN_SEARCH, NULL, 0, 0, 0},
     [KEY_TEXT] = {"text", IN_DATA, 0, read_files, AT(text), 0, 0},
@@ -148,6 +161,8 @@ static const struct stage_config published = {
     .finetune = {.base = CONFIG_NO_STAGE},
     .type = MODEL_AUTO,
     .samples = 5,
+    .objective = OBJECTIVE_PERPLEXITY,
+    .needle = {.form = NEEDLE_PUBLISHED, .digits = 5, .seed = 1},
     .search = {.population = 64,
                .parents = 32,
                .mutations = 16,
@@ -200,9 +215,12 @@ static const struct key *find_key(const char *name, unsigned place) {
 }
 
 static int unknown_key(const struct yaml_entry *entry, unsigned place, struct error *error) {
-    const struct key *elsewhere = find_key(entry->key, ~place & (IN_DATA | IN_SEARCH | IN_FINETUNE));
+    const struct key *elsewhere = find_key(entry->key, ~place & (IN_DATA | IN_SEARCH | IN_FINETUNE | IN_NEEDLE));
     if (elsewhere) {
-        const char *block = elsewhere->in & IN_DATA ? "data" : elsewhere->in & IN_SEARCH ? "search" : "finetune";
+        const char *block = elsewhere->in & IN_DATA       ? "data"
+                            : elsewhere->in & IN_SEARCH   ? "search"
+                            : elsewhere->in & IN_FINETUNE ? "finetune"
+                                                          : "needle";
         return yaml_tree_error(&entry->where, error, "unknown key '%s' here (did you mean '%s.%s'?)", entry->key, block,
                                entry->key);
     }
@@ -231,8 +249,9 @@ static bool scalar_number(const struct yaml_tree *node, double *out) {
     return node->kind == YAML_TREE_SCALAR && parse_number(node->scalar, out);
 }
 
-static int read_integer(const struct value *value, int64_t *out, struct error *error) {
+static int read_integer(const struct value *value, void *target, struct error *error) {
     char must[80];
+    int64_t *out = target;
     if (scalar_integer(value->node, out) && *out >= value->low && *out <= value->high) return STATUS_OK;
     snprintf(must, sizeof must, "an integer from %lld to %lld", (long long)value->low, (long long)value->high);
     return wrong(value, must, error);
@@ -296,6 +315,16 @@ static int read_lambda_max(const struct value *value, void *target, struct error
 static int read_type(const struct value *value, void *target, struct error *error) {
     if (value->node->scalar && parse_model_type(value->node->scalar, target)) return STATUS_OK;
     return wrong(value, "auto, f32 or bf16", error);
+}
+
+static int read_objective(const struct value *value, void *target, struct error *error) {
+    if (value->node->scalar && objective_parse(value->node->scalar, target)) return STATUS_OK;
+    return wrong(value, "perplexity or needle", error);
+}
+
+static int read_form(const struct value *value, void *target, struct error *error) {
+    if (value->node->scalar && needle_form_parse(value->node->scalar, target)) return STATUS_OK;
+    return wrong(value, "published or demo", error);
 }
 
 static const char *const attention_rules[] = {
@@ -588,8 +617,22 @@ static int check_data(const struct draft *draft, struct error *error) {
     if (draft->node[KEY_TEXT]) {
         return yaml_tree_error(&tokens->where, error, "'data' has both 'text' and 'tokens'; give one of them");
     }
+    return STATUS_OK;
+}
+
+/* Settings without what they belong to. */
+static int check_objective(const struct draft *draft, const struct stage_config *stage, struct error *error) {
+    static const int needle[] = {KEY_FORM, KEY_DIGITS, KEY_NEEDLE_SEED};
+    if (stage->objective == OBJECTIVE_NEEDLE) return STATUS_OK;
+    for (size_t i = 0; i < sizeof needle / sizeof *needle; i++) {
+        const struct yaml_tree *node = draft->node[needle[i]];
+        if (!node) continue;
+        return yaml_tree_error(&node->where, error,
+                               "stage '%s': 'needle.%s' has no use without 'objective: needle'; leave it out",
+                               stage->name, keys[needle[i]].name);
+    }
     const struct yaml_tree *tokenizer = draft->node[KEY_TOKENIZER];
-    if (!tokenizer) return STATUS_OK;
+    if (!tokenizer || !draft->node[KEY_TOKENS]) return STATUS_OK;
     return yaml_tree_error(&tokenizer->where, error, "'tokenizer' has no use beside 'tokens'; leave it out");
 }
 
@@ -769,6 +812,7 @@ static int read_stage(const struct yaml_tree *node, const struct draft *top, con
     if (status == STATUS_OK) status = check_data(&draft, error);
     if (status == STATUS_OK) status = read_values(&draft, folder, stage, error);
     if (status == STATUS_OK) status = check_algorithm(&draft, stage, error);
+    if (status == STATUS_OK) status = check_objective(&draft, stage, error);
     if (status == STATUS_OK) status = check_racing(&draft, stage, error);
     if (status == STATUS_OK) status = check_search(&draft, node, stage, error);
     if (status == STATUS_OK) status = check_unique(config, stage, draft.node[KEY_NAME], error);

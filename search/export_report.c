@@ -104,7 +104,8 @@ static void print_name(FILE *out, const struct factor_entry *entry) {
 /* "perplexity 3.8574", and what it costs to do without start tokens. */
 static void print_quality(FILE *out, const struct row *row) {
     double best = row->best->perplexity, used = row->used->perplexity;
-    if (isfinite(used)) fprintf(out, ", perplexity %.4f", used);
+    const char *of = row->used->objective == OBJECTIVE_NEEDLE ? " of needles' answers" : "";
+    if (isfinite(used)) fprintf(out, ", perplexity%s %.4f", of, used);
     if (row->best == row->used) return;
     fprintf(out, "; the best leaves %" PRId64 " tokens as they are", row->best->start_tokens);
     if (isfinite(best) && isfinite(used)) {

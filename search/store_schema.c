@@ -59,8 +59,20 @@ static const char *const tables[] = {
     "  sample INTEGER NOT NULL, -- 0, 1, ... in the order of scoring\n"
     "  document TEXT NOT NULL, -- name of the file\n"
     "  start INTEGER NOT NULL, -- first token of the window in the document, from 0\n"
-    "  tokens INTEGER NOT NULL, -- in the window; one less is predicted\n"
+    "  tokens INTEGER NOT NULL, -- in the window; one less is predicted, of one with a needle the answer's alone\n"
     "  PRIMARY KEY (stage, sample)\n"
+    ") STRICT, WITHOUT ROWID;",
+
+    "CREATE TABLE needles (\n"
+    "  -- Windows of stages with objective: needle, whose text is the haystack: nats are of the answer's tokens alone.\n"
+    "  stage INTEGER NOT NULL,\n"
+    "  sample INTEGER NOT NULL,\n"
+    "  position INTEGER NOT NULL, -- token that the needle begins at, from the window's first\n"
+    "  depth REAL NOT NULL, -- 0 to 1: the share of the haystack that lies before it\n"
+    "  key TEXT NOT NULL, -- that it states, and the answer is\n"
+    "  answer INTEGER NOT NULL, -- tokens of the answer: the window's last\n"
+    "  PRIMARY KEY (stage, sample),\n"
+    "  FOREIGN KEY (stage, sample) REFERENCES samples (stage, sample)\n"
     ") STRICT, WITHOUT ROWID;",
 
     "CREATE TABLE baselines (\n"
