@@ -23,6 +23,8 @@ bool rope_type_parse(const char *name, enum rope_type *out) {
     return false;
 }
 
+const char *rope_angles_name(enum rope_angles angles) { return angles == ROPE_ANGLES_F32 ? "f32" : "f64"; }
+
 const char *rope_method_name(enum rope_method method) { return method_names[method]; }
 
 bool rope_method_parse(const char *name, enum rope_method *out) {

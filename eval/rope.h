@@ -104,6 +104,7 @@ double rope_yarn_attention_factor(double scale);
  * own_i lambda_i rounded to f32, the frequency is 1 / (own_i lambda_i theta^(2i/d)). At position
  * 2 000 000 the fastest pair is then off by about 0.1 rad. */
 enum rope_angles { ROPE_ANGLES_F64, ROPE_ANGLES_F32 };
+const char *rope_angles_name(enum rope_angles angles); /* "f64", "f32" */
 
 /* Cosine and sine, times both attention factors, of positions first..first+rows-1: cos[rows][pairs],
  * sin[rows][pairs]. */

@@ -38,7 +38,7 @@ struct database {
     const struct database_kind *kind;
     char *path;                        /* of the file; whoever made the struct frees it */
     const char *place;                 /* named where writing is not allowed: the file or its folder */
-    bool creating;                     /* there is nothing in it yet to go on with */
+    bool creating;                     /* what fails is tried again, for there is nothing to go on with --resume */
     const volatile sig_atomic_t *stop; /* non-zero: what waits or checks ends with STATUS_STOPPED; may be NULL */
     sqlite3 *handle;
     struct database_statement *statements; /* a list */

@@ -14,7 +14,8 @@ struct report_options {
     bool json;         /* one JSON object, as the README documents it, in place of the table */
 };
 
-/* How far each stage is, what its evaluations cost, the baselines, the best, its factors. */
+/* How far each stage is, what its evaluations cost, the baselines, the best, its factors; and what was measured on the
+ * run beside the search. */
 int report_overview(struct store *store, const struct report_options *options, FILE *out, struct error *error);
 
 /* A row a generation: what it has scored, and the best so far. */

@@ -96,6 +96,6 @@ static int stage_json(const void *state, const struct stage_view *stage, json_t 
 }
 
 int report_generations(struct store *store, const struct report_options *options, FILE *out, struct error *error) {
-    static const struct stage_report report = {print_stage, stage_json};
+    static const struct stage_report report = {.print = print_stage, .to_json = stage_json};
     return report_stages(store, options, &report, NULL, out, error);
 }

@@ -4,6 +4,7 @@
 
 #include "search/json.h"
 #include "search/report.h"
+#include "search/report_measurements.h"
 #include "search/report_stages.h"
 
 /* ---- what the evaluations cost ---- */
@@ -150,6 +151,9 @@ static int stage_json(const void *state, const struct stage_view *stage, json_t 
 }
 
 int report_overview(struct store *store, const struct report_options *options, FILE *out, struct error *error) {
-    static const struct stage_report report = {print_stage, stage_json};
+    static const struct stage_report report = {.print = print_stage,
+                                               .to_json = stage_json,
+                                               .print_run = report_measurements,
+                                               .run_to_json = report_measurements_json};
     return report_stages(store, options, &report, NULL, out, error);
 }

@@ -37,6 +37,7 @@ static int print_run(const struct run_view *run, const struct stage_report *repo
     for (size_t i = 0; i < run->count && status == STATUS_OK; i++) {
         status = print_stage(run, i, report, state, memory, error);
     }
+    if (status == STATUS_OK && report->print_run) status = report->print_run(run->store, memory, error);
     bool whole = !ferror(memory);
     whole = fclose(memory) == 0 && whole;
     if (status == STATUS_OK && !whole) status = error_memory(error, (double)size, "the report");
@@ -64,6 +65,18 @@ static int append_stage(const struct run_view *run, size_t index, const struct s
     return whole ? STATUS_OK : error_memory(error, 0, "the report");
 }
 
+/* Adds the keys of the run as a whole. */
+static int update_root(const struct run_view *run, const struct stage_report *report, json_t *root,
+                       struct error *error) {
+    json_t *keys = NULL;
+    int status = report->run_to_json ? report->run_to_json(run->store, &keys, error) : STATUS_OK;
+    if (status == STATUS_OK && (!root || (keys && json_object_update(root, keys) != 0))) {
+        status = error_memory(error, 0, "the report");
+    }
+    json_decref(keys);
+    return status;
+}
+
 static int print_json(const struct run_view *run, const struct stage_report *report, const void *state, FILE *out,
                       struct error *error) {
     int status = STATUS_OK;
@@ -73,7 +86,7 @@ static int print_json(const struct run_view *run, const struct stage_report *rep
     }
     json_t *root =
         json_pack("{s:s, s:s, s:o}", "name", run->name, "state", stage_state_name(run->state), "stages", stages);
-    if (status == STATUS_OK && !root) status = error_memory(error, 0, "the report");
+    if (status == STATUS_OK) status = update_root(run, report, root, error);
     if (status == STATUS_OK) {
         json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
         fputc('\n', out);

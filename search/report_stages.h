@@ -17,10 +17,14 @@ struct stage_report {
     /* The stage's keys besides "name" and "state", as an object of the caller's; *out may be NULL for lack
      * of memory. */
     int (*to_json)(const void *state, const struct stage_view *stage, json_t **out, struct error *error);
+    /* What follows the stages, of the run as a whole: lines, and keys as an object of the caller's. Both may be NULL.
+     */
+    int (*print_run)(struct store *store, FILE *out, struct error *error);
+    int (*run_to_json)(struct store *store, json_t **out, struct error *error);
 };
 
 /* Prints the run's name and state with each stage's heading and lines or, as options->json asks,
- * {"name", "state", "stages": [{"name", "state", ...}]}. On an error nothing is printed. */
+ * {"name", "state", "stages": [{"name", "state", ...}], ...}. On an error nothing is printed. */
 int report_stages(struct store *store, const struct report_options *options, const struct stage_report *report,
                   const void *state, FILE *out, struct error *error);
 

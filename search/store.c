@@ -1,74 +1,13 @@
 #include "search/store.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/json.h"
 #include "search/store_private.h"
-
-/* ---- arrays as JSON ---- */
-
-static char *dump_array(json_t *array) {
-    char *text = array ? json_dumps(array, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
-    json_decref(array);
-    return text;
-}
-
-/* NULL for lack of memory; the caller frees. */
-static char *integers_to_json(const int64_t *values, int64_t count) {
-    json_t *array = json_array();
-    for (int64_t i = 0; array && i < count; i++) {
-        if (json_array_append_new(array, json_integer(values[i])) == 0) continue;
-        json_decref(array);
-        array = NULL;
-    }
-    return dump_array(array);
-}
-
-/* NULL also for values that are not finite. */
-static char *doubles_to_json(const double *values, int64_t count) {
-    return dump_array(json_number_array(values, count));
-}
-
-/* An array of `least` to `most` items; NULL where it is none. */
-static json_t *load_array(const char *text, int64_t least, int64_t most) {
-    json_t *array = json_loads(text, 0, NULL);
-    if (json_is_array(array) && json_array_size(array) >= (size_t)least && json_array_size(array) <= (size_t)most) {
-        return array;
-    }
-    json_decref(array);
-    return NULL;
-}
-
-/* The number of integers, least..most of them, each low..high; -1 for anything else. */
-static int64_t integers_from_json(const char *text, int64_t least, int64_t most, int64_t low, int64_t high,
-                                  int64_t *out) {
-    json_t *array = load_array(text, least, most);
-    int64_t count = array ? (int64_t)json_array_size(array) : -1;
-    for (int64_t i = 0; i < count; i++) {
-        const json_t *item = json_array_get(array, (size_t)i);
-        out[i] = json_integer_value(item);
-        if (!json_is_integer(item) || out[i] < low || out[i] > high) count = -1;
-    }
-    json_decref(array);
-    return count;
-}
-
-static bool doubles_from_json(const char *text, int64_t count, double *out) {
-    json_t *array = load_array(text, count, count);
-    bool good = array != NULL;
-    for (int64_t i = 0; good && i < count; i++) {
-        const json_t *item = json_array_get(array, (size_t)i);
-        good = json_is_number(item);
-        out[i] = json_number_value(item);
-    }
-    json_decref(array);
-    return good;
-}
+#include "search/store_rows.h"
 
 /* ---- the name ---- */
 
@@ -153,11 +92,6 @@ static int32_t column_int32(sqlite3_stmt *row, int column) {
     return value < 0 || value > INT32_MAX ? -1 : (int32_t)value;
 }
 
-static bool positive(double value) { return isfinite(value) && value > 0.0; }
-
-/* What a mean or a sum of nats can be. */
-static bool nats_valid(double nats) { return isfinite(nats) && nats >= 0.0; }
-
 #define STAGE_COLUMNS                                                                                                  \
     "SELECT id, name, state, target_length, original_length, scale, rope_theta, attention_factor, iterations, "        \
     "planned, pairs, unit, largest, start_tokens, attention_unit, attention_low, attention_high, kind, model, "        \
@@ -177,14 +111,20 @@ static bool read_stage_model(sqlite3_stmt *row, struct stage_record *out) {
     out->pretrained_length = sqlite3_column_int64(row, 19);
     snprintf(out->base, sizeof out->base, "%s", database_text(row, 20));
     out->base_attention_factor = sqlite3_column_double(row, 22);
-    if (out->pretrained_length < 1 || !positive(out->base_attention_factor)) return false;
+    if (out->pretrained_length < 1 || !rows_positive(out->base_attention_factor)) return false;
     out->composed = sqlite3_column_type(row, 21) != SQLITE_NULL;
     if (!out->composed) return true;
-    if (!doubles_from_json(database_text(row, 21), out->space.pairs, out->base_factors)) return false;
+    if (!rows_doubles(database_text(row, 21), out->space.pairs, out->base_factors)) return false;
     for (int64_t i = 0; i < out->space.pairs; i++) {
-        if (!positive(out->base_factors[i])) return false;
+        if (!rows_positive(out->base_factors[i])) return false;
     }
     return true;
+}
+
+/* Settings without one are no search's: store_check_settings() lets none go on with them. */
+static bool read_objective(sqlite3_stmt *row, int column, enum objective *out) {
+    *out = OBJECTIVE_PERPLEXITY;
+    return sqlite3_column_type(row, column) == SQLITE_NULL || objective_parse(database_text(row, column), out);
 }
 
 /* From the row that a statement of STAGE_COLUMNS stands on. */
@@ -192,8 +132,7 @@ static int read_stage(const struct store *store, sqlite3_stmt *row, struct stage
     struct genome_space *space = &out->space;
     *out = (struct stage_record){.id = sqlite3_column_int64(row, 0)};
     snprintf(out->name, sizeof out->name, "%s", database_text(row, 1));
-    bool good =
-        parse_state(database_text(row, 2), &out->state) && objective_parse(database_text(row, 23), &out->objective);
+    bool good = parse_state(database_text(row, 2), &out->state) && read_objective(row, 23, &out->objective);
     out->target_length = sqlite3_column_int64(row, 3);
     out->original_length = sqlite3_column_int64(row, 4);
     out->scale = sqlite3_column_double(row, 5);
@@ -205,13 +144,13 @@ static int read_stage(const struct store *store, sqlite3_stmt *row, struct stage
     space->unit = column_int32(row, 11);
     space->largest = column_int32(row, 12);
     space->start_count =
-        (int32_t)integers_from_json(database_text(row, 13), 1, GENOME_MAX_STARTS, 0, INT64_MAX, space->start_tokens);
+        (int32_t)rows_integers(database_text(row, 13), 1, GENOME_MAX_STARTS, 0, INT64_MAX, space->start_tokens);
     space->attention_unit = column_int32(row, 14);
     space->attention_low = column_int32(row, 15);
     space->attention_high = column_int32(row, 16);
     good = good && out->target_length > 0 && out->original_length > 0 && out->iterations >= 0 && out->planned >= 0;
-    good = good && isfinite(out->scale) && out->scale >= 1.0 && positive(out->rope_theta);
-    good = good && positive(out->attention_factor);
+    good = good && isfinite(out->scale) && out->scale >= 1.0 && rows_positive(out->rope_theta);
+    good = good && rows_positive(out->attention_factor);
     if (good && space_valid(space) && read_stage_model(row, out)) return STATUS_OK;
     char what[200];
     snprintf(what, sizeof what, "the row of stage '%s' makes no sense", out->name);
@@ -255,7 +194,7 @@ static int stage_by_id(struct store *store, int64_t id, struct stage_record *out
 static int insert_stage(struct store *store, const struct stage_record *stage, struct error *error) {
     sqlite3_stmt *s;
     const struct genome_space *space = &stage->space;
-    char *starts = integers_to_json(space->start_tokens, space->start_count);
+    char *starts = rows_integers_text(space->start_tokens, space->start_count);
     if (!starts) return error_memory(error, GENOME_MAX_STARTS * 8.0, "start tokens");
     int status =
         database_prepare(&store->database,
@@ -280,7 +219,7 @@ static int insert_stage(struct store *store, const struct stage_record *stage, s
 
 static int insert_stage_model(struct store *store, const struct stage_record *stage, struct error *error) {
     sqlite3_stmt *s;
-    char *factors = stage->composed ? doubles_to_json(stage->base_factors, stage->space.pairs) : NULL;
+    char *factors = stage->composed ? rows_doubles_text(stage->base_factors, stage->space.pairs) : NULL;
     if (stage->composed && !factors) {
         return error_set(error, STATUS_FAILED, "stage '%s': the factors of its base are not finite", stage->name);
     }
@@ -372,54 +311,6 @@ int store_set_state(struct store *store, int64_t stage, enum stage_state state, 
     return error_set(error, STATUS_FAILED, "%.300s: has no stage %" PRId64, store->database.path, stage);
 }
 
-/* ---- rows into arrays ---- */
-
-/* One more item in an array that grows by doubling; NULL, with the array as it was, for lack of memory. */
-static void *grow(void **items, size_t count, size_t size) {
-    bool full = (count & (count - 1)) == 0; /* 0 and powers of two */
-    if (full) {
-        void *larger = count > SIZE_MAX / 2 / size ? NULL : realloc(*items, (count ? 2 * count : 1) * size);
-        if (!larger) return NULL;
-        *items = larger;
-    }
-    void *item = (char *)*items + count * size;
-    memset(item, 0, size);
-    return item;
-}
-
-struct row_reader {
-    size_t size; /* of an item */
-    int (*read)(const struct store *store, sqlite3_stmt *row, const struct stage_record *stage, void *item,
-                struct error *error);
-    const struct stage_record *stage;
-};
-
-/* All rows of a statement; its parameter, where there is one, is the id of reader->stage. */
-static int read_rows(struct store *store, const char *text, const struct row_reader *reader, void **out, size_t *count,
-                     struct error *error) {
-    sqlite3_stmt *statement;
-    bool row = false;
-    *out = NULL;
-    *count = 0;
-    int status = database_prepare(&store->database, text, &statement, error);
-    if (status != STATUS_OK) return status;
-    if (reader->stage) sqlite3_bind_int64(statement, 1, reader->stage->id); /* the index is right: cannot fail */
-    status = database_next(&store->database, statement, &row, error);
-    while (status == STATUS_OK && row) {
-        void *item = grow(out, *count, reader->size);
-        status = item ? reader->read(store, statement, reader->stage, item, error)
-                      : error_memory(error, (double)(*count * reader->size), "rows of the database");
-        ++*count;
-        if (status == STATUS_OK) status = database_next(&store->database, statement, &row, error);
-    }
-    database_finish(statement);
-    if (status == STATUS_OK) return STATUS_OK;
-    free(*out);
-    *out = NULL;
-    *count = 0;
-    return status;
-}
-
 static int read_stage_row(const struct store *store, sqlite3_stmt *row, const struct stage_record *stage, void *item,
                           struct error *error) {
     (void)stage;
@@ -429,7 +320,7 @@ static int read_stage_row(const struct store *store, sqlite3_stmt *row, const st
 int store_stages(struct store *store, struct stage_record **out, size_t *count, struct error *error) {
     const struct row_reader reader = {sizeof **out, read_stage_row, NULL};
     void *items = NULL;
-    int status = read_rows(store, STAGE_COLUMNS "ORDER BY id", &reader, &items, count, error);
+    int status = rows_read(store, STAGE_COLUMNS "ORDER BY id", &reader, &items, count, error);
     *out = items;
     return status;
 }
@@ -571,7 +462,7 @@ int store_samples(struct store *store, int64_t stage, struct sample_record **out
     *count = 0;
     int status = stage_by_id(store, stage, &record, error);
     if (status == STATUS_OK)
-        status = read_rows(
+        status = rows_read(
             store,
             "SELECT sample, document, start, tokens, position, depth, key, answer FROM samples LEFT JOIN needles "
             "USING (stage, sample) WHERE stage = ?1 ORDER BY sample",
@@ -590,7 +481,7 @@ static int read_nats(struct store *store, sqlite3_stmt *statement, double *nats,
             return database_damaged(&store->database, "nats of a window are missing", error);
         }
         double value = database_double(statement, 1);
-        if (!nats_valid(value)) {
+        if (!rows_nats_valid(value)) {
             return database_damaged(&store->database, "nats of a window are negative or not finite", error);
         }
         nats[(*count)++] = value;
@@ -657,16 +548,10 @@ static int insert_nats(struct store *store, const struct nats_owner *owner, cons
     return status;
 }
 
-/* Of times nothing depends, so they are no reason to lose a run. */
-static double read_seconds(sqlite3_stmt *row, int column) {
-    double seconds = database_double(row, column);
-    return isfinite(seconds) && seconds > 0.0 ? seconds : 0.0;
-}
-
 static bool read_scored(sqlite3_stmt *row, int computed, int seconds, int samples, struct scored *out) {
     int64_t windows = sqlite3_column_int64(row, computed);
     out->computed = windows < 0 ? 0 : (size_t)windows;
-    out->seconds = read_seconds(row, seconds);
+    out->seconds = rows_seconds(row, seconds);
     out->samples = (size_t)sqlite3_column_int64(row, samples); /* a count of rows */
     return windows >= 0;
 }
@@ -699,8 +584,8 @@ int store_add_baseline(struct store *store, int64_t stage, const struct baseline
     const struct nats_owner owner = {.stage = stage, .method = rope_method_name(baseline->method)};
     int status = database_begin(&store->database, error);
     if (status != STATUS_OK) return status;
-    char *frequencies = doubles_to_json(table->frequencies, table->pairs);
-    char *factors = doubles_to_json(table->factors, table->pairs);
+    char *frequencies = rows_doubles_text(table->frequencies, table->pairs);
+    char *factors = rows_doubles_text(table->factors, table->pairs);
     if (frequencies && factors) {
         status = insert_baseline(store, stage, baseline, frequencies, factors, error);
     } else {
@@ -718,11 +603,12 @@ int store_add_baseline(struct store *store, int64_t stage, const struct baseline
 /* Of a table whose frequencies and factors are there. */
 static bool table_valid(const struct rope_table *table) {
     for (int64_t i = 0; i < table->pairs; i++) {
-        if (!isfinite(table->frequencies[i]) || table->frequencies[i] < 0.0 || !positive(table->factors[i])) {
+        if (!isfinite(table->frequencies[i]) || table->frequencies[i] < 0.0 || !rows_positive(table->factors[i])) {
             return false;
         }
     }
-    return table->start_tokens >= 0 && positive(table->attention_factor) && positive(table->own_attention_factor);
+    return table->start_tokens >= 0 && rows_positive(table->attention_factor) &&
+           rows_positive(table->own_attention_factor);
 }
 
 static int read_baseline(const struct store *store, sqlite3_stmt *row, const struct stage_record *stage, void *item,
@@ -735,9 +621,9 @@ static int read_baseline(const struct store *store, sqlite3_stmt *row, const str
     bool known = sqlite3_column_type(row, 5) != SQLITE_NULL;
     table->own_attention_factor = known ? sqlite3_column_double(row, 5) : 1.0;
     out->nats_per_token = database_double(row, 6);
-    if (rope_method_parse(database_text(row, 0), &out->method) && nats_valid(out->nats_per_token) &&
-        doubles_from_json(database_text(row, 1), table->pairs, table->frequencies) &&
-        doubles_from_json(database_text(row, 2), table->pairs, table->factors) && table_valid(table) &&
+    if (rope_method_parse(database_text(row, 0), &out->method) && rows_nats_valid(out->nats_per_token) &&
+        rows_doubles(database_text(row, 1), table->pairs, table->frequencies) &&
+        rows_doubles(database_text(row, 2), table->pairs, table->factors) && table_valid(table) &&
         read_scored(row, 7, 8, 9, &out->scored)) {
         return STATUS_OK;
     }
@@ -756,7 +642,7 @@ int store_baselines(struct store *store, int64_t stage, struct baseline_record *
     *count = 0;
     int status = stage_by_id(store, stage, &record, error);
     if (status == STATUS_OK)
-        status = read_rows(store,
+        status = rows_read(store,
                            "SELECT method, frequencies, factors, start_tokens, attention_factor, own_attention_factor, "
                            "nats_per_token, computed, seconds, (SELECT count(*) FROM baseline_nats AS n "
                            "WHERE n.stage = b.stage AND n.method = b.method) FROM baselines AS b "
@@ -771,7 +657,7 @@ int store_baselines(struct store *store, int64_t stage, struct baseline_record *
 static char *genes_to_json(const struct genome_space *space, const struct genome *genome) {
     int64_t genes[ROPE_MAX_PAIRS];
     for (int64_t i = 0; i < space->pairs; i++) genes[i] = genome->genes[i];
-    return integers_to_json(genes, space->pairs);
+    return rows_integers_text(genes, space->pairs);
 }
 
 static int bind_parent(sqlite3_stmt *statement, int index, int64_t parent) {
@@ -823,7 +709,7 @@ int store_add_individual(struct store *store, const struct stage_record *stage, 
 
 static bool parse_genes(const struct genome_space *space, const char *text, struct genome *out) {
     int64_t genes[ROPE_MAX_PAIRS];
-    if (integers_from_json(text, space->pairs, space->pairs, space->unit, space->largest, genes) < 0) return false;
+    if (rows_integers(text, space->pairs, space->pairs, space->unit, space->largest, genes) < 0) return false;
     for (int64_t i = 0; i < space->pairs; i++) out->genes[i] = (int32_t)genes[i];
     return true;
 }
@@ -862,7 +748,7 @@ static int read_individual(const struct store *store, sqlite3_stmt *row, const s
     out->stopped = sqlite3_column_int(row, 9) != 0;
     out->scored = true;
     if (!read_scored(row, 10, 11, 12, &record->scored)) wrong = "number of computed windows";
-    if (out->stopped ? !isnan(out->score) : !nats_valid(out->score)) wrong = "score";
+    if (out->stopped ? !isnan(out->score) : !rows_nats_valid(out->score)) wrong = "score";
     if (out->id < 0 || out->generation < 0) wrong = "id or generation";
     if (!origin_parse(database_text(row, 2), &out->origin)) wrong = "origin";
     if (!read_parent(row, 3, out->id, &out->parents[0]) || !read_parent(row, 4, out->id, &out->parents[1])) {
@@ -884,7 +770,7 @@ int store_individuals(struct store *store, const struct stage_record *stage, str
     const struct row_reader reader = {sizeof **out, read_individual, stage};
     void *items = NULL;
     int status =
-        read_rows(store,
+        rows_read(store,
                   "SELECT id, generation, origin, parent_a, parent_b, genes, n_hat, attention, nats_per_token, "
                   "stopped, computed, seconds, (SELECT count(*) FROM sample_nats AS n "
                   "WHERE n.stage = i.stage AND n.individual = i.id) FROM individuals AS i "

@@ -3,10 +3,11 @@
  * `sqlite3 RUN_DIR/run.db .schema` documents its tables and columns; their text is in store_schema.c. Of one
  * configuration, model and text there is one content, but for the columns named *seconds and *_at, which hold
  * times, `computed`, which depends on what was interrupted and cached, and `model`, where the model lay. The number of
- * threads, the host's name and the path of the run directory make no difference to it.
+ * threads, the host's name and the path of the run directory make no difference to it. What was measured beside the
+ * search (search/store_measurements.h) is in tables of its own.
  *
  * Write-ahead log, synchronous=FULL, one transaction for every scored individual: whatever was
- * reported as scored survives kill -9. While a writer has it open it holds an flock on RUN_DIR/run.lock,
+ * reported as scored survives kill -9. While a search has it open it holds an flock on RUN_DIR/run.lock,
  * which names its host and process.
  */
 #ifndef LONGROPE_SEARCH_STORE_H
@@ -27,8 +28,11 @@ struct store;
 enum store_mode {
     STORE_CREATE, /* a new run; STATUS_INPUT where the folder holds one with a stage already */
     STORE_RESUME, /* a run that is there, which gets the newest schema; STATUS_INPUT where there is none */
-    STORE_READ    /* read-only, beside a writer if need be; takes no lock. One of an older schema is copied to
+    STORE_READ,   /* read-only, beside a writer if need be; takes no lock. One of an older schema is copied to
                    * memory as it is now and read there. */
+    STORE_RECORD  /* a run with a stage, beside a search that holds it if need be, to write what is measured
+                   * (search/store_measurements.h) and nothing else. Takes no lock, but to bring a run of an older
+                   * schema to the newest: STATUS_INPUT, naming it, where another process holds that. */
 };
 
 /* Opens RUN_DIR/run.db, making RUN_DIR and its parents for STORE_CREATE. STATUS_INPUT where it is

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,16 @@ static const struct database_kind run_kind = {
     .if_protected = "make the folder and what is in it writable, or choose another folder with -o",
 };
 
+/* Of who measures beside a search. */
+static const struct database_kind record_kind = {
+    .name = "a run",
+    .application = DATABASE_RUN,
+    .schema = STORE_SCHEMA,
+    .if_foreign = "give the folder of a run",
+    .if_damaged = "put back a copy of it",
+    .if_protected = "make the folder and what is in it writable",
+};
+
 /* ---- errors ---- */
 
 static int folder_failed(const struct store *store, int code, struct error *error) {
@@ -29,8 +40,9 @@ static int folder_failed(const struct store *store, int code, struct error *erro
 }
 
 static int no_run(const struct store *store, struct error *error) {
-    return error_set(error, STATUS_INPUT,
-                     "%.300s: holds no run (no run.db); begin one without --resume, or check the path", store->dir);
+    return error_set(error, STATUS_INPUT, "%.300s: holds no run (no run.db); %s", store->dir,
+                     store->database.kind == &record_kind ? "check the path"
+                                                          : "begin one without --resume, or check the path");
 }
 
 /* The path of something beside run.db; NULL for lack of memory. */
@@ -41,18 +53,18 @@ static char *beside(const struct store *store, const char *name) {
 
 /* ---- the lock ---- */
 
-/* Who holds the lock, from what it wrote: "host pid". */
-static int report_holder(const struct store *store, struct error *error) {
+enum { HOLDER_SIZE = 320 };
+
+/* Who holds the lock, from what it wrote there: "host pid". */
+static void describe_holder(const struct store *store, char out[HOLDER_SIZE]) {
     char text[300] = "", host[256] = "";
     long process = 0;
     if (pread(store->lock, text, sizeof text - 1, 0) < 0) text[0] = '\0';
-    if (sscanf(text, "%255s %ld", host, &process) != 2) {
-        return error_set(error, STATUS_INPUT,
-                         "%.300s: in use by another process; wait for it or choose another folder with -o", store->dir);
+    if (sscanf(text, "%255s %ld", host, &process) == 2) {
+        snprintf(out, HOLDER_SIZE, "process %ld on host %s", process, host);
+    } else {
+        strcpy(out, "another process");
     }
-    return error_set(error, STATUS_INPUT,
-                     "%.300s: in use by process %ld on host %s; wait for it or choose another folder with -o",
-                     store->dir, process, host);
 }
 
 /* Only for people to read, so a disk that is full just now is no reason to stop. */
@@ -63,8 +75,10 @@ static void sign_lock(int lock) {
     if (ftruncate(lock, 0) != 0 || pwrite(lock, text, (size_t)length, 0) != length) return;
 }
 
-/* The file stays when the run ends: unlinking it would let two processes lock two files of one name. */
-static int take_lock(struct store *store, struct error *error) {
+/* *held tells that another process has it. The file stays when the run ends: unlinking it would let two processes
+ * lock two files of one name. */
+static int try_lock(struct store *store, bool *held, struct error *error) {
+    *held = false;
     int status = database_check_folder(&store->database, error);
     if (status != STATUS_OK) return status;
     char *path = beside(store, "run.lock");
@@ -77,10 +91,21 @@ static int take_lock(struct store *store, struct error *error) {
         sign_lock(store->lock);
         return STATUS_OK;
     }
-    if (errno == EWOULDBLOCK) return report_holder(store, error);
+    *held = errno == EWOULDBLOCK;
+    if (*held) return STATUS_OK;
     return error_set(error, STATUS_FAILED,
                      "%.300s/run.lock: cannot be locked: %s; choose a folder on another disk with -o", store->dir,
                      strerror(errno));
+}
+
+static int take_lock(struct store *store, struct error *error) {
+    bool held;
+    char holder[HOLDER_SIZE];
+    int status = try_lock(store, &held, error);
+    if (status != STATUS_OK || !held) return status;
+    describe_holder(store, holder);
+    return error_set(error, STATUS_INPUT, "%.300s: in use by %s; wait for it or choose another folder with -o",
+                     store->dir, holder);
 }
 
 /* ---- creating ---- */
@@ -214,6 +239,49 @@ static int open_resume(struct store *store, struct error *error) {
     return status == STATUS_OK ? prepare_to_write(store, error) : status;
 }
 
+static int held_by_older(const struct store *store, int64_t version, struct error *error) {
+    char holder[HOLDER_SIZE];
+    describe_holder(store, holder);
+    return error_set(error, STATUS_INPUT,
+                     "%.300s: an older longrope (%s) is at work on it, with schema %" PRId64
+                     ", which has no room for measurements (schema %d has); let it end, or stop it, and try again",
+                     store->dir, holder, version, STORE_SCHEMA);
+}
+
+/* Another process may have brought it to the newest schema since `version` was read. The lock is given back at
+ * once: whoever records may take hours between two rows. */
+static int migrate_under_lock(struct store *store, int64_t version, struct error *error) {
+    int code;
+    bool held;
+    int status = try_lock(store, &held, error);
+    if (status != STATUS_OK) return status;
+    if (held) return held_by_older(store, version, error);
+    status = database_identify(&store->database, &version, &code, error);
+    if (status == STATUS_OK) status = database_check(&store->database, error);
+    if (status == STATUS_OK) status = store_schema_migrate(&store->database, version, error);
+    close(store->lock);
+    store->lock = -1;
+    return status;
+}
+
+/* A run without a stage may yet be replaced by a new one (open_create), and what was recorded in it with it. */
+static int open_record(struct store *store, struct error *error) {
+    int64_t version = 0, stages = 0;
+    if (access(store->database.path, F_OK) != 0) return no_run(store, error);
+    int status = database_check_folder(&store->database, error);
+    if (status == STATUS_OK) status = open_writable(store, &version, error);
+    if (status != STATUS_OK) return status;
+    if (version == 0) return no_run(store, error);
+    int code = database_query_integer(&store->database, "SELECT count(*) FROM stages", &stages);
+    if (code != SQLITE_OK) return database_failed(&store->database, code, error);
+    if (stages == 0) {
+        return error_set(error, STATUS_INPUT, "%.300s: its search has not begun a stage yet; record when it has",
+                         store->dir);
+    }
+    if (version != STORE_SCHEMA) status = migrate_under_lock(store, version, error);
+    return status == STATUS_OK ? prepare_to_write(store, error) : status;
+}
+
 /* "file:PATH?immutable=1", with what means something there escaped; NULL for lack of memory. */
 static char *immutable_uri(const char *path) {
     static const char start[] = "file:", option[] = "?immutable=1";
@@ -290,7 +358,8 @@ int store_open(const char *run_dir, enum store_mode mode, struct store **out, st
     if (!store) return error_memory(error, (double)sizeof *store, "a run");
     store->lock = -1;
     store->dir = strdup(run_dir);
-    store->database = (struct database){.kind = &run_kind, .place = store->dir};
+    const struct database_kind *kind = mode == STORE_RECORD ? &record_kind : &run_kind;
+    store->database = (struct database){.kind = kind, .place = store->dir, .creating = mode == STORE_RECORD};
     if (store->dir) store->database.path = beside(store, "run.db");
     int status;
     if (!store->database.path) {
@@ -298,6 +367,7 @@ int store_open(const char *run_dir, enum store_mode mode, struct store **out, st
     } else {
         status = mode == STORE_CREATE   ? open_create(store, error)
                  : mode == STORE_RESUME ? open_resume(store, error)
+                 : mode == STORE_RECORD ? open_record(store, error)
                                         : open_read(store, error);
     }
     if (status != STATUS_OK) {

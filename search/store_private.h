@@ -7,7 +7,7 @@
 struct store {
     char *dir;                /* as it was given */
     struct database database; /* dir/run.db */
-    int lock;                 /* of run.lock; -1 for a reader */
+    int lock;                 /* of run.lock; -1 for who takes none */
 };
 
 #endif

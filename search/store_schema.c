@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "search/store.h"
+
 /* The tables as `.schema` shows them, comments included; parents before children. REAL columns give back the
  * bits they were given, but for the sign of a zero. */
 static const char *const tables[] = {
@@ -59,20 +61,8 @@ static const char *const tables[] = {
     "  sample INTEGER NOT NULL, -- 0, 1, ... in the order of scoring\n"
     "  document TEXT NOT NULL, -- name of the file\n"
     "  start INTEGER NOT NULL, -- first token of the window in the document, from 0\n"
-    "  tokens INTEGER NOT NULL, -- in the window; one less is predicted, of one with a needle the answer's alone\n"
+    "  tokens INTEGER NOT NULL, -- in the window; one less is predicted\n"
     "  PRIMARY KEY (stage, sample)\n"
-    ") STRICT, WITHOUT ROWID;",
-
-    "CREATE TABLE needles (\n"
-    "  -- Windows of stages with objective: needle, whose text is the haystack: nats are of the answer's tokens alone.\n"
-    "  stage INTEGER NOT NULL,\n"
-    "  sample INTEGER NOT NULL,\n"
-    "  position INTEGER NOT NULL, -- token that the needle begins at, from the window's first\n"
-    "  depth REAL NOT NULL, -- 0 to 1: the share of the haystack that lies before it\n"
-    "  key TEXT NOT NULL, -- that it states, and the answer is\n"
-    "  answer INTEGER NOT NULL, -- tokens of the answer: the window's last\n"
-    "  PRIMARY KEY (stage, sample),\n"
-    "  FOREIGN KEY (stage, sample) REFERENCES samples (stage, sample)\n"
     ") STRICT, WITHOUT ROWID;",
 
     "CREATE TABLE baselines (\n"
@@ -134,11 +124,70 @@ static const char *const tables[] = {
     "  FOREIGN KEY (stage, individual) REFERENCES individuals (stage, id),\n"
     "  FOREIGN KEY (stage, sample) REFERENCES samples (stage, sample)\n"
     ") STRICT, WITHOUT ROWID;",
-};
 
-static int make_tables(struct database *database, struct error *error) {
+    "CREATE TABLE lengths (\n"
+    "  -- Perplexity of tables at lengths, as longrope eval --into measured it beside the search.\n"
+    "  id INTEGER PRIMARY KEY, -- in the order in which they were first recorded\n"
+    "  label TEXT NOT NULL, -- whose table: a method, a table of a factor file, or as --label said\n"
+    "  length INTEGER NOT NULL, -- tokens of a window\n"
+    "  model TEXT NOT NULL, -- folder that it was loaded from; may have moved since\n"
+    "  scale REAL NOT NULL, -- that the table was made for\n"
+    "  factors TEXT NOT NULL, -- JSON [pairs]: rescale factors, fastest pair first\n"
+    "  start_tokens INTEGER NOT NULL, -- n_hat\n"
+    "  attention_factor REAL NOT NULL,\n"
+    "  dtype TEXT NOT NULL, -- f32, bf16\n"
+    "  kernels TEXT NOT NULL, -- instruction set\n"
+    "  angles TEXT NOT NULL, -- f64, f32\n"
+    "  seconds REAL,\n"
+    "  samples INTEGER NOT NULL, -- windows\n"
+    "  tokens INTEGER NOT NULL, -- predictions in them\n"
+    "  stride INTEGER, -- by which windows advance; NULL: they do not slide\n"
+    "  nats_per_token REAL, -- mean\n"
+    "  measured_at TEXT NOT NULL, -- UTC\n"
+    "  UNIQUE (label, length)\n"
+    ") STRICT;",
+
+    "CREATE TABLE pass_keys (\n"
+    "  -- Pass keys found in prompts, as longrope passkey --into measured it beside the search.\n"
+    "  id INTEGER PRIMARY KEY, -- label to seconds are as in lengths\n"
+    "  label TEXT NOT NULL,\n"
+    "  length INTEGER NOT NULL, -- tokens of a prompt\n"
+    "  model TEXT NOT NULL,\n"
+    "  scale REAL NOT NULL,\n"
+    "  factors TEXT NOT NULL,\n"
+    "  start_tokens INTEGER NOT NULL,\n"
+    "  attention_factor REAL NOT NULL,\n"
+    "  dtype TEXT NOT NULL,\n"
+    "  kernels TEXT NOT NULL,\n"
+    "  angles TEXT NOT NULL,\n"
+    "  seconds REAL,\n"
+    "  depth REAL NOT NULL, -- of the key in the prompt, 0 (its beginning) to 1\n"
+    "  digits INTEGER NOT NULL, -- of a key\n"
+    "  trials INTEGER NOT NULL, -- prompts\n"
+    "  correct INTEGER NOT NULL, -- of these, those whose key was given back\n"
+    "  seed INTEGER NOT NULL, -- of the prompts\n"
+    "  measured_at TEXT NOT NULL, -- UTC\n"
+    "  UNIQUE (label, length, depth)\n"
+    ") STRICT;",
+
+    "CREATE TABLE needles (\n"
+    "  -- Of samples of stages with objective: needle, whose text is the haystack. Their nats are the answer's alone.\n"
+    "  stage INTEGER NOT NULL,\n"
+    "  sample INTEGER NOT NULL,\n"
+    "  position INTEGER NOT NULL, -- token that the needle begins at, from the window's first\n"
+    "  depth REAL NOT NULL, -- 0 to 1: the share of the haystack that lies before it\n"
+    "  key TEXT NOT NULL, -- that it states, and the answer is\n"
+    "  answer INTEGER NOT NULL, -- tokens of the answer: the window's last\n"
+    "  PRIMARY KEY (stage, sample),\n"
+    "  FOREIGN KEY (stage, sample) REFERENCES samples (stage, sample)\n"
+    ") STRICT, WITHOUT ROWID;",
+};
+enum { TABLES = sizeof tables / sizeof *tables, TABLES_3 = TABLES - 3 /* schema 3 had all but the last three */ };
+
+/* Those from `first` on. */
+static int make_tables(struct database *database, size_t first, struct error *error) {
     int status = STATUS_OK;
-    for (size_t i = 0; i < sizeof tables / sizeof *tables && status == STATUS_OK; i++) {
+    for (size_t i = first; i < TABLES && status == STATUS_OK; i++) {
         status = database_run(database, tables[i], error);
     }
     return status;
@@ -147,7 +196,7 @@ static int make_tables(struct database *database, struct error *error) {
 int store_schema_create(struct database *database, struct error *error) {
     int status = database_begin(database, error);
     if (status != STATUS_OK) return status;
-    status = make_tables(database, error);
+    status = make_tables(database, 0, error);
     if (status == STATUS_OK) status = database_stamp(database, error);
     return database_end(database, status, error);
 }
@@ -197,13 +246,13 @@ static const char drop_1[] = "DROP TABLE sample_nats_1; DROP TABLE individuals_1
 
 static int from_1(struct database *database, struct error *error) {
     int status = database_run(database, set_aside_1, error);
-    if (status == STATUS_OK) status = make_tables(database, error);
+    if (status == STATUS_OK) status = make_tables(database, 0, error);
     if (status == STATUS_OK) status = database_run(database, copy_1, error);
     if (status == STATUS_OK) status = database_run(database, drop_1, error);
     return status;
 }
 
-/* Schema 2 had no stage_models, and all else as it is. */
+/* Schema 2 had no stage_models, and the rest of schema 3. */
 static const char *const tables_2[] = {"run",       "stages",        "settings",    "samples",
                                        "baselines", "baseline_nats", "individuals", "sample_nats"};
 enum { TABLES_2 = sizeof tables_2 / sizeof *tables_2 };
@@ -220,7 +269,7 @@ static int from_2(struct database *database, struct error *error) {
     for (int i = 0; i < TABLES_2 && status == STATUS_OK; i++) {
         status = with_table(database, "ALTER TABLE %1$s RENAME TO %1$s_2", tables_2[i], error);
     }
-    if (status == STATUS_OK) status = make_tables(database, error);
+    if (status == STATUS_OK) status = make_tables(database, 0, error);
     for (int i = 0; i < TABLES_2 && status == STATUS_OK; i++) {
         status = with_table(database, "INSERT INTO %1$s SELECT * FROM %1$s_2", tables_2[i], error);
     }
@@ -228,6 +277,15 @@ static int from_2(struct database *database, struct error *error) {
         status = with_table(database, "DROP TABLE %1$s_2", tables_2[i], error);
     }
     return status;
+}
+
+/* Schema 3 had nothing that was measured beside the search, and no needles. */
+static int from_3(struct database *database, struct error *error) { return make_tables(database, TABLES_3, error); }
+
+/* What all of them were searched by. */
+static int add_objective(struct database *database, struct error *error) {
+    return database_run(database, "INSERT INTO settings SELECT id, '" STORE_OBJECTIVE "', 'perplexity' FROM stages",
+                        error);
 }
 
 /* Foreign keys are not enforced while rows are copied. */
@@ -252,7 +310,8 @@ int store_schema_migrate(struct database *database, int64_t version, struct erro
     int status = database_run(database, "PRAGMA foreign_keys = OFF; PRAGMA synchronous = FULL", error);
     if (status == STATUS_OK) status = database_begin(database, error);
     if (status != STATUS_OK) return status;
-    status = version == 1 ? from_1(database, error) : from_2(database, error);
+    status = version == 1 ? from_1(database, error) : version == 2 ? from_2(database, error) : from_3(database, error);
+    if (status == STATUS_OK) status = add_objective(database, error);
     if (status == STATUS_OK) status = check_references(database, error);
     if (status == STATUS_OK) status = database_stamp(database, error);
     return database_end(database, status, error);

@@ -375,6 +375,48 @@ fails_with 2 "show wants one run directory" "$LONGROPE" show "$work/run" --genea
 copy_run run orphan "DELETE FROM individuals WHERE id = ${link#* }"
 fails_with 1 "lacks individual ${link#* }, a parent of ${link% *}" "$LONGROPE" show "$work/orphan" --genealogy "${link% *}"
 
+# ---- what was measured beside the search ----
+
+show run --json
+[ "$(jq -c '[.lengths, .pass_keys]' "$work/stdout")" = '[[],[]]' ] || fail "something was measured that was not"
+show run
+! grep -q 'by length\|pass keys' "$work/stdout" || fail "there are tables of nothing"
+
+measured="'m/odel', 2.5, '[1.5,2.5]', 4, 1.25, 'f32', 'avx2', 'f64', 0.5"
+copy_run run measured "INSERT INTO lengths (label, length, model, scale, factors, start_tokens, attention_factor,
+        dtype, kernels, angles, seconds, samples, tokens, stride, nats_per_token, measured_at) VALUES
+    ('yarn', 512, $measured, 3, 1533, NULL, 1.5, ''), ('naïve', 256, $measured, 3, 765, 64, 0.25, ''),
+    ('yarn', 256, $measured, 3, 765, NULL, NULL, '');
+    INSERT INTO pass_keys (label, length, model, scale, factors, start_tokens, attention_factor,
+        dtype, kernels, angles, seconds, depth, digits, trials, correct, seed, measured_at) VALUES
+    ('yarn', 512, $measured, 1, 5, 10, 0, 7, ''), ('yarn', 512, $measured, 0.125, 5, 10, 10, 7, ''),
+    ('yarn', 256, $measured, 1, 5, 4, 3, 7, '')"
+show measured --json
+same "lengths" '["yarn",256,null,null,null]
+["yarn",512,null,1.5,4.4816890703380645]
+["naïve",256,64,0.25,1.2840254166877414]' "$(
+    jq -c '.lengths[] | [.label, .length, .stride, .nll, .perplexity]' "$work/stdout" >"$work/rows"; echo "$work/rows")"
+same "pass_keys" '["yarn",256,8,5,4,3,7]
+["yarn",512,1,5,10,10,7]
+["yarn",512,8,5,10,0,7]' "$(
+    jq -c '.pass_keys[] | [.label, .length, .depth * 8, .digits, .trials, .correct, .seed]' "$work/stdout" >"$work/rows"
+    echo "$work/rows")"
+for list in lengths pass_keys; do
+    [ "$(jq -c ".${list}[0] | [.model, .scale, .factors, .start_tokens, .attention_factor, .dtype, .kernels, .angles,
+        .seconds]" "$work/stdout")" = '["m/odel",2.5,[1.5,2.5],4,1.25,"f32","avx2","f64",0.5]' ] ||
+        fail "a row of $list is not as it was measured"
+done
+show measured
+sed -n '/^perplexity by length/,$p' "$work/stdout" >"$work/tables"
+same "the tables of what was measured" 'perplexity by length in tokens
+  label                         256        512
+  yarn                          n/a     4.4817
+  naïve                      1.2840
+pass keys found, of those hidden, by their depth in the prompt
+  label                      length    12.5 %     100 %
+  yarn                          256                 3/4
+  yarn                          512     10/10      0/10' "$work/tables"
+
 # ---- help ----
 
 runs "$LONGROPE" show --help

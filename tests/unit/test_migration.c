@@ -1,14 +1,17 @@
 /* Runs that an older longrope wrote, with schema 1: writers bring them to the newest schema, readers read a
  * copy, and whatever goes wrong leaves them as they were. */
 #include "search/store.h"
+#include "search/store_measurements.h"
 #include "search/store_schema.h"
 
 #include "tests/unit/child.h"
 #include "tests/unit/scratch_run.h"
 
+#include <fcntl.h>
 #include <float.h>
 #include <math.h>
 #include <sqlite3.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 enum { PAIRS = 4, SAMPLES = 3, INDIVIDUALS = 400 };
@@ -136,7 +139,7 @@ static char *dump_old_columns(struct fixture *f) {
                     "quote(rope_theta) || quote(attention_factor) || iterations || planned || pairs || unit || "
                     "largest || start_tokens FROM stages UNION ALL "
                     "SELECT quote(stage) || key || value FROM settings WHERE key NOT IN ('search.algorithm', "
-                    "'search.initial', 'search.racing', 'evaluator') UNION ALL "
+                    "'search.initial', 'search.racing', 'evaluator', 'objective') UNION ALL "
                     "SELECT quote(stage) || sample || document || start || tokens FROM samples UNION ALL "
                     "SELECT quote(stage) || position || method || frequencies || factors || start_tokens || "
                     "quote(attention_factor) || quote(nats_per_token) || quote(seconds) FROM baselines UNION ALL "
@@ -226,7 +229,8 @@ static void check_baselines(struct fixture *f, struct store *store) {
 static void check_run(struct fixture *f, struct store *store) {
     static const struct setting then[] = {{"search.seed", "1"},          {"target_length", "2048"},
                                           {"search.algorithm", "paper"}, {"search.initial", "pi,ntk,yarn"},
-                                          {"search.racing", "bound"},    {"evaluator", "1"}};
+                                          {"search.racing", "bound"},    {"evaluator", "1"},
+                                          {"objective", "perplexity"}};
     char name[STORE_NAME_SIZE];
     struct stage_record *stages;
     struct sample_record *samples;
@@ -239,6 +243,7 @@ static void check_run(struct fixture *f, struct store *store) {
     good(f, store_stages(store, &stages, &count, &f->error));
     assert_int_equal(count, 2);
     assert_string_equal(stages[0].name, "extend-2k");
+    assert_int_equal(stages[0].objective, OBJECTIVE_PERPLEXITY);
     assert_int_equal(stages[0].state, STAGE_DONE);
     assert_int_equal(stages[1].state, STAGE_RUNNING);
     assert_true(same_bits(stages[0].attention_factor, 1.0 / 3));
@@ -295,8 +300,8 @@ static void test_writer_migrates(void **state) {
     free(after);
 }
 
-/* Schema 2 was schema 3 without what a stage's tables rescale; its rows are kept, and it gets the schema of a new run.
- */
+/* Schema 2 was schema 3 without what a stage's tables rescale; its rows are kept, and it gets the schema of a new
+ * run. */
 static void test_schema_2_migrates(void **state) {
     struct fixture *f = *state;
     store_close(open_run(f, STORE_RESUME));
@@ -304,7 +309,8 @@ static void test_schema_2_migrates(void **state) {
     run_sql(f, "UPDATE baselines SET own_attention_factor = 1.25 WHERE method = 'yarn';"
                "INSERT INTO baseline_nats VALUES (0, 'yarn', 0, 0.1);"
                "UPDATE individuals SET stopped = 1, nats_per_token = NULL WHERE id = 399;"
-               "DROP TABLE stage_models; PRAGMA user_version = 2");
+               "DROP TABLE stage_models; DROP TABLE lengths; DROP TABLE pass_keys; DROP TABLE needles;"
+               "DELETE FROM settings WHERE key = 'objective'; PRAGMA user_version = 2");
     struct store *store = open_run(f, STORE_READ); /* as a copy */
     struct stage_record stage = find_stage(f, store);
     store_close(store);
@@ -328,6 +334,97 @@ static void test_schema_2_migrates(void **state) {
     after = dump_old_columns(f);
     assert_int_equal(strlen(after), strlen(before));
     free(before), free(after), free(newest);
+}
+
+/* Schema 3 was schema 4 without what is measured beside the search, and without needles. */
+static void make_schema_3(struct fixture *f) {
+    store_close(open_run(f, STORE_RESUME));
+    run_sql(f, "INSERT INTO stage_models VALUES (1, 'recover', 'model', 256, 'extend-2k', '[1,2,3,4]', 1.5);"
+               "DROP TABLE lengths; DROP TABLE pass_keys; DROP TABLE needles;"
+               "DELETE FROM settings WHERE key = 'objective'; PRAGMA user_version = 3");
+}
+
+static void test_schema_3_migrates(void **state) {
+    struct fixture *f = *state;
+    store_close(open_run(f, STORE_RESUME));
+    char *newest = dump_schema(f), *before = dump_old_columns(f);
+    make_schema_3(f);
+    struct store *store = open_run(f, STORE_READ); /* as a copy */
+    check_run(f, store);
+    struct length_record *lengths;
+    size_t count = 9;
+    good(f, store_lengths(store, &lengths, &count, &f->error));
+    assert_int_equal(count, 0);
+    store_close(store);
+    assert_int_equal(query_integer(f, "PRAGMA user_version"), 3);
+
+    store_close(open_run(f, STORE_RESUME));
+    assert_int_equal(query_integer(f, "PRAGMA user_version"), STORE_SCHEMA);
+    char *schema = dump_schema(f), *after = dump_old_columns(f);
+    assert_string_equal(schema, newest);
+    assert_string_equal(after, before);
+    assert_int_equal(query_integer(f, "SELECT count(*) FROM stage_models WHERE base_factors = '[1,2,3,4]'"), 1);
+    free(before), free(after), free(newest), free(schema);
+}
+
+static struct length_record measured_length(void) {
+    struct length_record record = {.samples = 5, .tokens = 1275, .nats_per_token = 1.0 / 3};
+    record.measured = (struct measured){.label = "yarn",
+                                        .length = 256,
+                                        .scale = 1.0,
+                                        .attention_factor = 1.0,
+                                        .pairs = 2,
+                                        .factors = {1.0, 2.5},
+                                        .dtype = "f32",
+                                        .kernels = "avx2",
+                                        .angles = "f64",
+                                        .seconds = 0.5};
+    return record;
+}
+
+/* Who measures brings a run of an older schema to the newest, where nobody holds it. */
+static void test_recorder_migrates(void **state) {
+    struct fixture *f = *state;
+    char *before = dump_old_columns(f);
+    struct store *store = open_run(f, STORE_RECORD);
+    const struct length_record record = measured_length();
+    good(f, store_put_length(store, &record, &f->error));
+    store_close(open_run(f, STORE_RESUME)); /* the lock is free again */
+    store_close(store);
+    char *after = dump_old_columns(f);
+    assert_string_equal(after, before);
+    assert_int_equal(query_integer(f, "PRAGMA user_version"), STORE_SCHEMA);
+    assert_int_equal(query_integer(f, "SELECT count(*) FROM lengths"), 1);
+    free(before), free(after);
+}
+
+/* An older longrope at work, as far as run.lock says so. */
+static int hold_lock(void *state, int pipe) {
+    struct fixture *f = state;
+    char path[600];
+    snprintf(path, sizeof path, "%s/run.lock", f->run);
+    int lock = open(path, O_RDWR | O_CREAT, 0644);
+    if (lock < 0 || flock(lock, LOCK_EX) != 0 || write(lock, "oldhost 4711\n", 13) != 13) return 1;
+    child_say(pipe, "held");
+    for (;;) pause();
+}
+
+static void test_recorder_beside_an_older_search(void **state) {
+    struct fixture *f = *state;
+    char letter;
+    int pipe;
+    char *before = dump_old_columns(f);
+    pid_t child = child_start(hold_lock, f, &pipe);
+    assert_int_equal(read(pipe, &letter, 1), 1);
+    open_bad(f, STORE_RECORD, STATUS_INPUT,
+             "results/x: an older longrope (process 4711 on host oldhost) is at work on it, with schema 1|"
+             "let it end, or stop it, and try again");
+    assert_still_schema_1(f, before);
+    kill(child, SIGKILL);
+    child_wait(child);
+    close(pipe);
+    store_close(open_run(f, STORE_RECORD));
+    free(before);
 }
 
 /* A migrated database is made as a new one is. */
@@ -564,10 +661,20 @@ static void test_kill_while_migrating(void **state) {
 int main(void) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up_old, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_writer_migrates),         TEST(test_schema_2_migrates),      TEST(test_schema_is_that_of_a_new_run),
-        TEST(test_schema_documents_itself), TEST(test_reader_leaves_the_file), TEST(test_what_is_in_the_log),
-        TEST(test_read_only_folder),        TEST(test_create_over_it),         TEST(test_damage_stops_it),
-        TEST(test_full_disk_leaves_it),     TEST(test_kill_while_migrating),
+        TEST(test_writer_migrates),
+        TEST(test_schema_2_migrates),
+        TEST(test_schema_3_migrates),
+        TEST(test_recorder_migrates),
+        TEST(test_recorder_beside_an_older_search),
+        TEST(test_schema_is_that_of_a_new_run),
+        TEST(test_schema_documents_itself),
+        TEST(test_reader_leaves_the_file),
+        TEST(test_what_is_in_the_log),
+        TEST(test_read_only_folder),
+        TEST(test_create_over_it),
+        TEST(test_damage_stops_it),
+        TEST(test_full_disk_leaves_it),
+        TEST(test_kill_while_migrating),
     };
     return cmocka_run_group_tests_name("migration", tests, NULL, NULL);
 }
