@@ -58,7 +58,7 @@ cmp -s "$work/stdout" "$work/table" || fail "show prints another table than sear
 
 runs "$LONGROPE" show "$work/run" --json
 holds 'keys == ["name", "stages", "state"] and .name == "demo" and .state == "done" and (.stages | length) == 1'
-holds '.stages[0] | keys == (["name", "state", "target_length", "iteration", "iterations", "evaluations", "best",
+holds '.stages[0] | keys == (["name", "state", "objective", "target_length", "iteration", "iterations", "evaluations", "best",
     "best_exportable", "baselines", "cost"] | sort)'
 holds '.stages[0] | .name == "extend-2k" and .state == "done" and .target_length == 512 and .iteration == 2 and
     .iterations == 2 and .evaluations == 14'
