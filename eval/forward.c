@@ -515,14 +515,33 @@ static void embed_rows(struct forward *f, const int32_t *tokens, struct block at
     check_rows(f, 0, at);
 }
 
+/* out[rows]: the first of each row's largest logits[rows][vocabulary]. */
+static void arg_max_rows(int32_t *out, const float *logits, int64_t rows, int64_t vocabulary) {
+    for (int64_t r = 0; r < rows; r++, logits += vocabulary) {
+        out[r] = 0;
+        for (int64_t j = 1; j < vocabulary; j++) {
+            if (logits[j] > logits[out[r]]) out[r] = (int32_t)j;
+        }
+    }
+}
+
+/* What is asked of the rows behind the first `skip`. */
+struct predictions {
+    int64_t skip;
+    double *nats;
+    int32_t *arg_max; /* NULL: not asked for */
+};
+
 /* nats = -ln softmax(W_logits norm(x))[next token], for the rows that are not skipped */
-static void nats_rows(struct forward *f, const int32_t *tokens, struct block at, int64_t skip, double *nats,
-                      struct workspace *w) {
+static void predict_rows(struct forward *f, const int32_t *tokens, struct block at, const struct predictions *out,
+                         struct workspace *w) {
     const struct model_config *c = &f->model->config;
-    if (at.first < skip) at = (struct block){skip, at.first + at.rows - skip};
+    if (at.first < out->skip) at = (struct block){out->skip, at.first + at.rows - out->skip};
     norm_rows(f, f->stream + at.first * c->hidden, f->model->norm, at.rows, w);
     project(f, w->logits, w->operand, &f->model->logits, NULL, at.rows);
-    f->kernels->nats(nats + at.first - skip, w->logits, tokens + at.first + 1, at.rows, c->vocabulary);
+    int64_t first = at.first - out->skip;
+    f->kernels->nats(out->nats + first, w->logits, tokens + at.first + 1, at.rows, c->vocabulary);
+    if (out->arg_max) arg_max_rows(out->arg_max + first, w->logits, at.rows, c->vocabulary);
     report_work(f, (double)at.rows * (double)c->vocabulary * (double)c->hidden);
 }
 
@@ -558,8 +577,9 @@ static int check_result(const struct forward *f, const double *nats, int64_t cou
     return STATUS_OK;
 }
 
-int forward_nats(struct forward *f, const struct rope_table *table, const int32_t *tokens, int64_t count, int64_t skip,
-                 double *nats, struct error *error) {
+int forward_predict(struct forward *f, const struct rope_table *table, const int32_t *tokens, int64_t count,
+                    int64_t skip, double *nats, int32_t *arg_max, struct error *error) {
+    const struct predictions predictions = {.skip = skip, .nats = nats, .arg_max = arg_max};
     const struct model_config *config = &f->model->config;
     assert(table->pairs == config->rope.pairs && skip >= 0);
     int64_t rows = count - 1; /* nothing is asked of the last token */
@@ -580,8 +600,13 @@ int forward_nats(struct forward *f, const struct rope_table *table, const int32_
 #pragma omp parallel for schedule(dynamic) num_threads(f->threads)
     for (int64_t b = wanted; b < blocks; b++) {
         struct block at = block_at(b, BLOCK_ROWS, rows);
-        if (!given_up(f)) nats_rows(f, tokens, at, skip, nats, &f->workspaces[omp_get_thread_num()]);
+        if (!given_up(f)) predict_rows(f, tokens, at, &predictions, &f->workspaces[omp_get_thread_num()]);
     }
     if (stopped(f)) return error_set(error, STATUS_STOPPED, "stopped by a signal");
     return check_result(f, nats, rows - skip, error);
+}
+
+int forward_nats(struct forward *f, const struct rope_table *table, const int32_t *tokens, int64_t count, int64_t skip,
+                 double *nats, struct error *error) {
+    return forward_predict(f, table, tokens, count, skip, nats, NULL, error);
 }

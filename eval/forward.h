@@ -63,4 +63,9 @@ void forward_free(struct forward *forward); /* NULL is allowed */
 int forward_nats(struct forward *forward, const struct rope_table *table, const int32_t *tokens, int64_t count,
                  int64_t skip, double *nats, struct error *error);
 
+/* The same, and besides what the model would say itself: arg_max[count-1-skip] is the token of the largest logit given
+ * tokens[0..i], the lowest of equals (as torch.argmax has it). The nats are the same, bit for bit. */
+int forward_predict(struct forward *forward, const struct rope_table *table, const int32_t *tokens, int64_t count,
+                    int64_t skip, double *nats, int32_t *arg_max, struct error *error);
+
 #endif

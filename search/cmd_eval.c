@@ -116,7 +116,7 @@ static int evaluation_open(struct evaluation *e, struct error *error) {
 static void print_heading(const struct evaluation *e) {
     const struct kernels *kernels = e->model->kernels;
     printf("%s arithmetic, %s kernels, %s angles", number_type_name(kernels->type), kernels->name,
-           angles_name(e->options->model.angles));
+           rope_angles_name(e->options->model.angles));
     if (e->options->stride) printf(", stride %" PRId64, e->options->stride);
     printf("\n%9s  %-12s %8s %9s %6s %9s %10s %11s %11s %9s\n", "length", "method", "scale", "attention", "n_hat",
            "documents", "tokens", "nats/token", "perplexity", "seconds");
@@ -144,7 +144,7 @@ static json_t *result_json(const struct evaluation *e, const struct result *r) {
         "documents", (json_int_t)r->documents, "samples", (json_int_t)r->scoring->count, "tokens",
         (json_int_t)scoring_tokens(r->scoring), "nll", json_number_or_null(r->nats_per_token), "perplexity",
         json_number_or_null(exp(r->nats_per_token)), "seconds", r->seconds, "dtype", number_type_name(kernels->type),
-        "kernels", kernels->name, "angles", angles_name(e->options->model.angles));
+        "kernels", kernels->name, "angles", rope_angles_name(e->options->model.angles));
     if (row && r->table->name) json_object_set_new(row, "table", json_string(r->table->name));
     if (row && e->options->stride) json_object_set_new(row, "stride", json_integer(e->options->stride));
     return row;

@@ -12,6 +12,7 @@ static const char usage[] =
     "  search CONFIG.yaml   evolve factors for a model and a target length; resumable\n"
     "  show RUN_DIR         what a run has found so far\n"
     "  eval                 perplexity of a model with a closed-form method or a factor table\n"
+    "  passkey              which keys hidden in long texts a model finds again, with such a table\n"
     "  export SOURCE...     tables in the forms that inference engines read\n"
     "  bench                how fast this machine evaluates\n"
     "\n"
@@ -28,8 +29,8 @@ struct command {
     int (*run)(int argc, char **argv, struct error *error);
 };
 
-static const struct command commands[] = {
-    {"search", cmd_search}, {"show", cmd_show}, {"eval", cmd_eval}, {"export", cmd_export}, {"bench", cmd_bench}};
+static const struct command commands[] = {{"search", cmd_search},   {"show", cmd_show},     {"eval", cmd_eval},
+                                          {"passkey", cmd_passkey}, {"export", cmd_export}, {"bench", cmd_bench}};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static int unknown_command(const char *name, struct error *error) {
@@ -43,7 +44,7 @@ static int unknown_command(const char *name, struct error *error) {
 static int run(int argc, char **argv, struct error *error) {
     if (argc < 2)
         return error_set(error, STATUS_INPUT,
-                         "which command? search, show, eval, export or bench; see longrope --help");
+                         "which command? search, show, eval, passkey, export or bench; see longrope --help");
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         fputs(usage, stdout);
         return STATUS_OK;

@@ -51,6 +51,12 @@ int model_options_take(struct model_options *o, int key, char *value, struct err
         return read_angles(value, &o->angles, error);
     case KEY_THREADS:
         return option_integer("threads", value, 1, 4096, &o->threads, error);
+    case KEY_INTO:
+        o->into = value;
+        return STATUS_OK;
+    case KEY_LABEL:
+        o->label = value;
+        return STATUS_OK;
     }
     return STATUS_OK;
 }
@@ -58,6 +64,7 @@ int model_options_take(struct model_options *o, int key, char *value, struct err
 const char *model_options_wrong(const struct model_options *o) {
     return !o->model                          ? "--model DIR is wanted"
            : !o->methods.count == !o->factors ? "one of --method and --factors is wanted"
+           : o->label && o->methods.count > 1 ? "--label goes with one --method"
                                               : NULL;
 }
 
@@ -72,5 +79,3 @@ int model_options_check_methods(const struct model_options *o, struct error *err
 }
 
 void model_options_free(struct model_options *options) { free(options->methods.items); }
-
-const char *angles_name(enum rope_angles angles) { return angles == ROPE_ANGLES_F32 ? "f32" : "f64"; }

@@ -27,6 +27,13 @@
     "  --angles f64|f32       precision of rotary angles: f64, or f32 as engines compute them\n"                       \
     "  --threads N            threads to compute with (default: all); results do not depend on it\n"
 
+/* Where results are also kept. */
+#define RECORD_USAGE                                                                                                   \
+    "  --into RUN_DIR         also records the results in that run, for show and report, under the method's\n"         \
+    "                         or the factor file's table's name; takes the place of what is recorded there\n"          \
+    "                         under that name, and may be done while a search goes on\n"                               \
+    "  --label NAME           another name to record them under; one method only\n"
+
 /* The keys by which getopt_long() answers, and the rows of its table. A command's own keys lie below. */
 enum model_option_key {
     KEY_MODEL = 1024,
@@ -38,7 +45,9 @@ enum model_option_key {
     KEY_START_TOKENS,
     KEY_TYPE,
     KEY_ANGLES,
-    KEY_THREADS
+    KEY_THREADS,
+    KEY_INTO,
+    KEY_LABEL
 };
 /* clang-format off */
 #define MODEL_OPTIONS                                                 \
@@ -52,6 +61,9 @@ enum model_option_key {
     {"dtype", required_argument, NULL, KEY_TYPE},                     \
     {"angles", required_argument, NULL, KEY_ANGLES},                  \
     {"threads", required_argument, NULL, KEY_THREADS}
+#define RECORD_OPTIONS                                                \
+    {"into", required_argument, NULL, KEY_INTO},                      \
+    {"label", required_argument, NULL, KEY_LABEL}
 /* clang-format on */
 
 enum { MODEL_OPTION_UNSET = -1 };
@@ -66,6 +78,8 @@ struct model_options {
     enum model_type type;
     enum rope_angles angles;
     int64_t threads; /* 0: as the usage says */
+    char *into;      /* run directory; NULL: results are only printed */
+    char *label;     /* NULL: as the usage says */
 };
 
 /* Before any option was read. */
@@ -80,8 +94,5 @@ const char *model_options_wrong(const struct model_options *options);
 int model_options_check_methods(const struct model_options *options, struct error *error);
 
 void model_options_free(struct model_options *options); /* a zeroed struct is allowed */
-
-/* "f64", "f32". */
-const char *angles_name(enum rope_angles angles);
 
 #endif
