@@ -54,7 +54,7 @@ enum key_id {
     KEY_INITIAL,
     KEY_RACING,
     KEY_RACING_RISK,
-    KEY_FORM, /* last: a 'seed' where none belongs is more likely the search's */
+    KEY_PROMPT, /* last: a 'seed' where none belongs is more likely the search's */
     KEY_DIGITS,
     KEY_NEEDLE_SEED,
     KEY_COUNT
@@ -113,7 +113,7 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_INITIAL] = {"initial", IN_SEARCH, 0, config_value_initial, 0, 0, 0},
     [KEY_RACING] = {"racing", IN_SEARCH, 0, config_value_racing, AT(racing), 0, 0},
     [KEY_RACING_RISK] = {"racing_risk", IN_SEARCH, 0, config_value_risk, AT(racing_risk), 0, 0},
-    [KEY_FORM] = {"form", IN_NEEDLE, 0, config_value_form, AT(needle.form), 0, 0},
+    [KEY_PROMPT] = {"prompt", IN_NEEDLE, 0, config_value_prompt, AT(needle.prompt), 0, 0},
     [KEY_DIGITS] = {"digits", IN_NEEDLE, 0, config_value_integer, AT(needle.digits), 1, NEEDLE_MOST_DIGITS},
     [KEY_NEEDLE_SEED] = {"seed", IN_NEEDLE, 0, config_value_seed, AT(needle.seed), 0, UINT32_MAX},
 };
@@ -191,7 +191,7 @@ static int check_data(const struct draft *draft, struct error *error) {
 
 /* Settings without what they belong to. */
 static int check_objective(const struct draft *draft, const struct stage_config *stage, struct error *error) {
-    static const int needle[] = {KEY_FORM, KEY_DIGITS, KEY_NEEDLE_SEED};
+    static const int needle[] = {KEY_PROMPT, KEY_DIGITS, KEY_NEEDLE_SEED};
     if (stage->objective == OBJECTIVE_NEEDLE) return STATUS_OK;
     for (size_t i = 0; i < sizeof needle / sizeof *needle; i++) {
         const struct yaml_tree *node = draft->node[needle[i]];

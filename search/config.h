@@ -44,7 +44,7 @@ struct string_list {
 
 /* The documents of OBJECTIVE_NEEDLE (search/stage_windows.h). */
 struct needle_config {
-    enum needle_form form;
+    enum needle_form prompt;
     int64_t digits;     /* of a key */
     unsigned long seed; /* of keys and depths */
 };
@@ -97,7 +97,7 @@ struct config {
  *     data: {text: [corpus/a*.txt], tokenizer: bytes, samples: 5}    # or tokens: [a.npy, ...]
  *     objective: perplexity           # perplexity | needle
  *     needle:                         # for objective: needle; all optional
- *       form: published               # published | demo: how the needle is worded (eval/needle.h)
+ *       prompt: published             # published | demo: how it is worded (eval/needle.h)
  *       digits: 5                     # of its key
  *       seed: 1                       # that keys and depths are drawn by
  *     search:                         # all optional, with the published defaults

@@ -20,7 +20,7 @@ const struct stage_config config_defaults = {
     .type = MODEL_AUTO,
     .samples = 5,
     .objective = OBJECTIVE_PERPLEXITY,
-    .needle = {.form = NEEDLE_PUBLISHED, .digits = 5, .seed = 1},
+    .needle = {.prompt = NEEDLE_PUBLISHED, .digits = 5, .seed = 1},
     .search = {.population = 64,
                .parents = 32,
                .mutations = 16,
@@ -146,7 +146,7 @@ int config_value_objective(const struct config_value *value, void *target, struc
     return wrong(value, "perplexity or needle", error);
 }
 
-int config_value_form(const struct config_value *value, void *target, struct error *error) {
+int config_value_prompt(const struct config_value *value, void *target, struct error *error) {
     if (value->node->scalar && needle_form_parse(value->node->scalar, target)) return STATUS_OK;
     return wrong(value, "published or demo", error);
 }

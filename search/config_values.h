@@ -32,7 +32,7 @@ int config_value_tokenizer(const struct config_value *value, void *target, struc
 int config_value_type(const struct config_value *value, void *target, struct error *error);
 int config_value_attention(const struct config_value *value, void *target, struct error *error);
 int config_value_objective(const struct config_value *value, void *target, struct error *error);
-int config_value_form(const struct config_value *value, void *target, struct error *error);
+int config_value_prompt(const struct config_value *value, void *target, struct error *error);
 int config_value_integer(const struct config_value *value, void *target, struct error *error);
 int config_value_size(const struct config_value *value, void *target, struct error *error);
 int config_value_seed(const struct config_value *value, void *target, struct error *error);

@@ -78,7 +78,7 @@ static void add_objective(struct stage_settings *settings, const struct stage_co
                           const struct documents *needles) {
     add(settings, STORE_OBJECTIVE, "%s", objective_name(config->objective));
     if (config->objective != OBJECTIVE_NEEDLE) return;
-    add(settings, "needle.form", "%s", needle_form_name(config->needle.form));
+    add(settings, "needle.prompt", "%s", needle_form_name(config->needle.prompt));
     add(settings, "needle.digits", "%" PRId64, config->needle.digits);
     add(settings, "needle.seed", "%lu", config->needle.seed);
     add(settings, "windows (needles in the text)", "%016" PRIx64, documents_fingerprint(needles));

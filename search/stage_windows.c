@@ -45,7 +45,7 @@ static double first_depth(unsigned long seed) {
 static int make_needle(const struct stage_config *config, const struct tokenizer *tokenizer, double depth,
                        size_t window, struct stage_windows *windows, struct error *error) {
     const struct needle_setting setting = {
-        .tokenizer = tokenizer, .form = config->needle.form, .digits = config->needle.digits};
+        .tokenizer = tokenizer, .form = config->needle.prompt, .digits = config->needle.digits};
     const struct needle_place place = {
         .length = config->target_length, .depth = depth, .seed = config->needle.seed, .trial = (int64_t)window};
     struct sample *sample = &windows->samples[window];

@@ -10,7 +10,7 @@ query() { sqlite3 "$work/$1/run.db" "$2"; }
 needle_search() {
     run=$work/$1
     shift
-    tiny_search "$run" --set objective=needle --set needle.form=demo --set data.samples=3 "$@"
+    tiny_search "$run" --set objective=needle --set needle.prompt=demo --set data.samples=3 "$@"
 }
 
 # ---- what it finds ----
@@ -83,10 +83,10 @@ refused() { # WORDS ARGUMENT...: going on with these settings is
     fails_with 2 "$words" tiny_search "$work/whole" --resume --set data.samples=3 "$@"
 }
 refused "'objective' was needle when the run began and is perplexity now"
-refused "'needle.seed' was 1 when the run began and is 2 now" --set objective=needle --set needle.form=demo \
+refused "'needle.seed' was 1 when the run began and is 2 now" --set objective=needle --set needle.prompt=demo \
     --set needle.seed=2
-refused "'needle.form' was demo when the run began and is published now" --set objective=needle
-refused "'needle.digits' was 5 when the run began and is 6 now" --set objective=needle --set needle.form=demo \
+refused "'needle.prompt' was demo when the run began and is published now" --set objective=needle
+refused "'needle.digits' was 5 when the run began and is 6 now" --set objective=needle --set needle.prompt=demo \
     --set needle.digits=6
 fails_with 2 "'objective' was perplexity when the run began and is needle now" tiny_search "$work/text" --resume \
     --set data.samples=3 --set objective=needle

@@ -78,7 +78,7 @@ def test_demo_needles(demo, tmp_path):
     """A search by needles scores the answers' tokens of its prompts, and nothing else."""
     length = 500
     search = [LONGROPE, "search", SOURCE / "configs/demo/demo.yaml", "-o", tmp_path / "run"]
-    settings = {"objective": "needle", "needle.form": "demo", "stages.0.target_length": length, "dtype": "f32",
+    settings = {"objective": "needle", "needle.prompt": "demo", "stages.0.target_length": length, "dtype": "f32",
                 "data.samples": 3, "search.iterations": 0, "search.population": 3, "search.parents": 1}  # fmt: skip
     for key, value in settings.items():
         search += ["--set", f"{key}={value}"]

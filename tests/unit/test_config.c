@@ -126,7 +126,7 @@ static void test_defaults(void **state) {
     assert_int_equal(stage->search.seed, 1);
     assert_int_equal(stage->search.algorithm, ALGORITHM_PAPER);
     assert_int_equal(stage->objective, OBJECTIVE_PERPLEXITY);
-    assert_int_equal(stage->needle.form, NEEDLE_PUBLISHED);
+    assert_int_equal(stage->needle.prompt, NEEDLE_PUBLISHED);
     assert_int_equal(stage->needle.digits, 5);
     assert_int_equal(stage->needle.seed, 1);
     assert_int_equal(stage->initial_count, 3);
@@ -520,15 +520,15 @@ static void test_missing_parts(void **state) {
 static void test_objective(void **state) {
     struct fixture *f = *state;
     read_good(f, "name: n\nmodel: m\ndata: {tokens: t0.npy, tokenizer: bytes}\nobjective: needle\n"
-                 "needle: {digits: 7, form: demo}\nstages:\n- {name: a, target_length: 9}\n"
-                 "- {name: b, target_length: 9, data: {tokens: t1.npy}, needle: {seed: 3, form: published}}\n");
+                 "needle: {digits: 7, prompt: demo}\nstages:\n- {name: a, target_length: 9}\n"
+                 "- {name: b, target_length: 9, data: {tokens: t1.npy}, needle: {seed: 3, prompt: published}}\n");
     const struct stage_config *stages = f->config.stages;
     assert_int_equal(stages[0].objective, OBJECTIVE_NEEDLE);
-    assert_int_equal(stages[0].needle.form, NEEDLE_DEMO);
+    assert_int_equal(stages[0].needle.prompt, NEEDLE_DEMO);
     assert_int_equal(stages[0].needle.digits, 7);
     assert_int_equal(stages[0].needle.seed, 1);
     assert_string_equal(stages[0].tokenizer, "bytes"); /* of the needles' words */
-    assert_int_equal(stages[1].needle.form, NEEDLE_PUBLISHED);
+    assert_int_equal(stages[1].needle.prompt, NEEDLE_PUBLISHED);
     assert_int_equal(stages[1].needle.digits, 7);
     assert_int_equal(stages[1].needle.seed, 3);
     assert_null(stages[1].tokenizer); /* tokens of its own need not be of the same kind */
@@ -537,7 +537,7 @@ static void test_objective(void **state) {
     assert_int_equal(f->config.stages[0].objective, OBJECTIVE_NEEDLE);
     set_bad(f, minimal, "objective=needles", "'objective' must be perplexity or needle, not 'needles'");
     set_bad(f, minimal, "objective=[needle]", "'objective' must be perplexity or needle, not a list");
-    set_bad(f, minimal, "needle.form=paper", "'form' must be published or demo, not 'paper'");
+    set_bad(f, minimal, "needle.prompt=paper", "'prompt' must be published or demo, not 'paper'");
     set_bad(f, minimal, "needle.digits=0", "'digits' must be an integer from 1 to 32");
     set_bad(f, minimal, "needle.digits=33", "not '33'");
     set_bad(f, minimal, "needle.seed=-1", "'seed' must be");

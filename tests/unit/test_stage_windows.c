@@ -46,7 +46,7 @@ static int set_up(void **state) {
                                       .tokenizer = bytes,
                                       .samples = WINDOWS,
                                       .objective = OBJECTIVE_NEEDLE,
-                                      .needle = {.form = NEEDLE_DEMO, .digits = 5, .seed = 1}};
+                                      .needle = {.prompt = NEEDLE_DEMO, .digits = 5, .seed = 1}};
     *state = f;
     return 0;
 }
