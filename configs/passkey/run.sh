@@ -1,0 +1,37 @@
+#!/bin/sh
+# Which pass keys the demo model finds, by length, depth and table; writes results/passkey. Installs what is missing,
+# builds, and makes the demo's table where it is not there. What is measured already is not measured again: a run that
+# was stopped goes on with the table that it was at. Some minutes on two cores.
+set -eu
+cd "$(dirname "$0")/../.."
+. tests/packages.sh
+# shellcheck disable=SC2086 # a list of words
+install_missing $BUILD_PACKAGES jq
+
+[ -f results/demo/factors.json ] || sh configs/demo/run.sh
+cmake --preset release -DBUILD_TESTING=OFF
+cmake --build --preset release
+
+out=results/passkey
+base=configs/demo/model
+tuned=results/progressive/model
+mkdir -p $out
+
+# measure NAME ARGUMENT...: five depths, five prompts at each, in f32 for other machines to compare with.
+measure() {
+    name=$1
+    shift
+    [ ! -f "$out/$name.json" ] || return 0
+    echo "$name"
+    build/release/longrope passkey --prompt demo --length 256,512,1024,2048,4096 --trials 5 --dtype f32 --json "$@" \
+        >"$out/$name.part"
+    mv "$out/$name.part" "$out/$name.json"
+}
+
+for method in none pi ntk dynamic-ntk yarn; do
+    measure $method --model $base --method $method
+done
+measure longrope-2k --model $base --factors results/demo/factors.json
+measure longrope-64k --model $base --factors results/progressive/factors.json
+measure tuned-64k --model $tuned --factors results/progressive/factors.json
+sh configs/passkey/table.sh $out

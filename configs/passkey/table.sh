@@ -1,0 +1,10 @@
+#!/bin/sh
+# table.sh FOLDER: the results in it as Markdown, a row a file, the share of keys that were found at each length.
+set -eu
+cd "$1"
+set -- none pi ntk dynamic-ntk yarn longrope-2k longrope-64k tuned-64k
+jq -r '"| table | " + ([.results[].length | tostring] | join(" | ")) + " |", "| --- |" + ([.results[] | " ---: |"] | add)' \
+    "$1.json"
+for name; do
+    jq -r --arg name "$name" '"| \($name) | " + ([.results[] | "\(100 * .accuracy | round) %"] | join(" | ")) + " |"' "$name.json"
+done
