@@ -1,8 +1,7 @@
 #!/bin/sh
-# Searches with either objective, asks the best tables for pass keys that no search saw, and scores them on books
-# that none saw; goes on where it was stopped. Writes the run to results/needle/run, with what was measured in its
-# run.db, and prints what results/needle/README.md shows.
-# Takes an hour or so on two cores. Arguments are handed to `longrope search`.
+# Searches with either objective, asks the best tables for pass keys that no search saw and scores them on books that
+# none saw; goes on where it was stopped. Writes the run to results/needle/run and prints what results/needle/README.md
+# shows. Takes an hour or so on two cores. Arguments are handed to `longrope search`.
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/packages.sh
@@ -13,5 +12,4 @@ cmake --preset release -DBUILD_TESTING=OFF
 cmake --build --preset release
 mkdir -p results/needle
 build/release/longrope search configs/needle/needle.yaml -o results/needle/run --resume "$@"
-sh configs/needle/measure.sh build/release/longrope results/needle/run
 sh configs/needle/report.sh build/release/longrope results/needle/run
