@@ -123,8 +123,11 @@ static int search(struct recipe *recipe, size_t index, struct error *error) {
     if ((stage->base != CONFIG_NO_STAGE && !recipe->done[stage->base]) || is_awaited(recipe, model)) {
         recipe->waiting++;
     } else {
-        const struct stage_options wanted = {
-            .model = model, .cache = options->cache, .threads = options->threads, .stop = options->stop};
+        const struct stage_options wanted = {.model = model,
+                                             .cache = options->cache,
+                                             .configuration = options->configuration,
+                                             .threads = options->threads,
+                                             .stop = options->stop};
         status = stage_run(recipe->store, recipe->config, index, &wanted, error);
         recipe->done[index] = status == STATUS_OK;
         if (status == STATUS_OK) status = write_factors(recipe, error);

@@ -22,6 +22,7 @@ struct stage {
     const struct stage_config *config;
     const char *folder; /* of the model */
     struct store *store;
+    const struct configuration_record *configuration;
     struct stage_record record;
     bool stored; /* the store knows the stage already */
     struct model *model;
@@ -232,8 +233,11 @@ static int add_to_store(struct stage *stage, const struct stage_settings *settin
         samples[i].start = sample->start;
         samples[i].tokens = sample->length;
     }
-    int status = store_add_stage(stage->store, &stage->record, settings->items, settings->count, samples,
+    int status = store_put_configuration(stage->store, stage->configuration, error);
+    if (status == STATUS_OK) {
+        status = store_add_stage(stage->store, &stage->record, settings->items, settings->count, samples,
                                  stage->scoring.count, error);
+    }
     free(samples);
     return status;
 }
@@ -512,6 +516,7 @@ int stage_run(struct store *store, const struct config *config, size_t index, co
                           .config = &config->stages[index],
                           .folder = options->model,
                           .store = store,
+                          .configuration = options->configuration,
                           .rival = EVOLVE_NO_PARENT,
                           .best_baseline = INFINITY};
     int status = store_find_stage(store, stage.config->name, &stage.record, &stage.stored, error);
