@@ -263,17 +263,9 @@ static void report_work(struct forward *f, double work) {
 
 /* ---- The rotary table ---- */
 
-static bool same_table(const struct rope_table *a, const struct rope_table *b) {
-    size_t bytes = (size_t)a->pairs * sizeof(double);
-    return a->pairs == b->pairs && a->start_tokens == b->start_tokens && a->attention_factor == b->attention_factor &&
-           a->own_attention_factor == b->own_attention_factor && a->theta == b->theta &&
-           memcmp(a->frequencies, b->frequencies, bytes) == 0 && memcmp(a->factors, b->factors, bytes) == 0 &&
-           memcmp(a->own_factors, b->own_factors, bytes) == 0;
-}
-
 /* Rows of the rotary table, once for all windows scored with it. */
 static void prepare_table(struct forward *f, const struct rope_table *table, int64_t rows) {
-    if (f->table_rows >= rows && same_table(&f->table, table)) return;
+    if (f->table_rows >= rows && rope_same(&f->table, table)) return;
     f->table = *table;
     f->table_rows = rows;
 #pragma omp parallel for schedule(static) num_threads(f->threads)

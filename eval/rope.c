@@ -170,6 +170,14 @@ void rope_compose(struct rope_table *table, const double *factors) {
     }
 }
 
+bool rope_same(const struct rope_table *a, const struct rope_table *b) {
+    size_t bytes = (size_t)a->pairs * sizeof(double);
+    return a->pairs == b->pairs && a->start_tokens == b->start_tokens && a->attention_factor == b->attention_factor &&
+           a->own_attention_factor == b->own_attention_factor && a->theta == b->theta &&
+           memcmp(a->frequencies, b->frequencies, bytes) == 0 && memcmp(a->factors, b->factors, bytes) == 0 &&
+           memcmp(a->own_factors, b->own_factors, bytes) == 0;
+}
+
 /* ---- Closed forms ---- */
 
 static struct yarn yarn_of(const struct rope_setting *setting) {

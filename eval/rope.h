@@ -95,6 +95,9 @@ void rope_closed_form(struct rope_table *table, enum rope_method method, const s
  * microsoft/LongRoPE's search begins (evolution/search.py). m is 1: it is no method with one of its own. */
 void rope_yarn_lambda(struct rope_table *table, const struct rope_setting *setting);
 
+/* Whether the two give the same rows, to the last bit: all that they are made of is the same. */
+bool rope_same(const struct rope_table *a, const struct rope_table *b);
+
 /* LongRoPE's attention factor as engines default it: sqrt(1 + ln s / ln L0), 1 where s <= 1. */
 double rope_longrope_attention_factor(double scale, int64_t original_length);
 /* YaRN's: 0.1 ln s + 1, 1 where s <= 1. */

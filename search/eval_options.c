@@ -22,16 +22,20 @@ const char eval_usage[] =
     "                         --length for all windows, shorter ones at a document's end included\n" ARITHMETIC_USAGE
     "  --nats FILE.npy        also writes each token's nats, [windows][N-1] doubles, with --stride\n"
     "                         [1][predictions]; one length and one method only\n"
-    "  --json                 one JSON object instead of the table\n"
+    "  --json                 one JSON object instead of the table\n" RECORD_USAGE "\n"
+    "Windows that begin alike are computed once for all lengths and methods that have the same table,\n"
+    "with the same results to the last bit. Their seconds are those of the longest; \"reused\" in JSON\n"
+    "counts the windows that a row has from another.\n"
     "\n"
     "  longrope eval --model configs/demo/model --text configs/demo/corpus/*.txt \\\n"
     "      --length 256,2048 --method none,pi,ntk,dynamic-ntk,yarn\n"
     "  longrope eval --model configs/demo/model --text configs/demo/corpus/*.txt \\\n"
-    "      --length 2048 --factors results/demo/factors.json\n";
+    "      --length 2048 --factors results/demo/factors.json --into results/demo\n";
 
 enum option_key { KEY_TEXT = 256, KEY_TOKENS, KEY_TOKENIZER, KEY_LENGTH, KEY_SAMPLES, KEY_STRIDE, KEY_NATS, KEY_JSON };
 
 static const struct option long_options[] = {MODEL_OPTIONS,
+                                             RECORD_OPTIONS,
                                              {"text", required_argument, NULL, KEY_TEXT},
                                              {"tokens", required_argument, NULL, KEY_TOKENS},
                                              {"tokenizer", required_argument, NULL, KEY_TOKENIZER},

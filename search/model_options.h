@@ -29,9 +29,9 @@
 
 /* Where results are also kept. */
 #define RECORD_USAGE                                                                                                   \
-    "  --into RUN_DIR         also records the results in that run, for show and report, under the method's\n"         \
-    "                         or the factor file's table's name; takes the place of what is recorded there\n"          \
-    "                         under that name, and may be done while a search goes on\n"                               \
+    "  --into RUN_DIR         also records the results in that run, for show and report, under the\n"                  \
+    "                         name of the method or of the factor file's table; takes the place of what\n"             \
+    "                         is recorded there under that name; also while a search goes on\n"                        \
     "  --label NAME           another name to record them under; one method only\n"
 
 /* The keys by which getopt_long() answers, and the rows of its table. A command's own keys lie below. */

@@ -246,7 +246,7 @@ runs "$LONGROPE" eval --model "$model" --tokens "$work/line.npy" --length 40 --m
 
 runs "$LONGROPE" eval --help
 for option in model text tokens tokenizer length method factors scale original-length attention-factor start-tokens \
-    samples stride dtype angles threads nats json; do
+    samples stride dtype angles threads nats json into label; do
     says "--$option"
 done
 [ ! -s "$work/stderr" ] || fail "help goes to stderr"
