@@ -3,9 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/file.h"
 #include "search/commands.h"
 #include "search/config.h"
 #include "search/estimate.h"
+#include "search/json.h"
 #include "search/options.h"
 #include "search/recipe.h"
 #include "search/report.h"
@@ -114,14 +116,49 @@ static int estimate(const struct config *config, const struct search_options *op
     return status;
 }
 
-static int run_stages(struct store *store, struct cache *cache, const struct config *config,
-                      const struct search_options *options, struct error *error) {
+/* What the configuration was read from. The caller frees *out with configuration_record_free(), whatever is
+ * returned. */
+static int read_configuration(const struct search_options *options, struct configuration_record *out,
+                              struct error *error) {
+    unsigned char *content = NULL;
+    size_t size;
+    json_t *overrides = json_array();
+    *out = (struct configuration_record){.program = strdup("longrope " LONGROPE_VERSION)};
+    int status = file_read(options->config, &content, &size, error);
+    for (size_t i = 0; i < options->overrides.count; i++) {
+        json_array_append_new(overrides, json_name(options->overrides.items[i]));
+    }
+    if (status == STATUS_OK) {
+        char *path = realpath(options->config, NULL);
+        out->path = path ? path : strdup(options->config);
+        out->content = strndup((const char *)content, size);
+        out->overrides = json_dumps(overrides, JSON_COMPACT);
+        bool whole = out->program && out->path && out->content && out->overrides;
+        status = whole ? STATUS_OK : error_memory(error, (double)size, "the configuration");
+    }
+    json_decref(overrides);
+    free(content);
+    return status;
+}
+
+static int run_recipe(struct store *store, struct cache *cache, const struct config *config,
+                      const struct search_options *options, const struct configuration_record *configuration,
+                      struct error *error) {
     const struct recipe_options recipe = {.config = options->config,
                                           .run_dir = options->run_dir,
                                           .cache = cache,
+                                          .configuration = configuration,
                                           .threads = (int)options->threads,
                                           .stop = signals_caught()};
-    int status = recipe_run(store, config, &recipe, error);
+    return recipe_run(store, config, &recipe, error);
+}
+
+static int run_stages(struct store *store, struct cache *cache, const struct config *config,
+                      const struct search_options *options, struct error *error) {
+    struct configuration_record configuration;
+    int status = read_configuration(options, &configuration, error);
+    if (status == STATUS_OK) status = run_recipe(store, cache, config, options, &configuration, error);
+    configuration_record_free(&configuration);
     if (status != STATUS_OK) return status;
     return report_overview(store, &(struct report_options){.stage = NULL}, stdout, error);
 }

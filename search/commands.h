@@ -9,6 +9,7 @@ int cmd_bench(int argc, char **argv, struct error *error);
 int cmd_eval(int argc, char **argv, struct error *error);
 int cmd_export(int argc, char **argv, struct error *error);
 int cmd_passkey(int argc, char **argv, struct error *error);
+int cmd_report(int argc, char **argv, struct error *error);
 int cmd_search(int argc, char **argv, struct error *error);
 int cmd_show(int argc, char **argv, struct error *error);
 

@@ -21,6 +21,24 @@ json_t *json_number_array(const double *values, int64_t count) {
     return array;
 }
 
+json_t *json_name(const char *text) {
+    char *repaired = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&repaired, &size);
+    if (!stream) return NULL;
+    for (int length; *text; text += length ? length : 1) {
+        length = utf8_length(text);
+        if (length) {
+            fwrite(text, 1, (size_t)length, stream);
+        } else {
+            fputs("\xef\xbf\xbd", stream);
+        }
+    }
+    json_t *string = fclose(stream) == 0 ? json_string(repaired) : NULL;
+    free(repaired);
+    return string;
+}
+
 /* ---- text ---- */
 
 static bool print_value(FILE *stream, const json_t *value, int depth);

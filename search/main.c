@@ -11,6 +11,7 @@ static const char usage[] =
     "\n"
     "  search CONFIG.yaml   evolve factors for a model and a target length; resumable\n"
     "  show RUN_DIR         what a run has found so far\n"
+    "  report RUN_DIR       the same as a page to look at and to send\n"
     "  eval                 perplexity of a model with a closed-form method or a factor table\n"
     "  passkey              which keys hidden in long texts a model finds again, with such a table\n"
     "  export SOURCE...     tables in the forms that inference engines read\n"
@@ -29,8 +30,9 @@ struct command {
     int (*run)(int argc, char **argv, struct error *error);
 };
 
-static const struct command commands[] = {{"search", cmd_search},   {"show", cmd_show},     {"eval", cmd_eval},
-                                          {"passkey", cmd_passkey}, {"export", cmd_export}, {"bench", cmd_bench}};
+static const struct command commands[] = {{"search", cmd_search}, {"show", cmd_show},       {"report", cmd_report},
+                                          {"eval", cmd_eval},     {"passkey", cmd_passkey}, {"export", cmd_export},
+                                          {"bench", cmd_bench}};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static int unknown_command(const char *name, struct error *error) {
@@ -44,7 +46,7 @@ static int unknown_command(const char *name, struct error *error) {
 static int run(int argc, char **argv, struct error *error) {
     if (argc < 2)
         return error_set(error, STATUS_INPUT,
-                         "which command? search, show, eval, passkey, export or bench; see longrope --help");
+                         "which command? search, show, report, eval, passkey, export or bench; see longrope --help");
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         fputs(usage, stdout);
         return STATUS_OK;

@@ -68,13 +68,13 @@ static void explain(const struct recipe *recipe, const struct finetune *job) {
 
 static int run_job(struct recipe *recipe, const struct stage_config *stage, const struct finetune *job,
                    struct error *error) {
-    if (finetune_is_model(job->output)) return STATUS_OK;
+    int status = write_table(recipe, stage, job->factors, error); /* whoever made the model, eval may want it */
+    if (status != STATUS_OK || finetune_is_model(job->output)) return status;
     if (is_awaited(recipe, job->model)) {
         recipe->waiting++;
         return STATUS_OK;
     }
-    int status = write_table(recipe, stage, job->factors, error);
-    if (status != STATUS_OK || job->command) return status == STATUS_OK ? finetune_run(job, error) : status;
+    if (job->command) return finetune_run(job, error);
     explain(recipe, job);
     recipe->waiting++;
     return STATUS_OK;
@@ -123,8 +123,11 @@ static int search(struct recipe *recipe, size_t index, struct error *error) {
     if ((stage->base != CONFIG_NO_STAGE && !recipe->done[stage->base]) || is_awaited(recipe, model)) {
         recipe->waiting++;
     } else {
-        const struct stage_options wanted = {
-            .model = model, .cache = options->cache, .threads = options->threads, .stop = options->stop};
+        const struct stage_options wanted = {.model = model,
+                                             .cache = options->cache,
+                                             .configuration = options->configuration,
+                                             .threads = options->threads,
+                                             .stop = options->stop};
         status = stage_run(recipe->store, recipe->config, index, &wanted, error);
         recipe->done[index] = status == STATUS_OK;
         if (status == STATUS_OK) status = write_factors(recipe, error);

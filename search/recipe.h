@@ -9,13 +9,15 @@
 #include "search/cache.h"
 #include "search/config.h"
 #include "search/store.h"
+#include "search/store_configuration.h"
 
 struct recipe_options {
-    const char *config;                /* path of the configuration's file, for messages */
-    const char *run_dir;               /* of the store */
-    struct cache *cache;               /* of the nats of windows */
-    int threads;                       /* 0: as many as the machine offers */
-    const volatile sig_atomic_t *stop; /* becomes non-zero when all is to be saved and to stop */
+    const char *config;                               /* path of the configuration's file, for messages */
+    const char *run_dir;                              /* of the store */
+    struct cache *cache;                              /* of the nats of windows */
+    const struct configuration_record *configuration; /* what the configuration was read from, for the store */
+    int threads;                                      /* 0: as many as the machine offers */
+    const volatile sig_atomic_t *stop;                /* becomes non-zero when all is to be saved and to stop */
 };
 
 /* Runs all that can run. Writes run_dir/factors.json after each stage, and run_dir/NAME-factors.json for the

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
+#include <stdlib.h>
 
 #include "search/json.h"
 #include "search/report.h"
@@ -15,6 +16,7 @@ struct generation {
     size_t windows;                /* scored in these evaluations */
     const struct individual *best; /* of this generation */
     const struct individual *best_so_far;
+    size_t first; /* its first individual */
 };
 
 /* Goes on to the generation that individual *next is the first of, taking *next behind its last one.
@@ -24,6 +26,7 @@ static bool next_generation(const struct stage_view *stage, size_t *next, struct
     row->number = stage->individuals[*next].individual.generation;
     row->individuals = row->stopped = 0;
     row->best = NULL;
+    row->first = *next;
     for (; *next < stage->individual_count; ++*next) {
         const struct individual_record *one = &stage->individuals[*next];
         if (one->individual.generation != row->number) break;
@@ -68,6 +71,30 @@ static int print_stage(const void *state, const struct stage_view *stage, FILE *
     return STATUS_OK;
 }
 
+static int by_score(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    if (isnan(x) || isnan(y)) return isnan(x) - isnan(y);
+    return (x > y) - (x < y);
+}
+
+/* The perplexities below which a quarter, a half and three quarters of the generation lie, each that of an individual.
+ * What racing cut short counts as worse than all that was scored: null where it falls on such a one. NULL for lack of
+ * memory. */
+static json_t *quartiles_json(const struct stage_view *stage, const struct generation *row) {
+    double *scores = calloc(row->individuals, sizeof *scores);
+    json_t *array = scores ? json_array() : NULL;
+    for (size_t i = 0; scores && i < row->individuals; i++) {
+        scores[i] = stage->individuals[row->first + i].individual.score;
+    }
+    if (scores) qsort(scores, row->individuals, sizeof *scores, by_score);
+    for (size_t quarter = 1; array && quarter <= 3; quarter++) {
+        size_t rank = (quarter * row->individuals + 3) / 4; /* counted from 1, rounded up */
+        json_array_append_new(array, json_number_or_null(exp(scores[rank - 1])));
+    }
+    free(scores);
+    return array;
+}
+
 static json_t *best_json(const struct stage_view *stage, const struct individual *best) {
     struct factor_entry table;
     stage_view_entry(stage, best, &table);
@@ -82,11 +109,11 @@ static int stage_json(const void *state, const struct stage_view *stage, json_t 
     json_t *rows = json_array();
     bool whole = rows != NULL;
     for (size_t next = 0; whole && next_generation(stage, &next, &row);) {
-        json_t *object =
-            json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "generation", (json_int_t)row.number, "individuals",
-                      (json_int_t)row.individuals, "stopped", (json_int_t)row.stopped, "evaluations",
-                      (json_int_t)row.evaluations, "windows", (json_int_t)row.windows, "perplexity",
-                      json_number_or_null(exp(row.best->score)), "best", best_json(stage, row.best_so_far));
+        json_t *object = json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "generation", (json_int_t)row.number,
+                                   "individuals", (json_int_t)row.individuals, "stopped", (json_int_t)row.stopped,
+                                   "evaluations", (json_int_t)row.evaluations, "windows", (json_int_t)row.windows,
+                                   "perplexity", json_number_or_null(exp(row.best->score)), "quartiles",
+                                   quartiles_json(stage, &row), "best", best_json(stage, row.best_so_far));
         whole = json_array_append_new(rows, object) == 0;
     }
     *out = json_pack("{s:o}", "generations", rows);
@@ -95,7 +122,8 @@ static int stage_json(const void *state, const struct stage_view *stage, json_t 
     return error_memory(error, 0, "the report");
 }
 
+const struct stage_report generations_report = {.print = print_stage, .to_json = stage_json};
+
 int report_generations(struct store *store, const struct report_options *options, FILE *out, struct error *error) {
-    static const struct stage_report report = {.print = print_stage, .to_json = stage_json};
-    return report_stages(store, options, &report, NULL, out, error);
+    return report_stages(store, options, &generations_report, NULL, out, error);
 }

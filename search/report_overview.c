@@ -6,6 +6,7 @@
 #include "search/report.h"
 #include "search/report_measurements.h"
 #include "search/report_stages.h"
+#include "search/report_subject.h"
 
 /* ---- what the evaluations cost ---- */
 
@@ -120,12 +121,25 @@ static json_t *individual_json(const struct stage_view *stage, const struct indi
     return object;
 }
 
+/* null where the model leaves a pair unturned. */
+static json_t *baseline_factors_json(const struct stage_view *stage, const struct baseline_record *baseline) {
+    double factors[ROPE_MAX_PAIRS];
+    json_t *array = json_array();
+    stage_view_baseline_factors(stage, baseline, factors);
+    for (int64_t i = 0; i < stage->record->space.pairs; i++) {
+        json_array_append_new(array, json_number_or_null(factors[i]));
+    }
+    return array;
+}
+
 static json_t *baselines_json(const struct stage_view *stage) {
     json_t *array = json_array();
     for (size_t i = 0; i < stage->baseline_count; i++) {
         const struct baseline_record *one = &stage->baselines[i];
-        json_array_append_new(array, json_pack("{s:s, s:o}", "method", rope_method_name(one->method), "perplexity",
-                                               json_number_or_null(exp(one->nats_per_token))));
+        json_array_append_new(array, json_pack("{s:s, s:o, s:o, s:f}", "method", rope_method_name(one->method),
+                                               "perplexity", json_number_or_null(exp(one->nats_per_token)), "factors",
+                                               baseline_factors_json(stage, one), "attention_factor",
+                                               one->table.own_attention_factor * one->table.attention_factor));
     }
     return array;
 }
@@ -139,7 +153,7 @@ static json_t *cost_json(const struct stage_view *stage) {
 }
 
 static int stage_json(const void *state, const struct stage_view *stage, json_t **out, struct error *error) {
-    (void)state, (void)error;
+    (void)state;
     const struct stage_record *record = stage->record;
     struct stage_best best = stage_view_best(stage);
     *out = json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "target_length", (json_int_t)record->target_length,
@@ -147,13 +161,32 @@ static int stage_json(const void *state, const struct stage_view *stage, json_t 
                      (json_int_t)record->iterations, "evaluations", (json_int_t)stage->individual_count, "best",
                      individual_json(stage, best.any), "best_exportable", individual_json(stage, best.exportable),
                      "baselines", baselines_json(stage), "cost", cost_json(stage));
-    return STATUS_OK;
+    json_t *subject = report_subject_json(stage);
+    bool whole = json_object_update_missing(*out, subject) == 0; /* not so where either is NULL */
+    json_decref(subject);
+    if (whole) return STATUS_OK;
+    json_decref(*out);
+    *out = NULL;
+    return error_memory(error, 0, "the report");
 }
 
+/* What was measured, and "configuration". */
+static int run_json(struct store *store, json_t **out, struct error *error) {
+    json_t *configuration = NULL;
+    int status = report_configuration_json(store, &configuration, error);
+    if (status == STATUS_OK) status = report_measurements_json(store, out, error);
+    if (status == STATUS_OK && json_object_set(*out, "configuration", configuration) != 0) {
+        json_decref(*out);
+        *out = NULL;
+        status = error_memory(error, 0, "the report");
+    }
+    json_decref(configuration);
+    return status;
+}
+
+const struct stage_report overview_report = {
+    .print = print_stage, .to_json = stage_json, .print_run = report_measurements, .run_to_json = run_json};
+
 int report_overview(struct store *store, const struct report_options *options, FILE *out, struct error *error) {
-    static const struct stage_report report = {.print = print_stage,
-                                               .to_json = stage_json,
-                                               .print_run = report_measurements,
-                                               .run_to_json = report_measurements_json};
-    return report_stages(store, options, &report, NULL, out, error);
+    return report_stages(store, options, &overview_report, NULL, out, error);
 }

@@ -28,4 +28,17 @@ struct stage_report {
 int report_stages(struct store *store, const struct report_options *options, const struct stage_report *report,
                   const void *state, FILE *out, struct error *error);
 
+/* The reports of `show` as report_stages() takes them. */
+extern const struct stage_report overview_report, generations_report;
+extern const struct stage_report genealogy_report; /* its state is the individual's id, an int64_t */
+
+/* The JSON of several reports, documents[count] as report_stages() prints them, of a run whose stages are each read
+ * once: they agree with each other also while the run goes on. On an error they are NULL; else the caller's. */
+struct report_request {
+    const struct stage_report *report;
+    const void *state;
+};
+int report_documents(struct store *store, const struct report_request *requests, size_t count, json_t **documents,
+                     struct error *error);
+
 #endif

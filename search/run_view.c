@@ -81,7 +81,9 @@ int run_view_windows(const struct run_view *run, size_t index, size_t *out, stru
 int stage_view_read(const struct run_view *run, size_t index, struct stage_view *out, struct error *error) {
     const struct stage_record *record = &run->stages[index];
     *out = (struct stage_view){.record = record};
-    int status = run_view_windows(run, index, &out->windows, error);
+    int status = store_samples(run->store, record->id, &out->samples, &out->windows, error);
+    if (status != STATUS_OK) return status;
+    status = store_settings(run->store, record, &out->settings, &out->setting_count, error);
     if (status != STATUS_OK) return status;
     status = store_baselines(run->store, record->id, &out->baselines, &out->baseline_count, error);
     if (status != STATUS_OK) return status;
@@ -89,6 +91,8 @@ int stage_view_read(const struct run_view *run, size_t index, struct stage_view 
 }
 
 void stage_view_free(struct stage_view *stage) {
+    free(stage->samples);
+    free(stage->settings);
     free(stage->baselines);
     free(stage->individuals);
 }
@@ -121,6 +125,30 @@ void stage_view_entry(const struct stage_view *stage, const struct individual *i
     factor_entry_complete(out);
     snprintf(out->name, sizeof out->name, "%s", record->name);
     snprintf(out->origin, sizeof out->origin, "%s", origin_name(individual->origin));
+}
+
+/* The frequencies before any rescaling, the model's own included. */
+static void plain_frequencies(const struct stage_record *record, struct rope_table *out) {
+    const struct rope_model plain = rope_model_plain(record->space.pairs, record->rope_theta);
+    rope_base(out, &plain, record->target_length);
+}
+
+void stage_view_baseline_factors(const struct stage_view *stage, const struct baseline_record *baseline,
+                                 double *factors) {
+    struct rope_table plain;
+    plain_frequencies(stage->record, &plain);
+    for (int64_t i = 0; i < stage->record->space.pairs; i++) {
+        factors[i] = plain.frequencies[i] / baseline->table.frequencies[i] * baseline->table.factors[i];
+    }
+}
+
+int64_t stage_view_window_pair(const struct stage_view *stage) {
+    struct rope_table plain;
+    int64_t pair = 0;
+    plain_frequencies(stage->record, &plain);
+    while (pair < plain.pairs && 2.0 * M_PI < plain.frequencies[pair] * (double)stage->record->pretrained_length)
+        pair++;
+    return pair;
 }
 
 bool individual_better(const struct individual *a, const struct individual *b) {

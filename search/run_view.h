@@ -7,6 +7,7 @@
 #include "eval/error.h"
 #include "search/factors.h"
 #include "search/store.h"
+#include "search/store_configuration.h"
 
 struct run_view {
     struct store *store; /* borrowed */
@@ -27,6 +28,9 @@ int run_view_windows(const struct run_view *run, size_t index, size_t *out, stru
 struct stage_view {
     const struct stage_record *record; /* borrowed from the run's view */
     size_t windows;                    /* as run_view_windows() has them */
+    struct sample_record *samples;     /* [windows], in the order of scoring */
+    size_t setting_count;
+    struct setting_record *settings; /* [setting_count], by key */
     size_t baseline_count;
     struct baseline_record *baselines; /* [baseline_count], in the order they were scored */
     size_t individual_count;
@@ -43,6 +47,14 @@ int64_t stage_view_generation(const struct stage_view *stage);
 int64_t stage_view_start_tokens(const struct stage_view *stage, const struct individual *individual);
 /* The whole table that an individual of the stage stands for, what it multiplies included. */
 void stage_view_entry(const struct stage_view *stage, const struct individual *individual, struct factor_entry *out);
+
+/* The factors of a baseline as stage_view_entry() has those of individuals: by which theta^(-2i/d) is divided, what the
+ * model does of itself included. factors[record->space.pairs]. */
+void stage_view_baseline_factors(const struct stage_view *stage, const struct baseline_record *baseline,
+                                 double *factors);
+/* The first pair whose wavelength before any rescaling, 2 pi theta^(2i/d) tokens, is the window before any extension
+ * or longer: text of the window shows it no whole turn. The number of pairs where all are shorter. */
+int64_t stage_view_window_pair(const struct stage_view *stage);
 
 /* True where `a` is the better one of the two: a lower score, any where there is no `b`. The older
  * individual stays the better one of equals where they are asked for in order. */

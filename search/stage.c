@@ -23,6 +23,7 @@ struct stage {
     const struct stage_config *config;
     const char *folder; /* of the model */
     struct store *store;
+    const struct configuration_record *configuration;
     struct stage_record record;
     bool stored; /* the store knows the stage already */
     struct model *model;
@@ -212,8 +213,11 @@ static int enter_in_store(struct stage *stage, struct error *error) {
         status = store_check_settings(stage->store, stage->record.id, settings.items, settings.count, error);
         if (status == STATUS_OK) status = store_check_stage(stage->store, &stage->record, error);
     } else if (status == STATUS_OK) {
-        status = store_add_stage(stage->store, &stage->record, settings.items, settings.count, stage->windows.records,
-                                 stage->windows.count, error);
+        status = store_put_configuration(stage->store, stage->configuration, error);
+        if (status == STATUS_OK) {
+            status = store_add_stage(stage->store, &stage->record, settings.items, settings.count,
+                                     stage->windows.records, stage->windows.count, error);
+        }
     }
     stage_settings_free(&settings);
     return status;
@@ -485,6 +489,7 @@ int stage_run(struct store *store, const struct config *config, size_t index, co
                           .config = &config->stages[index],
                           .folder = options->model,
                           .store = store,
+                          .configuration = options->configuration,
                           .rival = EVOLVE_NO_PARENT,
                           .best_baseline = INFINITY};
     int status = store_find_stage(store, stage.config->name, &stage.record, &stage.stored, error);

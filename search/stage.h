@@ -10,10 +10,13 @@
 #include "search/cache.h"
 #include "search/config.h"
 #include "search/store.h"
+#include "search/store_configuration.h"
 
 struct stage_options {
-    const char *model;                 /* folder; the configuration's, or what its base was fine-tuned to */
-    struct cache *cache;               /* of the nats of windows */
+    const char *model;   /* folder; the configuration's, or what its base was fine-tuned to */
+    struct cache *cache; /* of the nats of windows */
+    /* What `config` was read from: the store keeps it as a stage begins. */
+    const struct configuration_record *configuration;
     int threads;                       /* 0: as many as the machine offers */
     const volatile sig_atomic_t *stop; /* becomes non-zero when the search should save and stop */
 };

@@ -35,6 +35,25 @@ void number_text(double value, char out[NUMBER_TEXT_SIZE]) {
     }
 }
 
+int utf8_length(const char *text) {
+    static const struct {
+        unsigned char first, last, low, high; /* of the first byte, and what the second may be */
+        int length;
+    } forms[] = {{0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+                 {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+                 {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
+    const unsigned char *bytes = (const unsigned char *)text;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        if (*bytes < forms[i].first || *bytes > forms[i].last) continue;
+        if (forms[i].length > 1 && (bytes[1] < forms[i].low || bytes[1] > forms[i].high)) return 0;
+        for (int k = 2; k < forms[i].length; k++) {
+            if (bytes[k] < 0x80 || bytes[k] > 0xbf) return 0;
+        }
+        return forms[i].length;
+    }
+    return 0;
+}
+
 bool parse_model_type(const char *text, enum model_type *out) {
     static const char *const names[] = {[MODEL_AUTO] = "auto", [MODEL_F32] = "f32", [MODEL_BF16] = "bf16"};
     for (int type = MODEL_AUTO; type <= MODEL_BF16; type++) {

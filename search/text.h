@@ -21,6 +21,10 @@ enum { NUMBER_TEXT_SIZE = 32 };
 /* A finite number with as few digits as read back to the same double, and a zero: "1.25", "3", "1e-05". */
 void number_text(double value, char out[NUMBER_TEXT_SIZE]);
 
+/* Bytes of the UTF-8 character at `text`, 1..4, a zero's too; 0 where there is none: it is cut off, overlong, a
+ * surrogate's, or beyond U+10FFFF. */
+int utf8_length(const char *text);
+
 /* "auto", "f32", "bf16". False, with *out untouched, for what is none of them. */
 bool parse_model_type(const char *text, enum model_type *out);
 

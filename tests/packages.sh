@@ -23,4 +23,6 @@ install_missing() {
 
 BUILD_PACKAGES="gcc g++ libc6-dev cmake ninja-build pkg-config libgsl-dev libyaml-dev
     libsqlite3-dev libjansson-dev libxxhash-dev libsentencepiece-dev"
-TEST_PACKAGES="libcmocka-dev jq sqlite3"
+REPORT_PACKAGES="gnuplot-nox"
+TEST_PACKAGES="libcmocka-dev jq sqlite3 $REPORT_PACKAGES"
+BROWSER_PACKAGES="chromium chromium-driver python3-selenium"

@@ -1,12 +1,15 @@
 #!/bin/sh
-# Installs what is missing, builds, and searches on the demo model; goes on where it was stopped.
+# Installs what is missing, builds, searches on the demo model and writes a report; goes on where it was stopped.
 # Arguments are handed to `longrope search`.
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/packages.sh
-# shellcheck disable=SC2086 # a list of words
-install_missing $BUILD_PACKAGES
+# shellcheck disable=SC2086 # lists of words
+install_missing $BUILD_PACKAGES $REPORT_PACKAGES
 
 cmake --preset release -DBUILD_TESTING=OFF
 cmake --build --preset release
-exec build/release/longrope search configs/demo/demo.yaml -o results/demo --resume "$@"
+build/release/longrope search configs/demo/demo.yaml -o results/demo --resume "$@"
+[ -e results/demo/run.db ] || exit 0 # --dry-run or another folder were among the arguments
+build/release/longrope report results/demo -o results/demo/report.html
+echo "wrote results/demo/report.html, to be looked at in a browser"

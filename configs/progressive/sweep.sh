@@ -44,25 +44,17 @@ only() {
     echo "$out/sweep/$1.factors"
 }
 
-# found STAGE: a factor file with the table that models are fine-tuned with.
-found() {
-    "$longrope" show "$run" --stage "$1" --json | jq '{format: "longrope-factors", version: 2, tables:
-        [.stages[0].best_exportable | {factors, start_tokens, attention_factor, whole: true}]}' >"$out/sweep/$1.factors"
-    echo "$out/sweep/$1.factors"
-}
-
 long=$(only extend-64k)
-at_8k=$(found extend-8k)
-at_16k=$(found extend-16k)
 length=256
 while [ "$length" -le "$longest" ]; do
     for method in none pi ntk yarn; do
         score "base-$method" "$length" --model "$base" --method "$method"
     done
+    # the tables that the models were fine-tuned with
     if [ "$length" -le 8192 ]; then
-        score base-longrope "$length" --model "$base" --factors "$at_8k"
+        score base-longrope "$length" --model "$base" --factors "$run/extend-8k-factors.json"
     elif [ "$length" -le 16384 ]; then
-        score base-longrope "$length" --model "$base" --factors "$at_16k"
+        score base-longrope "$length" --model "$base" --factors "$run/extend-16k-factors.json"
     fi
     score tuned-as-is "$length" --model "$tuned" --method none
     if [ "$length" -gt 16384 ]; then # on top of the table of the fine-tuning

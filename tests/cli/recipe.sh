@@ -111,6 +111,20 @@ holds '.state == "running" and ([.stages[] | [.name, .state]] == [["middle", "do
 runs "$LONGROPE" search "$work/by-hand.yaml" -o "$work/hand" --resume
 cmp -s "$work/hand/factors.json" "$work/whole/factors.json" || fail "by hand, the tables are others"
 
+# ---- the table of the fine-tuning ----
+
+# It is there whether the model had to be made or was there already, and it is the stage's best without start tokens.
+jq -e '.tables | length == 1 and .[0].start_tokens == 0' \
+    "$work/whole/middle-factors.json" >/dev/null || fail "the table of the fine-tuning is none"
+"$LONGROPE" show "$work/whole" --stage middle --json | jq '.stages[0].best_exportable.factors' >"$work/expected"
+jq '.tables[0].factors' "$work/whole/middle-factors.json" | diff "$work/expected" - >&2 ||
+    fail "the table of the fine-tuning is another one than the stage's"
+cp -r "$work/hand" "$work/given"
+rm "$work/given/middle-factors.json"
+runs "$LONGROPE" search "$work/by-hand.yaml" -o "$work/given" --resume
+cmp -s "$work/given/middle-factors.json" "$work/hand/middle-factors.json" ||
+    fail "with the model there already, its table is not written"
+
 # ---- killed at random moments, the command included ----
 
 # start_recipe RUN SECONDS: in the background, with a fine-tuning that takes so long. What an earlier one said is not

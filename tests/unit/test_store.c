@@ -1,5 +1,6 @@
 /* The store: what comes back out of it, who may open it, and what is left when a process or the disk gives up. */
 #include "search/store.h"
+#include "search/store_configuration.h"
 
 #include "tests/unit/child.h"
 #include "tests/unit/scratch_run.h"
@@ -1155,9 +1156,53 @@ static void test_kill_while_creating(void **state) {
     }
 }
 
+/* The configuration and settings of a run ------------------------------------------------------------ */
+
+static void test_configuration(void **state) {
+    struct fixture *f = *state;
+    struct configuration_record record;
+    bool found = true;
+    struct store *store = open_run(f, STORE_CREATE);
+    good(f, store_configuration(store, &record, &found, &f->error));
+    assert_false(found);
+    configuration_record_free(&record);
+    const struct configuration_record first = {"longrope 1", "/a.yaml", "name: a\n", "[]"};
+    const struct configuration_record second = {"longrope 2", "/b.yaml", "name: 'b'\n", "[\"search.seed=2\"]"};
+    good(f, store_put_configuration(store, &first, &f->error));
+    good(f, store_put_configuration(store, &second, &f->error)); /* takes its place */
+    good(f, store_configuration(store, &record, &found, &f->error));
+    assert_true(found);
+    assert_string_equal(record.program, "longrope 2");
+    assert_string_equal(record.path, "/b.yaml");
+    assert_string_equal(record.content, "name: 'b'\n");
+    assert_string_equal(record.overrides, "[\"search.seed=2\"]");
+    configuration_record_free(&record);
+    store_close(store);
+}
+
+static void test_settings_are_read(void **state) {
+    struct fixture *f = *state;
+    struct store *store = open_run(f, STORE_CREATE);
+    struct setting_record *read;
+    size_t count;
+    add_stage(f, store, 0, "extend-2k");
+    const struct stage_record stage = make_stage(0, "extend-2k"), other = make_stage(1, "none");
+    good(f, store_settings(store, &stage, &read, &count, &f->error));
+    assert_int_equal(count, SETTINGS);
+    assert_string_equal(read[0].key, "data.samples"); /* by key */
+    assert_string_equal(read[0].value, "3");
+    assert_string_equal(read[SETTINGS - 1].key, "target_length");
+    free(read);
+    good(f, store_settings(store, &other, &read, &count, &f->error));
+    assert_int_equal(count, 0);
+    store_close(store);
+}
+
 int main(void) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(test_configuration),
+        TEST(test_settings_are_read),
         TEST(test_name),
         TEST(test_stages),
         TEST(test_stage_is_added_whole_or_not),
