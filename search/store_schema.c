@@ -170,15 +170,6 @@ static const char *const tables[] = {
     "  UNIQUE (label, length, depth)\n"
     ") STRICT;",
 
-    "CREATE TABLE configuration (\n"
-    "  -- One row: what the stage that began last was configured with. None where a longrope with schema 3 began it.\n"
-    "  id INTEGER PRIMARY KEY CHECK (id = 0),\n"
-    "  program TEXT NOT NULL, -- name and version\n"
-    "  path TEXT NOT NULL, -- of the file; it may have moved since\n"
-    "  content TEXT NOT NULL, -- of the file\n"
-    "  overrides TEXT NOT NULL -- JSON: the values of --set, in their order\n"
-    ") STRICT;",
-
     "CREATE TABLE needles (\n"
     "  -- Of samples of stages with objective: needle, whose text is the haystack. Their nats are the answer's alone.\n"
     "  stage INTEGER NOT NULL,\n"
@@ -190,6 +181,15 @@ static const char *const tables[] = {
     "  PRIMARY KEY (stage, sample),\n"
     "  FOREIGN KEY (stage, sample) REFERENCES samples (stage, sample)\n"
     ") STRICT, WITHOUT ROWID;",
+
+    "CREATE TABLE configuration (\n"
+    "  -- One row: what the stage that began last was configured with. None where a longrope with schema 3 began it.\n"
+    "  id INTEGER PRIMARY KEY CHECK (id = 0),\n"
+    "  program TEXT NOT NULL, -- name and version\n"
+    "  path TEXT NOT NULL, -- of the file; it may have moved since\n"
+    "  content TEXT NOT NULL, -- of the file\n"
+    "  overrides TEXT NOT NULL -- JSON: the values of --set, in their order\n"
+    ") STRICT;",
 };
 enum { TABLES = sizeof tables / sizeof *tables, TABLES_3 = TABLES - 4 /* schema 3 had all but the last four */ };
 
@@ -288,7 +288,7 @@ static int from_2(struct database *database, struct error *error) {
     return status;
 }
 
-/* Schema 3 had nothing that was measured beside the search, no configuration and no needles. */
+/* Schema 3 had nothing that was measured beside the search, no needles and no configuration. */
 static int from_3(struct database *database, struct error *error) { return make_tables(database, TABLES_3, error); }
 
 /* What all of them were searched by. */

@@ -36,6 +36,10 @@ runs "$LONGROPE" export "$work/whole" --format csv --stage extend-2k --out "$wor
 says "perplexity of needles' answers "
 runs "$LONGROPE" eval --model "$model" --text "$document" --length 512 --factors "$work/whole/factors.json"
 
+runs "$LONGROPE" report "$work/whole" -o "$work/whole.html"
+grep -q "perplexity is of the needles' answers alone, digits <code>5</code>, wording <code>demo</code>" "$work/whole.html" ||
+    fail "the report does not say what its perplexity is of"
+
 # A table that suits one objective need not suit the other: it is another search.
 runs tiny_search "$work/text" --set data.samples=3
 runs "$LONGROPE" show "$work/text" --json

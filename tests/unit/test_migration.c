@@ -309,8 +309,8 @@ static void test_schema_2_migrates(void **state) {
     run_sql(f, "UPDATE baselines SET own_attention_factor = 1.25 WHERE method = 'yarn';"
                "INSERT INTO baseline_nats VALUES (0, 'yarn', 0, 0.1);"
                "UPDATE individuals SET stopped = 1, nats_per_token = NULL WHERE id = 399;"
-               "DROP TABLE stage_models; DROP TABLE lengths; DROP TABLE pass_keys; DROP TABLE needles;"
-               "DROP TABLE configuration;"
+               "DROP TABLE stage_models; DROP TABLE lengths; DROP TABLE pass_keys; DROP TABLE needles; DROP TABLE "
+               "configuration;"
                "DELETE FROM settings WHERE key = 'objective'; PRAGMA user_version = 2");
     struct store *store = open_run(f, STORE_READ); /* as a copy */
     struct stage_record stage = find_stage(f, store);
@@ -337,7 +337,7 @@ static void test_schema_2_migrates(void **state) {
     free(before), free(after), free(newest);
 }
 
-/* Schema 3 was schema 4 without what is measured beside the search, the configuration and needles. */
+/* Schema 3 was schema 4 without what is measured beside the search, and without needles and the configuration. */
 static void make_schema_3(struct fixture *f) {
     store_close(open_run(f, STORE_RESUME));
     run_sql(f, "INSERT INTO stage_models VALUES (1, 'recover', 'model', 256, 'extend-2k', '[1,2,3,4]', 1.5);"

@@ -1191,7 +1191,7 @@ static void test_settings_are_read(void **state) {
     assert_int_equal(count, SETTINGS);
     assert_string_equal(read[0].key, "data.samples"); /* by key */
     assert_string_equal(read[0].value, "3");
-    assert_string_equal(read[2].key, "target_length");
+    assert_string_equal(read[SETTINGS - 1].key, "target_length");
     free(read);
     good(f, store_settings(store, &other, &read, &count, &f->error));
     assert_int_equal(count, 0);
