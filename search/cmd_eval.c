@@ -178,18 +178,6 @@ static json_t *row_json(const struct evaluation *e, const struct sweep_row *r) {
     return row;
 }
 
-/* For the seconds to be understood; not among the rows. */
-static void tell_reuse(const struct evaluation *e) {
-    size_t windows = 0, reused = 0;
-    for (size_t r = 0; r < e->sweep.count; r++) {
-        windows += e->rows[r].scoring.count;
-        reused += e->rows[r].reused;
-    }
-    if (!reused) return;
-    fprintf(stderr, "%zu of %zu windows computed; the others are beginnings of these, with the same table\n",
-            windows - reused, windows);
-}
-
 static int show_row(struct evaluation *e, const struct sweep_row *row, struct error *error) {
     if (e->results) {
         json_t *object = row_json(e, row);
@@ -261,7 +249,6 @@ static int evaluate(struct evaluation *e, struct error *error) {
         return error_set(error, status, "stopped by a signal; %s",
                          e->options->json ? "nothing was printed" : "the rows that are printed are complete");
     }
-    if (status == STATUS_OK && !e->results) tell_reuse(e);
     if (status == STATUS_OK && e->results) {
         json_t *root = json_pack("{s:O}", "results", e->results);
         if (!root) return error_memory(error, 0, "the results");

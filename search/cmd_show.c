@@ -5,11 +5,13 @@
 #include "search/commands.h"
 #include "search/options.h"
 #include "search/report.h"
+#include "search/terminal.h"
 #include "search/text.h"
 
 static const char usage[] =
     "usage: longrope show RUN_DIR [--stage NAME] [--json]\n"
     "       longrope show RUN_DIR --generations [--stage NAME] [--json]\n"
+    "       longrope show RUN_DIR (--convergence | --lambda) [--stage NAME] [--json]\n"
     "       longrope show RUN_DIR --genealogy [ID] [--stage NAME] [--json]\n"
     "       longrope show RUN_DIR --scores [--stage NAME]\n"
     "\n"
@@ -18,6 +20,10 @@ static const char usage[] =
     "\n"
     "  --generations      a row a generation: individuals, evaluations so far, those that racing cut\n"
     "                     short, the generation's best perplexity, the best so far and what it is\n"
+    "  --convergence      a picture: perplexity against evaluations, the best so far and how each\n"
+    "                     generation spreads, as wide as the terminal (or as COLUMNS says), in block\n"
+    "                     characters where the locale is UTF-8; with --json the numbers in it\n"
+    "  --lambda           another: rescale factors against rotary pairs, of the best and the baselines\n"
     "  --genealogy [ID]   the ancestors of individual ID (default: the best), oldest first, with how\n"
     "                     many genes each changed of its parents' (genes: factors, n_hat and, where it\n"
     "                     is searched, the attention factor)\n"
@@ -33,6 +39,7 @@ static const char usage[] =
     "  longrope show results/demo\n"
     "  longrope show results/demo --json | jq '.stages[0].best.perplexity'\n"
     "  longrope show results/demo --generations\n"
+    "  longrope show results/demo --lambda\n"
     "  longrope show results/demo --genealogy 117 --stage extend-2k\n"
     "  longrope show results/demo --scores > scores.csv     # for a spreadsheet, or pandas.read_csv()\n"
     "  longrope show results/demo --scores | sqlite3 :memory: '.import --csv /dev/stdin scores' \\\n"
@@ -40,7 +47,7 @@ static const char usage[] =
     "       WHERE kind = 'individual' GROUP BY origin\"\n"
     "  sqlite3 results/demo/run.db .schema                  # the tables, explained, to query directly\n";
 
-enum show_view { SHOW_OVERVIEW, SHOW_GENERATIONS, SHOW_GENEALOGY, SHOW_SCORES };
+enum show_view { SHOW_OVERVIEW, SHOW_GENERATIONS, SHOW_CONVERGENCE, SHOW_LAMBDA, SHOW_GENEALOGY, SHOW_SCORES };
 
 struct show_options {
     const char *run_dir;
@@ -51,8 +58,11 @@ struct show_options {
 };
 
 static int choose_view(struct show_options *out, enum show_view view, struct error *error) {
-    static const char *const names[] = {
-        [SHOW_GENERATIONS] = "generations", [SHOW_GENEALOGY] = "genealogy", [SHOW_SCORES] = "scores"};
+    static const char *const names[] = {[SHOW_GENERATIONS] = "generations",
+                                        [SHOW_CONVERGENCE] = "convergence",
+                                        [SHOW_LAMBDA] = "lambda",
+                                        [SHOW_GENEALOGY] = "genealogy",
+                                        [SHOW_SCORES] = "scores"};
     if (out->view != SHOW_OVERVIEW && out->view != view) {
         return error_set(error, STATUS_INPUT, "--%s and --%s exclude each other; see longrope show --help",
                          names[out->view], names[view]);
@@ -69,13 +79,17 @@ static int take_id(int argc, char **argv, struct show_options *out, struct error
     return text ? option_integer("genealogy", text, 0, INT64_MAX, &out->id, error) : STATUS_OK;
 }
 
-enum option_key { KEY_GENERATIONS = 256, KEY_GENEALOGY, KEY_SCORES, KEY_STAGE, KEY_JSON };
+enum option_key { KEY_GENERATIONS = 256, KEY_CONVERGENCE, KEY_LAMBDA, KEY_GENEALOGY, KEY_SCORES, KEY_STAGE, KEY_JSON };
 
 static int take_option(int key, int argc, char **argv, struct show_options *out, struct error *error) {
     int status;
     switch (key) {
     case KEY_GENERATIONS:
         return choose_view(out, SHOW_GENERATIONS, error);
+    case KEY_CONVERGENCE:
+        return choose_view(out, SHOW_CONVERGENCE, error);
+    case KEY_LAMBDA:
+        return choose_view(out, SHOW_LAMBDA, error);
     case KEY_GENEALOGY:
         status = choose_view(out, SHOW_GENEALOGY, error);
         return status == STATUS_OK ? take_id(argc, argv, out, error) : status;
@@ -95,6 +109,8 @@ static int take_option(int key, int argc, char **argv, struct show_options *out,
 
 static int parse(int argc, char **argv, struct show_options *out, struct error *error) {
     static const struct option options[] = {{"generations", no_argument, NULL, KEY_GENERATIONS},
+                                            {"convergence", no_argument, NULL, KEY_CONVERGENCE},
+                                            {"lambda", no_argument, NULL, KEY_LAMBDA},
                                             {"genealogy", optional_argument, NULL, KEY_GENEALOGY},
                                             {"scores", no_argument, NULL, KEY_SCORES},
                                             {"stage", required_argument, NULL, KEY_STAGE},
@@ -117,9 +133,14 @@ static int parse(int argc, char **argv, struct show_options *out, struct error *
 }
 
 static int print_report(struct store *store, const struct show_options *options, struct error *error) {
+    const struct report_drawing drawing = {terminal_columns(stdout, 80), terminal_shows_unicode()};
     switch (options->view) {
     case SHOW_GENERATIONS:
         return report_generations(store, &options->report, stdout, error);
+    case SHOW_CONVERGENCE:
+        return report_convergence(store, &options->report, &drawing, stdout, error);
+    case SHOW_LAMBDA:
+        return report_lambda(store, &options->report, &drawing, stdout, error);
     case SHOW_GENEALOGY:
         return report_genealogy(store, &options->report, options->id, stdout, error);
     case SHOW_SCORES:

@@ -21,6 +21,18 @@ int report_overview(struct store *store, const struct report_options *options, F
 /* A row a generation: what it has scored, and the best so far. */
 int report_generations(struct store *store, const struct report_options *options, FILE *out, struct error *error);
 
+/* Curves for people to see, drawn with characters on so many columns: perplexity against evaluations, the best so far
+ * and the spread of each generation; and rescale factors against rotary pairs, of the best table and the baselines.
+ * As JSON the numbers that they are drawn from. */
+struct report_drawing {
+    int columns;
+    bool unicode;
+};
+int report_convergence(struct store *store, const struct report_options *options, const struct report_drawing *drawing,
+                       FILE *out, struct error *error);
+int report_lambda(struct store *store, const struct report_options *options, const struct report_drawing *drawing,
+                  FILE *out, struct error *error);
+
 enum { REPORT_BEST = -1 };
 
 /* The ancestors of individual `id`, or of the best one for REPORT_BEST, oldest first. Ids count within a

@@ -2,9 +2,13 @@
 
 #include <langinfo.h>
 #include <locale.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "search/text.h"
 
 /* The program itself stays in the "C" locale, in which numbers are read and written the same everywhere. */
 bool terminal_shows_unicode(void) {
@@ -16,7 +20,10 @@ bool terminal_shows_unicode(void) {
 }
 
 int terminal_columns(FILE *file, int otherwise) {
+    const char *said = getenv("COLUMNS");
+    int64_t columns;
     struct winsize size;
+    if (said && parse_integer(said, &columns) && columns > 0 && columns <= INT16_MAX) return (int)columns;
     return isatty(fileno(file)) && ioctl(fileno(file), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col
                                                                                                   : otherwise;
 }

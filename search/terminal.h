@@ -9,7 +9,8 @@
  * arrive as what they are, in a terminal as well as in a file. */
 bool terminal_shows_unicode(void);
 
-/* Columns of the terminal that `file` is; `otherwise` where it is none or does not say. */
+/* As many columns as the environment's COLUMNS says or, without it, as the terminal has that `file` is; `otherwise`
+ * where it is none or does not say. */
 int terminal_columns(FILE *file, int otherwise);
 
 #endif

@@ -375,6 +375,64 @@ fails_with 2 "show wants one run directory" "$LONGROPE" show "$work/run" --genea
 copy_run run orphan "DELETE FROM individuals WHERE id = ${link#* }"
 fails_with 1 "lacks individual ${link#* }, a parent of ${link% *}" "$LONGROPE" show "$work/orphan" --genealogy "${link% *}"
 
+# ---- curves ----
+
+# Their numbers are those of the other views.
+for folder in run two cut tied baselines; do
+    show "$folder" --generations --json
+    jq -c '[.stages[].generations[] | [.generation, .evaluations, .best.perplexity, .quartiles]]' "$work/stdout" >"$work/rows"
+    show "$folder" --convergence --json
+    jq -c '[.stages[].convergence[] | [.generation, .evaluations, .perplexity, .quartiles]]' "$work/stdout" |
+        diff "$work/rows" - >&2 || fail "$folder: --convergence has other numbers than --generations"
+    show "$folder" --json
+    jq -c '[.stages[] | [.name, .window_pair, .best.factors, [.baselines[] | [.method, .factors]]]]' "$work/stdout" >"$work/rows"
+    show "$folder" --lambda --json
+    jq -c '[.stages[] | [.name, .window_pair, .factors, [.baselines[] | [.method, .factors]]]]' "$work/stdout" |
+        diff "$work/rows" - >&2 || fail "$folder: --lambda has other numbers than the overview"
+done
+
+# Plain ASCII, as wide as COLUMNS says within limits, and no blanks at a line's end; nothing for a terminal alone.
+for columns in 10 60 1000; do
+    for view in convergence lambda; do
+        COLUMNS=$columns show run "--$view"
+        [ "$(LC_ALL=C tr -d '\n -~' <"$work/stdout" | wc -c)" = 0 ] || fail "--$view is not ASCII in the C locale"
+        width=$(sed -n 's/^ *+[-+]*$/&/p' "$work/stdout" | awk '{ print length; exit }')
+        [ "$width" = "$((columns < 40 ? 40 : columns > 120 ? 120 : columns))" ] || fail "--$view is $width columns wide"
+        ! grep -q ' $' "$work/stdout" || fail "--$view has blanks at the end of a line"
+    done
+done
+if [ "$(LC_ALL=C.UTF-8 locale charmap 2>/dev/null)" = UTF-8 ]; then
+    for view in convergence lambda; do
+        COLUMNS=60 show run "--$view"
+        cp "$work/stdout" "$work/ascii"
+        runs env LC_ALL=C.UTF-8 COLUMNS=60 "$LONGROPE" show "$work/run" "--$view"
+        says '▀'
+        sed "s/▄/./g; s/▀/'/g; s/█/#/g; s/░/:/g; s/│/|/g; s/┊/|/g; s/┤/+/g; s/└/+/g; s/┴/+/g; s/─/-/g" "$work/stdout" |
+            diff "$work/ascii" - >&2 || fail "--$view is another picture in Unicode"
+    done
+else
+    echo "show: no C.UTF-8 locale here; pictures in Unicode were not looked at"
+fi
+
+# Before the first evaluation, with one alone, and where racing has cut short all of them.
+show baselines --convergence
+says '  no evaluation yet'
+show baselines --lambda
+says 'p pi'
+copy_run run one "DELETE FROM sample_nats WHERE individual > 0; DELETE FROM individuals WHERE id > 0;
+    UPDATE stages SET state = 'running'"
+show one --convergence
+says 'the best so far'
+show one --lambda
+says 'longrope'
+copy_run run all-cut "UPDATE individuals SET stopped = 1, nats_per_token = NULL"
+show all-cut --convergence
+says '  every evaluation was cut short by racing'
+show all-cut --convergence --json
+holds 'all(.stages[0].convergence[]; .perplexity == null)'
+show all-cut --lambda
+fails_with 2 "--convergence and --lambda exclude each other" "$LONGROPE" show "$work/run" --convergence --lambda
+
 # ---- what was measured beside the search ----
 
 show run --json
@@ -420,7 +478,7 @@ pass keys found, of those hidden, by their depth in the prompt
 # ---- help ----
 
 runs "$LONGROPE" show --help
-for option in --generations '--genealogy \[ID\]' --scores '--stage NAME' --json; do
+for option in --generations --convergence --lambda '--genealogy \[ID\]' --scores '--stage NAME' --json; do
     grep -q -e "^  $option  " "$work/stdout" || fail "--help does not explain $option"
 done
 awk 'length > 100 { exit 1 }' "$work/stdout" || fail "--help is wider than 100 columns"
