@@ -571,7 +571,8 @@ static int check_result(const struct forward *f, const double *nats, int64_t cou
 
 int forward_predict(struct forward *f, const struct rope_table *table, const int32_t *tokens, int64_t count,
                     int64_t skip, double *nats, int32_t *arg_max, struct error *error) {
-    const struct predictions predictions = {.skip = skip, .nats = nats, .arg_max = arg_max};
+    struct predictions predictions = {.skip = skip, .nats = nats};
+    predictions.arg_max = arg_max;
     const struct model_config *config = &f->model->config;
     assert(table->pairs == config->rope.pairs && skip >= 0);
     int64_t rows = count - 1; /* nothing is asked of the last token */

@@ -37,7 +37,7 @@ holds 'all(.results[].depths[]; .accuracy == .correct / 4 and .correct == ([.pro
 holds 'all(.results[]; .correct == ([.depths[].correct] | add) and (.accuracy - .correct / 12 | fabs) < 1e-12)'
 holds 'all(.results[].depths[].prompts[]; .correct == (.answer == .arg_max) and .nats > 0)'
 holds 'all(.results[].depths[].prompts[]; (.answer | implode) == .key and (.key | test("^[1-9][0-9]{4}$")))'
-holds 'all(.results[].depths[]; . as $d | ([$d.prompts[].nats] | add / 20) - $d.nll | fabs < 1e-12)'
+holds 'all(.results[].depths[]; (.prompts | map(.nats) | add / 20) - .nll | fabs < 1e-12)'
 holds 'any(.results[].depths[].prompts[]; .correct) and any(.results[].depths[].prompts[]; .correct | not)'
 holds '[.results[] | [.length, [.depths[].prompts[].key]]] | .[0] == .[2] and .[1] == .[3]' # the same prompts for all
 cp "$work/stdout" "$work/first"
@@ -124,6 +124,7 @@ if [ -w /dev/full ]; then
 fi
 # ---- SIGTERM ----
 
+: >"$work/background.err"
 "$LONGROPE" passkey --model "$model" --length 4096 --method pi --trials 10000 >"$work/background.out" 2>"$work/background.err" &
 background=$!
 patience=150
