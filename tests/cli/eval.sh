@@ -29,7 +29,7 @@ evaluate --length 64,300,512 --method none,pi,ntk,dynamic-ntk,yarn --json
 holds "[.results[].length] == [64, 64, 64, 64, 64, 300, 300, 300, 300, 300, 512, 512, 512, 512, 512]"
 holds "[.results[].method] == [$methods, $methods, $methods]"
 holds 'all(.results[]; keys == (["length", "method", "scale", "attention_factor", "start_tokens", "factors",
-    "documents", "samples", "tokens", "nll", "perplexity", "seconds", "dtype", "kernels", "angles"] | sort))'
+    "documents", "samples", "tokens", "nll", "perplexity", "seconds", "reused", "dtype", "kernels", "angles"] | sort))'
 holds 'all(.results[]; (.factors | length) == 32 and .documents == 1 and .samples == 1 and .tokens == .length - 1)'
 holds 'all(.results[]; .scale == ([1, .length / 256] | max) and .start_tokens == 0 and .seconds >= 0)'
 holds 'all(.results[]; .nll > 0 and (.perplexity / (.nll | exp) - 1 | fabs) < 1e-12)'
