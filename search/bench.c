@@ -1,5 +1,6 @@
 #include "search/bench.h"
 
+#include <assert.h>
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
@@ -60,6 +61,16 @@ static double keys_seen(int64_t rows, int64_t window) {
 
 double bench_attention_work(const struct model_config *c, int64_t length) {
     return 4.0 * (double)(c->layers * c->heads * c->head_width) * keys_seen(length - 1, c->sliding_window);
+}
+
+double bench_skipped_work(const struct model_config *c, int64_t skip) {
+    assert(skip >= 0);
+    int64_t rows = skip / FORWARD_BLOCK_ROWS * FORWARD_BLOCK_ROWS; /* that the last layer does not make */
+    double hidden = (double)c->hidden, query = (double)(c->heads * c->head_width);
+    double queries = c->layers > 1 ? 1.0 : 0.0; /* those of the first layer are no work: bench_matrices() */
+    double row = hidden * query * (1.0 + queries) + 3.0 * hidden * (double)c->intermediate;
+    return 2.0 * (double)rows * row + 2.0 * (double)skip * (double)c->vocabulary * hidden +
+           4.0 * query * keys_seen(rows, c->sliding_window);
 }
 
 /* ---- Random numbers ---- */

@@ -40,6 +40,11 @@ void bench_matrices(const struct model_config *config, struct bench_matrix out[B
 double bench_product_work(const struct model_config *config, int64_t length);
 double bench_attention_work(const struct model_config *config, int64_t length);
 
+/* What of both a pass leaves out whose first `skip` predictions are not wanted: their rows of the output matrix, and of
+ * the last layer all but keys and values of the blocks of rows (FORWARD_BLOCK_ROWS) that lie before the first wanted.
+ */
+double bench_skipped_work(const struct model_config *config, int64_t skip);
+
 /* ---- Measuring ---- */
 
 /* Makes a model of that shape whose weights look random and are always the same: norms are 1, a row of

@@ -1,17 +1,13 @@
 #include "search/config.h"
 
-#include <errno.h>
-#include <glob.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "search/config_values.h"
 #include "search/text.h"
 #include "search/yaml.h"
 
 enum {
-    CONFIG_NAME_MAX = 127,   /* characters of a name: file names and the store have to hold it */
     CONFIG_MANY = 1000000,   /* largest count of anything */
     CONFIG_LONG = 1000000000 /* largest length in tokens */
 };
@@ -19,7 +15,7 @@ enum {
 /* ---- what may stand where ---- */
 
 /* Places that keys stand in, as bits: some stand in two. */
-enum place { IN_TOP = 1, IN_STAGE = 2, IN_DATA = 4, IN_SEARCH = 8, IN_FINETUNE = 16 };
+enum place { IN_TOP = 1, IN_STAGE = 2, IN_DATA = 4, IN_SEARCH = 8, IN_FINETUNE = 16, IN_NEEDLE = 32 };
 
 enum key_id {
     KEY_NAME,
@@ -36,6 +32,8 @@ enum key_id {
     KEY_MODEL,
     KEY_TYPE,
     KEY_ATTENTION_FACTOR,
+    KEY_OBJECTIVE,
+    KEY_NEEDLE,
     KEY_DATA,
     KEY_SEARCH,
     KEY_TEXT,
@@ -56,14 +54,10 @@ enum key_id {
     KEY_INITIAL,
     KEY_RACING,
     KEY_RACING_RISK,
+    KEY_PROMPT, /* last: a 'seed' where none belongs is more likely the search's */
+    KEY_DIGITS,
+    KEY_NEEDLE_SEED,
     KEY_COUNT
-};
-
-struct value {
-    const char *name;             /* of its key */
-    const struct yaml_tree *node; /* what was written */
-    const char *folder;           /* that paths are relative to; ends in a slash or is empty */
-    int64_t low, high;            /* the range of an integer */
 };
 
 struct key {
@@ -72,113 +66,59 @@ struct key {
     unsigned opens; /* the place that its own keys stand in; 0 where it has none */
     /* Checks the value and stores it in the stage; NULL for keys that hold others, and for `cache`, which
      * is no stage's. */
-    int (*read)(const struct value *value, void *target, struct error *error);
+    int (*read)(const struct config_value *value, void *target, struct error *error);
     size_t target;     /* offset into struct stage_config */
     int64_t low, high; /* for integers */
 };
-
-static int read_name(const struct value *value, void *target, struct error *error);
-static int read_kind(const struct value *value, void *target, struct error *error);
-static int read_target_length(const struct value *value, void *target, struct error *error);
-static int read_command(const struct value *value, void *target, struct error *error);
-static int read_path(const struct value *value, void *target, struct error *error);
-static int read_files(const struct value *value, void *target, struct error *error);
-static int read_tokenizer(const struct value *value, void *target, struct error *error);
-static int read_type(const struct value *value, void *target, struct error *error);
-static int read_attention(const struct value *value, void *target, struct error *error);
-static int read_size(const struct value *value, void *target, struct error *error);
-static int read_seed(const struct value *value, void *target, struct error *error);
-static int read_probability(const struct value *value, void *target, struct error *error);
-static int read_lambda_step(const struct value *value, void *target, struct error *error);
-static int read_lambda_max(const struct value *value, void *target, struct error *error);
-static int read_start_tokens(const struct value *value, void *target, struct error *error);
-static int read_algorithm(const struct value *value, void *target, struct error *error);
-static int read_initial(const struct value *value, void *target, struct error *error);
-static int read_racing(const struct value *value, void *target, struct error *error);
-static int read_risk(const struct value *value, void *target, struct error *error);
 
 #define AT(field) offsetof(struct stage_config, field)
 
 static const struct key keys[KEY_COUNT] = {
     /* the name at the top is read as a stage's and then handed to the configuration */
-    [KEY_NAME] = {"name", IN_TOP | IN_STAGE, 0, read_name, AT(name), 0, 0},
+    [KEY_NAME] = {"name", IN_TOP | IN_STAGE, 0, config_value_name, AT(name), 0, 0},
     [KEY_CACHE] = {"cache", IN_TOP, 0, NULL, 0, 0, 0},
     [KEY_STAGES] = {"stages", IN_TOP, 0, NULL, 0, 0, 0},
-    [KEY_KIND] = {"kind", IN_STAGE, 0, read_kind, 0, 0, 0},
-    [KEY_TARGET_LENGTH] = {"target_length", IN_STAGE, 0, read_target_length, 0, 2, CONFIG_LONG},
+    [KEY_KIND] = {"kind", IN_STAGE, 0, config_value_kind, 0, 0, 0},
+    [KEY_TARGET_LENGTH] = {"target_length", IN_STAGE, 0, config_value_target_length, 0, 2, CONFIG_LONG},
     /* names of stages, which are looked up when all that comes before is read */
     [KEY_BASE] = {"base", IN_STAGE, 0, NULL, 0, 0, 0},
     [KEY_FINETUNE] = {"finetune", IN_STAGE, IN_FINETUNE, NULL, 0, 0, 0},
-    [KEY_FINETUNE_MODEL] = {"model", IN_FINETUNE, 0, read_path, AT(finetune.model), 0, 0},
+    [KEY_FINETUNE_MODEL] = {"model", IN_FINETUNE, 0, config_value_path, AT(finetune.model), 0, 0},
     [KEY_FINETUNE_BASE] = {"base", IN_FINETUNE, 0, NULL, 0, 0, 0},
-    [KEY_OUTPUT] = {"output", IN_FINETUNE, 0, read_path, AT(finetune.output), 0, 0},
-    [KEY_COMMAND] = {"command", IN_FINETUNE, 0, read_command, AT(finetune.command), 0, 0},
-    [KEY_MODEL] = {"model", IN_TOP | IN_STAGE, 0, read_path, AT(model), 0, 0},
-    [KEY_TYPE] = {"dtype", IN_TOP | IN_STAGE, 0, read_type, AT(type), 0, 0},
-    [KEY_ATTENTION_FACTOR] = {"attention_factor", IN_TOP | IN_STAGE, 0, read_attention, 0, 0, 0},
+    [KEY_OUTPUT] = {"output", IN_FINETUNE, 0, config_value_path, AT(finetune.output), 0, 0},
+    [KEY_COMMAND] = {"command", IN_FINETUNE, 0, config_value_command, AT(finetune.command), 0, 0},
+    [KEY_MODEL] = {"model", IN_TOP | IN_STAGE, 0, config_value_path, AT(model), 0, 0},
+    [KEY_TYPE] = {"dtype", IN_TOP | IN_STAGE, 0, config_value_type, AT(type), 0, 0},
+    [KEY_ATTENTION_FACTOR] = {"attention_factor", IN_TOP | IN_STAGE, 0, config_value_attention, 0, 0, 0},
+    [KEY_OBJECTIVE] = {"objective", IN_TOP | IN_STAGE, 0, config_value_objective, AT(objective), 0, 0},
+    [KEY_NEEDLE] = {"needle", IN_TOP | IN_STAGE, IN_NEEDLE, NULL, 0, 0, 0},
     [KEY_DATA] = {"data", IN_TOP | IN_STAGE, IN_DATA, NULL, 0, 0, 0},
     [KEY_SEARCH] = {"search", IN_TOP | IN_STAGE, IN_SEARCH, NULL, 0, 0, 0},
-    [KEY_TEXT] = {"text", IN_DATA, 0, read_files, AT(text), 0, 0},
-    [KEY_TOKENS] = {"tokens", IN_DATA, 0, read_files, AT(tokens), 0, 0},
-    [KEY_TOKENIZER] = {"tokenizer", IN_DATA, 0, read_tokenizer, AT(tokenizer), 0, 0},
-    [KEY_SAMPLES] = {"samples", IN_DATA, 0, read_size, AT(samples), 0, CONFIG_MANY},
-    [KEY_ALGORITHM] = {"algorithm", IN_SEARCH, 0, read_algorithm, 0, 0, 0},
-    [KEY_POPULATION] = {"population", IN_SEARCH, 0, read_size, AT(search.population), 1, CONFIG_MANY},
-    [KEY_PARENTS] = {"parents", IN_SEARCH, 0, read_size, AT(search.parents), 1, CONFIG_MANY},
-    [KEY_MUTATIONS] = {"mutations", IN_SEARCH, 0, read_size, AT(search.mutations), 0, CONFIG_MANY},
-    [KEY_CROSSOVERS] = {"crossovers", IN_SEARCH, 0, read_size, AT(search.crossovers), 0, CONFIG_MANY},
-    [KEY_ITERATIONS] = {"iterations", IN_SEARCH, 0, read_size, AT(search.iterations), 0, CONFIG_MANY},
-    [KEY_MUTATION_PROBABILITY] = {"mutation_probability", IN_SEARCH, 0, read_probability,
+    [KEY_TEXT] = {"text", IN_DATA, 0, config_value_files, AT(text), 0, 0},
+    [KEY_TOKENS] = {"tokens", IN_DATA, 0, config_value_files, AT(tokens), 0, 0},
+    [KEY_TOKENIZER] = {"tokenizer", IN_DATA, 0, config_value_tokenizer, AT(tokenizer), 0, 0},
+    [KEY_SAMPLES] = {"samples", IN_DATA, 0, config_value_size, AT(samples), 0, CONFIG_MANY},
+    [KEY_ALGORITHM] = {"algorithm", IN_SEARCH, 0, config_value_algorithm, 0, 0, 0},
+    [KEY_POPULATION] = {"population", IN_SEARCH, 0, config_value_size, AT(search.population), 1, CONFIG_MANY},
+    [KEY_PARENTS] = {"parents", IN_SEARCH, 0, config_value_size, AT(search.parents), 1, CONFIG_MANY},
+    [KEY_MUTATIONS] = {"mutations", IN_SEARCH, 0, config_value_size, AT(search.mutations), 0, CONFIG_MANY},
+    [KEY_CROSSOVERS] = {"crossovers", IN_SEARCH, 0, config_value_size, AT(search.crossovers), 0, CONFIG_MANY},
+    [KEY_ITERATIONS] = {"iterations", IN_SEARCH, 0, config_value_size, AT(search.iterations), 0, CONFIG_MANY},
+    [KEY_MUTATION_PROBABILITY] = {"mutation_probability", IN_SEARCH, 0, config_value_probability,
                                   AT(search.mutation_probability), 0, 0},
-    [KEY_LAMBDA_STEP] = {"lambda_step", IN_SEARCH, 0, read_lambda_step, AT(lattice_unit), 0, 0},
-    [KEY_LAMBDA_MAX] = {"lambda_max", IN_SEARCH, 0, read_lambda_max, AT(lambda_max), 0, 0},
-    [KEY_START_TOKENS] = {"start_tokens", IN_SEARCH, 0, read_start_tokens, 0, 0, CONFIG_LONG},
-    [KEY_SEED] = {"seed", IN_SEARCH, 0, read_seed, AT(search.seed), 0, UINT32_MAX},
-    [KEY_INITIAL] = {"initial", IN_SEARCH, 0, read_initial, 0, 0, 0},
-    [KEY_RACING] = {"racing", IN_SEARCH, 0, read_racing, AT(racing), 0, 0},
-    [KEY_RACING_RISK] = {"racing_risk", IN_SEARCH, 0, read_risk, AT(racing_risk), 0, 0},
+    [KEY_LAMBDA_STEP] = {"lambda_step", IN_SEARCH, 0, config_value_lambda_step, AT(lattice_unit), 0, 0},
+    [KEY_LAMBDA_MAX] = {"lambda_max", IN_SEARCH, 0, config_value_lambda_max, AT(lambda_max), 0, 0},
+    [KEY_START_TOKENS] = {"start_tokens", IN_SEARCH, 0, config_value_start_tokens, 0, 0, CONFIG_LONG},
+    [KEY_SEED] = {"seed", IN_SEARCH, 0, config_value_seed, AT(search.seed), 0, UINT32_MAX},
+    [KEY_INITIAL] = {"initial", IN_SEARCH, 0, config_value_initial, 0, 0, 0},
+    [KEY_RACING] = {"racing", IN_SEARCH, 0, config_value_racing, AT(racing), 0, 0},
+    [KEY_RACING_RISK] = {"racing_risk", IN_SEARCH, 0, config_value_risk, AT(racing_risk), 0, 0},
+    [KEY_PROMPT] = {"prompt", IN_NEEDLE, 0, config_value_prompt, AT(needle.prompt), 0, 0},
+    [KEY_DIGITS] = {"digits", IN_NEEDLE, 0, config_value_integer, AT(needle.digits), 1, NEEDLE_MOST_DIGITS},
+    [KEY_NEEDLE_SEED] = {"seed", IN_NEEDLE, 0, config_value_seed, AT(needle.seed), 0, UINT32_MAX},
 };
 
 #undef AT
-
-/* What holds where nothing is said: the published settings (arXiv 2402.13753, appendix A). */
-static const struct stage_config published = {
-    .kind = STAGE_EXTEND,
-    .base = CONFIG_NO_STAGE,
-    .finetune = {.base = CONFIG_NO_STAGE},
-    .type = MODEL_AUTO,
-    .samples = 5,
-    .search = {.population = 64,
-               .parents = 32,
-               .mutations = 16,
-               .crossovers = 16,
-               .iterations = 40,
-               .mutation_probability = 0.3,
-               .seed = 1},
-    .initial_count = 3,
-    .initial = {ORIGIN_PI, ORIGIN_NTK, ORIGIN_YARN},
-    .racing = RACING_BOUND,
-    .racing_risk = 0.05,
-    .lattice_unit = 100,
-    .lambda_max = 0,
-    .start_count = 14,
-    .start_tokens = {0, 1, 2, 4, 8, 12, 16, 20, 24, 28, 32, 64, 128, 256},
-    .attention_rule = ATTENTION_LONGROPE,
-    .attention_factor = 0,
-};
-
-/* With algorithm: cma-es, what stands in the place of the published settings: chosen on the demo model, for
- * less than half of the published evaluations. */
-static const struct evolve_settings cma_es = {
-    .algorithm = ALGORITHM_CMA_ES, .population = 12, .parents = 6, .iterations = 50, .seed = 1};
-
-/* The published budget beyond CONFIG_HALVED_BEYOND tokens. Parents stay as many: all of the first population. */
-static struct evolve_settings halved(struct evolve_settings search) {
-    search.population /= 2;
-    search.mutations /= 2;
-    search.crossovers /= 2;
-    return search;
-}
 
 /* ---- unknown keys ---- */
 
@@ -200,360 +140,18 @@ static const struct key *find_key(const char *name, unsigned place) {
 }
 
 static int unknown_key(const struct yaml_entry *entry, unsigned place, struct error *error) {
-    const struct key *elsewhere = find_key(entry->key, ~place & (IN_DATA | IN_SEARCH | IN_FINETUNE));
+    const struct key *elsewhere = find_key(entry->key, ~place & (IN_DATA | IN_SEARCH | IN_FINETUNE | IN_NEEDLE));
     if (elsewhere) {
-        const char *block = elsewhere->in & IN_DATA ? "data" : elsewhere->in & IN_SEARCH ? "search" : "finetune";
+        const char *block = elsewhere->in & IN_DATA       ? "data"
+                            : elsewhere->in & IN_SEARCH   ? "search"
+                            : elsewhere->in & IN_FINETUNE ? "finetune"
+                                                          : "needle";
         return yaml_tree_error(&entry->where, error, "unknown key '%s' here (did you mean '%s.%s'?)", entry->key, block,
                                entry->key);
     }
     const char *closest = closest_key(entry->key, place);
     if (!closest) return yaml_tree_error(&entry->where, error, "unknown key '%.80s'", entry->key);
     return yaml_tree_error(&entry->where, error, "unknown key '%.80s' (did you mean '%s'?)", entry->key, closest);
-}
-
-/* ---- values ---- */
-
-static int wrong(const struct value *value, const char *must, struct error *error) {
-    const struct yaml_tree *node = value->node;
-    if (!node->scalar) {
-        const char *kind = node->kind == YAML_TREE_LIST ? "a list" : "a map";
-        return yaml_tree_error(&node->where, error, "'%s' must be %s, not %s", value->name, must, kind);
-    }
-    if (!*node->scalar) return yaml_tree_error(&node->where, error, "'%s' must be %s; it is empty", value->name, must);
-    return yaml_tree_error(&node->where, error, "'%s' must be %s, not '%.80s'", value->name, must, node->scalar);
-}
-
-static bool scalar_integer(const struct yaml_tree *node, int64_t *out) {
-    return node->kind == YAML_TREE_SCALAR && parse_integer(node->scalar, out);
-}
-
-static bool scalar_number(const struct yaml_tree *node, double *out) {
-    return node->kind == YAML_TREE_SCALAR && parse_number(node->scalar, out);
-}
-
-static int read_integer(const struct value *value, int64_t *out, struct error *error) {
-    char must[80];
-    if (scalar_integer(value->node, out) && *out >= value->low && *out <= value->high) return STATUS_OK;
-    snprintf(must, sizeof must, "an integer from %lld to %lld", (long long)value->low, (long long)value->high);
-    return wrong(value, must, error);
-}
-
-/* The settings that the stage begins with where its target is this far; keys that are read later change them. */
-static int read_target_length(const struct value *value, void *target, struct error *error) {
-    struct stage_config *stage = target;
-    int status = read_integer(value, &stage->target_length, error);
-    if (status != STATUS_OK || stage->target_length <= CONFIG_HALVED_BEYOND) return status;
-    stage->search = halved(published.search);
-    stage->samples = 3;
-    return STATUS_OK;
-}
-
-static int read_size(const struct value *value, void *target, struct error *error) {
-    int64_t number = 0;
-    int status = read_integer(value, &number, error);
-    if (status == STATUS_OK) *(size_t *)target = (size_t)number;
-    return status;
-}
-
-static int read_seed(const struct value *value, void *target, struct error *error) {
-    int64_t number = 0;
-    int status = read_integer(value, &number, error);
-    if (status == STATUS_OK) *(unsigned long *)target = (unsigned long)number;
-    return status;
-}
-
-static int read_probability(const struct value *value, void *target, struct error *error) {
-    double number;
-    if (!scalar_number(value->node, &number) || number <= 0 || number > 1) {
-        return wrong(value, "a number above 0 and at most 1", error);
-    }
-    *(double *)target = number;
-    return STATUS_OK;
-}
-
-/* Genes are integers, so a step has to divide 1. */
-static int read_lambda_step(const struct value *value, void *target, struct error *error) {
-    double number;
-    bool good = scalar_number(value->node, &number) && number > 0;
-    double unit = good ? round(1 / number) : 0;
-    if (!good || fabs(1 / number - unit) > 1e-9 || unit < 1 || unit > 10000) {
-        return wrong(value, "1, or 1 divided by an integer of at most 10000, such as 0.01", error);
-    }
-    *(int32_t *)target = (int32_t)unit;
-    return STATUS_OK;
-}
-
-static int read_lambda_max(const struct value *value, void *target, struct error *error) {
-    double number;
-    /* the largest gene, 1e5 / 1e-4, fits 32 bits */
-    if (!scalar_number(value->node, &number) || (number != 0 && number < 1) || number > 1e5) {
-        return wrong(value, "a number from 1 to 100000, or 0 for 1.25 times the scale", error);
-    }
-    *(double *)target = fabs(number); /* no negative zero */
-    return STATUS_OK;
-}
-
-static int read_type(const struct value *value, void *target, struct error *error) {
-    if (value->node->scalar && parse_model_type(value->node->scalar, target)) return STATUS_OK;
-    return wrong(value, "auto, f32 or bf16", error);
-}
-
-static const char *const attention_rules[] = {
-    [ATTENTION_LONGROPE] = "longrope",
-    [ATTENTION_YARN] = "yarn",
-    [ATTENTION_NONE] = "none",
-    [ATTENTION_SEARCH] = "search",
-};
-
-const char *attention_rule_name(enum attention_rule rule) { return attention_rules[rule]; }
-
-static int read_attention(const struct value *value, void *target, struct error *error) {
-    struct stage_config *stage = target;
-    for (int rule = ATTENTION_LONGROPE; rule <= ATTENTION_SEARCH && value->node->scalar; rule++) {
-        if (strcmp(value->node->scalar, attention_rules[rule]) != 0) continue;
-        stage->attention_rule = (enum attention_rule)rule;
-        return STATUS_OK;
-    }
-    double number;
-    if (!scalar_number(value->node, &number) || number <= 0 || number > 1000) {
-        return wrong(value, "longrope, yarn, none, search, or a number above 0 and at most 1000", error);
-    }
-    stage->attention_rule = ATTENTION_NUMBER;
-    stage->attention_factor = number;
-    return STATUS_OK;
-}
-
-/* The settings that the algorithm begins with; keys that are read later change them. */
-static int read_algorithm(const struct value *value, void *target, struct error *error) {
-    struct stage_config *stage = target;
-    enum algorithm algorithm;
-    if (!value->node->scalar || !algorithm_parse(value->node->scalar, &algorithm)) {
-        return wrong(value, "paper, microsoft or cma-es", error);
-    }
-    if (algorithm == ALGORITHM_CMA_ES) stage->search = cma_es;
-    stage->search.algorithm = algorithm;
-    return STATUS_OK;
-}
-
-static int read_racing(const struct value *value, void *target, struct error *error) {
-    if (value->node->scalar && racing_parse(value->node->scalar, target)) return STATUS_OK;
-    return wrong(value, "none, bound or statistical", error);
-}
-
-static int read_risk(const struct value *value, void *target, struct error *error) {
-    double number;
-    if (!scalar_number(value->node, &number) || number <= 0 || number >= 0.5) {
-        return wrong(value, "a number above 0 and below 0.5", error);
-    }
-    *(double *)target = number;
-    return STATUS_OK;
-}
-
-/* A single value stands for a list of one. */
-static size_t list_count(const struct yaml_tree *node) {
-    return node->kind == YAML_TREE_SCALAR ? *node->scalar != '\0' : node->count;
-}
-
-static const struct yaml_tree *list_item(const struct yaml_tree *node, size_t i) {
-    return node->kind == YAML_TREE_SCALAR ? node : node->entries[i].value;
-}
-
-static int read_start_tokens(const struct value *value, void *target, struct error *error) {
-    struct stage_config *stage = target;
-    size_t count = list_count(value->node);
-    if (value->node->kind == YAML_TREE_MAP || count == 0 || count > GENOME_MAX_STARTS) {
-        char must[80];
-        snprintf(must, sizeof must, "a list of 1 to %d integers", GENOME_MAX_STARTS);
-        return wrong(value, must, error);
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct value item = *value;
-        item.node = list_item(value->node, i);
-        int status = read_integer(&item, &stage->start_tokens[i], error);
-        if (status != STATUS_OK) return status;
-        if (i > 0 && stage->start_tokens[i] <= stage->start_tokens[i - 1]) {
-            return wrong(&item, "a list in which each number is larger than the one before", error);
-        }
-    }
-    stage->start_count = count;
-    if (stage->start_tokens[0] == 0) return STATUS_OK;
-    /* tables without n_hat are what engines read: the search has to be able to find one */
-    return yaml_tree_error(&value->node->where, error, "'%s' must begin with 0", value->name);
-}
-
-static bool is_initial(const struct stage_config *stage, enum origin origin) {
-    for (size_t i = 0; i < stage->initial_count; i++) {
-        if (stage->initial[i] == origin) return true;
-    }
-    return false;
-}
-
-static int read_initial(const struct value *value, void *target, struct error *error) {
-    static const char must[] = "a list of pi, ntk, yarn, yarn-lambda, dynamic-ntk, none and own, each at most once";
-    struct stage_config *stage = target;
-    size_t count = list_count(value->node);
-    if (value->node->kind == YAML_TREE_MAP || count == 0) return wrong(value, must, error);
-    stage->initial_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct value item = *value;
-        item.node = list_item(value->node, i);
-        enum origin origin;
-        bool known = item.node->scalar && origin_parse(item.node->scalar, &origin) && origin <= ORIGIN_OWN;
-        /* so there are never more than CONFIG_MAX_INITIAL */
-        if (!known || is_initial(stage, origin)) return wrong(&item, must, error);
-        stage->initial[stage->initial_count++] = origin;
-    }
-    return STATUS_OK;
-}
-
-/* A short window's search begins with what is known to be good there: the model untouched, and the table that it
- * was fine-tuned with, between which the paper's own short tables lie; keys that are read later change that. */
-static int read_kind(const struct value *value, void *target, struct error *error) {
-    static const enum origin recover[] = {ORIGIN_NONE, ORIGIN_OWN, ORIGIN_NTK, ORIGIN_YARN};
-    struct stage_config *stage = target;
-    if (!value->node->scalar || !stage_kind_parse(value->node->scalar, &stage->kind)) {
-        return wrong(value, "extend or recover", error);
-    }
-    if (stage->kind == STAGE_EXTEND) return STATUS_OK;
-    stage->initial_count = sizeof recover / sizeof *recover;
-    memcpy(stage->initial, recover, sizeof recover);
-    return STATUS_OK;
-}
-
-static int set_string(char **target, char *text, struct error *error) {
-    if (!text) return error_memory(error, CONFIG_NAME_MAX, "a configuration");
-    free(*target);
-    *target = text;
-    return STATUS_OK;
-}
-
-static int read_name(const struct value *value, void *target, struct error *error) {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    const char *text = value->node->scalar;
-    size_t length = text ? strlen(text) : 0;
-    bool good = length > 0 && length <= CONFIG_NAME_MAX && strspn(text, letters) == length;
-    if (!good || strcmp(text, ".") == 0 || strcmp(text, "..") == 0) {
-        return wrong(value, "a name of at most 127 letters, digits, '.', '_' and '-'", error);
-    }
-    return set_string(target, strdup(text), error);
-}
-
-static int read_command(const struct value *value, void *target, struct error *error) {
-    const char *text = value->node->scalar;
-    if (!text || !text[strspn(text, " \t\n")]) return wrong(value, "a command for the shell", error);
-    return set_string(target, strdup(text), error);
-}
-
-/* ---- paths ---- */
-
-/* folder + path, or path where it is absolute. For glob(3) what the folder's own name holds of its
- * special characters is escaped. NULL for lack of memory. */
-static char *join(const char *folder, const char *path, bool pattern) {
-    size_t used = 0;
-    char *out = malloc(2 * strlen(folder) + strlen(path) + 1);
-    if (!out) return NULL;
-    for (const char *c = folder; *path != '/' && *c; c++) {
-        if (pattern && strchr("*?[\\", *c)) out[used++] = '\\';
-        out[used++] = *c;
-    }
-    strcpy(out + used, path);
-    return out;
-}
-
-static int read_path(const struct value *value, void *target, struct error *error) {
-    if (!value->node->scalar || !*value->node->scalar) return wrong(value, "a path", error);
-    return set_string(target, join(value->folder, value->node->scalar, false), error);
-}
-
-static int read_tokenizer(const struct value *value, void *target, struct error *error) {
-    const char *text = value->node->scalar;
-    if (!text || !*text) return wrong(value, "bytes, or a path of a tokenizer.model", error);
-    if (strcmp(text, "bytes") == 0) return set_string(target, strdup(text), error);
-    return read_path(value, target, error);
-}
-
-static void free_list(struct string_list *list) {
-    for (size_t i = 0; i < list->count; i++) free(list->items[i]);
-    free(list->items);
-    *list = (struct string_list){0, NULL};
-}
-
-static bool list_has(const struct string_list *list, const char *text) {
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i], text) == 0) return true;
-    }
-    return false;
-}
-
-static int list_add(struct string_list *list, const char *text, struct error *error) {
-    size_t size = (list->count + 1) * sizeof *list->items;
-    char **items = realloc(list->items, size);
-    if (!items) return error_memory(error, (double)size, "a list of files");
-    list->items = items;
-    items[list->count] = strdup(text);
-    if (!items[list->count]) return error_memory(error, (double)strlen(text), "a list of files");
-    list->count++;
-    return STATUS_OK;
-}
-
-static bool is_folder(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-static int compare_strings(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
-/* Appends what a pattern matches, in the order of bytes whatever the locale; folders are passed
- * over, and files that an earlier pattern found. */
-static int add_matches(const struct value *value, const glob_t *found, struct string_list *list, struct error *error) {
-    size_t files = 0;
-    for (size_t i = 0; i < found->gl_pathc; i++) {
-        const char *path = found->gl_pathv[i];
-        if (is_folder(path)) continue;
-        files++;
-        int status = list_has(list, path) ? STATUS_OK : list_add(list, path, error);
-        if (status != STATUS_OK) return status;
-    }
-    if (files > 0) return STATUS_OK;
-    return yaml_tree_error(&value->node->where, error,
-                           "'%s': no file matches '%.200s' (looked for in %s); put it there, or name other files with "
-                           "--set data.%s=[FILE]",
-                           value->name, value->node->scalar, *value->folder ? value->folder : "the current folder",
-                           value->name);
-}
-
-static int add_pattern(const struct value *value, struct string_list *list, struct error *error) {
-    if (!value->node->scalar || !*value->node->scalar) return wrong(value, "a list of files or patterns", error);
-    char *pattern = join(value->folder, value->node->scalar, true);
-    if (!pattern) return error_memory(error, (double)strlen(value->node->scalar), "a pattern");
-    glob_t found = {0};
-    int failed = glob(pattern, 0, NULL, &found);
-    free(pattern);
-    int status = STATUS_OK;
-    if (failed && failed != GLOB_NOMATCH) {
-        status = error_set(error, STATUS_FAILED, "'%.200s': files could not be listed: %s", value->node->scalar,
-                           strerror(errno));
-    } else {
-        if (found.gl_pathc > 0) qsort(found.gl_pathv, found.gl_pathc, sizeof *found.gl_pathv, compare_strings);
-        status = add_matches(value, &found, list, error);
-    }
-    globfree(&found);
-    return status;
-}
-
-static int read_files(const struct value *value, void *target, struct error *error) {
-    struct string_list *list = target;
-    free_list(list);
-    if (value->node->kind == YAML_TREE_MAP || list_count(value->node) == 0) {
-        return wrong(value, "a list of files or patterns", error);
-    }
-    int status = STATUS_OK;
-    for (size_t i = 0; status == STATUS_OK && i < list_count(value->node); i++) {
-        struct value item = *value;
-        item.node = list_item(value->node, i);
-        status = add_pattern(&item, list, error);
-    }
-    return status;
 }
 
 /* ---- blocks ---- */
@@ -588,8 +186,22 @@ static int check_data(const struct draft *draft, struct error *error) {
     if (draft->node[KEY_TEXT]) {
         return yaml_tree_error(&tokens->where, error, "'data' has both 'text' and 'tokens'; give one of them");
     }
+    return STATUS_OK;
+}
+
+/* Settings without what they belong to. */
+static int check_objective(const struct draft *draft, const struct stage_config *stage, struct error *error) {
+    static const int needle[] = {KEY_PROMPT, KEY_DIGITS, KEY_NEEDLE_SEED};
+    if (stage->objective == OBJECTIVE_NEEDLE) return STATUS_OK;
+    for (size_t i = 0; i < sizeof needle / sizeof *needle; i++) {
+        const struct yaml_tree *node = draft->node[needle[i]];
+        if (!node) continue;
+        return yaml_tree_error(&node->where, error,
+                               "stage '%s': 'needle.%s' has no use without 'objective: needle'; leave it out",
+                               stage->name, keys[needle[i]].name);
+    }
     const struct yaml_tree *tokenizer = draft->node[KEY_TOKENIZER];
-    if (!tokenizer) return STATUS_OK;
+    if (!tokenizer || !draft->node[KEY_TOKENS]) return STATUS_OK;
     return yaml_tree_error(&tokenizer->where, error, "'tokenizer' has no use beside 'tokens'; leave it out");
 }
 
@@ -610,11 +222,11 @@ static void inherit(struct draft *stage, const struct draft *top) {
 
 static int read_values(const struct draft *draft, const char *folder, struct stage_config *stage, struct error *error) {
     int status = STATUS_OK;
-    *stage = published;
+    *stage = config_defaults;
     for (int id = 0; status == STATUS_OK && id < KEY_COUNT; id++) {
         const struct key *key = &keys[id];
         if (!draft->node[id] || !key->read) continue;
-        struct value value = {key->name, draft->node[id], folder, key->low, key->high};
+        struct config_value value = {key->name, draft->node[id], folder, key->low, key->high};
         status = key->read(&value, (char *)stage + key->target, error);
     }
     return status;
@@ -629,8 +241,8 @@ static void free_stage(struct stage_config *stage) {
     free(stage->finetune.command);
     free(stage->model);
     free(stage->tokenizer);
-    free_list(&stage->text);
-    free_list(&stage->tokens);
+    config_free_list(&stage->text);
+    config_free_list(&stage->tokens);
 }
 
 static int check_complete(const struct draft *draft, const struct yaml_tree *node, size_t number, struct error *error) {
@@ -769,6 +381,7 @@ static int read_stage(const struct yaml_tree *node, const struct draft *top, con
     if (status == STATUS_OK) status = check_data(&draft, error);
     if (status == STATUS_OK) status = read_values(&draft, folder, stage, error);
     if (status == STATUS_OK) status = check_algorithm(&draft, stage, error);
+    if (status == STATUS_OK) status = check_objective(&draft, stage, error);
     if (status == STATUS_OK) status = check_racing(&draft, stage, error);
     if (status == STATUS_OK) status = check_search(&draft, node, stage, error);
     if (status == STATUS_OK) status = check_unique(config, stage, draft.node[KEY_NAME], error);
@@ -795,8 +408,8 @@ static int read_top(const struct draft *top, const char *folder, struct config *
     struct stage_config unused;
     int status = read_values(top, folder, &unused, error);
     if (status == STATUS_OK && top->node[KEY_CACHE]) {
-        const struct value cache = {keys[KEY_CACHE].name, top->node[KEY_CACHE], folder, 0, 0};
-        status = read_path(&cache, &config->cache, error);
+        const struct config_value cache = {keys[KEY_CACHE].name, top->node[KEY_CACHE], folder, 0, 0};
+        status = config_value_path(&cache, &config->cache, error);
     }
     if (status == STATUS_OK) {
         config->name = unused.name;

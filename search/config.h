@@ -10,7 +10,9 @@
 
 #include "eval/error.h"
 #include "eval/model.h"
+#include "eval/needle.h"
 #include "search/evolve.h"
+#include "search/objective.h"
 #include "search/race.h"
 #include "search/stage_kind.h"
 
@@ -40,6 +42,13 @@ struct string_list {
     char **items;
 };
 
+/* The documents of OBJECTIVE_NEEDLE (search/stage_windows.h). */
+struct needle_config {
+    enum needle_form prompt;
+    int64_t digits;     /* of a key */
+    unsigned long seed; /* of keys and depths */
+};
+
 /* One stage, with everything that it does not override taken from the top of the file. */
 struct stage_config {
     char *name;
@@ -50,9 +59,11 @@ struct stage_config {
     struct finetune_config finetune;
     enum model_type type;      /* of its arithmetic */
     struct string_list text;   /* files, globs expanded and sorted; empty where tokens are given */
-    char *tokenizer;           /* of text: "bytes" or a path; NULL: the model's own */
+    char *tokenizer;           /* of text, and of needles: "bytes" or a path; NULL: the model's own */
     struct string_list tokens; /* .npy files; empty where text is given */
     size_t samples;            /* windows scored; 0: one a document */
+    enum objective objective;
+    struct needle_config needle; /* with OBJECTIVE_NEEDLE */
     struct evolve_settings search;
     size_t initial_count;                    /* closed forms that the first population begins with */
     enum origin initial[CONFIG_MAX_INITIAL]; /* ORIGIN_PI to ORIGIN_OWN, each once */
@@ -84,6 +95,11 @@ struct config {
  *     cache: scores.db                # score cache, shared by runs; default: scores.db in the run's folder
  *     dtype: auto                     # auto | f32 | bf16
  *     data: {text: [corpus/a*.txt], tokenizer: bytes, samples: 5}    # or tokens: [a.npy, ...]
+ *     objective: perplexity           # perplexity | needle
+ *     needle:                         # for objective: needle; all optional
+ *       prompt: published             # published | demo: how it is worded (eval/needle.h)
+ *       digits: 5                     # of its key
+ *       seed: 1                       # that keys and depths are drawn by
  *     search:                         # all optional, with the published defaults
  *       algorithm: paper              # paper | microsoft | cma-es
  *       (population, mutations, crossovers, parents, iterations, mutation_probability,
@@ -96,7 +112,7 @@ struct config {
  *     stages:
  *       - name: extend-2k
  *         target_length: 2048
- *         (any of model, dtype, data, search, attention_factor: for this stage alone)
+ *         (any of model, dtype, data, objective, needle, search, attention_factor: for this stage alone)
  *         kind: extend                # extend | recover, which wants search.lambda_max
  *         base: NAME                  # an earlier stage with `finetune`; gives the model where it is not given
  *         finetune:                   # all optional
@@ -112,7 +128,8 @@ struct config {
  * that it learns from; their defaults are 12 and 6, that of `iterations` is 50. Mutations, crossovers and
  * mutation_probability are refused, also where a stage would take them from the top, and are 0 in `search`.
  *
- * `tokenizer` is bytes or a path of a tokenizer.model (eval/tokenizer.h); the default is the model's own.
+ * `tokenizer` is bytes or a path of a tokenizer.model (eval/tokenizer.h); the default is the model's own. Beside
+ * `tokens` it has a use with objective: needle alone, whose words have to become tokens of the same kind.
  */
 /* clang-format on */
 int config_read(const char *path, char *const *overrides, size_t override_count, struct config *out,

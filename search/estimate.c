@@ -72,6 +72,14 @@ static int find_finetuning(const struct plan *plan, size_t index, struct estimat
 
 /* ---- numbers ---- */
 
+/* Predictions of a window that are not scored, at least: an answer has at most a token for each digit and one for the
+ * blank before them. */
+static int64_t skipped(const struct stage_config *config) {
+    int64_t context = config->target_length - 1 - (config->needle.digits + 1);
+    return config->objective == OBJECTIVE_NEEDLE && context > 0 ? context
+                                                                : 0; /* if it is none, the search will say so */
+}
+
 static void count_windows(struct estimate_stage *stage) {
     const struct stage_config *config = stage->config;
     size_t documents = config->text.count + config->tokens.count; /* one of them is 0 */
@@ -80,8 +88,10 @@ static void count_windows(struct estimate_stage *stage) {
     stage->baselines = stage_baselines(config->kind);
     stage->windows = (stage->evaluations + stage->baselines) * (double)stage->samples;
     stage->tokens = stage->windows * (double)(config->target_length - 1);
-    stage->operations = stage->windows * (bench_product_work(&stage->architecture, config->target_length) +
-                                          bench_attention_work(&stage->architecture, config->target_length));
+    const struct model_config *model = &stage->architecture;
+    int64_t length = config->target_length;
+    stage->operations = stage->windows * (bench_product_work(model, length) + bench_attention_work(model, length) -
+                                          bench_skipped_work(model, skipped(config)));
 }
 
 static void compare_lengths(const struct plan *plan, struct estimate_stage *stage) {

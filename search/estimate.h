@@ -11,6 +11,9 @@
  * between products. These are bench_product_work() and bench_attention_work() of search/bench.h, so that operations
  * divided by the rate of `longrope bench` are seconds.
  *
+ * Of windows with a needle only the answer's tokens pass the output matrix, and the last layer leaves out what they do
+ * not need (bench_skipped_work()).
+ *
  * All of it is an upper bound: racing and the cache save windows. Fine-tuning is not in it, which somebody else's
  * program does.
  */
@@ -51,7 +54,7 @@ struct estimate_stage {
     int baselines;                     /* closed-form tables that are scored before */
     size_t samples;                    /* windows that each is scored on */
     double windows;                    /* (evaluations + baselines) samples */
-    double tokens;                     /* predicted in these: each has target length - 1 */
+    double tokens;                     /* that pass through the model: target length - 1 a window */
     double operations;
     struct estimate_memory memory;
     char *tune_from, *tune_to; /* folders, of a stage with `finetune`; NULL of others */

@@ -57,6 +57,7 @@ static void print_model(const struct estimate *estimate, const struct estimate_s
     fprintf(out, "%s: on %s (%s, %s)", stage->config->name, stage->model, number_type_name(stage->kernels->type),
             stage->kernels->name);
     if (base) fprintf(out, ", base %s", base);
+    if (stage->config->objective == OBJECTIVE_NEEDLE) fputs(", objective needle", out);
     if (awaited) fprintf(out, ";\n  which %s is fine-tuned to: taken to be like %s", awaited, stage->shape);
     fputc('\n', out);
 }
@@ -139,14 +140,15 @@ static json_t *finetune_json(const struct estimate_stage *stage) {
 
 static json_t *stage_json(const struct estimate *estimate, const struct estimate_stage *stage) {
     const struct stage_config *config = stage->config;
-    return json_pack("{s:s, s:s, s:I, s:I, s:f, s:s?, s:s, s:s?, s:s, s:s, s:s, s:o, s:i, s:I, s:o, s:o, s:o, s:f, "
-                     "s:o, s:o}",
-                     "name", config->name, "kind", stage_kind_name(config->kind), "target_length",
-                     (json_int_t)config->target_length, "window", (json_int_t)stage->window, "scale", stage->scale,
-                     "base", base_name(estimate, stage), "model", stage->model, "awaits", awaited_name(estimate, stage),
-                     "shape_of", stage->shape, "dtype", number_type_name(stage->kernels->type), "kernels",
-                     stage->kernels->name, "evaluations", count_json(stage->evaluations), "baselines", stage->baselines,
-                     "samples", (json_int_t)stage->samples, "windows", count_json(stage->windows), "tokens",
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:s?, s:s, s:s?, s:s, s:s, s:s, s:o, s:i, s:I, s:o, s:o, s:o, "
+                     "s:f, s:o, s:o}",
+                     "name", config->name, "kind", stage_kind_name(config->kind), "objective",
+                     objective_name(config->objective), "target_length", (json_int_t)config->target_length, "window",
+                     (json_int_t)stage->window, "scale", stage->scale, "base", base_name(estimate, stage), "model",
+                     stage->model, "awaits", awaited_name(estimate, stage), "shape_of", stage->shape, "dtype",
+                     number_type_name(stage->kernels->type), "kernels", stage->kernels->name, "evaluations",
+                     count_json(stage->evaluations), "baselines", stage->baselines, "samples",
+                     (json_int_t)stage->samples, "windows", count_json(stage->windows), "tokens",
                      count_json(stage->tokens), "operations", count_json(stage->operations), "hours_at_1_tflops",
                      hours(stage->operations), "memory", memory_json(&stage->memory), "finetune", finetune_json(stage));
 }

@@ -104,7 +104,8 @@ static void print_name(FILE *out, const struct factor_entry *entry) {
 /* "perplexity 3.8574", and what it costs to do without start tokens. */
 static void print_quality(FILE *out, const struct row *row) {
     double best = row->best->perplexity, used = row->used->perplexity;
-    if (isfinite(used)) fprintf(out, ", perplexity %.4f", used);
+    const char *of = row->used->objective == OBJECTIVE_NEEDLE ? " of needles' answers" : "";
+    if (isfinite(used)) fprintf(out, ", perplexity%s %.4f", of, used);
     if (row->best == row->used) return;
     fprintf(out, "; the best leaves %" PRId64 " tokens as they are", row->best->start_tokens);
     if (isfinite(best) && isfinite(used)) {
@@ -184,12 +185,13 @@ static json_t *number_or_null(double value) { return json_number_or_null(value >
 static json_t *length_or_null(int64_t length) { return length > 0 ? json_integer(length) : json_null(); }
 
 static json_t *row_json(const struct row *row) {
-    return json_pack(
-        "{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:I}", "role", row->role ? json_string(row->role) : json_null(), "name",
-        row->used->name, "max_length", length_or_null(row->max_length), "factors",
-        json_number_array(row->factors, row->used->pairs), "attention_factor", number_or_null(row->attention_factor),
-        "perplexity", number_or_null(row->used->perplexity), "searched_perplexity",
-        number_or_null(row->best->perplexity), "searched_start_tokens", (json_int_t)row->best->start_tokens);
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:I}", "role",
+                     row->role ? json_string(row->role) : json_null(), "name", row->used->name, "max_length",
+                     length_or_null(row->max_length), "factors", json_number_array(row->factors, row->used->pairs),
+                     "attention_factor", number_or_null(row->attention_factor), "perplexity",
+                     number_or_null(row->used->perplexity), "objective", objective_name(row->used->objective),
+                     "searched_perplexity", number_or_null(row->best->perplexity), "searched_start_tokens",
+                     (json_int_t)row->best->start_tokens);
 }
 
 static json_t *rows_json(const struct row *rows, size_t count) {

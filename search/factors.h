@@ -4,13 +4,14 @@
  *
  *     {"format": "longrope-factors", "version": 2, "original_length": 256, "rope_theta": 10000.0,
  *      "tables": [{"name", "max_length", "scale", "factors", "start_tokens", "attention_factor",
- *                  "perplexity", "origin", "whole", "base_factors", "searched_factors"}, ...],
+ *                  "perplexity", "objective", "origin", "whole", "base_factors", "searched_factors"}, ...],
  *      "exportable_tables": [...]}
  *
  * "tables" holds the best of each stage (of those found on the final model, search/run_factors.h), in ascending
  * max_length, and "exportable_tables" the best of
  * those without start tokens, for engines that know none. "base_factors" and "searched_factors" are there
- * where a table was searched on top of another: "factors" is their product. Version 1 has neither.
+ * where a table was searched on top of another: "factors" is their product. Version 1 has neither. "objective", which
+ * older files have not, says what "perplexity" is of: "needle" of an answer's tokens alone.
  *
  * Besides it reads the other forms that `longrope export` writes: plain text, a file or inline, which is
  * numbers parted by commas, blanks or newlines, one a rotary pair; a config.json (or the folder it lies in)
@@ -29,6 +30,7 @@
 
 #include "eval/error.h"
 #include "eval/rope.h"
+#include "search/objective.h"
 
 struct factor_entry {
     char name[128];
@@ -40,9 +42,10 @@ struct factor_entry {
     bool composed;                  /* it was searched on top of a base; then it is whole */
     double base[ROPE_MAX_PAIRS];    /* the scaling that the model had of itself; 1 where not composed */
     double searched[ROPE_MAX_PAIRS];
-    int64_t start_tokens;    /* n_hat: positions below it are rescaled by `base` alone */
-    double attention_factor; /* a base's included; 0 where the file does not say */
-    double perplexity;       /* NaN where the file does not say */
+    int64_t start_tokens;     /* n_hat: positions below it are rescaled by `base` alone */
+    double attention_factor;  /* a base's included; 0 where the file does not say */
+    double perplexity;        /* NaN where the file does not say */
+    enum objective objective; /* that it is the perplexity of */
     char origin[128];
 };
 

@@ -41,6 +41,13 @@ static bool read_word(const json_t *object, const char *key, char *out, size_t s
     return true;
 }
 
+static bool read_objective(const json_t *object, enum objective *out) {
+    const json_t *value = json_object_get(object, "objective");
+    *out = OBJECTIVE_PERPLEXITY;
+    if (!value || json_is_null(value)) return true;
+    return json_is_string(value) && objective_parse(json_string_value(value), out);
+}
+
 /* An array of out[count] factors where count is not 0, or else of 1 to ROPE_MAX_PAIRS, which says how many. */
 static bool read_factors(const json_t *factors, int64_t *count, double *out) {
     size_t size = json_array_size(factors); /* 0 for what is not an array */
@@ -96,6 +103,7 @@ static int read_entry(const char *source, const char *list, size_t index, const 
                         : !read_number(object, "attention_factor", 0.0, 0.0, &out->attention_factor)
                             ? "attention_factor"
                         : !read_number(object, "perplexity", NAN, 0.0, &out->perplexity) ? "perplexity"
+                        : !read_objective(object, &out->objective)                       ? "objective"
                                                                                          : NULL;
     if (!wrong) return STATUS_OK;
     return error_set(error, STATUS_INPUT, "%s: '%s' of %s[%zu] is missing, of the wrong kind or out of range", source,
@@ -172,11 +180,11 @@ static json_t *appended(json_t *array, json_t *item) {
 /* NULL for what JSON has no word for, NaN and text that is not UTF-8. */
 static json_t *entry_json(const struct factor_entry *entry) {
     json_t *object =
-        json_pack("{s:s, s:I, s:f, s:o, s:I, s:f, s:o, s:s, s:b}", "name", entry->name, "max_length",
+        json_pack("{s:s, s:I, s:f, s:o, s:I, s:f, s:o, s:s, s:s, s:b}", "name", entry->name, "max_length",
                   (json_int_t)entry->max_length, "scale", entry->scale, "factors",
                   json_number_array(entry->factors, entry->pairs), "start_tokens", (json_int_t)entry->start_tokens,
                   "attention_factor", entry->attention_factor, "perplexity", json_number_or_null(entry->perplexity),
-                  "origin", entry->origin, "whole", entry->whole);
+                  "objective", objective_name(entry->objective), "origin", entry->origin, "whole", entry->whole);
     if (!object || !entry->composed) return object;
     json_object_set_new(object, "base_factors", json_number_array(entry->base, entry->pairs));
     json_object_set_new(object, "searched_factors", json_number_array(entry->searched, entry->pairs));

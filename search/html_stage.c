@@ -5,6 +5,7 @@
 #include "search/html.h"
 #include "search/html_figure.h"
 #include "search/html_page.h"
+#include "search/objective.h"
 
 /* ---- what was searched ---- */
 
@@ -77,6 +78,18 @@ static void put_setting(FILE *out, const struct datum *stage, const char *key, c
     fputs("</code>", out);
 }
 
+/* Of what all of the stage's perplexities are. */
+static void put_objective(FILE *out, const struct datum *stage) {
+    if (strcmp(datum_get_text(stage, "objective"), objective_name(OBJECTIVE_NEEDLE)) != 0) return;
+    fact_begin(out, "Objective");
+    html_get_text(out, stage, "objective");
+    fputs(": perplexity is of the needles' answers alone", out);
+    put_setting(out, stage, "needle.digits", ", digits ");
+    put_setting(out, stage, "needle.prompt", ", wording ");
+    put_setting(out, stage, "needle.seed", ", seed ");
+    fact_end(out);
+}
+
 static void put_algorithm(FILE *out, const struct datum *stage) {
     fact_begin(out, "Algorithm");
     put_setting(out, stage, "search.algorithm", "");
@@ -125,6 +138,7 @@ static void put_facts(FILE *out, const struct datum *stage) {
     put_target(out, stage);
     put_model(out, stage);
     put_text(out, stage);
+    put_objective(out, stage);
     put_algorithm(out, stage);
     put_progress(out, stage);
     put_cost(out, stage);

@@ -8,6 +8,9 @@
 static void print_heading(FILE *out, const struct stage_record *record) {
     fprintf(out, "stage %s: %s; %" PRId64 " tokens, %g times the window of %" PRId64 "\n", record->name,
             stage_state_name(record->state), record->target_length, record->scale, record->original_length);
+    if (record->objective == OBJECTIVE_NEEDLE) {
+        fputs("  objective needle: perplexity and nats/token are of the needles' answers alone\n", out);
+    }
 }
 
 static int print_stage(const struct run_view *run, size_t index, const struct stage_report *report, const void *state,
@@ -52,7 +55,8 @@ static int append_stage(const struct stage_view *stage, const struct report_requ
     int status = request->report->to_json(request->state, stage, &keys, error);
     if (status != STATUS_OK) return status;
     const struct stage_record *record = stage->record;
-    json_t *object = json_pack("{s:s, s:s}", "name", record->name, "state", stage_state_name(record->state));
+    json_t *object = json_pack("{s:s, s:s, s:s}", "name", record->name, "state", stage_state_name(record->state),
+                               "objective", objective_name(record->objective));
     bool whole = json_object_update(object, keys) == 0; /* not so where either is NULL */
     json_decref(keys);
     whole = json_array_append_new(stages, object) == 0 && whole;

@@ -116,7 +116,8 @@ void stage_view_entry(const struct stage_view *stage, const struct individual *i
                                  .composed = record->composed,
                                  .start_tokens = table.start_tokens,
                                  .attention_factor = record->base_attention_factor * table.attention_factor,
-                                 .perplexity = exp(individual->score)};
+                                 .perplexity = exp(individual->score),
+                                 .objective = record->objective};
     size_t bytes = (size_t)table.pairs * sizeof *table.factors;
     memcpy(out->factors, table.factors, bytes);
     memcpy(out->searched, table.factors, bytes);

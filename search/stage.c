@@ -14,6 +14,7 @@
 #include "search/signals.h"
 #include "search/stage_rope.h"
 #include "search/stage_settings.h"
+#include "search/stage_windows.h"
 
 /* ---- what a stage works with ---- */
 
@@ -27,9 +28,8 @@ struct stage {
     bool stored; /* the store knows the stage already */
     struct model *model;
     struct stage_rope rope;
-    struct documents documents;
-    struct sample *samples;
-    struct scoring scoring;
+    struct stage_windows windows;
+    struct scoring scoring; /* on all of them */
     struct scorer *scorer;
     double *sample_nats; /* [scoring.count] of the table under way */
     double *rival_nats;  /* [scoring.count] of individual `rival` */
@@ -44,8 +44,7 @@ static void stage_close(struct stage *stage) {
     free(stage->rival_nats);
     free(stage->sample_nats);
     scorer_free(stage->scorer);
-    free(stage->samples);
-    documents_free(&stage->documents);
+    stage_windows_close(&stage->windows);
     model_free(stage->model);
 }
 
@@ -62,17 +61,6 @@ static void table_advanced(void *state, double fraction) {
     progress_within(&stage->progress, fraction);
 }
 
-static int read_documents(const struct stage_config *config, const char *model, int64_t vocabulary,
-                          struct documents *out, struct error *error) {
-    if (config->tokens.count) return documents_read_npy(config->tokens.items, config->tokens.count, out, error);
-    struct tokenizer tokenizer;
-    int status = tokenizer_open(config->tokenizer, model, vocabulary, &tokenizer, error);
-    if (status != STATUS_OK) return status;
-    status = documents_read_text(config->text.items, config->text.count, &tokenizer, out, error);
-    tokenizer_close(&tokenizer);
-    return status;
-}
-
 static int load_model(struct stage *stage, struct error *error) {
     signals_end_at_once("longrope: stopped while a model was being loaded; everything scored is saved; go on with "
                         "--resume\n");
@@ -82,18 +70,13 @@ static int load_model(struct stage *stage, struct error *error) {
 }
 
 static int open_scoring(struct stage *stage, struct error *error) {
-    const struct stage_config *config = stage->config;
     struct model_config model;
     int status = model_read_config(stage->folder, &model, error);
     if (status != STATUS_OK) return status;
-    status = read_documents(config, stage->folder, model.vocabulary, &stage->documents, error);
+    status = stage_windows_open(stage->config, stage->folder, model.vocabulary, &stage->windows, error);
     if (status != STATUS_OK) return status;
-    status = documents_check(&stage->documents, model.vocabulary, error);
-    if (status != STATUS_OK) return status;
-    size_t count = 0;
-    status = samples_choose(&stage->documents, config->target_length, config->samples, &stage->samples, &count, error);
-    if (status != STATUS_OK) return status;
-    stage->scoring = (struct scoring){.documents = &stage->documents, .samples = stage->samples, .count = count};
+    stage->scoring = stage_windows_scoring(&stage->windows);
+    size_t count = stage->scoring.count;
     stage->sample_nats = calloc(count, sizeof *stage->sample_nats);
     stage->rival_nats = calloc(count, sizeof *stage->rival_nats);
     if (!stage->sample_nats || !stage->rival_nats) {
@@ -199,6 +182,7 @@ static int describe(struct stage *stage, struct error *error) {
     }
     strcpy(record->name, config->name);
     describe_model(stage);
+    record->objective = config->objective;
     record->target_length = config->target_length;
     record->original_length = stage->rope.window;
     record->scale = fmax(1.0, (double)config->target_length / (double)stage->rope.window);
@@ -222,34 +206,18 @@ static int describe(struct stage *stage, struct error *error) {
 
 /* ---- the store ---- */
 
-static int add_to_store(struct stage *stage, const struct stage_settings *settings, struct error *error) {
-    struct sample_record *samples = calloc(stage->scoring.count, sizeof *samples);
-    if (!samples) return error_memory(error, (double)stage->scoring.count * sizeof *samples, "the samples");
-    for (size_t i = 0; i < stage->scoring.count; i++) {
-        const struct sample *sample = &stage->samples[i];
-        const char *path = stage->documents.items[sample->document].name;
-        const char *slash = strrchr(path, '/'); /* a run is the same wherever its text lies */
-        snprintf(samples[i].document, sizeof samples[i].document, "%s", slash ? slash + 1 : path);
-        samples[i].start = sample->start;
-        samples[i].tokens = sample->length;
-    }
-    int status = store_put_configuration(stage->store, stage->configuration, error);
-    if (status == STATUS_OK) {
-        status = store_add_stage(stage->store, &stage->record, settings->items, settings->count, samples,
-                                 stage->scoring.count, error);
-    }
-    free(samples);
-    return status;
-}
-
 static int enter_in_store(struct stage *stage, struct error *error) {
     struct stage_settings settings;
-    int status = stage_settings_read(stage->config, stage->model, &stage->documents, &settings, error);
+    int status = stage_settings_read(stage->config, stage->model, &stage->windows, &settings, error);
     if (status == STATUS_OK && stage->stored) {
         status = store_check_settings(stage->store, stage->record.id, settings.items, settings.count, error);
         if (status == STATUS_OK) status = store_check_stage(stage->store, &stage->record, error);
     } else if (status == STATUS_OK) {
-        status = add_to_store(stage, &settings, error);
+        status = store_put_configuration(stage->store, stage->configuration, error);
+        if (status == STATUS_OK) {
+            status = store_add_stage(stage->store, &stage->record, settings.items, settings.count,
+                                     stage->windows.records, stage->windows.count, error);
+        }
     }
     stage_settings_free(&settings);
     return status;
@@ -265,6 +233,11 @@ static struct rope_setting rope_setting_of(const struct stage *stage, const stru
                                  .length = record->target_length};
 }
 
+/* What scores are called. */
+static const char *perplexity_of(const struct stage *stage) {
+    return stage->config->objective == OBJECTIVE_NEEDLE ? "answers' perplexity" : "perplexity";
+}
+
 static int score_baseline(struct stage *stage, enum rope_method method, const struct rope_setting *setting,
                           struct error *error) {
     struct baseline_record baseline = {.method = method};
@@ -276,7 +249,7 @@ static int score_baseline(struct stage *stage, enum rope_method method, const st
     if (status != STATUS_OK) return status;
     stage->best_baseline = fmin(stage->best_baseline, baseline.nats_per_token);
     progress_clear(&stage->progress);
-    fprintf(stderr, "%s: baseline %s: perplexity %.4f\n", stage->record.name, rope_method_name(method),
+    fprintf(stderr, "%s: baseline %s: %s %.4f\n", stage->record.name, rope_method_name(method), perplexity_of(stage),
             exp(baseline.nats_per_token));
     progress_step(&stage->progress, stage->progress.done + 1, "", false);
     return STATUS_OK;
@@ -451,9 +424,9 @@ static int score_individual(struct stage *stage, const struct individual *asked,
 static void report_progress(struct stage *stage, bool milestone) {
     const struct individual *best = evolve_best(stage->evolve);
     char text[160];
-    snprintf(text, sizeof text, "iteration %" PRId64 "/%" PRId64 ", best perplexity %.4f (baselines %.4f)",
-             evolve_generation(stage->evolve), stage->record.iterations, best ? exp(best->score) : NAN,
-             exp(stage->best_baseline));
+    snprintf(text, sizeof text, "iteration %" PRId64 "/%" PRId64 ", best %s %.4f (baselines %.4f)",
+             evolve_generation(stage->evolve), stage->record.iterations, perplexity_of(stage),
+             best ? exp(best->score) : NAN, exp(stage->best_baseline));
     progress_step(&stage->progress, evolve_scored(stage->evolve), text, milestone);
 }
 

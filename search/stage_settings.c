@@ -61,15 +61,27 @@ static void add_lambda_max(struct stage_settings *settings, const struct stage_c
 }
 
 static void add_data(struct stage_settings *settings, const struct stage_config *config, const struct model *model,
-                     const struct documents *documents) {
+                     const struct documents *text) {
     const struct kernels *kernels = model->kernels;
     add(settings, "target_length", "%" PRId64, config->target_length);
     add(settings, "model (weights and config.json)", "%016" PRIx64, model->fingerprint);
-    add(settings, "data (tokens)", "%016" PRIx64, documents_fingerprint(documents));
+    add(settings, "data (tokens)", "%016" PRIx64, documents_fingerprint(text));
     add(settings, "data.samples", "%zu", config->samples);
     /* what dtype came to, and whose kernels: their last bits differ */
     add(settings, "dtype (LONGROPE_KERNELS)", "%s (%s)", number_type_name(kernels->type), kernels->name);
     add(settings, "evaluator", "%d", FORWARD_REVISION);
+}
+
+/* The prompts themselves, too, whose words are this program's: another version of it may have others. Their key comes
+ * behind those of all that they are made of, since the first that differs is the one that is named. */
+static void add_objective(struct stage_settings *settings, const struct stage_config *config,
+                          const struct documents *needles) {
+    add(settings, STORE_OBJECTIVE, "%s", objective_name(config->objective));
+    if (config->objective != OBJECTIVE_NEEDLE) return;
+    add(settings, "needle.prompt", "%s", needle_form_name(config->needle.prompt));
+    add(settings, "needle.digits", "%" PRId64, config->needle.digits);
+    add(settings, "needle.seed", "%lu", config->needle.seed);
+    add(settings, "windows (needles in the text)", "%016" PRIx64, documents_fingerprint(needles));
 }
 
 static void add_search(struct stage_settings *settings, const struct stage_config *config) {
@@ -96,10 +108,11 @@ static void add_recipe(struct stage_settings *settings, const struct stage_confi
     if (config->base != CONFIG_NO_STAGE) add(settings, "base", "stage %d", config->base);
 }
 
-int stage_settings_read(const struct stage_config *config, const struct model *model, const struct documents *documents,
-                        struct stage_settings *out, struct error *error) {
+int stage_settings_read(const struct stage_config *config, const struct model *model,
+                        const struct stage_windows *windows, struct stage_settings *out, struct error *error) {
     *out = (struct stage_settings){.count = 0};
-    add_data(out, config, model, documents);
+    add_data(out, config, model, &windows->text);
+    add_objective(out, config, &windows->needles);
     add_recipe(out, config);
     add_attention_factor(out, config);
     add_search(out, config);

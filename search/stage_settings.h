@@ -7,8 +7,8 @@
 
 #include "eval/error.h"
 #include "eval/model.h"
-#include "eval/tokens.h"
 #include "search/config.h"
+#include "search/stage_windows.h"
 #include "search/store.h"
 
 enum { STAGE_SETTINGS_MOST = 40 };
@@ -21,8 +21,8 @@ struct stage_settings {
 /* Settings are as the configuration says them, not what follows from them: a changed target length alters
  * the attention factor, too, and the one to be named is what somebody changed. The caller frees *out with
  * stage_settings_free(), whatever is returned. */
-int stage_settings_read(const struct stage_config *config, const struct model *model, const struct documents *documents,
-                        struct stage_settings *out, struct error *error);
+int stage_settings_read(const struct stage_config *config, const struct model *model,
+                        const struct stage_windows *windows, struct stage_settings *out, struct error *error);
 void stage_settings_free(struct stage_settings *settings);
 
 #endif

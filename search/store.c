@@ -95,7 +95,9 @@ static int32_t column_int32(sqlite3_stmt *row, int column) {
 #define STAGE_COLUMNS                                                                                                  \
     "SELECT id, name, state, target_length, original_length, scale, rope_theta, attention_factor, iterations, "        \
     "planned, pairs, unit, largest, start_tokens, attention_unit, attention_low, attention_high, kind, model, "        \
-    "pretrained_length, base, base_factors, base_attention_factor FROM stages LEFT JOIN stage_models ON stage = id "
+    "pretrained_length, base, base_factors, base_attention_factor, "                                                   \
+    "(SELECT value FROM settings WHERE settings.stage = id AND key = '" STORE_OBJECTIVE "') "                          \
+    "FROM stages LEFT JOIN stage_models ON stage_models.stage = id "
 
 /* What stage_models says; there is no row in runs begun before it. */
 static bool read_stage_model(sqlite3_stmt *row, struct stage_record *out) {
@@ -119,12 +121,18 @@ static bool read_stage_model(sqlite3_stmt *row, struct stage_record *out) {
     return true;
 }
 
+/* Settings without one are no search's: store_check_settings() lets none go on with them. */
+static bool read_objective(sqlite3_stmt *row, int column, enum objective *out) {
+    *out = OBJECTIVE_PERPLEXITY;
+    return sqlite3_column_type(row, column) == SQLITE_NULL || objective_parse(database_text(row, column), out);
+}
+
 /* From the row that a statement of STAGE_COLUMNS stands on. */
 static int read_stage(const struct store *store, sqlite3_stmt *row, struct stage_record *out, struct error *error) {
     struct genome_space *space = &out->space;
     *out = (struct stage_record){.id = sqlite3_column_int64(row, 0)};
     snprintf(out->name, sizeof out->name, "%s", database_text(row, 1));
-    bool good = parse_state(database_text(row, 2), &out->state);
+    bool good = parse_state(database_text(row, 2), &out->state) && read_objective(row, 23, &out->objective);
     out->target_length = sqlite3_column_int64(row, 3);
     out->original_length = sqlite3_column_int64(row, 4);
     out->scale = sqlite3_column_double(row, 5);
@@ -241,6 +249,17 @@ static int insert_settings(struct store *store, int64_t stage, const struct sett
     return status;
 }
 
+static int insert_needle(struct store *store, int64_t stage, int64_t index, const struct sample_record *sample,
+                         struct error *error) {
+    sqlite3_stmt *s;
+    int status = database_prepare(&store->database, "INSERT INTO needles VALUES (?1, ?2, ?3, ?4, ?5, ?6)", &s, error);
+    if (status != STATUS_OK) return status;
+    int bound = sqlite3_bind_int64(s, 1, stage) | sqlite3_bind_int64(s, 2, index) |
+                sqlite3_bind_int64(s, 3, sample->needle) | sqlite3_bind_double(s, 4, sample->depth) |
+                database_bind_text(s, 5, sample->key) | sqlite3_bind_int64(s, 6, sample->answer);
+    return database_execute(&store->database, s, bound, error);
+}
+
 static int insert_samples(struct store *store, int64_t stage, const struct sample_record *samples, size_t count,
                           struct error *error) {
     sqlite3_stmt *s;
@@ -250,6 +269,9 @@ static int insert_samples(struct store *store, int64_t stage, const struct sampl
                     database_bind_text(s, 3, samples[i].document) | sqlite3_bind_int64(s, 4, samples[i].start) |
                     sqlite3_bind_int64(s, 5, samples[i].tokens);
         status = database_execute(&store->database, s, bound, error);
+    }
+    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+        if (samples[i].answer) status = insert_needle(store, stage, (int64_t)i, &samples[i], error);
     }
     return status;
 }
@@ -343,7 +365,9 @@ int store_check_settings(struct store *store, int64_t stage, const struct settin
     sqlite3_stmt *statement;
     int status = stage_by_id(store, stage, &record, error);
     if (status == STATUS_OK)
-        status = database_prepare(&store->database, "SELECT key, value FROM settings WHERE stage = ?1 ORDER BY key",
+        status = database_prepare(&store->database,
+                                  "SELECT key, value FROM settings WHERE stage = ?1 "
+                                  "ORDER BY key <> '" STORE_OBJECTIVE "', key", /* it decides which others there are */
                                   &statement, error);
     if (status != STATUS_OK) return status;
     bool *seen = calloc(count + 1, sizeof *seen);
@@ -406,13 +430,24 @@ int store_check_stage(struct store *store, const struct stage_record *described,
 
 /* ---- samples and their nats ---- */
 
+/* From column 4 on; all of them are NULL where the window has none. */
+static bool read_needle(sqlite3_stmt *row, struct sample_record *out) {
+    if (sqlite3_column_type(row, 7) == SQLITE_NULL) return true;
+    out->needle = sqlite3_column_int64(row, 4);
+    out->depth = sqlite3_column_double(row, 5);
+    snprintf(out->key, sizeof out->key, "%s", database_text(row, 6));
+    out->answer = sqlite3_column_int64(row, 7);
+    bool within = out->answer > 0 && out->needle >= 0 && out->needle < out->tokens - out->answer;
+    return within && out->depth >= 0.0 && out->depth <= 1.0;
+}
+
 static int read_sample(const struct store *store, sqlite3_stmt *row, const struct stage_record *stage, void *item,
                        struct error *error) {
     struct sample_record *out = item;
     snprintf(out->document, sizeof out->document, "%s", database_text(row, 1));
     out->start = sqlite3_column_int64(row, 2);
     out->tokens = sqlite3_column_int64(row, 3);
-    if (out->start >= 0 && out->tokens > 0) return STATUS_OK;
+    if (out->start >= 0 && out->tokens > 0 && read_needle(row, out)) return STATUS_OK;
     char what[300];
     snprintf(what, sizeof what, "stage '%s': the row of sample %" PRId64 " makes no sense", stage->name,
              (int64_t)sqlite3_column_int64(row, 0));
@@ -427,9 +462,11 @@ int store_samples(struct store *store, int64_t stage, struct sample_record **out
     *count = 0;
     int status = stage_by_id(store, stage, &record, error);
     if (status == STATUS_OK)
-        status =
-            rows_read(store, "SELECT sample, document, start, tokens FROM samples WHERE stage = ?1 ORDER BY sample",
-                      &reader, &items, count, error);
+        status = rows_read(
+            store,
+            "SELECT sample, document, start, tokens, position, depth, key, answer FROM samples LEFT JOIN needles "
+            "USING (stage, sample) WHERE stage = ?1 ORDER BY sample",
+            &reader, &items, count, error);
     *out = items;
     return status;
 }

@@ -17,8 +17,10 @@
 #include <stdint.h>
 
 #include "eval/error.h"
+#include "eval/needle.h"
 #include "eval/rope.h"
 #include "search/evolve.h"
+#include "search/objective.h"
 #include "search/stage_kind.h"
 
 struct store;
@@ -65,6 +67,7 @@ struct stage_record {
     int64_t id; /* 0, 1, ... in the order of the configuration */
     char name[STORE_NAME_SIZE];
     enum stage_state state;
+    enum objective objective; /* as its settings have it (STORE_OBJECTIVE) */
     int64_t target_length;
     int64_t original_length; /* the model's window */
     double scale;            /* target_length / original_length, at least 1 */
@@ -87,10 +90,17 @@ struct setting {
     char *key, *value;
 };
 
+#define STORE_OBJECTIVE "objective" /* key of the setting that every stage has */
+
 /* A window that is scored. */
 struct sample_record {
     char document[STORE_DOCUMENT_SIZE]; /* the file's name, without folders */
     int64_t start, tokens;
+    /* With OBJECTIVE_NEEDLE the window's text is the haystack; with others all of these are 0. */
+    int64_t answer;                   /* tokens that are scored: the last ones */
+    int64_t needle;                   /* token that the needle begins at, from the window's first */
+    double depth;                     /* 0..1: the share of the haystack that lies before it */
+    char key[NEEDLE_MOST_DIGITS + 1]; /* that it states */
 };
 
 /* How one scoring went. */

@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "search/store.h"
+
 /* The tables as `.schema` shows them, comments included; parents before children. REAL columns give back the
  * bits they were given, but for the sign of a zero. */
 static const char *const tables[] = {
@@ -168,6 +170,18 @@ static const char *const tables[] = {
     "  UNIQUE (label, length, depth)\n"
     ") STRICT;",
 
+    "CREATE TABLE needles (\n"
+    "  -- Of samples of stages with objective: needle, whose text is the haystack. Their nats are the answer's alone.\n"
+    "  stage INTEGER NOT NULL,\n"
+    "  sample INTEGER NOT NULL,\n"
+    "  position INTEGER NOT NULL, -- token that the needle begins at, from the window's first\n"
+    "  depth REAL NOT NULL, -- 0 to 1: the share of the haystack that lies before it\n"
+    "  key TEXT NOT NULL, -- that it states, and the answer is\n"
+    "  answer INTEGER NOT NULL, -- tokens of the answer: the window's last\n"
+    "  PRIMARY KEY (stage, sample),\n"
+    "  FOREIGN KEY (stage, sample) REFERENCES samples (stage, sample)\n"
+    ") STRICT, WITHOUT ROWID;",
+
     "CREATE TABLE configuration (\n"
     "  -- One row: what the stage that began last was configured with. None where a longrope with schema 3 began it.\n"
     "  id INTEGER PRIMARY KEY CHECK (id = 0),\n"
@@ -177,7 +191,7 @@ static const char *const tables[] = {
     "  overrides TEXT NOT NULL -- JSON: the values of --set, in their order\n"
     ") STRICT;",
 };
-enum { TABLES = sizeof tables / sizeof *tables, TABLES_3 = TABLES - 3 /* schema 3 had all but the last three */ };
+enum { TABLES = sizeof tables / sizeof *tables, TABLES_3 = TABLES - 4 /* schema 3 had all but the last four */ };
 
 /* Those from `first` on. */
 static int make_tables(struct database *database, size_t first, struct error *error) {
@@ -274,8 +288,14 @@ static int from_2(struct database *database, struct error *error) {
     return status;
 }
 
-/* Schema 3 had nothing that was measured beside the search, and no configuration. */
+/* Schema 3 had nothing that was measured beside the search, no needles and no configuration. */
 static int from_3(struct database *database, struct error *error) { return make_tables(database, TABLES_3, error); }
+
+/* What all of them were searched by. */
+static int add_objective(struct database *database, struct error *error) {
+    return database_run(database, "INSERT INTO settings SELECT id, '" STORE_OBJECTIVE "', 'perplexity' FROM stages",
+                        error);
+}
 
 /* Foreign keys are not enforced while rows are copied. */
 static int check_references(struct database *database, struct error *error) {
@@ -300,6 +320,7 @@ int store_schema_migrate(struct database *database, int64_t version, struct erro
     if (status == STATUS_OK) status = database_begin(database, error);
     if (status != STATUS_OK) return status;
     status = version == 1 ? from_1(database, error) : version == 2 ? from_2(database, error) : from_3(database, error);
+    if (status == STATUS_OK) status = add_objective(database, error);
     if (status == STATUS_OK) status = check_references(database, error);
     if (status == STATUS_OK) status = database_stamp(database, error);
     return database_end(database, status, error);

@@ -22,7 +22,7 @@ dry_run() {
 
 dry_run "$demo/demo.yaml" --json
 holds 'keys == ["name", "stages", "threads", "totals"] and .name == "demo" and .threads == 32'
-holds '.stages | length == 1 and (.[0] | keys == (["name", "kind", "target_length", "window", "scale", "base", "model",
+holds '.stages | length == 1 and (.[0] | keys == (["name", "kind", "objective", "target_length", "window", "scale", "base", "model",
     "awaits", "shape_of", "dtype", "kernels", "evaluations", "baselines", "samples", "windows", "tokens",
     "operations", "hours_at_1_tflops", "memory", "finetune"] | sort))'
 holds '.stages[0] | .kind == "extend" and .target_length == 2048 and .window == 256 and .scale == 8 and

@@ -59,8 +59,8 @@ cmp -s "$work/stdout" "$work/table" || fail "show prints another table than sear
 runs "$LONGROPE" show "$work/run" --json
 holds 'keys == ["configuration", "lengths", "name", "pass_keys", "stages", "state"] and
     .name == "demo" and .state == "done" and (.stages | length) == 1'
-holds '.stages[0] | keys == (["name", "state", "target_length", "iteration", "iterations", "evaluations", "best",
-    "best_exportable", "baselines", "cost", "kind", "model", "base", "original_length", "pretrained_length", "scale",
+holds '.stages[0] | keys == (["name", "state", "objective", "target_length", "iteration", "iterations", "evaluations",
+    "best", "best_exportable", "baselines", "cost", "kind", "model", "base", "original_length", "pretrained_length", "scale",
     "rope_theta", "pairs", "window_pair", "planned", "samples", "settings"] | sort)'
 holds '.stages[0] | .name == "extend-2k" and .state == "done" and .target_length == 512 and .iteration == 2 and
     .iterations == 2 and .evaluations == 14'

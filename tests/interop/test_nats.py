@@ -5,12 +5,14 @@
 
 import itertools
 import math
+import sqlite3
+import subprocess
 
 import numpy as np
 import pytest
 import torch
-from program import DEMO, TEXT, inline, nats as longrope_nats, results
-from reference import METHODS, hold_together, load, nats, rope_table, rotary_of, rotary_of_table
+from program import CORPUS, DEMO, LONGROPE, SOURCE, TEXT, inline, nats as longrope_nats, results
+from reference import METHODS, TOKEN_TOLERANCE, hold_together, load, nats, rope_table, rotary_of, rotary_of_table
 from transformers import LlamaConfig, LlamaForCausalLM
 
 SCALE = 8.0  # of windows that need less; longer ones have the ratio that they need
@@ -58,6 +60,39 @@ def test_demo_table(demo, text, tmp_path, length):
     )  # fmt: skip
     rotary = rotary_of_table(demo[0], length, factors, attention_factor, start_tokens)
     hold_together(f"table {length}", ours, *(nats(model, text[:length], rotary) for model in demo))
+
+
+def needle_prompts(db):
+    """Of each window of a search by needles: its tokens and how many of them are the answer."""
+    rows = "SELECT document, start, tokens, position, key, answer FROM samples JOIN needles USING (stage, sample)"
+    for document, start, length, position, key, answer in db.execute(f"{rows} ORDER BY sample"):
+        (path,) = (path for path in CORPUS if path.name == document)
+        statement = f"\nThe pass key is {key}.\n".encode()
+        question = f"\nWhat is the pass key? The pass key is {key}".encode()
+        page = path.read_bytes()[start : start + length - len(statement) - len(question)]
+        prompt = page[: position - 1] + statement + page[position - 1 :] + question
+        yield np.frombuffer(prompt, dtype=np.uint8), answer
+
+
+def test_demo_needles(demo, tmp_path):
+    """A search by needles scores the answers' tokens of its prompts, and nothing else."""
+    length = 500
+    search = [LONGROPE, "search", SOURCE / "configs/demo/demo.yaml", "-o", tmp_path / "run"]
+    settings = {"objective": "needle", "needle.prompt": "demo", "stages.0.target_length": length, "dtype": "f32",
+                "data.samples": 3, "search.iterations": 0, "search.population": 3, "search.parents": 1}  # fmt: skip
+    for key, value in settings.items():
+        search += ["--set", f"{key}={value}"]
+    subprocess.run(search, capture_output=True, check=True)
+    with sqlite3.connect(tmp_path / "run/run.db") as db:
+        prompts = list(needle_prompts(db))
+        assert len(prompts) == 3
+        for method in METHODS:
+            rows = db.execute("SELECT nats FROM baseline_nats WHERE method = ? ORDER BY sample", [method])
+            for (tokens, answer), (ours,) in zip(prompts, rows, strict=True):
+                assert len(tokens) == length and answer == 5
+                theirs = nats(demo[1], tokens, rotary_of(demo[1], method, length / 256, length))[-answer:].sum()
+                print(f"\n{method}: {ours:.6f}, transformers {theirs:.6f}", end="")
+                assert abs(ours - theirs) < answer * TOKEN_TOLERANCE
 
 
 # ---- Tables ----

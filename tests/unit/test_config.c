@@ -125,6 +125,10 @@ static void test_defaults(void **state) {
     assert_true(stage->search.mutation_probability == 0.3);
     assert_int_equal(stage->search.seed, 1);
     assert_int_equal(stage->search.algorithm, ALGORITHM_PAPER);
+    assert_int_equal(stage->objective, OBJECTIVE_PERPLEXITY);
+    assert_int_equal(stage->needle.prompt, NEEDLE_PUBLISHED);
+    assert_int_equal(stage->needle.digits, 5);
+    assert_int_equal(stage->needle.seed, 1);
     assert_int_equal(stage->initial_count, 3);
     assert_true(stage->initial[0] == ORIGIN_PI && stage->initial[1] == ORIGIN_NTK && stage->initial[2] == ORIGIN_YARN);
     assert_int_equal(stage->racing, RACING_BOUND);
@@ -512,10 +516,46 @@ static void test_missing_parts(void **state) {
     read_bad(f, "name: n\nsearch: [1]\n", 2, "search must be a map");
 }
 
+/* What candidates are scored by, and settings of needles where there are some. */
+static void test_objective(void **state) {
+    struct fixture *f = *state;
+    read_good(f, "name: n\nmodel: m\ndata: {tokens: t0.npy, tokenizer: bytes}\nobjective: needle\n"
+                 "needle: {digits: 7, prompt: demo}\nstages:\n- {name: a, target_length: 9}\n"
+                 "- {name: b, target_length: 9, data: {tokens: t1.npy}, needle: {seed: 3, prompt: published}}\n");
+    const struct stage_config *stages = f->config.stages;
+    assert_int_equal(stages[0].objective, OBJECTIVE_NEEDLE);
+    assert_int_equal(stages[0].needle.prompt, NEEDLE_DEMO);
+    assert_int_equal(stages[0].needle.digits, 7);
+    assert_int_equal(stages[0].needle.seed, 1);
+    assert_string_equal(stages[0].tokenizer, "bytes"); /* of the needles' words */
+    assert_int_equal(stages[1].needle.prompt, NEEDLE_PUBLISHED);
+    assert_int_equal(stages[1].needle.digits, 7);
+    assert_int_equal(stages[1].needle.seed, 3);
+    assert_null(stages[1].tokenizer); /* tokens of its own need not be of the same kind */
+
+    set_good(f, minimal, "stages.0.objective=needle");
+    assert_int_equal(f->config.stages[0].objective, OBJECTIVE_NEEDLE);
+    set_bad(f, minimal, "objective=needles", "'objective' must be perplexity or needle, not 'needles'");
+    set_bad(f, minimal, "objective=[needle]", "'objective' must be perplexity or needle, not a list");
+    set_bad(f, minimal, "needle.prompt=paper", "'prompt' must be published or demo, not 'paper'");
+    set_bad(f, minimal, "needle.digits=0", "'digits' must be an integer from 1 to 32");
+    set_bad(f, minimal, "needle.digits=33", "not '33'");
+    set_bad(f, minimal, "needle.seed=-1", "'seed' must be");
+    set_bad(f, minimal, "needle.depth=0.5", "unknown key 'depth'");
+    set_bad(f, minimal, "digits=5", "did you mean 'needle.digits'?");
+    set_bad(f, minimal, "needle.digits=4", "stage 'one': 'needle.digits' has no use without 'objective: needle'");
+    read_bad(f,
+             "name: n\nmodel: m\ndata: {text: corpus/a.txt}\nneedle: {seed: 4}\nstages:\n"
+             "- {name: a, target_length: 9, objective: needle}\n- {name: b, target_length: 9}\n",
+             4, "stage 'b': 'needle.seed' has no use without");
+}
+
 static void test_data(void **state) {
     struct fixture *f = *state;
     read_bad(f, "name: n\ndata:\n  text: corpus/a.txt\n  tokens: t0.npy\n", 4, "both 'text' and 'tokens'");
-    read_bad(f, "name: n\ndata:\n  tokenizer: bytes\n  tokens: t0.npy\n", 3, "'tokenizer' has no use beside 'tokens'");
+    read_bad(f,
+             "name: n\ndata:\n  tokenizer: bytes\n  tokens: t0.npy\nmodel: m\nstages:\n- {name: a, target_length: 9}\n",
+             3, "'tokenizer' has no use beside 'tokens'");
     read_bad(f,
              "name: n\nmodel: m\ndata: {tokens: t0.npy}\nstages:\n- name: a\n  target_length: 9\n"
              "  data: {tokenizer: bytes}\n",
@@ -671,6 +711,7 @@ int main(void) {
         TEST(test_bad_yaml),
         TEST(test_files_that_are_no_configuration),
         TEST(test_missing_parts),
+        TEST(test_objective),
         TEST(test_data),
         TEST(test_values_out_of_range),
         TEST(test_top_is_checked_where_it_is_overridden),

@@ -112,6 +112,24 @@ static void work_is_what_a_hand_counts(void **state) {
     assert_true(make_good(f)->samples == 2);
 }
 
+/* Of 105 rows the last 4 predict an answer of 3 digits and a blank: 101 do not pass the output matrix, and the first
+ * 96, a whole block, nothing of the last layer but its keys and values: not query and output (4 x 4 each), gate, up,
+ * down (3 x 6 x 4), and half of the attention to 1 + 2 + 94 x 3 keys. */
+static void needles_need_less(void **state) {
+    struct fixture *f = *state;
+    static char name[] = "one";
+    struct stage_config *config = add_stage(f, name, 106);
+    double all = 105 * 248 + 16 * (1 + 2 + 103 * 3);
+    assert_true(make_good(f)->operations == 36.0 * 2 * all);
+    config->objective = OBJECTIVE_NEEDLE;
+    config->needle.digits = 3;
+    const struct estimate_stage *stage = make_good(f);
+    assert_true(stage->operations == 36.0 * 2 * (all - 101 * 40 - 96 * (2 * 16 + 72) - 8 * (1 + 2 + 94 * 3)));
+    assert_true(stage->windows == 36 && stage->tokens == 36 * 105);
+    config->target_length = 4; /* no room for an answer, which is for the search to say */
+    assert_true(make_good(f)->operations > 0);
+}
+
 static void budgets_are_added_up_and_the_largest_memory_is_told(void **state) {
     struct fixture *f = *state;
     static char first[] = "first", second[] = "second";
@@ -291,6 +309,7 @@ static void what_is_missing_is_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(work_is_what_a_hand_counts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(needles_need_less, set_up, tear_down),
         cmocka_unit_test_setup_teardown(budgets_are_added_up_and_the_largest_memory_is_told, set_up, tear_down),
         cmocka_unit_test(memory_is_what_a_pass_allocates),
         cmocka_unit_test_setup_teardown(auto_is_what_config_json_says, set_up, tear_down),

@@ -53,6 +53,7 @@ static void assert_same_entry(const struct factor_entry *a, const struct factor_
     assert_true(same_bits(a->scale, b->scale));
     assert_true(same_bits(a->attention_factor, b->attention_factor));
     assert_true(same_bits(a->perplexity, b->perplexity));
+    assert_int_equal(a->objective, b->objective);
 }
 
 static void assert_same_file(const struct factor_file *a, const struct factor_file *b) {
@@ -131,6 +132,7 @@ static void written_files_read_back(void **state) {
                                      make_composed("", 2097152, ROPE_MAX_PAIRS)};
     struct factor_entry exportable[2] = {make_entry("short", 256, 1), make_composed("long", INT64_MAX, 32)};
     tables[1].perplexity = NAN;
+    tables[1].objective = OBJECTIVE_NEEDLE;
     tables[1].scale = tables[1].attention_factor = 0.0;
     exportable[0].start_tokens = 0;
     exportable[0].max_length = 0;
@@ -554,6 +556,8 @@ static void json_of_wrong_types(void **state) {
         {WITH("\"factors\": [1], \"attention_factor\": -1.0"), "'attention_factor'|tables[1]"},
         {WITH("\"factors\": [1], \"attention_factor\": {}"), "'attention_factor'|tables[1]"},
         {WITH("\"factors\": [1], \"perplexity\": \"low\""), "'perplexity'|tables[1]"},
+        {WITH("\"factors\": [1], \"objective\": \"needles\""), "'objective'|tables[1]"},
+        {WITH("\"factors\": [1], \"objective\": 1"), "'objective'|tables[1]"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) assert_text_refused(cases[i][0], cases[i][1]);
 }

@@ -139,7 +139,7 @@ static char *dump_old_columns(struct fixture *f) {
                     "quote(rope_theta) || quote(attention_factor) || iterations || planned || pairs || unit || "
                     "largest || start_tokens FROM stages UNION ALL "
                     "SELECT quote(stage) || key || value FROM settings WHERE key NOT IN ('search.algorithm', "
-                    "'search.initial', 'search.racing', 'evaluator') UNION ALL "
+                    "'search.initial', 'search.racing', 'evaluator', 'objective') UNION ALL "
                     "SELECT quote(stage) || sample || document || start || tokens FROM samples UNION ALL "
                     "SELECT quote(stage) || position || method || frequencies || factors || start_tokens || "
                     "quote(attention_factor) || quote(nats_per_token) || quote(seconds) FROM baselines UNION ALL "
@@ -229,7 +229,8 @@ static void check_baselines(struct fixture *f, struct store *store) {
 static void check_run(struct fixture *f, struct store *store) {
     static const struct setting then[] = {{"search.seed", "1"},          {"target_length", "2048"},
                                           {"search.algorithm", "paper"}, {"search.initial", "pi,ntk,yarn"},
-                                          {"search.racing", "bound"},    {"evaluator", "1"}};
+                                          {"search.racing", "bound"},    {"evaluator", "1"},
+                                          {"objective", "perplexity"}};
     char name[STORE_NAME_SIZE];
     struct stage_record *stages;
     struct sample_record *samples;
@@ -242,6 +243,7 @@ static void check_run(struct fixture *f, struct store *store) {
     good(f, store_stages(store, &stages, &count, &f->error));
     assert_int_equal(count, 2);
     assert_string_equal(stages[0].name, "extend-2k");
+    assert_int_equal(stages[0].objective, OBJECTIVE_PERPLEXITY);
     assert_int_equal(stages[0].state, STAGE_DONE);
     assert_int_equal(stages[1].state, STAGE_RUNNING);
     assert_true(same_bits(stages[0].attention_factor, 1.0 / 3));
@@ -307,8 +309,9 @@ static void test_schema_2_migrates(void **state) {
     run_sql(f, "UPDATE baselines SET own_attention_factor = 1.25 WHERE method = 'yarn';"
                "INSERT INTO baseline_nats VALUES (0, 'yarn', 0, 0.1);"
                "UPDATE individuals SET stopped = 1, nats_per_token = NULL WHERE id = 399;"
-               "DROP TABLE stage_models; DROP TABLE lengths; DROP TABLE pass_keys; DROP TABLE configuration; PRAGMA "
-               "user_version = 2");
+               "DROP TABLE stage_models; DROP TABLE lengths; DROP TABLE pass_keys; DROP TABLE needles; DROP TABLE "
+               "configuration;"
+               "DELETE FROM settings WHERE key = 'objective'; PRAGMA user_version = 2");
     struct store *store = open_run(f, STORE_READ); /* as a copy */
     struct stage_record stage = find_stage(f, store);
     store_close(store);
@@ -334,11 +337,12 @@ static void test_schema_2_migrates(void **state) {
     free(before), free(after), free(newest);
 }
 
-/* Schema 3 was schema 4 without what is measured beside the search, and the configuration. */
+/* Schema 3 was schema 4 without what is measured beside the search, and without needles and the configuration. */
 static void make_schema_3(struct fixture *f) {
     store_close(open_run(f, STORE_RESUME));
     run_sql(f, "INSERT INTO stage_models VALUES (1, 'recover', 'model', 256, 'extend-2k', '[1,2,3,4]', 1.5);"
-               "DROP TABLE lengths; DROP TABLE pass_keys; DROP TABLE configuration; PRAGMA user_version = 3");
+               "DROP TABLE lengths; DROP TABLE pass_keys; DROP TABLE needles; DROP TABLE configuration;"
+               "DELETE FROM settings WHERE key = 'objective'; PRAGMA user_version = 3");
 }
 
 static void test_schema_3_migrates(void **state) {

@@ -41,9 +41,13 @@ static struct stage_record make_stage(int64_t id, const char *name) {
     return stage;
 }
 
-static struct setting settings[] = {{"search.seed", "1"}, {"data.samples", "3"}, {"target_length", "2048"}};
+static struct setting settings[] = {
+    {"search.seed", "1"}, {"data.samples", "3"}, {"objective", "perplexity"}, {"target_length", "2048"}};
 enum { SETTINGS = sizeof settings / sizeof *settings };
-static const struct sample_record samples[SAMPLES] = {{"a.txt", 0, 2048}, {"b.txt", 0, 2048}, {"a.txt", 99, 2048}};
+static const struct sample_record samples[SAMPLES] = {
+    {.document = "a.txt", .start = 0, .tokens = 2048},
+    {.document = "b.txt", .start = 0, .tokens = 2048},
+    {.document = "a.txt", .start = 99, .tokens = 2048, .answer = 5, .needle = 7, .depth = 1.0 / 3, .key = "01234"}};
 
 static void add_stage(struct fixture *f, struct store *store, int64_t id, const char *name) {
     struct stage_record stage = make_stage(id, name);
@@ -285,6 +289,10 @@ static void test_settings(void **state) {
     changed[SETTINGS] = (struct setting){"new", "x"};
     assert_int_equal(store_check_settings(store, 0, changed, SETTINGS + 1, &f->error), STATUS_INPUT);
     assert_message(f->error.message, "'new' was not set when the run began and is x now");
+    changed[1].value = "4";
+    changed[2].value = "needle"; /* others follow from it */
+    assert_int_equal(store_check_settings(store, 0, changed, SETTINGS + 1, &f->error), STATUS_INPUT);
+    assert_message(f->error.message, "'objective' was perplexity when the run began and is needle now");
     good(f, store_check_settings(store, 0, settings, SETTINGS, &f->error));
     store_close(store);
 }
@@ -355,12 +363,27 @@ static void test_samples(void **state) {
         assert_string_equal(got[i].document, samples[i].document);
         assert_int_equal(got[i].start, samples[i].start);
         assert_int_equal(got[i].tokens, samples[i].tokens);
+        assert_int_equal(got[i].answer, samples[i].answer);
+        assert_int_equal(got[i].needle, samples[i].needle);
+        assert_true(got[i].depth == samples[i].depth);
+        assert_string_equal(got[i].key, samples[i].key);
     }
     free(got);
     assert_int_equal(store_samples(store, 4, &got, &count, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "no stage 4");
     store_close(store);
 
+    static const char *const spoil[] = {"position = -1", "position = 2043", "depth = 1.5", "answer = 0"};
+    for (size_t i = 0; i < sizeof spoil / sizeof *spoil; i++) {
+        char sql[100];
+        snprintf(sql, sizeof sql, "UPDATE needles SET %s", spoil[i]);
+        run_sql(f, sql);
+        store = open_run(f, STORE_READ);
+        assert_int_equal(store_samples(store, 0, &got, &count, &f->error), STATUS_FAILED);
+        assert_message(f->error.message, "damaged|stage 'extend-2k'|sample 2");
+        store_close(store);
+        run_sql(f, "UPDATE needles SET position = 7, depth = 0.5, answer = 5");
+    }
     run_sql(f, "UPDATE samples SET start = -1 WHERE sample = 1");
     store = open_run(f, STORE_READ);
     assert_int_equal(store_samples(store, 0, &got, &count, &f->error), STATUS_FAILED);
@@ -1168,7 +1191,7 @@ static void test_settings_are_read(void **state) {
     assert_int_equal(count, SETTINGS);
     assert_string_equal(read[0].key, "data.samples"); /* by key */
     assert_string_equal(read[0].value, "3");
-    assert_string_equal(read[2].key, "target_length");
+    assert_string_equal(read[SETTINGS - 1].key, "target_length");
     free(read);
     good(f, store_settings(store, &other, &read, &count, &f->error));
     assert_int_equal(count, 0);

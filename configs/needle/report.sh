@@ -1,0 +1,82 @@
+#!/bin/sh
+# report.sh LONGROPE RUN: Markdown tables of a run of needle.yaml: what either objective found, and YaRN, on the windows
+# searched on, on five books that no search saw, and asked for pass keys, which are recorded in the run.
+# With REUSE=1 pass keys that are recorded already are not asked for again.
+set -eu
+longrope=$1
+run=$2
+here=$(dirname "$0")
+model=$here/../demo/model
+valid=$here/../../../shared/books/valid
+LC_ALL=C
+export LC_ALL
+
+shown() { "$longrope" show "$run" --json | jq -r "$1"; }
+
+# unseen LENGTH ARGUMENT...: perplexity on 25 windows of five books that no search saw.
+unseen() {
+    length=$1
+    shift
+    "$longrope" eval --model "$model" --length "$length" --samples 25 --json "$@" \
+        --text "$valid/on-the-origin-of-species-darwin.txt" "$valid/the-count-of-monte-cristo-dumas.txt" \
+        "$valid/the-moonstone-collins.txt" "$valid/travels-in-west-africa-kingsley.txt" \
+        "$valid/war-and-peace-tolstoy.txt" | jq '.results[0].perplexity'
+}
+
+# ask LENGTH LABEL ARGUMENT...: the searches' needles have seed 1, and books around them.
+ask() {
+    length=$1
+    label=$2
+    shift 2
+    of=".pass_keys[] | select(.label == \"$label\" and .length == $length)"
+    [ "${REUSE:-0}" = 0 ] || [ -z "$(shown "$of")" ] || return 0
+    trials=50
+    [ "$length" = 2048 ] || trials=20
+    "$longrope" passkey --model "$model" --prompt demo --length "$length" --depths 0,10,20,30,40,50,60,70,80,90,100 \
+        --trials "$trials" --seed 7 --into "$run" --label "$label" "$@" >/dev/null
+}
+
+# row LENGTH LABEL SEARCHED N_HAT ARGUMENT...: of a table, as the arguments name it.
+row() {
+    length=$1
+    label=$2
+    searched=$3
+    n_hat=$4
+    shift 4
+    ask "$length" "$label" "$@"
+    keys=$(shown "[.pass_keys[] | select(.label == \"$label\" and .length == $length)] |
+        ([.[].correct] | add) as \$found | ([.[].trials] | add) as \$all |
+        \"\\(\$found) of \\(\$all), \\(100 * \$found / \$all | round) %\"")
+    printf '| %s | %s | %s | %s | %.4f | %s |\n' "$length" "$label" "$searched" "$n_hat" "$(unseen "$length" "$@")" "$keys"
+}
+
+# yarn_on STAGE: its perplexity there.
+yarn_on() {
+    printf '%.4f' "$(shown ".stages[] | select(.name == \"$1\") | .baselines[] | select(.method == \"yarn\") | .perplexity")"
+}
+
+echo "| length | table | on the windows searched on | n_hat | unseen books | pass keys |"
+echo "| --- | --- | --- | --- | --- | --- |"
+for length in 2048 4096; do
+    k=$((length / 1024))k
+    row "$length" yarn "$(yarn_on perplexity-$k); answers $(yarn_on needle-$k)" 0 --method yarn
+    for objective in perplexity needle; do
+        of=".stages[] | select(.name == \"$objective-$k\") | .best"
+        words=
+        [ "$objective" = perplexity ] || words="answers "
+        n_hat=$(shown "$of.start_tokens")
+        row "$length" "$objective" "$words$(printf '%.4f' "$(shown "$of.perplexity")")" "$n_hat" \
+            --factors "$(shown "$of.factors | map(tostring) | join(\",\")")" \
+            --start-tokens "$n_hat" --attention-factor "$(shown "$of.attention_factor")"
+    done
+done
+
+echo
+echo "| length | table | 0 % | 10 % | 20 % | 30 % | 40 % | 50 % | 60 % | 70 % | 80 % | 90 % | 100 % |"
+echo "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+for length in 2048 4096; do
+    for label in yarn perplexity needle; do
+        shown "[.pass_keys[] | select(.label == \"$label\" and .length == $length)] |
+            \"| $length | $label | \\([.[] | \"\\(.correct)/\\(.trials)\"] | join(\" | \")) |\""
+    done
+done
