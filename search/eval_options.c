@@ -25,7 +25,7 @@ const char eval_usage[] =
     "  --json                 one JSON object instead of the table\n" RECORD_USAGE "\n"
     "Windows that begin alike are computed once for all lengths and methods that have the same table,\n"
     "with the same results to the last bit. Their seconds are those of the longest; \"reused\" in JSON\n"
-    "counts the windows that a row has from another.\n"
+    "counts the windows that a row has from another. A length that is given twice is computed twice.\n"
     "\n"
     "  longrope eval --model configs/demo/model --text configs/demo/corpus/*.txt \\\n"
     "      --length 256,2048 --method none,pi,ntk,dynamic-ntk,yarn\n"

@@ -43,10 +43,16 @@ static int compare_windows(const void *a, const void *b, void *state) {
     return order ? order : compare((int64_t)v->row, (int64_t)w->row);
 }
 
+/* The same method at the same length, asked for once more. */
+static bool same_request(const struct sweep_row *a, const struct sweep_row *b) {
+    return a != b && a->length == b->length && strcmp(a->table.method, b->table.method) == 0;
+}
+
 /* Whether all that `small` scores is in `large`, which comes before it. */
 static bool covers(const struct sweep *sweep, const struct sweep_window *large, const struct sweep_window *small) {
     const struct sample *s = sample_of(sweep, large), *t = sample_of(sweep, small);
-    return large->table == small->table && s->document == t->document && s->start == t->start && s->skip <= t->skip;
+    return large->table == small->table && s->document == t->document && s->start == t->start && s->skip <= t->skip &&
+           !same_request(&sweep->rows[large->row], &sweep->rows[small->row]);
 }
 
 /* The owner of sorted[at] among the owners before it; itself where there is none. Few windows begin at one place: no

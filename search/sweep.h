@@ -5,7 +5,8 @@
  * lengths; and closed forms of scale 1 are one table. That holds to the last bit, because a row of the forward pass
  * does not depend on the rows computed with it (eval/kernels/kernels.h).
  *
- * Of windows that share, the longest is computed, as the window of its own row; the others are reused. Rows can be
+ * Of windows that share, the longest is computed, as the window of its own row; the others are reused. A row that is
+ * asked for twice, method and length, is computed twice: who does so times it. Rows can be
  * scored in any order: a row's windows are computed when it is asked for, in as long a form as any row wants them.
  */
 #ifndef LONGROPE_SEARCH_SWEEP_H

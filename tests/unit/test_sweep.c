@@ -94,6 +94,7 @@ static void test_prefixes(void **state) {
                                    make_row(b, long_windows, 2, 1.5), make_row(b, long_windows, 2, 2.5),
                                    make_row(b, middle, 2, 1.5),       make_row(b, middle, 2, 2.5),
                                    make_row(b, single, 2, 1.5),       make_row(b, long_windows, 2, 1.5)};
+        rows[7].table.method = "pi"; /* another name of the same table */
         struct sweep sweep = {8, rows};
         score_all(b, &sweep, orders[o]);
         assert_int_equal(b->passes.count, 4); /* two windows with each table */
@@ -104,6 +105,20 @@ static void test_prefixes(void **state) {
         }
         sweep_close(&sweep);
     }
+}
+
+/* Who asks for a row twice times it; a shorter one has it from the first. */
+static void test_asked_for_twice(void **state) {
+    static const struct sample windows[] = {{0, 0, 150, 0}}, shorter[] = {{0, 0, 99, 0}};
+    struct bench *b = *state;
+    struct sweep_row rows[] = {make_row(b, windows, 1, 1.5), make_row(b, shorter, 1, 1.5),
+                               make_row(b, windows, 1, 1.5)};
+    struct sweep sweep = {3, rows};
+    score_all(b, &sweep, (const size_t[]){0, 1, 2});
+    assert_int_equal(b->passes.count, 2);
+    assert_true(rows[0].seconds > 0.0 && rows[2].seconds > 0.0);
+    assert_int_equal(rows[1].reused, 1);
+    sweep_close(&sweep);
 }
 
 /* Windows that begin elsewhere, or want a prediction that the longer one leaves out, are others. */
@@ -124,8 +139,12 @@ static void test_what_is_not_shared(void **state) {
 static void test_tables_that_differ(void **state) {
     static const struct sample windows[] = {{0, 0, 64, 0}};
     struct bench *b = *state;
+    static const char *const methods[] = {"none", "pi", "ntk", "yarn", "factors"}; /* so that none is asked for twice */
     struct sweep_row rows[5];
-    for (int r = 0; r < 5; r++) rows[r] = make_row(b, windows, 1, 1.5);
+    for (int r = 0; r < 5; r++) {
+        rows[r] = make_row(b, windows, 1, 1.5);
+        rows[r].table.method = methods[r];
+    }
     rows[1].table.rope.start_tokens += 1;
     rows[2].table.rope.attention_factor *= 1.0 + 1e-12;
     rows[3].table.rope.own_attention_factor *= 1.5;
@@ -173,6 +192,7 @@ static void test_stopped(void **state) {
     struct forward *forward;
     assert_int_equal(forward_new(b->model, &options, &forward, &b->error), STATUS_OK);
     struct sweep_row rows[] = {make_row(b, windows, 1, 1.5), make_row(b, windows, 1, 1.5)};
+    rows[1].table.method = "pi";
     struct sweep sweep = {2, rows};
     assert_int_equal(sweep_open(&sweep, &b->error), STATUS_OK);
     assert_int_equal(sweep_score(&sweep, 1, forward, NULL, &b->error), STATUS_STOPPED);
@@ -186,9 +206,13 @@ static void test_stopped(void **state) {
 int main(void) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_prefixes),           TEST(test_what_is_not_shared),
-        TEST(test_tables_that_differ), TEST(test_closed_forms_of_scale_1),
-        TEST(test_single_row),         TEST(test_stopped),
+        TEST(test_prefixes),
+        TEST(test_asked_for_twice),
+        TEST(test_what_is_not_shared),
+        TEST(test_tables_that_differ),
+        TEST(test_closed_forms_of_scale_1),
+        TEST(test_single_row),
+        TEST(test_stopped),
     };
     return cmocka_run_group_tests_name("sweep", tests, NULL, NULL);
 }
