@@ -12,7 +12,7 @@ out=$work/out
 cat >"$work/make.jq" <<'END'
 def ramp(most): [range(32) | 1 + (most - 1) * . * . / 961];
 def table(name; length; most; n; perplexity): {name: name, max_length: length, scale: (length / 256), factors: ramp(most),
-    start_tokens: n, attention_factor: 1.1726, perplexity: perplexity, origin: "mutation"};
+    start_tokens: n, attention_factor: 1.1726, perplexity: perplexity, objective: "perplexity", origin: "mutation"};
 {format: "longrope-factors", version: 2, original_length: 256, rope_theta: 10000,
  tables: [table("recover"; 256; 1.3; 0; 3.9), table("middle"; 512; 2.2; 0; 3.8), table("extend"; 2048; 8.1; 8; 3.5)],
  exportable_tables: [table("recover"; 256; 1.3; 0; 3.9), table("extend"; 2048; 7.7; 0; 3.57)]}
