@@ -212,20 +212,23 @@ static int tokens_allocate(const char *path, int64_t count, struct document *out
     return STATUS_OK;
 }
 
+/* Makes room for the token that begins a text, which may hold no other. */
+static int put_first(const char *path, int32_t token, struct document *out, struct error *error) {
+    int32_t *tokens = realloc(out->tokens, (size_t)(out->count + 1) * sizeof *tokens);
+    if (!tokens) return error_memory(error, (double)(out->count + 1) * (double)sizeof *tokens, path);
+    memmove(tokens + 1, tokens, (size_t)out->count * sizeof *tokens);
+    tokens[0] = token;
+    out->tokens = tokens;
+    out->count++;
+    return STATUS_OK;
+}
+
 static int text_parse(const char *path, const unsigned char *bytes, size_t size, const struct tokenizer *tokenizer,
                       struct document *out, struct error *error) {
-    int32_t *tokens;
-    int64_t count, begin = tokenizer->bos >= 0;
-    int status = tokenizer_encode(tokenizer, path, (const char *)bytes, size, &tokens, &count, error);
-    if (status != STATUS_OK) return status;
-    status = begin + count > 0 ? tokens_allocate(path, begin + count, out, error)
-                               : error_set(error, STATUS_INPUT, "%s: holds no tokens; leave it out", path);
-    if (status == STATUS_OK) {
-        if (begin) out->tokens[0] = tokenizer->bos;
-        memcpy(out->tokens + begin, tokens, (size_t)count * sizeof *tokens);
-    }
-    free(tokens);
-    return status;
+    int status = tokenizer_encode(tokenizer, path, (const char *)bytes, size, &out->tokens, &out->count, error);
+    if (status == STATUS_OK && tokenizer->bos >= 0) status = put_first(path, tokenizer->bos, out, error);
+    if (status != STATUS_OK || out->count > 0) return status;
+    return error_set(error, STATUS_INPUT, "%s: holds no tokens; leave it out", path);
 }
 
 static int npy_parse(const char *path, const unsigned char *bytes, size_t size, const struct tokenizer *tokenizer,

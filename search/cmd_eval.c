@@ -57,7 +57,7 @@ static void evaluation_close(struct evaluation *e) {
 static int read_text(struct evaluation *e, struct error *error) {
     const struct eval_options *o = e->options;
     struct tokenizer tokenizer;
-    int status = tokenizer_open(o->tokenizer, o->model.model, e->config.vocabulary, &tokenizer, error);
+    int status = tokenizer_open(o->model.tokenizer, o->model.model, e->config.vocabulary, &tokenizer, error);
     if (status != STATUS_OK) return status;
     status = documents_read_text(o->text.items, o->text.count, &tokenizer, &e->documents, error);
     tokenizer_close(&tokenizer);

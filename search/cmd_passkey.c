@@ -93,7 +93,7 @@ static int retrieval_open(struct retrieval *r, struct error *error) {
     int status = model_read_config(o->model.model, &r->config, error);
     if (status == STATUS_OK) status = table_choice_open(&o->model, &r->config, &r->tables, error);
     if (status == STATUS_OK) {
-        status = tokenizer_open(o->tokenizer, o->model.model, r->config.vocabulary, &r->tokenizer, error);
+        status = tokenizer_open(o->model.tokenizer, o->model.model, r->config.vocabulary, &r->tokenizer, error);
     }
     r->task = (struct pass_key_task){
         .setting = {.tokenizer = &r->tokenizer, .form = o->prompt, .digits = o->digits},

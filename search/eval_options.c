@@ -11,9 +11,7 @@ const char eval_usage[] =
     "\n"
     "  --model DIR            config.json and weights in Hugging Face's format\n"
     "  --text FILE...         documents as text\n"
-    "  --tokens FILE.npy...   documents as one-dimensional integer arrays\n"
-    "  --tokenizer bytes|FILE one token a byte, or a SentencePiece model (default: DIR/tokenizer.model;\n"
-    "                         bytes where there is none and the model reads bytes)\n"
+    "  --tokens FILE.npy...   documents as one-dimensional integer arrays\n" TOKENIZER_USAGE
     "  --length N[,N...]      tokens of a window; N tokens give N-1 predictions\n" TABLE_USAGE
     "  --samples K            windows to score: the beginning of each document that is long enough,\n"
     "                         then more, evenly over them (default: the beginnings)\n"
@@ -32,13 +30,12 @@ const char eval_usage[] =
     "  longrope eval --model configs/demo/model --text configs/demo/corpus/*.txt \\\n"
     "      --length 2048 --factors results/demo/factors.json --into results/demo\n";
 
-enum option_key { KEY_TEXT = 256, KEY_TOKENS, KEY_TOKENIZER, KEY_LENGTH, KEY_SAMPLES, KEY_STRIDE, KEY_NATS, KEY_JSON };
+enum option_key { KEY_TEXT = 256, KEY_TOKENS, KEY_LENGTH, KEY_SAMPLES, KEY_STRIDE, KEY_NATS, KEY_JSON };
 
 static const struct option long_options[] = {MODEL_OPTIONS,
                                              RECORD_OPTIONS,
                                              {"text", required_argument, NULL, KEY_TEXT},
                                              {"tokens", required_argument, NULL, KEY_TOKENS},
-                                             {"tokenizer", required_argument, NULL, KEY_TOKENIZER},
                                              {"length", required_argument, NULL, KEY_LENGTH},
                                              {"samples", required_argument, NULL, KEY_SAMPLES},
                                              {"stride", required_argument, NULL, KEY_STRIDE},
@@ -49,9 +46,6 @@ static const struct option long_options[] = {MODEL_OPTIONS,
 
 static int take_option(struct eval_options *o, int key, struct error *error) {
     switch (key) {
-    case KEY_TOKENIZER:
-        o->tokenizer = optarg;
-        return STATUS_OK;
     case KEY_LENGTH:
         return words_split(&o->lengths, optarg, error);
     case KEY_SAMPLES:
@@ -101,7 +95,7 @@ static int check_options(const struct eval_options *o, struct error *error) {
     const char *wrong = model_options_wrong(&o->model);
     if (!wrong) {
         wrong = !o->text.count == !o->tokens.count      ? "one of --text and --tokens is wanted"
-                : o->tokenizer && o->tokens.count       ? "--tokenizer goes with --text"
+                : o->model.tokenizer && o->tokens.count ? "--tokenizer goes with --text"
                 : !o->lengths.count                     ? "--length N is wanted"
                 : o->stride && o->samples               ? "--stride and --samples exclude each other"
                 : o->nats && o->lengths.count > 1       ? "--nats goes with one --length"

@@ -15,7 +15,6 @@ extern const char eval_usage[]; /* what --help prints, and what the options mean
 struct eval_options {
     struct model_options model;
     struct words text, tokens, lengths;
-    char *tokenizer; /* NULL: as the usage says */
     int64_t samples; /* 0: as the usage says */
     int64_t stride;  /* 0: windows do not slide */
     char *nats;

@@ -45,6 +45,29 @@ static size_t distinct(const struct datum *records, size_t first, size_t count, 
     return kept;
 }
 
+/* A row of either kind: first what it is called, at the end its table and what computed it. */
+static void measured_begin(FILE *out, const struct datum *one) {
+    fputs("<tr><td>", out);
+    html_get_name(out, one, "label");
+    fputs("</td>", out);
+    html_cell_integer(out, one, "length");
+}
+
+#define MEASURED_END_HEADS "scale|attention factor|start tokens|arithmetic|model"
+
+static void measured_end(FILE *out, const struct datum *one) {
+    html_cell_number(out, one, "scale", 2);
+    html_cell_number(out, one, "attention_factor", 4);
+    html_cell_integer(out, one, "start_tokens");
+    fputs("<td><code>", out);
+    html_get_text(out, one, "dtype");
+    fputs(" ", out);
+    html_get_text(out, one, "kernels");
+    fputs("</code></td><td><code>", out);
+    html_get_text(out, one, "model");
+    fputs("</code></td></tr>\n", out);
+}
+
 /* ---- perplexity by length ---- */
 
 static void add_lengths(struct figure *figure, const struct datum *lengths) {
@@ -87,29 +110,16 @@ static int find_length_axis(const struct datum *lengths, struct chart_axis *out,
 }
 
 static void put_length_rows(struct page *page, const struct datum *lengths) {
-    fold_begin(
-        page, "The numbers, a row a measurement",
-        "label|tokens|perplexity|windows|predictions|stride|scale|attention factor|start tokens|arithmetic|model");
+    fold_begin(page, "The numbers, a row a measurement",
+               "label|tokens|perplexity|windows|predictions|stride|" MEASURED_END_HEADS);
     for (size_t i = 0; i < datum_count(lengths); i++) {
         struct datum one = datum_at(lengths, i);
-        fputs("<tr><td>", page->out);
-        html_get_name(page->out, &one, "label");
-        fputs("</td>", page->out);
-        html_cell_integer(page->out, &one, "length");
+        measured_begin(page->out, &one);
         html_cell_perplexity(page->out, &one, "perplexity");
         html_cell_integer(page->out, &one, "samples");
         html_cell_integer(page->out, &one, "tokens");
         html_cell_integer(page->out, &one, "stride");
-        html_cell_number(page->out, &one, "scale", 2);
-        html_cell_number(page->out, &one, "attention_factor", 4);
-        html_cell_integer(page->out, &one, "start_tokens");
-        fputs("<td><code>", page->out);
-        html_get_text(page->out, &one, "dtype");
-        fputs(" ", page->out);
-        html_get_text(page->out, &one, "kernels");
-        fputs("</code></td><td><code>", page->out);
-        html_get_text(page->out, &one, "model");
-        fputs("</code></td></tr>\n", page->out);
+        measured_end(page->out, &one);
     }
     fold_end(page);
 }
@@ -217,29 +227,16 @@ static int put_pass_keys(struct page *page, const struct datum *keys, struct err
 }
 
 static void put_pass_key_rows(struct page *page, const struct datum *keys) {
-    fold_begin(page, "All pass keys, a row a cell",
-               "label|tokens|depth|found|of|digits|seed|scale|attention factor|start tokens|arithmetic|model");
+    fold_begin(page, "All pass keys, a row a cell", "label|tokens|depth|found|of|digits|seed|" MEASURED_END_HEADS);
     for (size_t i = 0; i < datum_count(keys); i++) {
         struct datum one = datum_at(keys, i);
-        fputs("<tr><td>", page->out);
-        html_get_name(page->out, &one, "label");
-        fputs("</td>", page->out);
-        html_cell_integer(page->out, &one, "length");
+        measured_begin(page->out, &one);
         html_cell_number(page->out, &one, "depth", 4);
         html_cell_integer(page->out, &one, "correct");
         html_cell_integer(page->out, &one, "trials");
         html_cell_integer(page->out, &one, "digits");
         html_cell_integer(page->out, &one, "seed");
-        html_cell_number(page->out, &one, "scale", 2);
-        html_cell_number(page->out, &one, "attention_factor", 4);
-        html_cell_integer(page->out, &one, "start_tokens");
-        fputs("<td><code>", page->out);
-        html_get_text(page->out, &one, "dtype");
-        fputs(" ", page->out);
-        html_get_text(page->out, &one, "kernels");
-        fputs("</code></td><td><code>", page->out);
-        html_get_text(page->out, &one, "model");
-        fputs("</code></td></tr>\n", page->out);
+        measured_end(page->out, &one);
     }
     fold_end(page);
 }

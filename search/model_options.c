@@ -32,6 +32,9 @@ int model_options_take(struct model_options *o, int key, char *value, struct err
     case KEY_MODEL:
         o->model = value;
         return STATUS_OK;
+    case KEY_TOKENIZER:
+        o->tokenizer = value;
+        return STATUS_OK;
     case KEY_METHOD:
         return words_split(&o->methods, value, error);
     case KEY_FACTORS:

@@ -9,7 +9,7 @@
 #include "eval/rope.h"
 #include "search/options.h"
 
-/* Lines of a command's usage, which say what the options mean: those of tables, and those of arithmetic. */
+/* Lines of a command's usage, which say what the options mean: those of tables, of text, and of arithmetic. */
 #define TABLE_USAGE                                                                                                    \
     "  --method NAME[,...]    none, pi, ntk, dynamic-ntk, yarn\n"                                                      \
     "  --factors FILE         tables, of which each length takes the shortest that reaches it: this\n"                 \
@@ -21,6 +21,9 @@
     "  --attention-factor M   multiplies cosine and sine (default: the method's own; for factors\n"                    \
     "                         what the file says, else sqrt(1 + ln s / ln L0))\n"                                      \
     "  --start-tokens NHAT    positions below it are not rescaled (default: what the file says, else 0)\n"
+#define TOKENIZER_USAGE                                                                                                \
+    "  --tokenizer bytes|FILE one token a byte, or a SentencePiece model (default: DIR/tokenizer.model;\n"             \
+    "                         bytes where there is none and the model reads bytes)\n"
 #define ARITHMETIC_USAGE                                                                                               \
     "  --dtype auto|f32|bf16  what products multiply; auto is bf16 where weights are stored so and the\n"              \
     "                         processor is made for it, else f32\n"                                                    \
@@ -37,6 +40,7 @@
 /* The keys by which getopt_long() answers, and the rows of its table. A command's own keys lie below. */
 enum model_option_key {
     KEY_MODEL = 1024,
+    KEY_TOKENIZER,
     KEY_METHOD,
     KEY_FACTORS,
     KEY_SCALE,
@@ -52,6 +56,7 @@ enum model_option_key {
 /* clang-format off */
 #define MODEL_OPTIONS                                                 \
     {"model", required_argument, NULL, KEY_MODEL},                    \
+    {"tokenizer", required_argument, NULL, KEY_TOKENIZER},            \
     {"method", required_argument, NULL, KEY_METHOD},                  \
     {"factors", required_argument, NULL, KEY_FACTORS},                \
     {"scale", required_argument, NULL, KEY_SCALE},                    \
@@ -70,7 +75,8 @@ enum { MODEL_OPTION_UNSET = -1 };
 
 /* Texts are borrowed from argv, whose words are split in place. */
 struct model_options {
-    char *model; /* its folder */
+    char *model;     /* its folder */
+    char *tokenizer; /* NULL: as the usage says */
     struct words methods;
     char *factors;                         /* NULL: methods are asked for */
     double scale, attention_factor;        /* MODEL_OPTION_UNSET: as the usage says */

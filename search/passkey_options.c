@@ -18,10 +18,8 @@ const char passkey_usage[] =
     "  --seed S               of keys and drawn sentences (default: 1)\n"
     "  --prompt published|demo\n"
     "                         wording: that of Mohtashami and Jaggi (2023) and microsoft/LongRoPE, or the one that\n"
-    "                         the demo model was trained on (default: published)\n"
-    "  --tokenizer bytes|FILE one token a byte, or a SentencePiece model (default: DIR/tokenizer.model;\n"
-    "                         bytes where there is none and the model reads bytes)\n" ARITHMETIC_USAGE RECORD_USAGE
-    "  --json                 one JSON object instead of the tables\n"
+    "                         the demo model was trained on (default: published)\n" TOKENIZER_USAGE ARITHMETIC_USAGE
+        RECORD_USAGE "  --json                 one JSON object instead of the tables\n"
     "  --prompts              with --json: also each prompt's key, its tokens, those that the model says\n"
     "                         instead, and whether they are the same\n"
     "  --save-tokens FILE.npy also writes the prompts, [depths x trials][N] tokens; one length only\n"
@@ -31,8 +29,7 @@ const char passkey_usage[] =
     "      --into results/demo --label longrope\n";
 
 enum option_key {
-    KEY_TOKENIZER = 256,
-    KEY_LENGTH,
+    KEY_LENGTH = 256,
     KEY_DEPTHS,
     KEY_TRIALS,
     KEY_DIGITS,
@@ -45,7 +42,6 @@ enum option_key {
 
 static const struct option long_options[] = {MODEL_OPTIONS,
                                              RECORD_OPTIONS,
-                                             {"tokenizer", required_argument, NULL, KEY_TOKENIZER},
                                              {"length", required_argument, NULL, KEY_LENGTH},
                                              {"depths", required_argument, NULL, KEY_DEPTHS},
                                              {"trials", required_argument, NULL, KEY_TRIALS},
@@ -98,9 +94,6 @@ static int read_prompt(const char *text, enum needle_form *out, struct error *er
 
 static int take_option(struct passkey_options *o, int key, struct error *error) {
     switch (key) {
-    case KEY_TOKENIZER:
-        o->tokenizer = optarg;
-        return STATUS_OK;
     case KEY_LENGTH:
         return read_lengths(optarg, o, error);
     case KEY_DEPTHS:

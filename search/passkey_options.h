@@ -15,7 +15,6 @@ extern const char passkey_usage[]; /* what --help prints, and what the options m
 /* Texts are borrowed from argv, whose words are split in place. */
 struct passkey_options {
     struct model_options model;
-    char *tokenizer; /* NULL: as the usage says */
     size_t length_count, depth_count;
     int64_t *lengths; /* [length_count] */
     double *depths;   /* [depth_count], 0..1 */

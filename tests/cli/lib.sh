@@ -102,6 +102,29 @@ tiny_search() {
         --set stages.0.target_length=512 --set data.samples=2 "$@"
 }
 
+# two_stages RUN: a search of two stages, the first on one window, the second on two.
+two_stages() {
+    mkdir "$work/two-stages"
+    cp "$document" "$second_document" "$work/two-stages/"
+    ln -s "$model" "$work/two-stages/model"
+    cat >"$work/two-stages/two.yaml" <<'YAML'
+name: own
+model: model
+data: {text: ['*.txt'], tokenizer: bytes, samples: 1}
+search: {population: 6, mutations: 2, crossovers: 2, parents: 3, iterations: 2, start_tokens: [0, 1, 2]}
+stages:
+  - {name: first, target_length: 300}
+  - {name: second, target_length: 280, data: {text: ['*.txt'], tokenizer: bytes, samples: 2}, search: {seed: 5}}
+YAML
+    "$LONGROPE" search "$work/two-stages/two.yaml" -o "$1"
+}
+
+# copy_run FROM TO [SQL]: with changes.
+copy_run() {
+    cp -r "$work/$1" "$work/$2"
+    [ -z "${3-}" ] || sqlite3 "$work/$2/run.db" "$3" || fail "cannot change the copy $2"
+}
+
 # start_search RUN ARGUMENT...: the same as a process of its own, $background.
 start_search() {
     (launch="exec" && tiny_search "$@") >"$work/background.out" 2>"$work/background.err" &

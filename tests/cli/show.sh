@@ -13,12 +13,6 @@ show() {
     runs "$LONGROPE" show "$work/$folder" "$@"
 }
 
-# copy_run FROM TO [SQL]: with changes.
-copy_run() {
-    cp -r "$work/$1" "$work/$2"
-    [ -z "${3-}" ] || sqlite3 "$work/$2/run.db" "$3" || fail "cannot change the copy $2"
-}
-
 # same WHAT EXPECTED FILE: the file holds exactly these lines.
 same() {
     printf '%s\n' "$2" >"$work/expected"
@@ -27,20 +21,7 @@ same() {
 
 runs tiny_search "$work/run"
 
-# Two stages, the first with one window, the second with two.
-mkdir "$work/own"
-cp "$document" "$second_document" "$work/own/"
-ln -s "$model" "$work/own/model"
-cat >"$work/own/own.yaml" <<'YAML'
-name: own
-model: model
-data: {text: ['*.txt'], tokenizer: bytes, samples: 1}
-search: {population: 6, mutations: 2, crossovers: 2, parents: 3, iterations: 2, start_tokens: [0, 1, 2]}
-stages:
-  - {name: first, target_length: 300}
-  - {name: second, target_length: 280, data: {text: ['*.txt'], tokenizer: bytes, samples: 2}, search: {seed: 5}}
-YAML
-runs "$LONGROPE" search "$work/own/own.yaml" -o "$work/two"
+runs two_stages "$work/two"
 
 # Racing cut short the last individual, and all of generation 1; the cache knew some windows.
 copy_run run cut "DELETE FROM sample_nats WHERE sample = 1 AND individual IN (6, 7, 8, 9, 13);
