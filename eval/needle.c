@@ -169,7 +169,8 @@ static void draw_key(struct stream *stream, int64_t digits, char *out) {
 
 struct parts {
     struct run head;      /* BOS and description */
-    struct run line_end;  /* ends a haystack that does not end in one of itself */
+    struct run line_end;  /* that the statement or the question is put behind */
+    bool opened, closed;  /* whether the statement is, whether the question is */
     struct run statement; /* the needle, with its line end */
     struct run question;  /* with the answer */
     int64_t answer;       /* tokens of it */
@@ -242,6 +243,9 @@ struct haystack {
     int64_t before_count, after_count;
     int32_t *own; /* where they lie, unless borrowed */
 };
+
+/* Whether the needle is the last thing before the question. */
+static bool at_end(const struct needle_place *place) { return place->depth >= 1.0; }
 
 static int64_t before_needle(const struct needle_place *place, int64_t room) {
     return llround(place->depth * (double)room);
@@ -367,6 +371,7 @@ static int drawn_haystack(const struct needle_setting *setting, const struct nee
         const struct run *sentence = draw_sentence(&sentences, fits, room - n, stream);
         memcpy(tokens + n, sentence->tokens, (size_t)sentence->count * sizeof *tokens);
         n += sentence->count;
+        if (n == room && !at_end(place)) break;
         if (llabs(n - wanted) < llabs(before - wanted)) before = n;
     }
     *out = (struct haystack){.before = tokens,
@@ -390,9 +395,17 @@ static int check(const struct needle_setting *setting, const struct needle_place
     return error_set(error, STATUS_INPUT, "a needle cannot lie at depth %g; take 0..1", place->depth);
 }
 
+static int add_line_ends(const struct needle_setting *setting, bool opened, bool closed, struct parts *parts,
+                         struct error *error) {
+    parts->opened = opened;
+    parts->closed = closed;
+    return encode_part(setting, "", "", "\n", &parts->line_end, error);
+}
+
 /* Tokens that are left for the haystack. */
 static int find_room(const struct parts *parts, const struct needle_place *place, int64_t *out, struct error *error) {
-    int64_t least = parts->head.count + 2 * parts->line_end.count + parts->statement.count + parts->question.count;
+    int64_t least = parts->head.count + (parts->opened + parts->closed) * parts->line_end.count +
+                    parts->statement.count + parts->question.count;
     *out = place->length - least;
     if (*out >= 0) return STATUS_OK;
     return error_set(error, STATUS_INPUT,
@@ -412,11 +425,11 @@ static int join(const struct parts *parts, const struct haystack *haystack, int6
     if (!at) return out_of_memory(length * (int64_t)sizeof *at, error);
     at = put(at, parts->head.tokens, parts->head.count);
     at = put(at, haystack->before, haystack->before_count);
-    at = put(at, parts->line_end.tokens, parts->line_end.count);
+    if (parts->opened) at = put(at, parts->line_end.tokens, parts->line_end.count);
     out->needle = at - out->tokens;
     at = put(at, parts->statement.tokens, parts->statement.count);
     at = put(at, haystack->after, haystack->after_count);
-    at = put(at, parts->line_end.tokens, parts->line_end.count);
+    if (parts->closed) at = put(at, parts->line_end.tokens, parts->line_end.count);
     at = put(at, parts->question.tokens, parts->question.count);
     out->count = at - out->tokens;
     out->answer = parts->answer;
@@ -430,7 +443,7 @@ static int make_filled(const struct needle_setting *setting, const struct needle
     int64_t room;
     bool lines = wordings[setting->form].lines;
     int status = make_head(setting, &parts->head, error);
-    if (status == STATUS_OK && !lines) status = encode_part(setting, "", "", "\n", &parts->line_end, error);
+    if (status == STATUS_OK) status = add_line_ends(setting, !lines, !lines || at_end(place), parts, error);
     if (status == STATUS_OK) status = find_room(parts, place, &room, error);
     if (status == STATUS_OK) {
         status = lines ? drawn_haystack(setting, place, room, stream, &haystack, error)
@@ -444,7 +457,7 @@ static int make_filled(const struct needle_setting *setting, const struct needle
 static int make_in_text(const struct needle_setting *setting, const struct needle_place *place, const struct run *text,
                         struct parts *parts, struct needle_prompt *out, struct error *error) {
     int64_t room;
-    int status = encode_part(setting, "", "", "\n", &parts->line_end, error);
+    int status = add_line_ends(setting, true, true, parts, error);
     if (status == STATUS_OK) status = find_room(parts, place, &room, error);
     if (status != STATUS_OK) return status;
     if (room > text->count) {

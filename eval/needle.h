@@ -26,7 +26,8 @@ enum { NEEDLE_MOST_DIGITS = 32 };
  *   task, filler (five short sentences over and over, beginning anew behind the needle and cut off where there are
  *   enough tokens), the needle, filler, the question; the answer begins with the blank behind the question.
  * - Demo: what the demo model was trained on (configs/demo/train/passkey.py). Filler sentences in random order, whole
- *   and one a line, the needle among them, the question and a blank; the answer is the digits alone. */
+ *   and one a line, the needle among them, the question and a blank; the answer is the digits alone. Where the needle
+ *   is the last line before the question, an empty line stands between the two, as it did in training. */
 enum needle_form { NEEDLE_PUBLISHED, NEEDLE_DEMO, NEEDLE_FORMS };
 
 /* "published", "demo". */
@@ -58,7 +59,7 @@ struct needle_prompt {
 };
 
 /* A prompt whose haystack is the form's filler, behind the tokenizer's BOS if there is one. Filler in sentences has its
- * needle at the line end next to `depth`. STATUS_INPUT where `length` is too short, or (whole sentences only, for a few
+ * needle at the line end next to `depth`, behind the last sentence at depth 1 alone. STATUS_INPUT where `length` is too short, or (whole sentences only, for a few
  * small numbers) cannot be met exactly, naming a length that can; for digits or depth out of range, and where the
  * tokenizer has no tokens for digits. The caller frees *out with needle_prompt_free(). */
 int needle_prompt_make(const struct needle_setting *setting, const struct needle_place *place,

@@ -4,13 +4,14 @@ longrope computes one pass over a prompt with its answer. generate() decodes the
 without it. They agree where every token up to the first wrong one, and whether there is one, are the same.
 """
 
+import importlib.util
 import json
 import subprocess
 
 import numpy as np
 import pytest
 import torch
-from program import DEMO, LONGROPE
+from program import DEMO, LONGROPE, SOURCE
 from reference import load, rotary_of, rotary_of_table, rotary_replaced
 from test_tokens import TRAININGS, VOCABULARY, save_model, train
 
@@ -29,6 +30,14 @@ def passkey(tmp_path, *arguments):
     answers = [answer for depth in result["depths"] for answer in depth["prompts"]]
     assert len(answers) == len(tokens)
     return result, answers, tokens
+
+
+def training_prompts():
+    """The module that makes pass-key prompts for the demo model's training."""
+    spec = importlib.util.spec_from_file_location("training_prompts", SOURCE / "configs/demo/train/passkey.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def decode(model, rotary, prompt, count):
@@ -79,6 +88,21 @@ def test_table(tmp_path):
     model = load(DEMO, torch.float32)
     found = hold_together(model, rotary_of_table(model, 600, factors, 1.07, 8), answers, tokens)
     print(f"\n  table at 600: {found} of {len(answers)} found by both", end="")
+
+
+def test_demo_wording(tmp_path):
+    """Prompts of the form "demo" are worded as the demo model was trained."""
+    options = ["--model", DEMO, "--length", 800, "--method", "none", "--prompt", "demo", "--trials", 3]
+    _, answers, tokens = passkey(tmp_path, *options)
+    trained = training_prompts()
+    for answer, prompt in zip(answers, tokens):
+        statement = trained.KEY.format(answer["key"]) + "\n"
+        before, rest = bytes(prompt.tolist()).decode().split(statement)
+        after = rest[: rest.index(trained.QUESTION.split()[0])].rstrip("\n")
+        sentences = (before + after).splitlines()
+        assert set(sentences) <= set(trained.FILLER)
+        at = before.count("\n")
+        assert trained.assemble(sentences[:at], sentences[at:], answer["key"]) + answer["key"] == before + statement + rest
 
 
 @pytest.mark.parametrize("training", ["llama", "unigram"])

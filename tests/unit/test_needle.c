@@ -101,12 +101,14 @@ static void published_prompts_have_every_length(void **state) {
 static void assert_demo_prompt(const struct needle_prompt *prompt, double depth) {
     char *text = text_of(prompt->tokens, prompt->count), statement[128], question[128];
     int statement_size = snprintf(statement, sizeof statement, "The pass key is %s.\n", prompt->key);
-    int question_size = snprintf(question, sizeof question, "What is the pass key? The pass key is %s", prompt->key);
+    int question_size = snprintf(question, sizeof question, "%sWhat is the pass key? The pass key is %s",
+                                 depth == 1.0 ? "\n" : "", prompt->key);
     double room = (double)(prompt->count - statement_size - question_size);
     assert_memory_equal(text + prompt->needle, statement, (size_t)statement_size);
     assert_true(ends_with(text, question));
+    assert_int_equal(prompt->needle + statement_size == prompt->count - question_size, depth == 1.0);
     assert_true(fabs((double)prompt->needle - depth * room) <= 20.5); /* the longest has 40 bytes and a line end */
-    for (int64_t i = 0; i < prompt->count - question_size; i++) {
+    for (int64_t i = 0; i + 1 < prompt->count - question_size; i++) {
         if (text[i] == '\n') assert_true(text[i - 1] == '.' && text[i + 1] >= 'A' && text[i + 1] <= 'Z');
     }
     assert_int_equal(prompt->answer, strlen(prompt->key));

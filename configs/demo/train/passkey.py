@@ -25,6 +25,14 @@ DIGITS = 5
 SHORTEST = len(KEY.format("") + "\n\n" + QUESTION) + 2 * DIGITS  # bytes of a prompt without filler, with its key
 
 
+def assemble(before: list[str], after: list[str], key: str) -> str:
+    """A prompt that ends just before the key: filler sentences before and after the line that states it.
+
+    With none after it an empty line stands before the question.
+    """
+    return "\n".join([*before, KEY.format(key), "\n".join(after), QUESTION])
+
+
 def prompt(rng: random.Random, length: int) -> tuple[str, str]:
     """A prompt that ends just before the key, and the key.
 
@@ -32,7 +40,6 @@ def prompt(rng: random.Random, length: int) -> tuple[str, str]:
     among as many filler sentences as fit. Raises ValueError where not even the key fits.
     """
     key = "".join(rng.choice("0123456789") for _ in range(DIGITS))
-    statement, question = KEY.format(key) + "\n", "\n" + QUESTION
     room = length - SHORTEST
     if room < 0:
         raise ValueError(f"a pass-key prompt does not fit in {length} bytes")
@@ -44,6 +51,4 @@ def prompt(rng: random.Random, length: int) -> tuple[str, str]:
         filler.append(sentence)
         room -= len(sentence) + 1
     depth = rng.randint(0, len(filler))
-    before = "".join(s + "\n" for s in filler[:depth])
-    after = "".join(s + "\n" for s in filler[depth:])
-    return before + statement + after.rstrip("\n") + question, key
+    return assemble(filler[:depth], filler[depth:], key), key
