@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "search/text.h"
 
@@ -35,8 +36,10 @@ static const char *entity_of(unsigned char c) {
     }
 }
 
-void html_text(FILE *out, const char *text) {
-    for (const unsigned char *at = (const unsigned char *)text; *at;) {
+void html_text(FILE *out, const char *text) { html_text_part(out, text, strlen(text)); }
+
+void html_text_part(FILE *out, const char *text, size_t size) {
+    for (const unsigned char *at = (const unsigned char *)text, *end = at + size; at < end;) {
         int length = utf8_length((const char *)at);
         const char *entity = entity_of(*at);
         if (!length || is_control(at, length)) {

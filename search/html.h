@@ -11,6 +11,8 @@
 /* Any bytes as text, between tags or in an attribute's double quotes: what HTML reads as markup is escaped, and
  * control characters but for tab and newline, and what is not UTF-8, become U+FFFD. */
 void html_text(FILE *out, const char *text);
+/* Its first `size` bytes, which cut no character in two. */
+void html_text_part(FILE *out, const char *text, size_t size);
 
 /* The same where it is a name that somebody gave, and stands among words of ours. */
 void html_name(FILE *out, const char *name);

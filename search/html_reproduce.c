@@ -19,10 +19,7 @@ void html_shell_word(FILE *out, const char *word) {
     }
     html_text(out, "'");
     for (const char *quote; (quote = strchr(from, '\'')); from = quote + 1) {
-        char before[4096];
-        size_t length = (size_t)(quote - from);
-        snprintf(before, sizeof before, "%.*s", (int)(length < sizeof before ? length : sizeof before - 1), from);
-        html_text(out, before);
+        html_text_part(out, from, (size_t)(quote - from));
         html_text(out, "'\\''");
     }
     html_text(out, from);

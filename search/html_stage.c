@@ -59,13 +59,14 @@ static double distinct_documents(const struct datum *samples) {
 
 static void put_text(FILE *out, const struct datum *stage) {
     struct datum samples = datum_get(stage, "samples"), first = datum_at(&samples, 0);
+    double windows = (double)datum_count(&samples), documents = distinct_documents(&samples);
     fact_begin(out, "Text");
-    html_computed(out, (double)datum_count(&samples), 0, "%s | length", samples.path);
-    fputs(" windows of ", out);
+    html_computed(out, windows, 0, "%s | length", samples.path);
+    fputs(windows == 1.0 ? " window of " : " windows of ", out);
     html_get_integer(out, &first, "tokens");
     fputs(" tokens from ", out);
-    html_computed(out, distinct_documents(&samples), 0, "[%s[].document] | unique | length", samples.path);
-    fputs(" documents", out);
+    html_computed(out, documents, 0, "[%s[].document] | unique | length", samples.path);
+    fputs(documents == 1.0 ? " document" : " documents", out);
     fact_end(out);
 }
 

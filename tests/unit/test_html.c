@@ -117,6 +117,14 @@ static void test_words_of_a_shell(void **state) {
         html_shell_word(begin(&writer), cases[i].word);
         ends_as(&writer, cases[i].expected);
     }
+    char word[6001], expected[6064];
+    memset(word, 'x', 6000);
+    word[5998] = '\'';
+    word[6000] = '\0';
+    snprintf(expected, sizeof expected, "&#39;%.5998s&#39;\\&#39;&#39;x&#39;", word);
+    struct writer writer;
+    html_shell_word(begin(&writer), word);
+    ends_as(&writer, expected);
 }
 
 /* ---- numbers ---- */
