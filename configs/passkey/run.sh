@@ -1,7 +1,7 @@
 #!/bin/sh
 # Which pass keys the demo model finds, by length, depth and table; writes results/passkey. Installs what is missing,
 # builds, and makes the demo's table where it is not there. What is measured already is not measured again: a run that
-# was stopped goes on with the table that it was at. Some minutes on two cores.
+# was stopped goes on with the table that it was at. Half an hour on two cores.
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/packages.sh
@@ -17,13 +17,13 @@ base=configs/demo/model
 tuned=results/progressive/model
 mkdir -p $out
 
-# measure NAME ARGUMENT...: five depths, five prompts at each, in f32 for other machines to compare with.
+# measure NAME ARGUMENT...: five depths, twenty prompts at each, in f32 for other machines to compare with.
 measure() {
     name=$1
     shift
     [ ! -f "$out/$name.json" ] || return 0
     echo "$name"
-    build/release/longrope passkey --prompt demo --length 256,512,1024,2048,4096 --trials 5 --dtype f32 --json "$@" \
+    build/release/longrope passkey --prompt demo --length 256,512,1024,2048,4096 --trials 20 --dtype f32 --json "$@" \
         >"$out/$name.part"
     mv "$out/$name.part" "$out/$name.json"
 }

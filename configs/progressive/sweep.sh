@@ -1,8 +1,8 @@
 #!/bin/sh
 # sweep.sh LONGROPE RUN OUT [LONGEST]: perplexity at every power of two from 256 to LONGEST (default 65536) tokens on
 # books that no search and no training saw, of the base model and the fine-tuned one, each with closed forms and with
-# what RUN found. Writes OUT/perplexity.json and prints it as a table. What is in OUT/sweep already is not computed
-# again. YARN, where set, is a folder with the demo model fine-tuned with YaRN's table at 16384 tokens.
+# what RUN found. Writes OUT/perplexity.json and prints it as a table, and records all of it in RUN for its report. What
+# is in OUT/sweep already is not computed again. YARN, where set, is a folder with the demo model fine-tuned with YaRN's table at 16384 tokens.
 set -eu
 longrope=$1 run=$2 out=$3 longest=${4:-65536}
 here=$(dirname "$0")
@@ -28,6 +28,7 @@ score() {
     file=$out/sweep/$name-$length.json
     [ ! -s "$file" ] || return 0
     "$longrope" eval --dtype bf16 --length "$length" --samples "$(windows "$length")" --json "$@" \
+        --into "$run" --label "$name" \
         --text "$valid/war-and-peace-tolstoy.txt" "$valid/the-count-of-monte-cristo-dumas.txt" \
         "$valid/on-the-origin-of-species-darwin.txt" "$valid/the-moonstone-collins.txt" \
         "$valid/travels-in-west-africa-kingsley.txt" |

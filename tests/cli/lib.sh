@@ -59,6 +59,11 @@ runs() {
     [ "$status" = 0 ] || fail "exit status $status: $*"
 }
 
+# Nothing is on stderr but how far it is, which slow machines come to say.
+says_nothing() {
+    ! grep -qvE ': [0-9]+/[0-9]+ .* left$' "$work/stderr" || fail "writes to stderr though nothing is wrong"
+}
+
 # fails_with STATUS WORDS COMMAND...: with this status, nothing on stdout, and on stderr one line
 # that begins with the program's name and contains WORDS.
 fails_with() {
