@@ -134,6 +134,7 @@ static int record(const struct retrieval *r, const struct pass_key_result *resul
         rows[d].trials = o->trials;
         rows[d].correct = pass_keys_found(result->sheet, d);
         rows[d].seed = o->seed;
+        snprintf(rows[d].wording, sizeof rows[d].wording, "%s", needle_form_name(o->prompt));
     }
     int status = store_put_pass_keys(r->recorder.store, rows, o->depth_count, error);
     free(rows);

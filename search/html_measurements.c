@@ -211,7 +211,13 @@ static int put_heat_map(struct page *page, const struct datum *keys, size_t firs
     html_get_integer(out, &one, "trials");
     fputs(" prompts a cell, the percentage whose key of ", out);
     html_get_integer(out, &one, "digits");
-    fputs(" digits the model gave back, by length of the prompt and depth of the key in it.</figcaption>\n", out);
+    fputs(" digits the model gave back, by length of the prompt and depth of the key in it.", out);
+    if (*datum_get_text(&one, "wording")) {
+        fputs(" Prompts are worded as <code>--prompt ", out);
+        html_get_text(out, &one, "wording");
+        fputs("</code> has it.", out);
+    }
+    fputs("</figcaption>\n", out);
     figure_end(page);
     free(depths);
     return STATUS_OK;
@@ -227,7 +233,8 @@ static int put_pass_keys(struct page *page, const struct datum *keys, struct err
 }
 
 static void put_pass_key_rows(struct page *page, const struct datum *keys) {
-    fold_begin(page, "All pass keys, a row a cell", "label|tokens|depth|found|of|digits|seed|" MEASURED_END_HEADS);
+    fold_begin(page, "All pass keys, a row a cell",
+               "label|tokens|depth|found|of|digits|seed|wording|" MEASURED_END_HEADS);
     for (size_t i = 0; i < datum_count(keys); i++) {
         struct datum one = datum_at(keys, i);
         measured_begin(page->out, &one);
@@ -236,6 +243,9 @@ static void put_pass_key_rows(struct page *page, const struct datum *keys) {
         html_cell_integer(page->out, &one, "trials");
         html_cell_integer(page->out, &one, "digits");
         html_cell_integer(page->out, &one, "seed");
+        fputs("<td>", page->out);
+        html_get_text(page->out, &one, "wording");
+        fputs("</td>", page->out);
         measured_end(page->out, &one);
     }
     fold_end(page);

@@ -174,9 +174,10 @@ static json_t *length_json(const struct length_record *r) {
 }
 
 static json_t *pass_key_json(const struct pass_key_record *r) {
-    return measured_json(&r->measured, json_pack("{s:f, s:I, s:I, s:I, s:I}", "depth", r->depth, "digits",
-                                                 (json_int_t)r->digits, "trials", (json_int_t)r->trials, "correct",
-                                                 (json_int_t)r->correct, "seed", (json_int_t)r->seed));
+    return measured_json(&r->measured,
+                         json_pack("{s:f, s:I, s:I, s:I, s:I, s:o}", "depth", r->depth, "digits", (json_int_t)r->digits,
+                                   "trials", (json_int_t)r->trials, "correct", (json_int_t)r->correct, "seed",
+                                   (json_int_t)r->seed, "wording", text_or_null(r->wording)));
 }
 
 static int lengths_json(struct store *store, json_t *array, struct error *error) {

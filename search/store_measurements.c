@@ -189,15 +189,17 @@ static int insert_pass_keys(struct store *store, const struct pass_key_record *r
     sqlite3_stmt *s;
     int status = database_prepare(&store->database,
                                   "INSERT INTO pass_keys (" MEASURED_COLUMNS ", depth, digits, trials, correct, seed, "
-                                  "measured_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
-                                  "?15, ?16, " NOW ") ON CONFLICT (label, length, depth) " REPLACE_MEASURED
+                                  "wording, measured_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
+                                  "?13, ?14, ?15, ?16, nullif(?17, ''), " NOW
+                                  ") ON CONFLICT (label, length, depth) " REPLACE_MEASURED
                                   "digits = excluded.digits, trials = excluded.trials, correct = excluded.correct, "
-                                  "seed = excluded.seed",
+                                  "seed = excluded.seed, wording = excluded.wording",
                                   &s, error);
     if (status != STATUS_OK) return status;
     int bound = bind_measured(s, &r->measured, factors) | sqlite3_bind_double(s, 12, r->depth) |
                 sqlite3_bind_int64(s, 13, r->digits) | sqlite3_bind_int64(s, 14, r->trials) |
-                sqlite3_bind_int64(s, 15, r->correct) | sqlite3_bind_int64(s, 16, r->seed);
+                sqlite3_bind_int64(s, 15, r->correct) | sqlite3_bind_int64(s, 16, r->seed) |
+                database_bind_text(s, 17, r->wording);
     return database_execute(&store->database, s, bound, error);
 }
 
@@ -229,6 +231,7 @@ static int read_pass_keys(const struct store *store, sqlite3_stmt *row, const st
     out->trials = sqlite3_column_int64(row, MEASURED_COUNT + 2);
     out->correct = sqlite3_column_int64(row, MEASURED_COUNT + 3);
     out->seed = sqlite3_column_int64(row, MEASURED_COUNT + 4);
+    snprintf(out->wording, sizeof out->wording, "%s", database_text(row, MEASURED_COUNT + 5));
     if (!fault) fault = pass_key_fault(out);
     return fault ? row_damaged(store, "pass_keys", &out->measured, fault, error) : STATUS_OK;
 }
@@ -237,7 +240,8 @@ int store_pass_keys(struct store *store, struct pass_key_record **out, size_t *c
     const struct row_reader reader = {sizeof **out, read_pass_keys, NULL};
     void *items = NULL;
     int status = rows_read(store,
-                           "SELECT " MEASURED_COLUMNS ", depth, digits, trials, correct, seed FROM pass_keys AS p "
+                           "SELECT " MEASURED_COLUMNS ", depth, digits, trials, correct, seed, wording FROM "
+                           "pass_keys AS p "
                            "ORDER BY (SELECT min(id) FROM pass_keys AS f WHERE f.label = p.label), length, depth",
                            &reader, &items, count, error);
     *out = items;

@@ -46,7 +46,8 @@ struct pass_key_record {
     int64_t digits; /* of a key */
     int64_t trials; /* prompts, at least 1 */
     int64_t correct;
-    int64_t seed; /* of the prompts, from 0 */
+    int64_t seed;                  /* of the prompts, from 0 */
+    char wording[STORE_WORD_SIZE]; /* of the prompts, as needle_form_name(); "" where it was not kept */
 };
 
 /* STATUS_INPUT, naming --label, unless it is 1..STORE_NAME_SIZE-1 bytes of UTF-8 without control characters. */

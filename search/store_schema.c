@@ -166,6 +166,7 @@ static const char *const tables[] = {
     "  trials INTEGER NOT NULL, -- prompts\n"
     "  correct INTEGER NOT NULL, -- of these, those whose key was given back\n"
     "  seed INTEGER NOT NULL, -- of the prompts\n"
+    "  wording TEXT, -- of the prompts: published, demo; NULL where a longrope with schema 4 asked\n"
     "  measured_at TEXT NOT NULL, -- UTC\n"
     "  UNIQUE (label, length, depth)\n"
     ") STRICT;",
@@ -192,6 +193,7 @@ static const char *const tables[] = {
     ") STRICT;",
 };
 enum { TABLES = sizeof tables / sizeof *tables, TABLES_3 = TABLES - 4 /* schema 3 had all but the last four */ };
+enum { PASS_KEYS = TABLES - 3 };
 
 /* Those from `first` on. */
 static int make_tables(struct database *database, size_t first, struct error *error) {
@@ -291,6 +293,22 @@ static int from_2(struct database *database, struct error *error) {
 /* Schema 3 had nothing that was measured beside the search, no needles and no configuration. */
 static int from_3(struct database *database, struct error *error) { return make_tables(database, TABLES_3, error); }
 
+/* Schema 4 did not keep how prompts are worded. */
+static int from_4(struct database *database, struct error *error) {
+    int status = database_run(database, "ALTER TABLE pass_keys RENAME TO pass_keys_4", error);
+    if (status == STATUS_OK) status = database_run(database, tables[PASS_KEYS], error);
+    if (status != STATUS_OK) return status;
+    return database_run(database,
+                        "INSERT INTO pass_keys (id, label, length, model, scale, factors, start_tokens,"
+                        "  attention_factor, dtype, kernels, angles, seconds, depth, digits, trials, correct, seed,"
+                        "  wording, measured_at)"
+                        "  SELECT id, label, length, model, scale, factors, start_tokens,"
+                        "  attention_factor, dtype, kernels, angles, seconds, depth, digits, trials, correct, seed,"
+                        "  NULL, measured_at FROM pass_keys_4;"
+                        "DROP TABLE pass_keys_4",
+                        error);
+}
+
 /* What all of them were searched by. */
 static int add_objective(struct database *database, struct error *error) {
     return database_run(database, "INSERT INTO settings SELECT id, '" STORE_OBJECTIVE "', 'perplexity' FROM stages",
@@ -319,8 +337,11 @@ int store_schema_migrate(struct database *database, int64_t version, struct erro
     int status = database_run(database, "PRAGMA foreign_keys = OFF; PRAGMA synchronous = FULL", error);
     if (status == STATUS_OK) status = database_begin(database, error);
     if (status != STATUS_OK) return status;
-    status = version == 1 ? from_1(database, error) : version == 2 ? from_2(database, error) : from_3(database, error);
-    if (status == STATUS_OK) status = add_objective(database, error);
+    status = version == 1   ? from_1(database, error)
+             : version == 2 ? from_2(database, error)
+             : version == 3 ? from_3(database, error)
+                            : from_4(database, error);
+    if (status == STATUS_OK && version < 4) status = add_objective(database, error);
     if (status == STATUS_OK) status = check_references(database, error);
     if (status == STATUS_OK) status = database_stamp(database, error);
     return database_end(database, status, error);

@@ -6,7 +6,7 @@
 
 #include "search/database.h"
 
-enum { STORE_SCHEMA = 4 }; /* SQLite's user_version */
+enum { STORE_SCHEMA = 5 }; /* SQLite's user_version */
 
 /* Makes the tables in an empty database, in one transaction. */
 int store_schema_create(struct database *database, struct error *error);

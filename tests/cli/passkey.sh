@@ -82,7 +82,7 @@ holds '.pass_keys | map([.label, .length, .depth]) == [["none", 256, 0], ["none"
     ["yarn", 600, 0], ["yarn", 600, 0.5], ["yarn", 600, 1]]'
 jq '[.pass_keys[].correct]' "$work/stdout" >"$work/recorded"
 jq '[.results[].depths[].correct]' "$work/first" | cmp -s - "$work/recorded" || fail "others are recorded than were found"
-holds 'all(.pass_keys[]; .digits == 5 and .trials == 4 and .seed == 1)'
+holds 'all(.pass_keys[]; .digits == 5 and .trials == 4 and .seed == 1 and .wording == "demo")'
 ask --prompt demo --length 512 --factors "$work/run/factors.json" --depths 50 --trials 2 --into "$work/run" --label best
 ask --prompt demo --length 512 --factors "$work/run/factors.json" --depths 50 --trials 3 --into "$work/run" --label best
 runs "$LONGROPE" show "$work/run" --json

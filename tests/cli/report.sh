@@ -21,9 +21,9 @@ copy_run two measured "
     WITH labels (label, n) AS (VALUES ('yarn', 1), ('found', 2)), lengths (length) AS (VALUES (512), (1024)),
         depths (depth) AS (VALUES (0.0), (0.5), (1.0))
     INSERT INTO pass_keys (label, length, model, scale, factors, start_tokens, attention_factor, dtype, kernels, angles,
-            seconds, depth, digits, trials, correct, seed, measured_at)
+            seconds, depth, digits, trials, correct, seed, wording, measured_at)
         SELECT label, length, 'model', 2.5, '[1.0,2.0]', n, 1.125, 'f32', 'avx2', 'f64', 1.5, depth, 5, 7,
-            n + CAST(4 * depth AS INTEGER), 1, '' FROM labels, lengths, depths ORDER BY n, length, depth"
+            n + CAST(4 * depth AS INTEGER), 1, iif(n = 1, 'demo', NULL), '' FROM labels, lengths, depths ORDER BY n, length, depth"
 
 # Racing cut short the last individual, and all of generation 1.
 copy_run run cut "DELETE FROM sample_nats WHERE sample = 1 AND individual IN (6, 7, 8, 9, 13);

@@ -74,7 +74,8 @@ static struct pass_key_record make_pass_keys(const char *label, int64_t length, 
                                     .digits = 5,
                                     .trials = 10,
                                     .correct = (int64_t)(10.0 * depth),
-                                    .seed = INT64_MAX};
+                                    .seed = INT64_MAX,
+                                    .wording = "demo"};
 }
 
 static bool same_bits(double a, double b) { return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0; }
@@ -109,6 +110,7 @@ static void assert_pass_keys(const struct pass_key_record *got, const struct pas
     assert_int_equal(got->trials, expected->trials);
     assert_int_equal(got->correct, expected->correct);
     assert_int_equal(got->seed, expected->seed);
+    assert_string_equal(got->wording, expected->wording);
 }
 
 static void check_lengths(struct fixture *f, struct store *store, const struct length_record *expected, size_t count) {

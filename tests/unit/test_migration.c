@@ -368,6 +368,36 @@ static void test_schema_3_migrates(void **state) {
     free(before), free(after), free(newest), free(schema);
 }
 
+static void test_schema_4_migrates(void **state) {
+    struct fixture *f = *state;
+    store_close(open_run(f, STORE_RESUME));
+    char *newest = dump_schema(f), *before = dump_old_columns(f);
+    run_sql(
+        f,
+        "ALTER TABLE pass_keys DROP COLUMN wording; PRAGMA user_version = 4;"
+        "INSERT INTO pass_keys (label, length, model, scale, factors, start_tokens, attention_factor, dtype,"
+        "  kernels, angles, seconds, depth, digits, trials, correct, seed, measured_at)"
+        "  VALUES ('yarn', 512, 'model', 2, '[1.0, 2.5]', 3, 1.25, 'f32', 'avx2', 'f64', 0.5, 0.75, 5, 20, 17, 1, '')");
+    struct store *store = open_run(f, STORE_RESUME);
+    check_run(f, store);
+    struct pass_key_record *keys;
+    size_t count;
+    good(f, store_pass_keys(store, &keys, &count, &f->error));
+    assert_int_equal(count, 1);
+    assert_string_equal(keys->measured.label, "yarn");
+    assert_int_equal(keys->measured.start_tokens, 3);
+    assert_true(keys->measured.factors[1] == 2.5 && keys->depth == 0.75);
+    assert_int_equal(keys->correct, 17);
+    assert_string_equal(keys->wording, "");
+    free(keys);
+    store_close(store);
+    assert_int_equal(query_integer(f, "PRAGMA user_version"), STORE_SCHEMA);
+    char *schema = dump_schema(f), *after = dump_old_columns(f);
+    assert_string_equal(schema, newest);
+    assert_string_equal(after, before);
+    free(before), free(after), free(newest), free(schema);
+}
+
 static struct length_record measured_length(void) {
     struct length_record record = {.samples = 5, .tokens = 1275, .nats_per_token = 1.0 / 3};
     record.measured = (struct measured){.label = "yarn",
@@ -665,6 +695,7 @@ int main(void) {
         TEST(test_writer_migrates),
         TEST(test_schema_2_migrates),
         TEST(test_schema_3_migrates),
+        TEST(test_schema_4_migrates),
         TEST(test_recorder_migrates),
         TEST(test_recorder_beside_an_older_search),
         TEST(test_schema_is_that_of_a_new_run),
