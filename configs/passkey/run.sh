@@ -17,13 +17,13 @@ base=configs/demo/model
 tuned=results/progressive/model
 mkdir -p $out
 
-# measure NAME ARGUMENT...: five depths, twenty prompts at each, in f32 for other machines to compare with.
+# measure NAME ARGUMENT...: five depths, twenty prompts at each.
 measure() {
     name=$1
     shift
     [ ! -f "$out/$name.json" ] || return 0
     echo "$name"
-    build/release/longrope passkey --prompt demo --length 256,512,1024,2048,4096 --trials 20 --dtype f32 --json "$@" \
+    build/release/longrope passkey --prompt demo --length 256,512,1024,2048,4096 --trials 20 --json "$@" \
         >"$out/$name.part"
     mv "$out/$name.part" "$out/$name.json"
 }

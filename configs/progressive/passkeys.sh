@@ -4,7 +4,7 @@
 # recorded already is not asked again.
 set -eu
 longrope=$1 run=$2
-base=$(dirname "$0")/../demo/model
+base=$(realpath --relative-to=. "$(dirname "$0")/../demo/model")
 
 # ask NAME ARGUMENT...: keys in all depths, at each length.
 ask() {
@@ -12,7 +12,7 @@ ask() {
     shift
     recorded=$("$longrope" show "$run" --json | jq --arg name "$name" '[.pass_keys[] | select(.label == $name)] | length')
     [ "$recorded" -lt 25 ] || return 0 # five lengths, five depths
-    "$longrope" passkey --prompt demo --length 256,512,1024,2048,4096 --trials 20 --dtype f32 "$@" \
+    "$longrope" passkey --prompt demo --length 256,512,1024,2048,4096 --trials 20 "$@" \
         --into "$run" --label "$name"
 }
 

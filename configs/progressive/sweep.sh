@@ -6,7 +6,7 @@
 set -eu
 longrope=$1 run=$2 out=$3 longest=${4:-65536}
 here=$(dirname "$0")
-base=$here/../demo/model
+base=$(realpath --relative-to=. "$here/../demo/model")
 tuned=$run/extend-16k-finetuned
 valid=${BOOKS:-$here/../../../shared/books}/valid
 LC_ALL=C
