@@ -115,22 +115,26 @@ static void put_progress(FILE *out, const struct datum *stage) {
     fact_end(out);
 }
 
+static void put_count(FILE *out, const struct datum *of, const char *key, const char *noun) {
+    html_get_integer(out, of, key);
+    fprintf(out, " %s%s", noun, datum_get_integer(of, key) == 1 ? "" : "s");
+}
+
 static void put_cost(FILE *out, const struct datum *stage) {
     struct datum cost = datum_get(stage, "cost");
     if (!datum_get_integer(stage, "evaluations")) return;
     fact_begin(out, "Cost");
     html_get_number(out, &cost, "seconds", 1);
     fputs(" s for ", out);
-    html_get_integer(out, &cost, "windows");
-    fputs(" windows, ", out);
+    put_count(out, &cost, "windows", "window");
+    fputs(", ", out);
     html_get_number(out, &cost, "tokens_per_second", 0);
     fputs(" tokens/s; ", out);
-    html_get_integer(out, &cost, "windows_cached");
-    fputs(" windows were cached; racing cut ", out);
-    html_get_integer(out, &cost, "stopped");
-    fputs(" evaluations short and saved ", out);
-    html_get_integer(out, &cost, "windows_saved");
-    fputs(" windows", out);
+    put_count(out, &cost, "windows_cached", "window");
+    fputs(" from the cache; racing cut ", out);
+    put_count(out, &cost, "stopped", "evaluation");
+    fputs(" short and saved ", out);
+    put_count(out, &cost, "windows_saved", "window");
     fact_end(out);
 }
 
