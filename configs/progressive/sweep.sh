@@ -63,8 +63,13 @@ while [ "$length" -le "$longest" ]; do
             score "tuned-$method" "$length" --model "$tuned" --method "$method"
         done
     fi
-    score tuned-longrope "$length" --model "$tuned" --factors "$long"
     score tuned-longrope-recovered "$length" --model "$tuned" --factors "$run/factors.json"
+    if [ "$length" -le 16384 ]; then
+        score tuned-longrope "$length" --model "$tuned" --factors "$long"
+    else # the same table
+        jq '.method = "tuned-longrope"' "$out/sweep/tuned-longrope-recovered-$length.json" \
+            >"$out/sweep/tuned-longrope-$length.json"
+    fi
     if [ -n "${YARN-}" ]; then
         score yarn-tuned "$length" --model "$YARN" --method yarn # nothing up to 16384, YaRN once more beyond
     fi
