@@ -59,9 +59,10 @@ struct needle_prompt {
 };
 
 /* A prompt whose haystack is the form's filler, behind the tokenizer's BOS if there is one. Filler in sentences has its
- * needle at the line end next to `depth`, behind the last sentence at depth 1 alone. STATUS_INPUT where `length` is too short, or (whole sentences only, for a few
- * small numbers) cannot be met exactly, naming a length that can; for digits or depth out of range, and where the
- * tokenizer has no tokens for digits. The caller frees *out with needle_prompt_free(). */
+ * needle at the line end next to `depth`, behind the last sentence at depth 1 alone. STATUS_INPUT where `length` is too
+ * short, or (whole sentences only, for a few small numbers) cannot be met exactly, naming a length that can; for digits
+ * or depth out of range, and where the tokenizer has no tokens for digits. The caller frees *out with
+ * needle_prompt_free(). */
 int needle_prompt_make(const struct needle_setting *setting, const struct needle_place *place,
                        struct needle_prompt *out, struct error *error);
 

@@ -708,7 +708,7 @@ static void test_newer_schema(void **state) {
     store_close(make_run(f, 1));
     run_sql(f, "PRAGMA user_version = 99");
     for (enum store_mode mode = STORE_CREATE; mode <= STORE_READ; mode++) {
-        open_bad(f, mode, STATUS_INPUT, "run.db: was written by a newer longrope (schema 99, this one knows 4)");
+        open_bad(f, mode, STATUS_INPUT, "run.db: was written by a newer longrope (schema 99, this one knows 5)");
     }
     run_sql(f, "PRAGMA user_version = 0");
     open_bad(f, STORE_READ, STATUS_FAILED, "damaged|schema");
