@@ -1,7 +1,7 @@
 #!/bin/sh
 # Which pass keys the demo model finds, by length, depth and table; writes results/passkey. Installs what is missing,
 # builds, and makes the demo's table where it is not there. What is measured already is not measured again: a run that
-# was stopped goes on with the table that it was at. Half an hour on two cores.
+# was stopped goes on with the table that it was at. Some minutes on two cores.
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/packages.sh

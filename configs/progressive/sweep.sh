@@ -2,7 +2,8 @@
 # sweep.sh LONGROPE RUN OUT [LONGEST]: perplexity at every power of two from 256 to LONGEST (default 65536) tokens on
 # books that no search and no training saw, of the base model and the fine-tuned one, each with closed forms and with
 # what RUN found. Writes OUT/perplexity.json and prints it as a table, and records all of it in RUN for its report. What
-# is in OUT/sweep already is not computed again. YARN, where set, is a folder with the demo model fine-tuned with YaRN's table at 16384 tokens.
+# is in OUT/sweep already is not computed again. YARN, where set, is a folder with the demo model fine-tuned with YaRN's
+# table at 16384 tokens.
 set -eu
 longrope=$1 run=$2 out=$3 longest=${4:-65536}
 here=$(dirname "$0")
