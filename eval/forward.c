@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/work.h"
+
 enum {
     BLOCK_ROWS = FORWARD_BLOCK_ROWS,
     KEY_ROWS = 3 * PACK_ROWS, /* rows whose keys and values a thread makes at a time */
@@ -52,7 +54,7 @@ struct forward {
     struct rope_table table; /* the one that cos and sin were made of */
     int64_t table_rows;      /* rows of them that are valid */
 
-    double work, work_done;    /* of the pass at hand, in multiply-adds */
+    double work, work_done;    /* of the pass at hand, as eval/work.h counts it */
     _Atomic int64_t bad_layer; /* the first after which the stream was not finite, or NO_LAYER; the
                                 * embedding counts as layer 0, the model's first layer as 1 */
 };
@@ -241,17 +243,7 @@ static bool stopped(const struct forward *f) { return f->options.stop && *f->opt
 /* Nothing more needs to be computed: a signal, or numbers that are none. */
 static bool given_up(const struct forward *f) { return stopped(f) || f->bad_layer != NO_LAYER; }
 
-/* Multiply-adds of one row in all matrices of a layer, and of a row at `position` in its attention. */
-static double matrix_work(const struct model_config *c) {
-    return (double)c->hidden * (double)(2 * c->head_width * (c->heads + c->kv_heads) + 3 * c->intermediate);
-}
-static double attention_work(const struct model_config *c, int64_t position) {
-    int64_t keys = c->sliding_window && position >= c->sliding_window ? c->sliding_window : position + 1;
-    return 2.0 * (double)keys * (double)(c->heads * c->head_width);
-}
-static double block_work(const struct model_config *c, struct block at) {
-    return (double)at.rows * (matrix_work(c) + attention_work(c, at.first + at.rows / 2));
-}
+static double block_work(const struct model_config *c, struct block at) { return work_layer(c, at.first, at.rows); }
 
 static void report_work(struct forward *f, double work) {
 #pragma omp critical(forward_progress)
@@ -534,20 +526,14 @@ static void predict_rows(struct forward *f, const int32_t *tokens, struct block 
     int64_t first = at.first - out->skip;
     f->kernels->nats(out->nats + first, w->logits, tokens + at.first + 1, at.rows, c->vocabulary);
     if (out->arg_max) arg_max_rows(out->arg_max + first, w->logits, at.rows, c->vocabulary);
-    report_work(f, (double)at.rows * (double)c->vocabulary * (double)c->hidden);
+    report_work(f, work_logits(c, at.rows));
 }
 
-/* Of one layer, blocks `begin` and later. */
-static double layer_work(const struct model_config *c, int64_t rows, int64_t begin) {
-    double work = 0.0;
-    for (int64_t b = begin; b < block_count(rows, BLOCK_ROWS); b++)
-        work += block_work(c, block_at(b, BLOCK_ROWS, rows));
-    return work;
-}
-
+/* The last layer leaves out whole blocks before the first prediction that is required. */
 static double pass_work(const struct model_config *c, int64_t rows, int64_t skip) {
-    return (double)(c->layers - 1) * layer_work(c, rows, 0) + layer_work(c, rows, skip / BLOCK_ROWS) +
-           (double)(rows - skip) * (double)c->vocabulary * (double)c->hidden;
+    int64_t first = skip / BLOCK_ROWS * BLOCK_ROWS;
+    return (double)(c->layers - 1) * work_layer(c, 0, rows) + work_layer(c, first, rows - first) +
+           work_logits(c, rows - skip);
 }
 
 static int check_result(const struct forward *f, const double *nats, int64_t count, struct error *error) {

@@ -305,6 +305,8 @@ static bool matrices_are_bf16(const struct weights *weights, const struct model_
     return true;
 }
 
+const char *const model_type_names[MODEL_TYPES] = {[MODEL_AUTO] = "auto", [MODEL_F32] = "f32", [MODEL_BF16] = "bf16"};
+
 int model_kernels(enum model_type type, bool bf16_weights, const struct kernels **out, struct error *error) {
     bool bf16 = type == MODEL_BF16 || (type == MODEL_AUTO && bf16_weights && kernels_bf16_is_fast());
     return kernels_choose(bf16 ? NUMBER_BF16 : NUMBER_F32, out, error);

@@ -69,6 +69,8 @@ enum model_type {
     MODEL_F32,
     MODEL_BF16
 };
+enum { MODEL_TYPES = 3 };
+extern const char *const model_type_names[MODEL_TYPES]; /* "auto", "f32", "bf16"; see eval/name.h */
 
 /* Reads a model. Families are rows of a table in model_family.c; what is not supported (family, activation,
  * rope type, quantisation) is refused by name before any weight is touched. Every tensor is found and

@@ -1,12 +1,13 @@
 #include "search/bench.h"
 
-#include <assert.h>
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "eval/forward.h"
+#include "eval/work.h"
+#include "search/clock.h"
 #include "search/progress.h"
 
 enum {
@@ -23,54 +24,12 @@ static bool stopped(const struct bench_setting *setting) { return setting->stop 
 
 static int stop_error(struct error *error) { return error_set(error, STATUS_STOPPED, "stopped by a signal"); }
 
-/* ---- Work ---- */
-
-void bench_matrices(const struct model_config *c, struct bench_matrix out[BENCH_MATRICES]) {
-    int64_t query_width = c->heads * c->head_width, kv_width = c->kv_heads * c->head_width;
-    const struct bench_matrix matrices[BENCH_MATRICES] = {
-        {"query", query_width, c->hidden, c->layers - 1}, {"key", kv_width, c->hidden, 2 * (c->layers - 1)},
-        {"output", c->hidden, query_width, c->layers},    {"gate", c->intermediate, c->hidden, 2 * c->layers},
-        {"down", c->hidden, c->intermediate, c->layers},  {"logits", c->vocabulary, c->hidden, 1},
-    };
-    memcpy(out, matrices, sizeof matrices);
-}
-
-/* In the same order. */
+/* Those of work_matrices(), in its order. */
 static const struct matrix *matrix_of(const struct model *model, int index) {
     const struct model_layer *layer = &model->layers[0];
-    const struct matrix *const matrices[BENCH_MATRICES] = {&layer->query, &layer->key,  &layer->output,
-                                                           &layer->gate,  &layer->down, &model->logits};
+    const struct matrix *const matrices[WORK_MATRICES] = {&layer->query, &layer->key,  &layer->output,
+                                                          &layer->gate,  &layer->down, &model->logits};
     return matrices[index];
-}
-
-double bench_product_work(const struct model_config *config, int64_t length) {
-    struct bench_matrix matrices[BENCH_MATRICES];
-    bench_matrices(config, matrices);
-    double numbers = 0.0;
-    for (int i = 0; i < BENCH_MATRICES; i++) {
-        numbers += (double)matrices[i].uses * (double)matrices[i].outputs * (double)matrices[i].inputs;
-    }
-    return 2.0 * (double)(length - 1) * numbers;
-}
-
-/* Keys that rows 0..rows-1 see, added up. */
-static double keys_seen(int64_t rows, int64_t window) {
-    double n = (double)rows, w = window && window < rows ? (double)window : n;
-    return w * (w + 1.0) / 2.0 + (n - w) * w;
-}
-
-double bench_attention_work(const struct model_config *c, int64_t length) {
-    return 4.0 * (double)(c->layers * c->heads * c->head_width) * keys_seen(length - 1, c->sliding_window);
-}
-
-double bench_skipped_work(const struct model_config *c, int64_t skip) {
-    assert(skip >= 0);
-    int64_t rows = skip / FORWARD_BLOCK_ROWS * FORWARD_BLOCK_ROWS; /* that the last layer does not make */
-    double hidden = (double)c->hidden, query = (double)(c->heads * c->head_width);
-    double queries = c->layers > 1 ? 1.0 : 0.0; /* those of the first layer are no work: bench_matrices() */
-    double row = hidden * query * (1.0 + queries) + 3.0 * hidden * (double)c->intermediate;
-    return 2.0 * (double)rows * row + 2.0 * (double)skip * (double)c->vocabulary * hidden +
-           4.0 * query * keys_seen(rows, c->sliding_window);
 }
 
 /* ---- Random numbers ---- */
@@ -175,14 +134,14 @@ struct job {
 /* The rate of one timing; *seconds is what it took. */
 static double time_job(const struct job *job, int threads, int64_t repeats, double *seconds) {
     int team = 0; /* threads that were to be had */
-    double began = seconds_now();
+    double began = clock_seconds();
 #pragma omp parallel num_threads(threads)
     {
 #pragma omp atomic
         team++;
         job->run(job->state, omp_get_thread_num(), repeats);
     }
-    *seconds = fmax(seconds_now() - began, 1e-9);
+    *seconds = fmax(clock_seconds() - began, 1e-9);
     return job->work * (double)repeats * team / *seconds;
 }
 
@@ -191,7 +150,7 @@ static double time_job(const struct job *job, int threads, int64_t repeats, doub
  * has time for no more than TIMINGS. */
 static int measure_jobs(const struct job *jobs, int count, const struct bench_setting *setting, double *rates,
                         struct error *error) {
-    int64_t repeats[BENCH_MATRICES];
+    int64_t repeats[WORK_MATRICES];
     const double enough = fmin(LONG_ENOUGH, setting->seconds / (TIMINGS * count));
     for (int i = 0; i < count; i++) repeats[i] = 1, rates[i] = 0.0;
     for (double left = setting->seconds; left > 0.0;) {
@@ -220,12 +179,12 @@ static void run_product(const void *state, int thread, int64_t repeats) {
     for (int64_t i = 0; i < repeats; i++) p->kernels->project(desk->out, desk->operand, p->matrix, BLOCK_ROWS, false);
 }
 
-int bench_products(const struct model *model, const struct bench_setting *setting, double rates[BENCH_MATRICES],
+int bench_products(const struct model *model, const struct bench_setting *setting, double rates[WORK_MATRICES],
                    struct error *error) {
-    struct product products[BENCH_MATRICES] = {0};
-    struct job jobs[BENCH_MATRICES];
+    struct product products[WORK_MATRICES] = {0};
+    struct job jobs[WORK_MATRICES];
     int status = STATUS_OK;
-    for (int i = 0; i < BENCH_MATRICES && status == STATUS_OK; i++) {
+    for (int i = 0; i < WORK_MATRICES && status == STATUS_OK; i++) {
         struct product *p = &products[i];
         p->kernels = model->kernels, p->matrix = matrix_of(model, i);
         jobs[i] = (struct job){.run = run_product,
@@ -234,8 +193,8 @@ int bench_products(const struct model *model, const struct bench_setting *settin
         status =
             desks_make(p->kernels, setting->threads, 1, p->matrix->inputs, p->matrix->outputs, 0, &p->desks, error);
     }
-    if (status == STATUS_OK) status = measure_jobs(jobs, BENCH_MATRICES, setting, rates, error);
-    for (int i = 0; i < BENCH_MATRICES; i++) desks_free(products[i].desks, setting->threads);
+    if (status == STATUS_OK) status = measure_jobs(jobs, WORK_MATRICES, setting, rates, error);
+    for (int i = 0; i < WORK_MATRICES; i++) desks_free(products[i].desks, setting->threads);
     return status;
 }
 
@@ -281,7 +240,7 @@ static double attending_work(const struct attending *a) {
     double keys = 0.0;
     for (int k = 0; k < POSITIONS; k++) {
         const struct attention_shape *at = &a->at[k];
-        keys += keys_seen(at->first + at->rows, at->window) - keys_seen(at->first, at->window);
+        keys += work_keys_seen(at->first + at->rows, at->window) - work_keys_seen(at->first, at->window);
     }
     int64_t heads = a->at[0].heads / a->kv.heads;
     return 4.0 * keys * (double)(heads * a->kv.width);
@@ -376,9 +335,9 @@ static int window_open(const struct model *model, struct window *w, struct error
 }
 
 static int run_pass(struct window *w, double *seconds, struct error *error) {
-    double began = seconds_now();
+    double began = clock_seconds();
     int status = forward_nats(w->forward, &w->table, w->tokens, w->length, 0, w->nats, error);
-    *seconds = fmax(seconds_now() - began, 1e-9);
+    *seconds = fmax(clock_seconds() - began, 1e-9);
     w->passes++;
     return status;
 }

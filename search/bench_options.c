@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/name.h"
 #include "search/text.h"
 
 const char bench_usage[] =
@@ -81,8 +82,8 @@ static const struct option long_options[] = {{"length", required_argument, NULL,
                                              {0}};
 
 static int read_lengths(struct bench_options *o, char *text, struct error *error) {
-    struct words words = {0};
-    int status = words_split(&words, text, error);
+    struct string_list words = {0};
+    int status = string_list_split(&words, text, error);
     if (status == STATUS_OK && words.count > BENCH_MOST_LENGTHS) {
         status = error_set(error, STATUS_INPUT, "--length: %zu are too many; %d can be measured at a time", words.count,
                            BENCH_MOST_LENGTHS);
@@ -96,10 +97,8 @@ static int read_lengths(struct bench_options *o, char *text, struct error *error
 }
 
 static int read_types(struct bench_options *o, const char *text, struct error *error) {
-    enum model_type type;
-    if (!parse_model_type(text, &type)) {
-        return error_set(error, STATUS_INPUT, "--dtype: '%s' is none of auto, f32, bf16", text);
-    }
+    int type = name_find(model_type_names, MODEL_TYPES, text);
+    if (type == NAME_UNKNOWN) return name_unknown("--dtype", "number type", text, model_type_names, MODEL_TYPES, error);
     o->bf16 = type == MODEL_BF16 || (type == MODEL_AUTO && kernels_bf16_is_fast());
     o->f32 = !o->bf16;
     return STATUS_OK;
@@ -128,7 +127,7 @@ static int take_option(struct bench_options *o, int key, struct error *error) {
     case KEY_TYPE:
         return read_types(o, optarg, error);
     case KEY_KERNELS:
-        return words_split(&o->kernels, optarg, error);
+        return string_list_split(&o->kernels, optarg, error);
     case KEY_THREADS:
         return option_integer("threads", optarg, 1, 4096, &o->threads, error);
     case KEY_SECONDS:
@@ -217,7 +216,7 @@ static int check_kernels(struct bench_options *o, struct error *error) {
     char *wanted = getenv("LONGROPE_KERNELS");
     bool given = o->kernels.count > 0;
     if (!given && wanted && *wanted) {
-        int status = words_add(&o->kernels, wanted, error);
+        int status = string_list_add(&o->kernels, wanted, error);
         if (status != STATUS_OK) return status;
     }
     for (size_t i = 0; i < o->kernels.count; i++) {

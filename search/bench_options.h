@@ -18,9 +18,9 @@ struct bench_options {
     struct model_config shape; /* complete: a llama model with a window of the longest length */
     int64_t lengths[BENCH_MOST_LENGTHS];
     int64_t length_count;
-    bool f32, bf16;       /* types to measure, at least one */
-    struct words kernels; /* tables to measure, known for one of these types; none: as the usage says */
-    int64_t threads;      /* at least 1 */
+    bool f32, bf16;             /* types to measure, at least one */
+    struct string_list kernels; /* tables to measure, known for one of these types; none: as the usage says */
+    int64_t threads;            /* at least 1 */
     double seconds;
     bool json, help;
 };

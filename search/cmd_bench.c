@@ -13,7 +13,7 @@
 /* What was measured with a table of kernels on some number of threads, in operations a second. */
 struct rates {
     int threads;
-    double products[BENCH_MATRICES];
+    double products[WORK_MATRICES];
     double best_product;
     double attention[BENCH_MOST_LENGTHS];
 };
@@ -45,19 +45,12 @@ struct evaluated {
 
 /* ---- Contenders ---- */
 
-static bool is_named(const struct words *names, const char *name) {
-    for (size_t i = 0; i < names->count; i++) {
-        if (strcmp(names->items[i], name) == 0) return true;
-    }
-    return false;
-}
-
 /* Without names all but the reference, which comes first, and the last one, the fastest, evaluates. */
 static void add_contenders(struct bench *b, enum number_type type) {
-    const struct words *names = &b->options->kernels;
+    const struct string_list *names = &b->options->kernels;
     const struct kernels *const *tables = kernels_available(type);
     for (size_t i = 0; tables[i] && b->contender_count < MOST_CONTENDERS; i++) {
-        if (names->count ? !is_named(names, tables[i]->name) : i == 0) continue;
+        if (names->count ? !string_list_has(names, tables[i]->name) : i == 0) continue;
         b->contenders[b->contender_count++] =
             (struct contender){.kernels = tables[i], .evaluates = names->count || !tables[i + 1]};
     }
@@ -91,7 +84,7 @@ static int measure_rates(struct bench *b, const struct model *model, int threads
     const struct bench_setting setting = setting_of(b, threads);
     *out = (struct rates){.threads = threads};
     int status = bench_products(model, &setting, out->products, error);
-    for (int i = 0; i < BENCH_MATRICES; i++) {
+    for (int i = 0; i < WORK_MATRICES; i++) {
         if (out->products[i] > out->best_product) out->best_product = out->products[i];
     }
     if (status == STATUS_OK) rate_measured(b, model->kernels);
@@ -144,17 +137,17 @@ static struct outcome outcome_of(const struct bench *b, const struct evaluated *
     const struct model_config *shape = &b->options->shape;
     const struct rates *rates = &e->contender->rates;
     int64_t length = b->options->lengths[e->length_index];
-    double attention = bench_attention_work(shape, length), seconds = e->passes.best, products = 0.0;
-    struct bench_matrix matrices[BENCH_MATRICES];
-    bench_matrices(shape, matrices);
-    for (int i = 0; i < BENCH_MATRICES; i++) {
+    double attention = work_attention(shape, length), seconds = e->passes.best, products = 0.0;
+    struct work_matrix matrices[WORK_MATRICES];
+    work_matrices(shape, matrices);
+    for (int i = 0; i < WORK_MATRICES; i++) {
         double work = 2.0 * (double)(length - 1) * (double)matrices[i].uses * (double)matrices[i].outputs *
                       (double)matrices[i].inputs;
         products += work / rates->products[i];
     }
     struct outcome out = {.length = length,
                           .tokens = length - 1,
-                          .work = bench_product_work(shape, length) + attention,
+                          .work = work_products(shape, length) + attention,
                           .product_share = products / seconds,
                           .attention_share = attention / rates->attention[e->length_index] / seconds};
     out.rate = out.work / seconds;
@@ -176,10 +169,10 @@ static void print_evaluation(const struct bench *b, const struct evaluated *e) {
 /* ---- Output: programs' ---- */
 
 static json_t *products_json(const struct model_config *shape, const struct rates *r) {
-    struct bench_matrix matrices[BENCH_MATRICES];
-    bench_matrices(shape, matrices);
+    struct work_matrix matrices[WORK_MATRICES];
+    work_matrices(shape, matrices);
     json_t *array = json_array();
-    for (int i = 0; i < BENCH_MATRICES; i++) {
+    for (int i = 0; i < WORK_MATRICES; i++) {
         json_array_append_new(array, json_pack("{s:s, s:I, s:I, s:f}", "matrix", matrices[i].name, "outputs",
                                                (json_int_t)matrices[i].outputs, "inputs",
                                                (json_int_t)matrices[i].inputs, "gflops", r->products[i] * 1e-9));

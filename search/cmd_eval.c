@@ -65,7 +65,7 @@ static int read_text(struct evaluation *e, struct error *error) {
 }
 
 static int read_documents(struct evaluation *e, struct error *error) {
-    const struct words *tokens = &e->options->tokens;
+    const struct string_list *tokens = &e->options->tokens;
     int status =
         tokens->count ? documents_read_npy(tokens->items, tokens->count, &e->documents, error) : read_text(e, error);
     return status == STATUS_OK ? documents_check(&e->documents, e->config.vocabulary, error) : status;
@@ -112,7 +112,7 @@ static int plan_rows(struct evaluation *e, struct error *error) {
 static int evaluation_open(struct evaluation *e, struct error *error) {
     const struct eval_options *o = e->options;
     int status = model_read_config(o->model.model, &e->config, error);
-    if (status == STATUS_OK) status = table_choice_open(&o->model, &e->config, &e->tables, error);
+    if (status == STATUS_OK) status = table_choice_open(&o->model.tables, &e->config, &e->tables, error);
     if (status == STATUS_OK) status = read_documents(e, error);
     if (status == STATUS_OK) status = plan_rows(e, error);
     if (status == STATUS_OK) status = recorder_open(o->model.into, o->model.label, &e->recorder, error);

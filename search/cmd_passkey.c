@@ -6,6 +6,7 @@
 
 #include "eval/model.h"
 #include "eval/tokenizer.h"
+#include "search/clock.h"
 #include "search/commands.h"
 #include "search/npy.h"
 #include "search/passkey.h"
@@ -91,7 +92,7 @@ static int retrieval_open(struct retrieval *r, struct error *error) {
     const struct passkey_options *o = r->options;
     r->unicode = terminal_shows_unicode();
     int status = model_read_config(o->model.model, &r->config, error);
-    if (status == STATUS_OK) status = table_choice_open(&o->model, &r->config, &r->tables, error);
+    if (status == STATUS_OK) status = table_choice_open(&o->model.tables, &r->config, &r->tables, error);
     if (status == STATUS_OK) {
         status = tokenizer_open(o->model.tokenizer, o->model.model, r->config.vocabulary, &r->tokenizer, error);
     }
@@ -166,7 +167,7 @@ static int ask_length(struct retrieval *r, size_t index, int64_t length, struct 
                                                .table = &table,
                                                .sheet = &sheet,
                                                .length = length,
-                                               .seconds = seconds_now() - r->progress.began};
+                                               .seconds = clock_seconds() - r->progress.began};
         status = record(r, &result, error);
         if (status == STATUS_OK) status = show(r, &result, error);
     }
@@ -180,7 +181,8 @@ static int ask_all(struct retrieval *r, struct error *error) {
     int status = STATUS_OK;
     if (!r->results) passkey_print_setting(o, r->model->kernels);
     for (size_t t = 0; t < table_choice_count(&r->tables) && status == STATUS_OK; t++) {
-        if (!r->results) passkey_print_heading(o, o->model.factors ? "factors" : o->model.methods.items[t]);
+        if (!r->results)
+            passkey_print_heading(o, o->model.tables.factors ? "factors" : o->model.tables.methods.items[t]);
         for (size_t l = 0; l < o->length_count && status == STATUS_OK; l++) {
             status = ask_length(r, t, o->lengths[l], error);
         }

@@ -11,6 +11,7 @@
 #include "search/report.h"
 #include "search/report_stages.h"
 #include "search/signals.h"
+#include "search/version.h"
 
 static const char usage[] =
     "usage: longrope report RUN_DIR -o FILE.html [--force]\n"
@@ -115,7 +116,7 @@ static int make_page(const struct report_command *command, json_t *const *docume
     if (!memory) return error_memory(error, 0, "the report");
     struct page page = {.out = memory,
                         .gnuplot = {"gnuplot", DRAWING_SECONDS, signals_caught()},
-                        .program = "longrope " LONGROPE_VERSION,
+                        .program = program_version,
                         .run_dir = command->run_dir,
                         .written = time(NULL),
                         .overview = datum_root("", documents[OVERVIEW]),

@@ -12,6 +12,7 @@
 #include "search/recipe.h"
 #include "search/report.h"
 #include "search/signals.h"
+#include "search/version.h"
 
 static const char usage[] =
     "usage: longrope search CONFIG.yaml [-o RUN_DIR] [--set KEY=VALUE]... [--resume] [--cache FILE]\n"
@@ -47,7 +48,7 @@ struct search_options {
     const char *config;
     char *run_dir;     /* owned */
     const char *cache; /* NULL where it is not given */
-    struct words overrides;
+    struct string_list overrides;
     bool resume, dry_run, json, help;
     int64_t threads;
 };
@@ -71,7 +72,7 @@ static int parse(int argc, char **argv, struct search_options *out, struct error
             out->run_dir = strdup(optarg);
             break;
         case 's':
-            status = words_add(&out->overrides, optarg, error);
+            status = string_list_add(&out->overrides, optarg, error);
             break;
         case 'r':
             out->resume = true;
@@ -123,7 +124,7 @@ static int read_configuration(const struct search_options *options, struct confi
     unsigned char *content = NULL;
     size_t size;
     json_t *overrides = json_array();
-    *out = (struct configuration_record){.program = strdup("longrope " LONGROPE_VERSION)};
+    *out = (struct configuration_record){.program = strdup(program_version)};
     int status = file_read(options->config, &content, &size, error);
     for (size_t i = 0; i < options->overrides.count; i++) {
         json_array_append_new(overrides, json_name(options->overrides.items[i]));

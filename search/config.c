@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/name.h"
 #include "search/config_values.h"
 #include "search/text.h"
 #include "search/yaml.h"
@@ -129,7 +130,7 @@ static const char *closest_key(const char *name, unsigned place) {
     for (size_t i = 0; i < KEY_COUNT; i++) {
         if (keys[i].in & place) names[count++] = keys[i].name;
     }
-    return nearest_name(name, names, count);
+    return name_nearest(names, count, name);
 }
 
 static const struct key *find_key(const char *name, unsigned place) {
@@ -241,8 +242,8 @@ static void free_stage(struct stage_config *stage) {
     free(stage->finetune.command);
     free(stage->model);
     free(stage->tokenizer);
-    config_free_list(&stage->text);
-    config_free_list(&stage->tokens);
+    string_list_free_copies(&stage->text);
+    string_list_free_copies(&stage->tokens);
 }
 
 static int check_complete(const struct draft *draft, const struct yaml_tree *node, size_t number, struct error *error) {
@@ -321,7 +322,7 @@ static int find_base(const struct config *config, const struct stage_config *sta
     const char **names = calloc(earlier + 1, sizeof *names);
     if (!names) return error_memory(error, (double)(earlier * sizeof *names), "the stages' names");
     for (size_t i = 0; i < earlier; i++) names[i] = config->stages[i].name;
-    const char *nearest = nearest_name(wanted, names, earlier);
+    const char *nearest = name_nearest(names, earlier, wanted);
     free(names);
     for (size_t i = 0; i < earlier; i++) {
         if (strcmp(config->stages[i].name, wanted) != 0) continue;

@@ -15,6 +15,7 @@
 #include "search/objective.h"
 #include "search/race.h"
 #include "search/stage_kind.h"
+#include "search/string_list.h"
 
 enum attention_rule { ATTENTION_LONGROPE, ATTENTION_YARN, ATTENTION_NONE, ATTENTION_SEARCH, ATTENTION_NUMBER };
 
@@ -35,11 +36,6 @@ struct finetune_config {
     int base;      /* stage whose fine-tuned model it begins from; CONFIG_NO_STAGE: none */
     char *output;  /* folder of the fine-tuned model; NULL: RUN_DIR/NAME-finetuned */
     char *command; /* for the shell; NULL: somebody runs it by hand */
-};
-
-struct string_list {
-    size_t count;
-    char **items;
 };
 
 /* The documents of OBJECTIVE_NEEDLE (search/stage_windows.h). */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "eval/name.h"
 #include "search/text.h"
 
 enum { CONFIG_NAME_MAX = 127 /* characters of a name: file names and the store have to hold it */ };
@@ -137,8 +138,10 @@ int config_value_lambda_max(const struct config_value *value, void *target, stru
 }
 
 int config_value_type(const struct config_value *value, void *target, struct error *error) {
-    if (value->node->scalar && parse_model_type(value->node->scalar, target)) return STATUS_OK;
-    return wrong(value, "auto, f32 or bf16", error);
+    int type = value->node->scalar ? name_find(model_type_names, MODEL_TYPES, value->node->scalar) : NAME_UNKNOWN;
+    if (type == NAME_UNKNOWN) return wrong(value, "auto, f32 or bf16", error);
+    *(enum model_type *)target = (enum model_type)type;
+    return STATUS_OK;
 }
 
 int config_value_objective(const struct config_value *value, void *target, struct error *error) {
@@ -325,30 +328,6 @@ int config_value_tokenizer(const struct config_value *value, void *target, struc
     return config_value_path(value, target, error);
 }
 
-void config_free_list(struct string_list *list) {
-    for (size_t i = 0; i < list->count; i++) free(list->items[i]);
-    free(list->items);
-    *list = (struct string_list){0, NULL};
-}
-
-static bool list_has(const struct string_list *list, const char *text) {
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i], text) == 0) return true;
-    }
-    return false;
-}
-
-static int list_add(struct string_list *list, const char *text, struct error *error) {
-    size_t size = (list->count + 1) * sizeof *list->items;
-    char **items = realloc(list->items, size);
-    if (!items) return error_memory(error, (double)size, "a list of files");
-    list->items = items;
-    items[list->count] = strdup(text);
-    if (!items[list->count]) return error_memory(error, (double)strlen(text), "a list of files");
-    list->count++;
-    return STATUS_OK;
-}
-
 static bool is_folder(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
@@ -365,7 +344,7 @@ static int add_matches(const struct config_value *value, const glob_t *found, st
         const char *path = found->gl_pathv[i];
         if (is_folder(path)) continue;
         files++;
-        int status = list_has(list, path) ? STATUS_OK : list_add(list, path, error);
+        int status = string_list_has(list, path) ? STATUS_OK : string_list_copy(list, path, error);
         if (status != STATUS_OK) return status;
     }
     if (files > 0) return STATUS_OK;
@@ -397,7 +376,7 @@ static int add_pattern(const struct config_value *value, struct string_list *lis
 
 int config_value_files(const struct config_value *value, void *target, struct error *error) {
     struct string_list *list = target;
-    config_free_list(list);
+    string_list_free_copies(list);
     if (value->node->kind == YAML_TREE_MAP || list_count(value->node) == 0) {
         return wrong(value, "a list of files or patterns", error);
     }

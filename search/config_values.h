@@ -45,6 +45,5 @@ int config_value_initial(const struct config_value *value, void *target, struct 
 int config_value_racing(const struct config_value *value, void *target, struct error *error);
 int config_value_risk(const struct config_value *value, void *target, struct error *error);
 
-void config_free_list(struct string_list *list); /* and leaves it empty */
 
 #endif

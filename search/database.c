@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "search/clock.h"
 
 static const double patience = 10.0; /* seconds that processes wait for each other, or until they say so */
 
@@ -110,17 +111,11 @@ int database_errno(const struct database *database, int code, struct error *erro
 
 /* ---- waiting ---- */
 
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* SQLite's busy handler: `calls` counts those of one wait, from 0. Gives up with 0. */
 static int wait_for_others(void *state, int calls) {
     enum { PAUSE_MS = 5 };
     struct database *database = state;
-    double now = seconds_now();
+    double now = clock_seconds();
     if (calls == 0) {
         database->wait_began = now;
         database->wait_told = false;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "search/bench.h"
+#include "eval/work.h"
 #include "search/finetune.h"
 #include "search/recipe_models.h"
 #include "search/stage.h"
@@ -90,8 +90,8 @@ static void count_windows(struct estimate_stage *stage) {
     stage->tokens = stage->windows * (double)(config->target_length - 1);
     const struct model_config *model = &stage->architecture;
     int64_t length = config->target_length;
-    stage->operations = stage->windows * (bench_product_work(model, length) + bench_attention_work(model, length) -
-                                          bench_skipped_work(model, skipped(config)));
+    stage->operations = stage->windows * (work_products(model, length) + work_attention(model, length) -
+                                          work_skipped(model, skipped(config)));
 }
 
 static void compare_lengths(const struct plan *plan, struct estimate_stage *stage) {

@@ -1,18 +1,9 @@
 /* What a configuration's stages will cost, known before anything but the config.json of their models is read: no
  * weights, no text, no run.
  *
- * Work is what the forward passes do that score tables, in floating-point operations, two a multiply-add. A pass over a
- * window of n + 1 tokens, of which n predict one, takes
- *     2 n (layers (2 hidden query + 2 hidden key + 3 hidden intermediate) - hidden query - 2 hidden key
- *          + vocabulary hidden)                        all matrices, the output matrix's included
- *     + 4 layers query (sum over p = 0..n-1 of the keys that position p sees: p + 1, or a sliding window's)
- * with query = heads head_width, key = key/value heads head_width. What is taken off is the first layer's queries, keys
- * and values, which are computed once for each different token of a stage; that once is not counted, nor what lies
- * between products. These are bench_product_work() and bench_attention_work() of search/bench.h, so that operations
- * divided by the rate of `longrope bench` are seconds.
- *
- * Of windows with a needle only the answer's tokens pass the output matrix, and the last layer leaves out what they do
- * not need (bench_skipped_work()).
+ * Operations are those of the forward passes that score tables, as eval/work.h counts them, so that operations divided
+ * by the rate of `longrope bench` are seconds. For windows with a needle only the answer's tokens pass the output
+ * matrix, and the last layer leaves out what they do not need (work_skipped()).
  *
  * All of it is an upper bound: racing and the cache save windows. Fine-tuning is not in it, which somebody else's
  * program does.

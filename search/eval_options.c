@@ -47,7 +47,7 @@ static const struct option long_options[] = {MODEL_OPTIONS,
 static int take_option(struct eval_options *o, int key, struct error *error) {
     switch (key) {
     case KEY_LENGTH:
-        return words_split(&o->lengths, optarg, error);
+        return string_list_split(&o->lengths, optarg, error);
     case KEY_SAMPLES:
         return option_integer("samples", optarg, 1, 1000000, &o->samples, error);
     case KEY_STRIDE:
@@ -70,14 +70,14 @@ static int take_option(struct eval_options *o, int key, struct error *error) {
  * list that was opened last. */
 static int parse(int argc, char **argv, struct eval_options *o, struct error *error) {
     enum { PLAIN_ARGUMENT = 1 };
-    struct words *list = NULL;
+    struct string_list *list = NULL;
     int status = STATUS_OK;
     opterr = 0;
     for (int key; status == STATUS_OK && (key = getopt_long(argc, argv, "-:h", long_options, NULL)) != -1;) {
         if (key == '?' || key == ':') return option_unknown(argv, long_options, key, error);
         if (key == KEY_TEXT || key == KEY_TOKENS) list = key == KEY_TEXT ? &o->text : &o->tokens;
         if (key == KEY_TEXT || key == KEY_TOKENS || (key == PLAIN_ARGUMENT && list)) {
-            status = words_add(list, optarg, error);
+            status = string_list_add(list, optarg, error);
         } else if (key == PLAIN_ARGUMENT) {
             status = error_set(error, STATUS_INPUT, "'%s' belongs to no option; see longrope eval --help", optarg);
         } else {
@@ -94,13 +94,13 @@ static int parse(int argc, char **argv, struct eval_options *o, struct error *er
 static int check_options(const struct eval_options *o, struct error *error) {
     const char *wrong = model_options_wrong(&o->model);
     if (!wrong) {
-        wrong = !o->text.count == !o->tokens.count      ? "one of --text and --tokens is wanted"
-                : o->model.tokenizer && o->tokens.count ? "--tokenizer goes with --text"
-                : !o->lengths.count                     ? "--length N is wanted"
-                : o->stride && o->samples               ? "--stride and --samples exclude each other"
-                : o->nats && o->lengths.count > 1       ? "--nats goes with one --length"
-                : o->nats && o->model.methods.count > 1 ? "--nats goes with one --method"
-                                                        : NULL;
+        wrong = !o->text.count == !o->tokens.count             ? "one of --text and --tokens is wanted"
+                : o->model.tokenizer && o->tokens.count        ? "--tokenizer goes with --text"
+                : !o->lengths.count                            ? "--length N is wanted"
+                : o->stride && o->samples                      ? "--stride and --samples exclude each other"
+                : o->nats && o->lengths.count > 1              ? "--nats goes with one --length"
+                : o->nats && o->model.tables.methods.count > 1 ? "--nats goes with one --method"
+                                                               : NULL;
     }
     return wrong ? error_set(error, STATUS_INPUT, "%s; see longrope eval --help", wrong) : STATUS_OK;
 }

@@ -14,7 +14,7 @@ extern const char eval_usage[]; /* what --help prints, and what the options mean
 /* Texts are borrowed from argv, whose words are split in place. */
 struct eval_options {
     struct model_options model;
-    struct words text, tokens, lengths;
+    struct string_list text, tokens, lengths;
     int64_t samples; /* 0: as the usage says */
     int64_t stride;  /* 0: windows do not slide */
     char *nats;

@@ -1,19 +1,4 @@
-/* LongRoPE tables in GGUF models: what llama.cpp reads of them, written and read back.
- *
- * What llama.cpp (as in llama-cpp-python 0.3.36) does with them, pair i turning by n theta^(-2i/d) at position n:
- *
- * - tensors rope_factors_long.weight and rope_factors_short.weight, f32 [d/2], divide the angles of a model whose
- *   <arch>.rope.scaling.type is "longrope" (of phi3, phimoe and minicpm3 always). A context of more than
- *   <arch>.rope.scaling.original_context_length tokens takes the long one for all positions, any other the short
- *   one: the context that the program was started with counts (rounded up to a multiple of 256), not the input.
- * - <arch>.rope.scaling.attn_factor multiplies cosine and sine, with either table.
- * - <arch>.rope.scaling.factor (or, older, <arch>.rope.scale_linear) divides the angles of every type but "none", on
- *   top of the tables.
- * - rope_freqs.weight (llama 3's scaling, f32 [d/2] divisors) and the tables exclude each other: with "longrope" it
- *   is not asked for, and a tensor that nobody asks for makes loading fail.
- * - so it does in architectures that know no tables: most.
- * - there are no start tokens: give it tables that were scored without.
- */
+/* LongRoPE tables written into GGUF models, for llama.cpp; search/gguf_tables.h says what it does with them. */
 #ifndef LONGROPE_SEARCH_EXPORT_GGUF_H
 #define LONGROPE_SEARCH_EXPORT_GGUF_H
 
@@ -60,21 +45,5 @@ struct gguf_export {
  * - mistral3 with attention.temperature_scale and another original_context_length: llama.cpp scales by that, too;
  * and what gguf_open() and gguf_write() say. */
 int export_gguf(const struct gguf_export *what, struct error *error);
-
-/* The tables of a GGUF, as llama.cpp applies them. */
-struct gguf_tables {
-    char architecture[64];
-    int64_t pairs;
-    double long_factors[ROPE_MAX_PAIRS];  /* for contexts beyond original_length; the model's own scaling included */
-    double short_factors[ROPE_MAX_PAIRS]; /* for those up to it */
-    double attention_factor;              /* of both; 1 where the file does not say */
-    double theta;                         /* 10000 where the file does not say */
-    int64_t original_length;              /* context_length where the file does not say */
-    int64_t context_length;
-};
-
-/* STATUS_INPUT for a GGUF without both tables, of an architecture that ignores them, or with tables or keys that
- * make no sense. A rope.scaling.factor is multiplied in. */
-int export_gguf_read(const char *path, struct gguf_tables *out, struct error *error);
 
 #endif

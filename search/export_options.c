@@ -194,7 +194,7 @@ int export_options_read(int argc, char **argv, struct export_options *out, struc
         given.key[c - KEY_FORMAT] = true;
     }
     for (int i = optind; i < argc; i++) {
-        int status = words_add(&out->sources, argv[i], error);
+        int status = string_list_add(&out->sources, argv[i], error);
         if (status != STATUS_OK) return status;
     }
     return check(out, &given, error);

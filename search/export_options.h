@@ -17,7 +17,7 @@ const char *export_format_name(enum export_format format); /* "hf", "gguf", "csv
 
 /* Texts are borrowed from argv. */
 struct export_options {
-    struct words sources; /* at least one */
+    struct string_list sources; /* at least one */
     enum export_format format;
     const char *model; /* NULL where the format can do without */
     const char *gguf;  /* NULL but for EXPORT_GGUF */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/export_gguf.h"
+#include "search/gguf_tables.h"
 
 static struct factor_entry entry_of(const char *name, const struct gguf_tables *tables, const double *factors,
                                     int64_t max_length) {
@@ -23,7 +23,7 @@ static struct factor_entry entry_of(const char *name, const struct gguf_tables *
 
 int factors_read_gguf(const char *path, struct factor_file *out, struct error *error) {
     struct gguf_tables tables;
-    int status = export_gguf_read(path, &tables, error);
+    int status = gguf_tables_read(path, &tables, error);
     if (status != STATUS_OK) return status;
     out->tables = calloc(2, sizeof *out->tables);
     if (!out->tables) return error_memory(error, 2.0 * sizeof *out->tables, "the factor tables");

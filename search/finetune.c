@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "search/clock.h"
 #include "search/progress.h"
 
 extern char **environ;
@@ -210,7 +211,7 @@ static int accept_output(const struct finetune *job, const char *part, struct er
 }
 
 static int run_locked(const struct finetune *job, const char *part, struct error *error) {
-    double began = seconds_now();
+    double began = clock_seconds();
     if (finetune_is_model(job->output)) return STATUS_OK; /* the one that was waited for */
     if (access(job->output, F_OK) == 0) {
         return error_set(error, STATUS_INPUT,
@@ -222,7 +223,7 @@ static int run_locked(const struct finetune *job, const char *part, struct error
     int status = run_command(job, part, error);
     if (status == STATUS_OK) status = accept_output(job, part, error);
     if (status == STATUS_OK) {
-        fprintf(stderr, "%s: fine-tuned in %.0f s: %s\n", job->stage, seconds_now() - began, job->output);
+        fprintf(stderr, "%s: fine-tuned in %.0f s: %s\n", job->stage, clock_seconds() - began, job->output);
     }
     return status;
 }

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "search/clock.h"
 #include "search/progress.h"
 
 extern char **environ;
@@ -121,7 +122,7 @@ static void end_child(pid_t process) {
 
 /* Until the child ends; *how is what waitpid() says of it. */
 static int wait_for(const struct gnuplot *gnuplot, pid_t process, int *how, struct error *error) {
-    double began = seconds_now();
+    double began = clock_seconds();
     for (;;) {
         pid_t ended = waitpid(process, how, WNOHANG);
         if (ended == process) return STATUS_OK;
@@ -133,7 +134,7 @@ static int wait_for(const struct gnuplot *gnuplot, pid_t process, int *how, stru
             end_child(process);
             return error_set(error, STATUS_STOPPED, "stopped; nothing was written");
         }
-        if (seconds_now() - began > gnuplot->patience) {
+        if (clock_seconds() - began > gnuplot->patience) {
             end_child(process);
             return error_set(error, STATUS_FAILED, "%.200s: has drawn no chart within %g s and was ended",
                              gnuplot->program, gnuplot->patience);

@@ -1,8 +1,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "eval/name.h"
 #include "search/commands.h"
-#include "search/text.h"
+#include "search/version.h"
 
 static const char usage[] =
     "longrope finds LongRoPE rescale factors by evolutionary search.\n"
@@ -38,7 +39,7 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 static int unknown_command(const char *name, struct error *error) {
     const char *names[COMMANDS];
     for (size_t i = 0; i < COMMANDS; i++) names[i] = commands[i].name;
-    const char *nearest = nearest_name(name, names, COMMANDS);
+    const char *nearest = name_nearest(names, COMMANDS, name);
     if (!nearest) return error_set(error, STATUS_INPUT, "unknown command '%s'; see longrope --help", name);
     return error_set(error, STATUS_INPUT, "unknown command '%s' (did you mean '%s'?)", name, nearest);
 }
@@ -52,7 +53,7 @@ static int run(int argc, char **argv, struct error *error) {
         return STATUS_OK;
     }
     if (strcmp(argv[1], "--version") == 0) {
-        puts("longrope " LONGROPE_VERSION);
+        puts(program_version);
         return STATUS_OK;
     }
     for (size_t i = 0; i < COMMANDS; i++) {

@@ -4,18 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/text.h"
+#include "eval/name.h"
 
 struct model_options model_options_unset(void) {
-    return (struct model_options){.scale = MODEL_OPTION_UNSET,
-                                  .attention_factor = MODEL_OPTION_UNSET,
-                                  .original_length = MODEL_OPTION_UNSET,
-                                  .start_tokens = MODEL_OPTION_UNSET};
+    return (struct model_options){.tables = {.scale = TABLE_REQUEST_UNSET,
+                                             .attention_factor = TABLE_REQUEST_UNSET,
+                                             .original_length = TABLE_REQUEST_UNSET,
+                                             .start_tokens = TABLE_REQUEST_UNSET}};
 }
 
 static int read_type(const char *text, enum model_type *out, struct error *error) {
-    if (parse_model_type(text, out)) return STATUS_OK;
-    return error_set(error, STATUS_INPUT, "--dtype: '%s' is none of auto, f32, bf16", text);
+    int type = name_find(model_type_names, MODEL_TYPES, text);
+    if (type == NAME_UNKNOWN) return name_unknown("--dtype", "number type", text, model_type_names, MODEL_TYPES, error);
+    *out = (enum model_type)type;
+    return STATUS_OK;
 }
 
 static int read_angles(const char *text, enum rope_angles *out, struct error *error) {
@@ -36,18 +38,18 @@ int model_options_take(struct model_options *o, int key, char *value, struct err
         o->tokenizer = value;
         return STATUS_OK;
     case KEY_METHOD:
-        return words_split(&o->methods, value, error);
+        return string_list_split(&o->tables.methods, value, error);
     case KEY_FACTORS:
-        o->factors = value;
+        o->tables.factors = value;
         return STATUS_OK;
     case KEY_SCALE:
-        return option_number("scale", value, 1.0, 1e6, &o->scale, error);
+        return option_number("scale", value, 1.0, 1e6, &o->tables.scale, error);
     case KEY_ORIGINAL_LENGTH:
-        return option_integer("original-length", value, 1, INT32_MAX, &o->original_length, error);
+        return option_integer("original-length", value, 1, INT32_MAX, &o->tables.original_length, error);
     case KEY_ATTENTION_FACTOR:
-        return option_number("attention-factor", value, 1e-6, 1e6, &o->attention_factor, error);
+        return option_number("attention-factor", value, 1e-6, 1e6, &o->tables.attention_factor, error);
     case KEY_START_TOKENS:
-        return option_integer("start-tokens", value, 0, INT32_MAX, &o->start_tokens, error);
+        return option_integer("start-tokens", value, 0, INT32_MAX, &o->tables.start_tokens, error);
     case KEY_TYPE:
         return read_type(value, &o->type, error);
     case KEY_ANGLES:
@@ -65,20 +67,20 @@ int model_options_take(struct model_options *o, int key, char *value, struct err
 }
 
 const char *model_options_wrong(const struct model_options *o) {
-    return !o->model                          ? "--model DIR is wanted"
-           : !o->methods.count == !o->factors ? "one of --method and --factors is wanted"
-           : o->label && o->methods.count > 1 ? "--label goes with one --method"
-                                              : NULL;
+    return !o->model                                        ? "--model DIR is wanted"
+           : !o->tables.methods.count == !o->tables.factors ? "one of --method and --factors is wanted"
+           : o->label && o->tables.methods.count > 1        ? "--label goes with one --method"
+                                                            : NULL;
 }
 
 int model_options_check_methods(const struct model_options *o, struct error *error) {
     enum rope_method known;
-    for (size_t m = 0; m < o->methods.count; m++) {
-        if (rope_method_parse(o->methods.items[m], &known)) continue;
+    for (size_t m = 0; m < o->tables.methods.count; m++) {
+        if (rope_method_parse(o->tables.methods.items[m], &known)) continue;
         return error_set(error, STATUS_INPUT, "--method: '%s' is none of none, pi, ntk, dynamic-ntk, yarn",
-                         o->methods.items[m]);
+                         o->tables.methods.items[m]);
     }
     return STATUS_OK;
 }
 
-void model_options_free(struct model_options *options) { free(options->methods.items); }
+void model_options_free(struct model_options *options) { free(options->tables.methods.items); }

@@ -8,6 +8,7 @@
 #include "eval/model.h"
 #include "eval/rope.h"
 #include "search/options.h"
+#include "search/table_choice.h"
 
 /* Lines of a command's usage, which say what the options mean: those of tables, of text, and of arithmetic. */
 #define TABLE_USAGE                                                                                                    \
@@ -71,16 +72,11 @@ enum model_option_key {
     {"label", required_argument, NULL, KEY_LABEL}
 /* clang-format on */
 
-enum { MODEL_OPTION_UNSET = -1 };
-
 /* Texts are borrowed from argv, whose words are split in place. */
 struct model_options {
     char *model;     /* its folder */
     char *tokenizer; /* NULL: as the usage says */
-    struct words methods;
-    char *factors;                         /* NULL: methods are asked for */
-    double scale, attention_factor;        /* MODEL_OPTION_UNSET: as the usage says */
-    int64_t original_length, start_tokens; /* MODEL_OPTION_UNSET: as the usage says */
+    struct table_request tables;
     enum model_type type;
     enum rope_angles angles;
     int64_t threads; /* 0: as the usage says */

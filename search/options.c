@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/name.h"
 #include "search/text.h"
 
 int option_integer(const char *name, const char *text, int64_t least, int64_t most, int64_t *out, struct error *error) {
@@ -28,24 +29,6 @@ int option_number(const char *name, const char *text, double least, double most,
     return STATUS_OK;
 }
 
-int words_add(struct words *words, char *word, struct error *error) {
-    char **items = realloc(words->items, (words->count + 1) * sizeof *items);
-    if (!items) return error_memory(error, (double)(words->count + 1) * sizeof *items, "the command line");
-    words->items = items;
-    words->items[words->count++] = word;
-    return STATUS_OK;
-}
-
-int words_split(struct words *words, char *text, struct error *error) {
-    for (;;) {
-        char *comma = strchr(text, ',');
-        if (comma) *comma = '\0';
-        int status = words_add(words, text, error);
-        if (status != STATUS_OK || !comma) return status;
-        text = comma + 1;
-    }
-}
-
 int option_unknown(char *const *argv, const struct option *known, int answer, struct error *error) {
     const char *given = argv[optind - 1], letter[] = {'-', (char)optopt, '\0'};
     if (strncmp(given, "--", 2) != 0 && optopt) given = letter; /* getopt may not be done with "-xy" */
@@ -53,7 +36,7 @@ int option_unknown(char *const *argv, const struct option *known, int answer, st
     const char *names[64];
     size_t count = 0;
     while (known[count].name && count < 64) names[count] = known[count].name, count++;
-    const char *nearest = strncmp(given, "--", 2) == 0 ? nearest_name(given + 2, names, count) : NULL;
+    const char *nearest = strncmp(given, "--", 2) == 0 ? name_nearest(names, count, given + 2) : NULL;
     if (!nearest) return error_set(error, STATUS_INPUT, "unknown option '%s'; see --help", given);
     return error_set(error, STATUS_INPUT, "unknown option '%s' (did you mean '--%s'?)", given, nearest);
 }

@@ -3,23 +3,14 @@
 #define LONGROPE_SEARCH_OPTIONS_H
 
 #include <getopt.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "eval/error.h"
+#include "search/string_list.h"
 
 /* The value of option --NAME, a number that must lie in least..most. STATUS_INPUT otherwise. */
 int option_integer(const char *name, const char *text, int64_t least, int64_t most, int64_t *out, struct error *error);
 int option_number(const char *name, const char *text, double least, double most, double *out, struct error *error);
-
-/* A growing list of borrowed strings. Zeroed is empty; the caller frees items. */
-struct words {
-    size_t count;
-    char **items;
-};
-int words_add(struct words *words, char *word, struct error *error);
-/* Splits `text` at commas, in place, and adds the pieces. */
-int words_split(struct words *words, char *text, struct error *error);
 
 /* What getopt_long() answered '?' or ':' to, in our words: an unknown option with the nearest of
  * `known` suggested, or an option without its value. Always STATUS_INPUT. */

@@ -55,8 +55,8 @@ static const struct option long_options[] = {MODEL_OPTIONS,
                                              {0}};
 
 static int read_lengths(char *text, struct passkey_options *o, struct error *error) {
-    struct words words = {0};
-    int status = words_split(&words, text, error);
+    struct string_list words = {0};
+    int status = string_list_split(&words, text, error);
     int64_t *lengths = status == STATUS_OK ? realloc(o->lengths, words.count * sizeof *lengths) : NULL;
     if (status == STATUS_OK && !lengths) status = error_memory(error, (double)words.count * sizeof *lengths, "lengths");
     if (lengths) o->lengths = lengths, o->length_count = words.count;
@@ -67,7 +67,7 @@ static int read_lengths(char *text, struct passkey_options *o, struct error *err
     return status;
 }
 
-static int set_depths(const struct words *percents, struct passkey_options *o, struct error *error) {
+static int set_depths(const struct string_list *percents, struct passkey_options *o, struct error *error) {
     double *depths = realloc(o->depths, percents->count * sizeof *depths);
     if (!depths) return error_memory(error, (double)percents->count * sizeof *depths, "depths");
     o->depths = depths, o->depth_count = percents->count;
@@ -80,8 +80,8 @@ static int set_depths(const struct words *percents, struct passkey_options *o, s
 }
 
 static int read_depths(char *text, struct passkey_options *o, struct error *error) {
-    struct words percents = {0};
-    int status = words_split(&percents, text, error);
+    struct string_list percents = {0};
+    int status = string_list_split(&percents, text, error);
     if (status == STATUS_OK) status = set_depths(&percents, o, error);
     free(percents.items);
     return status;

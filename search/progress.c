@@ -1,21 +1,16 @@
 #include "search/progress.h"
 
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "search/clock.h"
 
 /* Seconds between lines. */
 #define PLAIN_INTERVAL 10.0
 #define TERMINAL_INTERVAL 0.2
 
-double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 void progress_begin(struct progress *progress, const char *title, const char *steps, size_t done, size_t planned) {
-    double now = seconds_now();
+    double now = clock_seconds();
     *progress = (struct progress){.title = title,
                                   .steps = steps,
                                   .terminal = isatty(STDERR_FILENO) == 1,
@@ -54,14 +49,14 @@ static bool too_soon(const struct progress *progress, double now) {
 }
 
 void progress_step(struct progress *progress, size_t done, const char *what, bool milestone) {
-    double now = seconds_now();
+    double now = clock_seconds();
     progress->done = done;
     snprintf(progress->what, sizeof progress->what, "%s", what);
     if (milestone || !too_soon(progress, now)) print_line(progress, now, (double)done, "");
 }
 
 void progress_within(struct progress *progress, double fraction) {
-    double now = seconds_now();
+    double now = clock_seconds();
     if (too_soon(progress, now)) return;
     char within[48];
     snprintf(within, sizeof within, " and %.0f %% of the next", 100.0 * fraction);

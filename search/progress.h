@@ -11,16 +11,13 @@ struct progress {
     const char *steps; /* what is counted, "evaluations"; borrowed */
     bool terminal;
     bool line;      /* there is a line on the terminal */
-    double began;   /* seconds_now() at the start */
+    double began;   /* when it began, by clock_seconds() */
     double printed; /* and when the last line was printed */
     size_t first;   /* steps that were done already at the start */
     size_t planned; /* steps in all */
     size_t done;    /* as progress_step() said last */
     char what[160]; /* the same */
 };
-
-/* Seconds since some moment, never going back. */
-double seconds_now(void);
 
 /* `done` of `planned` steps were finished by an earlier process. */
 void progress_begin(struct progress *progress, const char *title, const char *steps, size_t done, size_t planned);

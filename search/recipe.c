@@ -6,7 +6,7 @@
 
 #include "search/finetune.h"
 #include "search/recipe_models.h"
-#include "search/report.h"
+#include "search/run_factors.h"
 #include "search/run_view.h"
 #include "search/stage.h"
 
@@ -107,7 +107,7 @@ static int finetune(struct recipe *recipe, size_t index, struct error *error) {
 static int write_factors(const struct recipe *recipe, struct error *error) {
     char *path = NULL;
     if (asprintf(&path, "%s/factors.json", recipe->options->run_dir) < 0) return error_memory(error, 0, "a path");
-    int status = report_factors(recipe->store, path, error);
+    int status = run_tables_write(recipe->store, path, error);
     if (status == STATUS_OK) fprintf(stderr, "wrote %s\n", path);
     free(path);
     return status;

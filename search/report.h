@@ -59,7 +59,4 @@ int report_genealogy(struct store *store, const struct report_options *options, 
  * error too. `stage` as in report_options. */
 int report_scores(struct store *store, const char *stage, FILE *out, struct error *error);
 
-/* Writes the best tables of the stages that are done to `path`. */
-int report_factors(struct store *store, const char *path, struct error *error);
-
 #endif

@@ -5,7 +5,6 @@
 
 #include "search/report.h"
 #include "search/run_view.h"
-#include "search/stage.h"
 
 /* ---- CSV, RFC 4180 but for the line's end ---- */
 
@@ -124,7 +123,7 @@ static int put_individual(const struct scores *scores, const struct stage_view *
                           const struct individual_record *record, struct error *error) {
     const struct individual *one = &record->individual;
     struct rope_table table = {0};
-    stage_rescale(stage->record, &one->genome, &table);
+    stage_record_table(stage->record, &one->genome, &table);
     struct row row = {.stage = stage->record,
                       .individual = one,
                       .origin = origin_name(one->origin),

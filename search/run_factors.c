@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/report.h"
 #include "search/run_view.h"
 
 /* Adds the best tables of stage `index` to the file, which has room for them. */
@@ -89,7 +88,7 @@ int run_factors_model(struct store *store, const char *stage, char out[STORE_PAT
     return STATUS_OK;
 }
 
-int report_factors(struct store *store, const char *path, struct error *error) {
+int run_tables_write(struct store *store, const char *path, struct error *error) {
     struct factor_file file;
     int status = run_factors(store, NULL, &file, error);
     if (status == STATUS_OK) status = factors_write(path, &file, error);

@@ -17,4 +17,7 @@ int run_factors(struct store *store, const char *stage, struct factor_file *out,
  * that of the longest table. "" where the run does not know. `stage` and errors as above. */
 int run_factors_model(struct store *store, const char *stage, char out[STORE_PATH_SIZE], struct error *error);
 
+/* Writes run_factors() of all stages to `path`, as factors_write() does. */
+int run_tables_write(struct store *store, const char *path, struct error *error);
+
 #endif

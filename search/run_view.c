@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/stage.h"
-#include "search/text.h"
+#include "eval/name.h"
 
 /* ---- the run ---- */
 
@@ -29,7 +28,7 @@ static int no_such_stage(const struct run_view *run, const char *stage, struct e
         names[i] = run->stages[i].name;
         snprintf(known + used, sizeof known - used, "%s'%s'", i ? ", " : "", names[i]);
     }
-    const char *nearest = nearest_name(stage, names, run->count);
+    const char *nearest = name_nearest(names, run->count, stage);
     free(names);
     if (!run->count) {
         return error_set(error, STATUS_INPUT, "--stage: the run '%s' has begun no stage yet", run->name);
@@ -105,10 +104,16 @@ int64_t stage_view_start_tokens(const struct stage_view *stage, const struct ind
     return stage->record->space.start_tokens[individual->genome.start];
 }
 
+void stage_record_table(const struct stage_record *stage, const struct genome *genome, struct rope_table *table) {
+    table->pairs = stage->space.pairs;
+    table->attention_factor = stage->attention_factor; /* where it is not searched */
+    genome_apply(&stage->space, genome, table);
+}
+
 void stage_view_entry(const struct stage_view *stage, const struct individual *individual, struct factor_entry *out) {
     const struct stage_record *record = stage->record;
     struct rope_table table = {0};
-    stage_rescale(record, &individual->genome, &table);
+    stage_record_table(record, &individual->genome, &table);
     *out = (struct factor_entry){.max_length = record->target_length,
                                  .scale = fmax(1.0, (double)record->target_length / (double)record->pretrained_length),
                                  .pairs = table.pairs,

@@ -25,6 +25,10 @@ void run_view_close(struct run_view *run);
 /* The windows that a complete score in stage `index` is the mean of. */
 int run_view_windows(const struct run_view *run, size_t index, size_t *out, struct error *error);
 
+/* Sets what `genome` means in the stage: table's pairs, factors, start tokens and attention factor.
+ * Frequencies and the model's own attention factor are the model's and are left as they are. */
+void stage_record_table(const struct stage_record *stage, const struct genome *genome, struct rope_table *table);
+
 struct stage_view {
     const struct stage_record *record; /* borrowed from the run's view */
     size_t windows;                    /* as run_view_windows() has them */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
+#include "search/clock.h"
 #include "search/progress.h"
 
 enum { DIGITS = 33 }; /* of a fingerprint, with the end of the string */
@@ -125,7 +126,7 @@ static int score_window(struct scorer *scorer, const struct rope_table *table, c
 int scorer_score(struct scorer *scorer, const struct rope_table *table, const struct race *race, double *sample_nats,
                  double *nats_per_token, struct scored *scored, struct error *error) {
     const struct scoring *scoring = scorer->options.scoring;
-    double began = seconds_now();
+    double began = clock_seconds();
     char fingerprint[DIGITS];
     bool lost = false;
     table_fingerprint(scorer->hash, table, fingerprint);
@@ -141,6 +142,6 @@ int scorer_score(struct scorer *scorer, const struct rope_table *table, const st
         lost = race && scored->samples < scoring->count && race_lost(race, scoring, sample_nats, scored->samples);
     }
     *nats_per_token = lost ? NAN : perplexity_mean_nats(scoring, sample_nats);
-    scored->seconds = seconds_now() - began;
+    scored->seconds = clock_seconds() - began;
     return STATUS_OK;
 }

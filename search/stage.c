@@ -48,12 +48,6 @@ static void stage_close(struct stage *stage) {
     model_free(stage->model);
 }
 
-void stage_rescale(const struct stage_record *stage, const struct genome *genome, struct rope_table *table) {
-    table->pairs = stage->space.pairs;
-    table->attention_factor = stage->attention_factor; /* where it is not searched */
-    genome_apply(&stage->space, genome, table);
-}
-
 /* ---- opening: model, text, search space ---- */
 
 static void table_advanced(void *state, double fraction) {
@@ -404,7 +398,7 @@ static int score_individual(struct stage *stage, const struct individual *asked,
     struct race race;
     struct scored scored;
     rope_base(&table, &stage->rope.searched, stage->record.target_length);
-    stage_rescale(&stage->record, &asked->genome, &table);
+    stage_record_table(&stage->record, &asked->genome, &table);
     int status = enter_race(stage, &race, error);
     if (status != STATUS_OK) return status;
     status = scorer_score(stage->scorer, &table, &race, stage->sample_nats, &individual.score, &scored, error);

@@ -30,8 +30,4 @@ int stage_run(struct store *store, const struct config *config, size_t index, co
 /* How many closed-form methods a stage of that kind scores before it searches: the first so many. */
 int stage_baselines(enum stage_kind kind);
 
-/* Sets what `genome` means in the stage: table's pairs, factors, start tokens and attention factor.
- * Frequencies and the model's own attention factor are the model's and are left as they are. */
-void stage_rescale(const struct stage_record *stage, const struct genome *genome, struct rope_table *table);
-
 #endif

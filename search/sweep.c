@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "search/clock.h"
 #include "search/progress.h"
 
 /* A window of a row. Those that share are linked: an owner, which is the longest, to all others. */
@@ -137,10 +138,10 @@ static void take_nats(const struct sweep *sweep, struct sweep_window *window, co
 static int compute(struct sweep *sweep, struct sweep_window *window, struct forward *forward, double *token_nats,
                    struct error *error) {
     struct sweep_row *row = &sweep->rows[window->row];
-    double began = seconds_now();
+    double began = clock_seconds();
     int status = perplexity_sample(forward, &row->table.rope, &row->scoring, window->sample,
                                    &row->sample_nats[window->sample], token_nats, error);
-    row->seconds += seconds_now() - began;
+    row->seconds += clock_seconds() - began;
     if (status != STATUS_OK) return status;
     window->known = true;
     for (struct sweep_window *w = window->next; w; w = w->next) take_nats(sweep, w, token_nats);

@@ -8,10 +8,20 @@
 #include "eval/model_config.h"
 #include "eval/rope.h"
 #include "search/factors.h"
-#include "search/model_options.h"
+#include "search/string_list.h"
+
+enum { TABLE_REQUEST_UNSET = -1 };
+
+/* Texts are borrowed. */
+struct table_request {
+    struct string_list methods;            /* names of closed forms */
+    char *factors;                         /* a file or numbers, as factors_read() takes them; NULL: methods */
+    double scale, attention_factor;        /* TABLE_REQUEST_UNSET: the method's or file's own */
+    int64_t original_length, start_tokens; /* TABLE_REQUEST_UNSET: the model's, the file's own */
+};
 
 struct table_choice {
-    const struct model_options *options;
+    const struct table_request *request;
     const struct model_config *config;
     struct factor_file factors; /* count 0 where methods were asked for */
 };
@@ -25,15 +35,15 @@ struct chosen_table {
 };
 
 /* Reads the factor file where one is asked for and holds it against the model; STATUS_INPUT where they do not
- * belong together. Options and config are borrowed. The caller closes *out, also after a failure. */
-int table_choice_open(const struct model_options *options, const struct model_config *config, struct table_choice *out,
+ * belong together. The request and config are borrowed. The caller closes *out, also after a failure. */
+int table_choice_open(const struct table_request *request, const struct model_config *config, struct table_choice *out,
                       struct error *error);
 void table_choice_close(struct table_choice *choice); /* a zeroed struct is allowed */
 
 /* How many tables are asked for at each length: the methods, or one of the factor file. */
 size_t table_choice_count(const struct table_choice *choice);
 
-/* The `index`-th of them for inputs of `length` tokens. Its texts live as long as `choice` and options. */
+/* The `index`-th of them for inputs of `length` tokens. Its texts live as long as `choice` and request. */
 void table_choose(const struct table_choice *choice, size_t index, int64_t length, struct chosen_table *out);
 
 #endif

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONGEST_NAME = 40 };
-
 bool parse_integer(const char *text, int64_t *out) {
     const char *digits = text + (*text == '-');
     size_t count = strspn(digits, "0123456789");
@@ -52,48 +50,4 @@ int utf8_length(const char *text) {
         return forms[i].length;
     }
     return 0;
-}
-
-bool parse_model_type(const char *text, enum model_type *out) {
-    static const char *const names[] = {[MODEL_AUTO] = "auto", [MODEL_F32] = "f32", [MODEL_BF16] = "bf16"};
-    for (int type = MODEL_AUTO; type <= MODEL_BF16; type++) {
-        if (strcmp(text, names[type]) != 0) continue;
-        *out = (enum model_type)type;
-        return true;
-    }
-    return false;
-}
-
-static size_t smallest(size_t a, size_t b) { return a < b ? a : b; }
-
-/* Insertions, deletions, replacements and swaps of neighbours that turn a into b, both at most
- * LONGEST_NAME characters long. */
-static size_t edit_distance(const char *a, const char *b) {
-    size_t rows[3][LONGEST_NAME + 1]; /* two before, one before, this one */
-    size_t *before = rows[0], *last = rows[1], *row = rows[2];
-    size_t na = strlen(a), nb = strlen(b);
-    for (size_t j = 0; j <= nb; j++) before[j] = last[j] = j;
-    for (size_t i = 1; i <= na; i++) {
-        row[0] = i;
-        for (size_t j = 1; j <= nb; j++) {
-            row[j] = smallest(last[j - 1] + (a[i - 1] != b[j - 1]), smallest(last[j], row[j - 1]) + 1);
-            bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-            if (swapped) row[j] = smallest(row[j], before[j - 2] + 1);
-        }
-        size_t *oldest = before;
-        before = last;
-        last = row;
-        row = oldest;
-    }
-    return last[nb];
-}
-
-const char *nearest_name(const char *word, const char *const *names, size_t count) {
-    const char *nearest = NULL;
-    size_t least = strlen(word) / 3 + 2; /* a slip in every third letter and one more are still one word */
-    for (size_t i = 0; i < count && strlen(word) <= LONGEST_NAME; i++) {
-        size_t distance = strlen(names[i]) <= LONGEST_NAME ? edit_distance(word, names[i]) : SIZE_MAX;
-        if (distance < least) least = distance, nearest = names[i];
-    }
-    return nearest;
 }

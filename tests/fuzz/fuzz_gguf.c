@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "search/export_gguf.h"
+#include "search/gguf_tables.h"
 #include "tests/fuzz/memory_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
@@ -58,7 +59,7 @@ static void check_copy(const struct gguf *file) {
 static void check_tables(const char *path) {
     struct gguf_tables tables, again;
     struct error error;
-    if (export_gguf_read(path, &tables, &error) != STATUS_OK) return;
+    if (gguf_tables_read(path, &tables, &error) != STATUS_OK) return;
     for (int64_t i = 0; i < tables.pairs; i++) {
         if (!(tables.long_factors[i] > 0) || !isfinite(tables.long_factors[i])) abort();
         if (!(tables.short_factors[i] > 0) || !isfinite(tables.short_factors[i])) abort();
@@ -72,7 +73,7 @@ static void check_tables(const char *path) {
                                      .original_length = tables.original_length,
                                      .context_length = tables.context_length};
     if (export_gguf(&what, &error) != STATUS_OK) return; /* a scaling of its own */
-    if (export_gguf_read(copy_path(), &again, &error) != STATUS_OK) abort();
+    if (gguf_tables_read(copy_path(), &again, &error) != STATUS_OK) abort();
     unlink(copy_path());
     if (again.pairs != tables.pairs || again.original_length != tables.original_length) abort();
 }

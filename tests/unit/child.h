@@ -9,7 +9,6 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 #include <sys/wait.h>
-#include <time.h>
 
 /* A child that runs `body` and ends with its result; `pipe` is for what it has to say, *pipe_out is where
  * that is read, and the caller closes it. */
@@ -51,13 +50,6 @@ static inline int child_run(int (*body)(void *state, int pipe), void *state, cha
     int status = child_wait(child);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
-}
-
-/* Of a clock that only goes on. */
-static inline double child_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 /* In the child: one line. */

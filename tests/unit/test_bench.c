@@ -61,8 +61,8 @@ static void work_is_what_a_pass_does(void **state) {
                         attention += attention_adds(&c, p);
                     }
                 }
-                assert_true(bench_product_work(&c, lengths[i]) == 2.0 * (double)products);
-                assert_true(bench_attention_work(&c, lengths[i]) == 2.0 * (double)attention);
+                assert_true(work_products(&c, lengths[i]) == 2.0 * (double)products);
+                assert_true(work_attention(&c, lengths[i]) == 2.0 * (double)attention);
             }
         }
     }
@@ -118,9 +118,9 @@ static void measure_all(const struct kernels *kernels, int threads) {
     const struct bench_setting setting = {.threads = threads, .seconds = 0.001};
     struct model *model = make_model(kernels);
     struct error error = {""};
-    double rates[BENCH_MATRICES];
+    double rates[WORK_MATRICES];
     assert_int_equal(bench_products(model, &setting, rates, &error), STATUS_OK);
-    for (int i = 0; i < BENCH_MATRICES; i++) assert_true(rates[i] > 0.0 && isfinite(rates[i]));
+    for (int i = 0; i < WORK_MATRICES; i++) assert_true(rates[i] > 0.0 && isfinite(rates[i]));
     /* Blocks that are whole, one short of it, and many. */
     const int64_t lengths[] = {2, 65, 97, 98, 300, 500};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
@@ -150,7 +150,7 @@ static void a_flag_stops_it(void **state) {
     const struct bench_setting setting = {.threads = 2, .seconds = 3600.0, .stop = &raised};
     struct model *model = make_model(&kernels_reference_f32);
     struct error error;
-    double rates[BENCH_MATRICES];
+    double rates[WORK_MATRICES];
     struct bench_passes passes;
     assert_int_equal(bench_products(model, &setting, rates, &error), STATUS_STOPPED);
     assert_int_equal(bench_attention(model, 300, &setting, rates, &error), STATUS_STOPPED);

@@ -2,11 +2,11 @@
  * it prints, and what is said where it fails. */
 #include "search/chart.h"
 
+#include "search/clock.h"
 #include "tests/unit/scratch.h"
 
 #include <math.h>
 #include <sys/stat.h>
-#include <time.h>
 
 struct fixture {
     struct scratch scratch;
@@ -215,12 +215,6 @@ static void test_not_installed(void **state) {
     assert_message(f->error.message, "no-such-gnuplot: is not installed|apt-get install gnuplot-nox");
 }
 
-static double seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* One that hangs is ended when its time is up, or when it is told to stop. */
 static void test_patience_and_stop(void **state) {
     struct fixture *f = *state;
@@ -229,9 +223,9 @@ static void test_patience_and_stop(void **state) {
     int status;
     struct gnuplot gnuplot = program(f, "echo $$ >%s; exec sleep 1000");
     gnuplot.patience = 0.3;
-    double began = seconds();
+    double began = clock_seconds();
     assert_null(draw(f, &chart, &gnuplot, &status));
-    assert_true(seconds() - began < 10.0);
+    assert_true(clock_seconds() - began < 10.0);
     assert_int_equal(status, STATUS_FAILED);
     assert_message(f->error.message, "no chart within 0.3 s");
     char *process = read_all(f->script);
@@ -239,9 +233,9 @@ static void test_patience_and_stop(void **state) {
     free(process);
     gnuplot.patience = 1000.0;
     gnuplot.stop = &stop;
-    began = seconds();
+    began = clock_seconds();
     assert_null(draw(f, &chart, &gnuplot, &status));
-    assert_true(seconds() - began < 10.0);
+    assert_true(clock_seconds() - began < 10.0);
     assert_int_equal(status, STATUS_STOPPED);
 }
 

@@ -1,5 +1,6 @@
 /* Tables in GGUF models: what is written for llama.cpp, what is read back, and what is refused. */
 #include "search/export_gguf.h"
+#include "search/gguf_tables.h"
 
 #include <math.h>
 
@@ -201,7 +202,7 @@ static void test_refuses_architectures_that_ignore_tables(void **state) {
         struct error error;
         struct gguf_tables tables;
         assert_not_exported(f, others[i]);
-        assert_int_equal(export_gguf_read(f->input, &tables, &error), STATUS_INPUT);
+        assert_int_equal(gguf_tables_read(f->input, &tables, &error), STATUS_INPUT);
     }
     struct gguf_bytes b;
     gguf_bytes_begin(&b);
@@ -219,7 +220,7 @@ static void test_reads_back(void **state) {
     export_or_fail(f);
     struct gguf_tables tables;
     struct error error = {""};
-    if (export_gguf_read(f->output, &tables, &error) != STATUS_OK) fail_msg("%s", error.message);
+    if (gguf_tables_read(f->output, &tables, &error) != STATUS_OK) fail_msg("%s", error.message);
     assert_string_equal(tables.architecture, "llama");
     assert_int_equal(tables.pairs, PAIRS);
     assert_int_equal(tables.original_length, 256);
@@ -494,7 +495,7 @@ static void assert_not_read(const struct fixture *f, struct model *m, const char
     struct gguf_tables tables;
     struct error error = {""};
     write_model(m, f->input);
-    int status = export_gguf_read(f->input, &tables, &error);
+    int status = gguf_tables_read(f->input, &tables, &error);
     if (status == STATUS_OK) fail_msg("not refused: %s", words);
     assert_int_equal(status, STATUS_INPUT);
     assert_message(error.message, f->input);
@@ -511,7 +512,7 @@ static void test_reads_what_others_write(void **state) {
     write_model(&m, f->input);
     struct gguf_tables tables;
     struct error error = {""};
-    if (export_gguf_read(f->input, &tables, &error) != STATUS_OK) fail_msg("%s", error.message);
+    if (gguf_tables_read(f->input, &tables, &error) != STATUS_OK) fail_msg("%s", error.message);
     assert_true(tables.original_length == 64 && tables.context_length == 256 && tables.attention_factor == 1.0);
     for (int i = 0; i < PAIRS; i++) assert_true(tables.long_factors[i] == 2.0 * (float)long_factors[i]);
 }
@@ -563,11 +564,11 @@ static void test_survives_every_truncation(void **state) {
     size_t end = whole - 16; /* the last vector is padded by as much */
     for (size_t size = 0; size < end; size++) {
         scratch_write(f->input, bytes, size);
-        assert_int_equal(export_gguf_read(f->input, &tables, &error), STATUS_INPUT);
+        assert_int_equal(gguf_tables_read(f->input, &tables, &error), STATUS_INPUT);
         assert_message(error.message, f->input);
     }
     scratch_write(f->input, bytes, end);
-    assert_int_equal(export_gguf_read(f->input, &tables, &error), STATUS_OK);
+    assert_int_equal(gguf_tables_read(f->input, &tables, &error), STATUS_OK);
     free(bytes);
 }
 

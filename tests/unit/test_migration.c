@@ -4,6 +4,7 @@
 #include "search/store_measurements.h"
 #include "search/store_schema.h"
 
+#include "search/clock.h"
 #include "tests/unit/child.h"
 #include "tests/unit/scratch_run.h"
 
@@ -651,9 +652,9 @@ static int migrate(void *state, int pipe) {
 /* Seconds that it takes undisturbed. */
 static double time_migration(struct fixture *f) {
     char said[100];
-    double began = child_seconds();
+    double began = clock_seconds();
     assert_int_equal(child_run(migrate, f, said, sizeof said), STATUS_OK);
-    return child_seconds() - began;
+    return clock_seconds() - began;
 }
 
 /* Killed at whatever moment: the one schema or the other, and all that was there. */

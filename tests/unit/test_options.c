@@ -1,4 +1,5 @@
 /* Reading the command line, and writing numpy arrays. */
+#include "eval/name.h"
 #include "search/options.h"
 #include "search/text.h"
 
@@ -139,12 +140,12 @@ static void number_options_have_bounds(void **state) {
 /* Words --------------------------------------------------------------------------------------- */
 
 static void assert_split(const char *text, const char *const *expected, size_t count) {
-    struct words words = {0};
+    struct string_list words = {0};
     struct error error = {""};
     char *copy = strdup(text), first[] = "first";
     assert_non_null(copy);
-    assert_int_equal(words_add(&words, first, &error), STATUS_OK);
-    assert_int_equal(words_split(&words, copy, &error), STATUS_OK);
+    assert_int_equal(string_list_add(&words, first, &error), STATUS_OK);
+    assert_int_equal(string_list_split(&words, copy, &error), STATUS_OK);
     assert_int_equal(words.count, count + 1);
     assert_ptr_equal(words.items[0], first);
     for (size_t i = 0; i < count; i++) assert_string_equal(words.items[i + 1], expected[i]);
@@ -166,9 +167,9 @@ static void many_words_fit(void **state) {
     char text[2001];
     for (int i = 0; i < 2000; i++) text[i] = i % 2 ? ',' : 'x';
     text[1999] = '\0';
-    struct words words = {0};
+    struct string_list words = {0};
     struct error error = {""};
-    assert_int_equal(words_split(&words, text, &error), STATUS_OK);
+    assert_int_equal(string_list_split(&words, text, &error), STATUS_OK);
     assert_int_equal(words.count, 1000);
     for (size_t i = 0; i < words.count; i++) assert_string_equal(words.items[i], "x");
     free(words.items);
@@ -190,7 +191,7 @@ static void slips_are_recognised(void **state) {
         {"strat_token", "start_tokens"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const char *found = nearest_name(cases[i][0], names, 6);
+        const char *found = name_nearest(names, 6, cases[i][0]);
         assert_non_null(found);
         assert_string_equal(found, cases[i][1]);
     }
@@ -203,10 +204,10 @@ static void other_words_are_no_slips(void **state) {
     memset(endless, 'p', sizeof endless - 1);
     endless[sizeof endless - 1] = '\0';
     const char *const words[] = {"colour", "xyz", "", "temperature", endless};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) assert_null(nearest_name(words[i], names, 5));
-    assert_null(nearest_name("seed", names, 0));
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) assert_null(name_nearest(names, 5, words[i]));
+    assert_null(name_nearest(names, 0, "seed"));
     const char *const long_names[] = {endless, "seed"};
-    assert_string_equal(nearest_name("seeed", long_names, 2), "seed");
+    assert_string_equal(name_nearest(long_names, 2, "seeed"), "seed");
 }
 
 /* Options ------------------------------------------------------------------------------------- */
