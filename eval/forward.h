@@ -17,9 +17,9 @@
 #include <signal.h>
 #include <stdint.h>
 
-#include "eval/error.h"
+#include "eval/base/error.h"
 #include "eval/kernels/kernels.h"
-#include "eval/model.h"
+#include "eval/model/model.h"
 #include "eval/rope.h"
 
 enum {

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "eval/forward.h"
-#include "eval/tokens.h"
+#include "eval/text/tokens.h"
 
 /* What candidates are scored on. Borrowed: the caller keeps and frees all of it. */
 struct scoring {

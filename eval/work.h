@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#include "eval/model.h"
+#include "eval/model/model.h"
 
 /* A matrix, and how often each row of a window goes through it or one of its shape. */
 struct work_matrix {

@@ -19,8 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "eval/error.h"
-#include "eval/number.h"
+#include "eval/base/error.h"
+#include "eval/base/number.h"
 
 enum {
     PACK_ROWS = 64,        /* rows of a matrix, and tokens of keys and values, are packed in steps of it */

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "search/factors.h"
+#include "search/factors/factors.h"
 #include "tests/fuzz/memory_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);

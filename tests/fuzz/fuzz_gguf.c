@@ -2,8 +2,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "search/export_gguf.h"
-#include "search/gguf_tables.h"
+#include "search/export/export_gguf.h"
+#include "search/factors/gguf_tables.h"
 #include "tests/fuzz/memory_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);

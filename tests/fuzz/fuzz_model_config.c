@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "eval/model_config.h"
+#include "eval/model/model_config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 

@@ -1,7 +1,7 @@
 /* Any bytes as a safetensors file: refused, or every tensor can be read. */
 #include <string.h>
 
-#include "eval/safetensors.h"
+#include "eval/model/safetensors.h"
 #include "tests/fuzz/memory_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);

@@ -4,7 +4,7 @@
 
 #include "tests/unit/scratch.h"
 
-#include "search/gguf.h"
+#include "search/factors/gguf.h"
 
 struct gguf_bytes {
     char *data; /* after gguf_bytes_end() */

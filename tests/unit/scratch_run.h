@@ -2,7 +2,7 @@
 #ifndef LONGROPE_TESTS_UNIT_SCRATCH_RUN_H
 #define LONGROPE_TESTS_UNIT_SCRATCH_RUN_H
 
-#include "search/store.h"
+#include "search/store/store.h"
 #include "tests/unit/scratch.h"
 
 struct fixture {

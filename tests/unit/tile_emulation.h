@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "eval/number.h"
+#include "eval/base/number.h"
 
 struct emulated_tiles {
     int configured;

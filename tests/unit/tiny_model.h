@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "eval/forward.h"
-#include "eval/tokens.h"
+#include "eval/text/tokens.h"
 
 enum { VOCABULARY = 97, PAIRS = 8, TOKENS = 500 };
 

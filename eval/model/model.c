@@ -1,0 +1,368 @@
+#include "eval/model/model.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "eval/base/file.h"
+#include "eval/model/model_config.h"
+#include "eval/model/model_family.h"
+#include "eval/model/weights.h"
+
+/* ---- Where everything comes from and goes to ---- */
+
+static int64_t side_length(const struct model_config *config, enum side side) {
+    int64_t query = config->heads * config->head_width, key = config->kv_heads * config->head_width;
+    switch (side) {
+    case SIDE_NONE:
+        return 0;
+    case SIDE_VOCABULARY:
+        return config->vocabulary;
+    case SIDE_HIDDEN:
+        return config->hidden;
+    case SIDE_INTERMEDIATE:
+        return config->intermediate;
+    case SIDE_TWO_INTERMEDIATE:
+        return 2 * config->intermediate;
+    case SIDE_HEAD:
+        return config->head_width;
+    case SIDE_QUERY:
+        return query;
+    case SIDE_KEY:
+        return key;
+    case SIDE_QUERY_KEY:
+        return query + key;
+    case SIDE_QUERY_TWO_KEY:
+        return query + 2 * key;
+    }
+    return 0;
+}
+
+static bool condition_holds(const struct model_config *config, enum condition condition) {
+    switch (condition) {
+    case ALWAYS:
+        return true;
+    case IF_QKV_BIAS:
+        return config->qkv_bias;
+    case IF_OUTPUT_BIAS:
+        return config->output_bias;
+    case IF_MLP_BIAS:
+        return config->mlp_bias;
+    case IF_HEAD_NORMS:
+        return config->head_norms;
+    case UNLESS_TIED:
+        return !config->tied_embeddings;
+    }
+    return false;
+}
+
+/* A vector or matrix of one model. */
+struct slot {
+    char name[96]; /* of its tensor */
+    bool is_matrix;
+    int64_t rows, columns; /* 1 column: a vector */
+    int64_t first;         /* of the tensor's rows */
+    int rank;              /* of the tensor, and its shape */
+    int64_t shape[2];
+    size_t field;  /* of struct model_layer or struct model */
+    int64_t layer; /* -1: the model's own */
+};
+
+/* A walk over all slots, in the order in which they lie in memory: begins as {.config = ...}. */
+struct slots {
+    const struct model_config *config;
+    int64_t layer;
+    size_t row;
+};
+
+static void slot_describe(const struct model_config *config, const struct family_tensor *tensor, int64_t layer,
+                          struct slot *out) {
+    out->is_matrix = tensor->columns != SIDE_NONE;
+    out->rows = side_length(config, tensor->rows);
+    out->columns = out->is_matrix ? side_length(config, tensor->columns) : 1;
+    out->first = side_length(config, tensor->first);
+    out->rank = out->is_matrix ? 2 : 1;
+    out->shape[0] = tensor->tensor_rows == SIDE_NONE ? out->rows : side_length(config, tensor->tensor_rows);
+    out->shape[1] = out->columns;
+    out->field = tensor->field;
+    out->layer = layer;
+    if (layer < 0) {
+        snprintf(out->name, sizeof out->name, "%s", tensor->name);
+    } else {
+        snprintf(out->name, sizeof out->name, "model.layers.%" PRId64 ".%s", layer, tensor->name);
+    }
+}
+
+/* False when there are no more. */
+static bool slot_next(struct slots *walk, struct slot *out) {
+    const struct model_config *config = walk->config;
+    const struct family_tensor *tensors = family_find(config->family)->tensors;
+    while (walk->layer <= config->layers) {
+        bool outer = walk->layer == config->layers; /* they come last */
+        const struct family_tensor *tensor = (outer ? family_outer_tensors : tensors) + walk->row;
+        if (!tensor->name) {
+            walk->layer++;
+            walk->row = 0;
+            continue;
+        }
+        walk->row++;
+        if (!condition_holds(config, tensor->condition)) continue;
+        slot_describe(config, tensor, outer ? -1 : walk->layer, out);
+        return true;
+    }
+    return false;
+}
+
+/* Where the model keeps it: a struct matrix or a float *. */
+static void *slot_place(struct model *model, const struct slot *slot) {
+    char *base = slot->layer < 0 ? (char *)model : (char *)&model->layers[slot->layer];
+    return base + slot->field;
+}
+
+/* ---- The model in memory ---- */
+
+/* What a slot takes of the storage, so that the next begins aligned as well. */
+static size_t slot_bytes(const struct kernels *kernels, const struct slot *slot) {
+    size_t bytes =
+        slot->is_matrix ? kernels->matrix_bytes(slot->rows, slot->columns) : (size_t)slot->rows * sizeof(float);
+    return (bytes + KERNELS_ALIGNMENT - 1) / KERNELS_ALIGNMENT * KERNELS_ALIGNMENT;
+}
+
+/* Within the bounds of model_config_check() a layer's matrices have at most 2^42 numbers each (query
+ * width or intermediate x hidden), the seven of them less than 2^45, 2^12 layers less than 2^57, and
+ * embedding and output matrix 2^44 each: with padding to PACK_ROWS rows and 4 bytes a number the sum
+ * stays far below 2^63. */
+size_t model_bytes(const struct model_config *config, const struct kernels *kernels) {
+    struct slots walk = {.config = config};
+    struct slot slot;
+    size_t total = 0;
+    while (slot_next(&walk, &slot)) total += slot_bytes(kernels, &slot);
+    return total;
+}
+
+static void storage_divide(struct model *model) {
+    struct slots walk = {.config = &model->config};
+    struct slot slot;
+    unsigned char *next = model->storage;
+    while (slot_next(&walk, &slot)) {
+        if (slot.is_matrix) {
+            struct matrix *matrix = slot_place(model, &slot);
+            *matrix = (struct matrix){.outputs = slot.rows, .inputs = slot.columns, .data = next};
+        } else {
+            float **vector = slot_place(model, &slot);
+            *vector = (float *)(void *)next;
+        }
+        next += slot_bytes(model->kernels, &slot);
+    }
+    if (model->config.tied_embeddings) model->logits = model->embedding;
+}
+
+static int model_allocate(const struct model_config *config, const struct kernels *kernels, struct model **out,
+                          struct error *error) {
+    size_t bytes = model_bytes(config, kernels);
+    struct model *model = calloc(1, sizeof *model);
+    if (!model) return error_memory(error, sizeof *model, "the model");
+    model->config = *config;
+    model->kernels = kernels;
+    model->layers = calloc((size_t)config->layers, sizeof *model->layers);
+    model->storage = aligned_alloc(KERNELS_ALIGNMENT, bytes);
+    if (!model->layers || !model->storage) {
+        model_free(model);
+        return error_memory(error, (double)bytes, "the model's weights");
+    }
+    storage_divide(model);
+    *out = model;
+    return STATUS_OK;
+}
+
+void model_free(struct model *model) {
+    if (!model) return;
+    free(model->storage);
+    free(model->layers);
+    free(model);
+}
+
+/* ---- Packing ---- */
+
+enum { BUFFER_BYTES = 1 << 22 }; /* of rows on their way into a packed matrix, if so many fit */
+
+/* Rows read and packed at a time. */
+static int64_t block_rows(const struct slot *slot) {
+    int64_t fit = BUFFER_BYTES / ((int64_t)sizeof(float) * slot->columns) / PACK_ROWS * PACK_ROWS;
+    int64_t rows = fit > 0 ? fit : PACK_ROWS;
+    return rows < slot->rows ? rows : slot->rows;
+}
+
+/* The largest such block of all matrices, in bytes. */
+static size_t buffer_bytes(const struct model_config *config) {
+    struct slots walk = {.config = config};
+    struct slot slot;
+    size_t most = 0;
+    while (slot_next(&walk, &slot)) {
+        size_t bytes = slot.is_matrix ? (size_t)(block_rows(&slot) * slot.columns) * sizeof(float) : 0;
+        if (bytes > most) most = bytes;
+    }
+    return most;
+}
+
+static int fill_matrix(struct model *model, const struct slot *slot, const struct weight_source *source, float *buffer,
+                       struct error *error) {
+    struct matrix *matrix = slot_place(model, slot);
+    int64_t step = block_rows(slot);
+    for (int64_t row = 0; row < slot->rows; row += step) {
+        int64_t rows = slot->rows - row < step ? slot->rows - row : step;
+        int status = source->read(source->state, slot->name, slot->first + row, rows, slot->columns, buffer, error);
+        if (status != STATUS_OK) return status;
+        model->kernels->pack(matrix, buffer, row, rows);
+    }
+    return STATUS_OK;
+}
+
+static int fill(struct model *model, const struct weight_source *source, float *buffer, struct error *error) {
+    struct slots walk = {.config = &model->config};
+    struct slot slot;
+    int status = STATUS_OK;
+    while (status == STATUS_OK && slot_next(&walk, &slot)) {
+        if (slot.is_matrix) {
+            status = fill_matrix(model, &slot, source, buffer, error);
+        } else {
+            float **vector = slot_place(model, &slot);
+            status = source->read(source->state, slot.name, slot.first, slot.rows, 1, *vector, error);
+        }
+    }
+    return status;
+}
+
+int model_build(const struct model_config *config, const struct kernels *kernels, const struct weight_source *source,
+                struct model **out, struct error *error) {
+    struct model *model = NULL;
+    int status = model_config_check("model", config, error);
+    if (status == STATUS_OK) status = model_allocate(config, kernels, &model, error);
+    if (status != STATUS_OK) return status;
+
+    size_t bytes = buffer_bytes(config);
+    float *buffer = malloc(bytes);
+    status = buffer ? fill(model, source, buffer, error)
+                    : error_memory(error, (double)bytes, "weights on their way into the model");
+    free(buffer);
+    if (status != STATUS_OK) {
+        model_free(model);
+        return status;
+    }
+    *out = model;
+    return STATUS_OK;
+}
+
+/* ---- The weights' files ---- */
+
+/* "[2, 3]". */
+static const char *shape_text(char *out, size_t size, int rank, const int64_t *shape) {
+    size_t used = (size_t)snprintf(out, size, "[");
+    for (int i = 0; i < rank && used < size; i++) {
+        used += (size_t)snprintf(out + used, size - used, "%s%" PRId64, i ? ", " : "", shape[i]);
+    }
+    if (used < size) snprintf(out + used, size - used, "]");
+    return out;
+}
+
+static bool shapes_equal(const struct slot *slot, const struct tensor *tensor) {
+    return tensor->rank == slot->rank &&
+           memcmp(tensor->shape, slot->shape, (size_t)slot->rank * sizeof *slot->shape) == 0;
+}
+
+/* All tensors are there and have the shapes that config.json asks for. From here on the sizes of
+ * the model are bounded by the size of the files. */
+static int weights_check(const struct weights *weights, const struct model_config *config, struct error *error) {
+    struct slots walk = {.config = config};
+    struct slot slot;
+    char wanted[64], found[128]; /* at most two and four numbers of 19 digits */
+    while (slot_next(&walk, &slot)) {
+        const struct tensor *tensor = weights_find(weights, slot.name);
+        shape_text(wanted, sizeof wanted, slot.rank, slot.shape);
+        if (!tensor) {
+            return error_set(error, STATUS_INPUT,
+                             "%s: has no tensor '%s', which config.json wants with shape %s; fetch both files again",
+                             weights_path(weights), slot.name, wanted);
+        }
+        if (!shapes_equal(&slot, tensor)) {
+            return error_set(error, STATUS_INPUT,
+                             "%s: tensor '%s' has shape %s, config.json wants %s; the two files do not belong together",
+                             weights_path(weights), slot.name,
+                             shape_text(found, sizeof found, tensor->rank, tensor->shape), wanted);
+        }
+    }
+    return STATUS_OK;
+}
+
+static bool matrices_are_bf16(const struct weights *weights, const struct model_config *config) {
+    struct slots walk = {.config = config};
+    struct slot slot;
+    while (slot_next(&walk, &slot)) {
+        if (slot.is_matrix && weights_find(weights, slot.name)->type != NUMBER_BF16) return false;
+    }
+    return true;
+}
+
+const char *const model_type_names[MODEL_TYPES] = {[MODEL_AUTO] = "auto", [MODEL_F32] = "f32", [MODEL_BF16] = "bf16"};
+
+int model_kernels(enum model_type type, bool bf16_weights, const struct kernels **out, struct error *error) {
+    bool bf16 = type == MODEL_BF16 || (type == MODEL_AUTO && bf16_weights && kernels_bf16_is_fast());
+    return kernels_choose(bf16 ? NUMBER_BF16 : NUMBER_F32, out, error);
+}
+
+/* A weight_source of files that weights_check() has passed. */
+static int read_weights(void *state, const char *name, int64_t first, int64_t rows, int64_t columns, float *out,
+                        struct error *error) {
+    (void)columns, (void)error;
+    const struct weights *weights = state;
+    tensor_rows_to_f32(weights_find(weights, name), first, rows, out);
+    return STATUS_OK;
+}
+
+/* ---- A model's folder ---- */
+
+/* config.json's text, which the caller frees, and what it says. */
+static int config_load(const char *dir, unsigned char **text, size_t *size, struct model_config *out,
+                       struct error *error) {
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof path, "%s/config.json", dir);
+    if (length < 0 || length >= (int)sizeof path) {
+        return error_set(error, STATUS_INPUT, "%.100s...: the path is too long", dir);
+    }
+    int status = file_read(path, text, size, error);
+    return status == STATUS_OK ? model_config_parse(path, *text, *size, out, error) : status;
+}
+
+int model_read_config(const char *dir, struct model_config *out, struct error *error) {
+    unsigned char *text = NULL;
+    size_t size = 0;
+    int status = config_load(dir, &text, &size, out, error);
+    free(text);
+    return status;
+}
+
+int model_load(const char *dir, enum model_type type, struct model **out, struct error *error) {
+    unsigned char *text = NULL; /* config.json */
+    size_t text_size = 0;
+    uint64_t fingerprint = 0;
+    struct model_config config = {0};
+    struct weights *weights = NULL;
+    const struct kernels *kernels = NULL;
+
+    int status = config_load(dir, &text, &text_size, &config, error);
+    if (status == STATUS_OK) status = weights_open(dir, &weights, error);
+    if (status == STATUS_OK) status = weights_check(weights, &config, error);
+    if (status == STATUS_OK) status = model_kernels(type, matrices_are_bf16(weights, &config), &kernels, error);
+    if (status == STATUS_OK) status = weights_fingerprint(weights, text, text_size, &fingerprint, error);
+    if (status == STATUS_OK) {
+        const struct weight_source source = {.state = weights, .read = read_weights};
+        status = model_build(&config, kernels, &source, out, error);
+    }
+    if (status == STATUS_OK) (*out)->fingerprint = fingerprint;
+
+    weights_close(weights);
+    free(text);
+    return status;
+}

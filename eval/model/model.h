@@ -1,0 +1,105 @@
+/* A RoPE language model in Hugging Face format: config.json with model.safetensors, or with the shards
+ * that model.safetensors.index.json names.
+ *
+ * A projection of x[inputs] is w x with w[outputs][inputs], as Hugging Face stores it. Matrices are
+ * packed for the kernels that the model was loaded for; norms and biases are f32.
+ */
+#ifndef LONGROPE_EVAL_MODEL_H
+#define LONGROPE_EVAL_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "eval/base/error.h"
+#include "eval/kernels/kernels.h"
+#include "eval/rope.h"
+
+struct model_config {
+    char family[32];      /* model_type of config.json: "llama" */
+    int64_t vocabulary;   /* tokens are 0..vocabulary-1 */
+    int64_t hidden;       /* width of the residual stream */
+    int64_t intermediate; /* width of the feed-forward layer */
+    int64_t layers;
+    int64_t heads;          /* query heads */
+    int64_t kv_heads;       /* key/value heads; divides heads */
+    int64_t head_width;     /* even */
+    int64_t window;         /* max_position_embeddings */
+    int64_t sliding_window; /* keys that a token sees, its own included; 0: all before it */
+    struct rope_model rope; /* rotary pairs, base, and the model's own scaling */
+    double norm_eps;        /* of the RMS norms */
+    bool tied_embeddings;   /* the output matrix is the embedding */
+    bool qkv_bias;          /* query, key and value projections have biases */
+    bool output_bias;       /* attention's output projection has one */
+    bool mlp_bias;          /* gate, up and down projections have them */
+    bool head_norms;        /* queries and keys are normed head by head before they are rotated */
+    bool says_bf16;         /* of its weights' type; what counts is what their files hold */
+};
+
+/* Vectors that the family has not are NULL. */
+struct model_layer {
+    float *attention_norm;        /* [hidden] */
+    struct matrix query;          /* [heads * head_width][hidden] */
+    struct matrix key, value;     /* [kv_heads * head_width][hidden] */
+    struct matrix output;         /* [hidden][heads * head_width] */
+    float *query_bias;            /* [heads * head_width] */
+    float *key_bias, *value_bias; /* [kv_heads * head_width] */
+    float *output_bias;           /* [hidden] */
+    float *query_norm, *key_norm; /* [head_width] */
+    float *mlp_norm;              /* [hidden] */
+    struct matrix gate, up;       /* [intermediate][hidden] */
+    struct matrix down;           /* [hidden][intermediate] */
+    float *gate_bias, *up_bias;   /* [intermediate] */
+    float *down_bias;             /* [hidden] */
+};
+
+struct model {
+    struct model_config config;
+    const struct kernels *kernels; /* that the matrices are packed for */
+    struct matrix embedding;       /* [vocabulary][hidden] */
+    struct model_layer *layers;    /* [config.layers] */
+    float *norm;                   /* [hidden] */
+    struct matrix logits;          /* [vocabulary][hidden]; the embedding itself where tied */
+    uint64_t fingerprint;          /* of config.json and the weights' bytes; 0 for models made in memory */
+    void *storage;                 /* the one block that all of them point into */
+};
+
+/* Arithmetic as the command line and configurations name it. */
+enum model_type {
+    MODEL_AUTO, /* bf16 where the weights are stored as bf16 and kernels_bf16_is_fast(), else f32 */
+    MODEL_F32,
+    MODEL_BF16
+};
+enum { MODEL_TYPES = 3 };
+extern const char *const model_type_names[MODEL_TYPES]; /* "auto", "f32", "bf16"; see eval/base/name.h */
+
+/* Reads a model. Families are rows of a table in model_family.c; what is not supported (family, activation,
+ * rope type, quantisation) is refused by name before any weight is touched. Every tensor is found and
+ * its shape compared before the first is read. STATUS_INPUT for what is missing or wrong in the files,
+ * STATUS_FAILED for lack of memory. The caller frees *out with model_free(). */
+int model_load(const char *dir, enum model_type type, struct model **out, struct error *error);
+
+/* Reads config.json alone: for what must be known before weights are touched. */
+int model_read_config(const char *dir, struct model_config *out, struct error *error);
+
+/* The kernels that a model is packed for: `bf16_weights` tells whether all its matrices are stored as bf16. Errors are
+ * those of kernels_choose(). */
+int model_kernels(enum model_type type, bool bf16_weights, const struct kernels **out, struct error *error);
+
+/* Bytes that a model's matrices and vectors take, packed for `kernels`. */
+size_t model_bytes(const struct model_config *config, const struct kernels *kernels);
+
+/* Where the weights of a model made in memory come from: read() writes rows first..first+rows-1 of the
+ * tensor that Hugging Face calls `name`, out[rows][columns] (columns 1 for vectors). A family's fused
+ * tensors are asked for as such, row ranges of them. */
+struct weight_source {
+    void *state;
+    int (*read)(void *state, const char *name, int64_t first, int64_t rows, int64_t columns, float *out,
+                struct error *error);
+};
+
+/* A model of that shape with weights of that source, packed for `kernels`. The caller frees it. */
+int model_build(const struct model_config *config, const struct kernels *kernels, const struct weight_source *source,
+                struct model **out, struct error *error);
+void model_free(struct model *model); /* NULL is allowed */
+
+#endif

@@ -1,0 +1,278 @@
+#include "eval/model/model_config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* ---- Sizes ---- */
+
+/* The sizes of a model and what is believed of them. The bounds lie well above any model in use;
+ * they are there so that no product of sizes can overflow: see model_bytes() in model.c. */
+static const struct size_range {
+    const char *key; /* of config.json */
+    size_t field;    /* of struct model_config */
+    int64_t minimum, maximum;
+    bool optional;
+} size_ranges[] = {
+    {"vocab_size", offsetof(struct model_config, vocabulary), 1, 1 << 24, false},
+    {"hidden_size", offsetof(struct model_config, hidden), 1, 1 << 20, false},
+    {"intermediate_size", offsetof(struct model_config, intermediate), 1, 1 << 22, false},
+    {"num_hidden_layers", offsetof(struct model_config, layers), 1, 1 << 12, false},
+    {"num_attention_heads", offsetof(struct model_config, heads), 1, 1 << 13, false},
+    {"num_key_value_heads", offsetof(struct model_config, kv_heads), 1, 1 << 13, true},
+    {"head_dim", offsetof(struct model_config, head_width), 2, INT64_C(2) * ROPE_MAX_PAIRS, true},
+    {"max_position_embeddings", offsetof(struct model_config, window), 1, MODEL_WINDOW_MAX, false},
+};
+
+static int64_t *size_of_config(struct model_config *config, const struct size_range *range) {
+    return (int64_t *)((char *)config + range->field);
+}
+
+static int sizes_check(const char *where, const struct model_config *config, struct error *error) {
+    struct model_config copy = *config;
+    for (size_t i = 0; i < COUNT(size_ranges); i++) {
+        const struct size_range *range = &size_ranges[i];
+        int64_t value = *size_of_config(&copy, range);
+        if (value < range->minimum || value > range->maximum) {
+            return error_set(error, STATUS_INPUT, "%s: %s is %" PRId64 "; it must lie within %" PRId64 " to %" PRId64,
+                             where, range->key, value, range->minimum, range->maximum);
+        }
+    }
+    if (config->head_width % 2 != 0) {
+        return error_set(error, STATUS_INPUT, "%s: head_dim is %" PRId64 "; rotary embeddings need an even one", where,
+                         config->head_width);
+    }
+    if (config->heads % config->kv_heads != 0) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: num_attention_heads (%" PRId64 ") must be a multiple of num_key_value_heads (%" PRId64
+                         ")",
+                         where, config->heads, config->kv_heads);
+    }
+    if (config->sliding_window < 0 || config->sliding_window > MODEL_WINDOW_MAX) {
+        return error_set(error, STATUS_INPUT, "%s: sliding_window is %" PRId64 "; it must lie within 1 to %d", where,
+                         config->sliding_window, (int)MODEL_WINDOW_MAX);
+    }
+    return STATUS_OK;
+}
+
+int model_config_check(const char *where, const struct model_config *config, struct error *error) {
+    if (!family_find(config->family)) {
+        return error_set(error, STATUS_INPUT, "%s: there is no family '%.31s'", where, config->family);
+    }
+    int status = sizes_check(where, config, error);
+    if (status == STATUS_OK) status = model_rope_check(where, &config->rope, config->head_width, error);
+    if (status != STATUS_OK) return status;
+    if (!(config->norm_eps > 0 && config->norm_eps < 1)) {
+        return error_set(error, STATUS_INPUT, "%s: rms_norm_eps is %g; it must lie between 0 and 1", where,
+                         config->norm_eps);
+    }
+    return STATUS_OK;
+}
+
+/* ---- Values ---- */
+
+const json_t *config_value(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    return json_is_null(value) ? NULL : value;
+}
+
+bool config_values_equal(const json_t *left, const json_t *right) {
+    if (json_is_number(left) && json_is_number(right)) return json_number_value(left) == json_number_value(right);
+    return json_equal(left, right);
+}
+
+/* A key that is absent has the value that the family's class gives it; null means to derive one. */
+static bool is_absent(const struct config_file *file, const char *key) { return !json_object_get(file->root, key); }
+
+static int read_size(const struct config_file *file, const char *key, int64_t *out, struct error *error) {
+    const json_t *value = config_value(file->root, key);
+    if (!value) return error_set(error, STATUS_INPUT, "%s: has no %s", file->path, key);
+    if (!json_is_integer(value)) return error_set(error, STATUS_INPUT, "%s: %s is not an integer", file->path, key);
+    *out = json_integer_value(value);
+    return STATUS_OK;
+}
+
+/* ---- Family ---- */
+
+static int read_family(struct config_file *file, struct error *error) {
+    const char *name = json_string_value(config_value(file->root, "model_type"));
+    if (!name) {
+        return error_set(error, STATUS_INPUT, "%s: has no model_type; is it the config.json of a language model?",
+                         file->path);
+    }
+    file->family = family_find(name);
+    if (file->family) return STATUS_OK;
+    char supported[256] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < family_count && used < sizeof supported; i++) {
+        used += (size_t)snprintf(supported + used, sizeof supported - used, "%s%s", i ? ", " : "", families[i].name);
+    }
+    return error_set(error, STATUS_INPUT, "%s: model_type \"%.60s\" is not supported; supported: %s", file->path, name,
+                     supported);
+}
+
+/* What holds for every family. */
+static const struct family_requirement common_requirements[] = {
+    {"hidden_act", "\"silu\""},
+    {"quantization_config", "null"},
+    {"compression_config", "null"},
+    {NULL, NULL},
+};
+
+static int requirement_check(const struct config_file *file, const struct family_requirement *requirement,
+                             struct error *error) {
+    const json_t *found = config_value(file->root, requirement->key);
+    if (!found) return STATUS_OK;
+    json_t *wanted = json_loads(requirement->value, JSON_DECODE_ANY, NULL);
+    if (!wanted) return error_memory(error, (double)strlen(requirement->value), file->path);
+    bool equal = config_values_equal(found, wanted);
+    json_decref(wanted);
+    if (equal) return STATUS_OK;
+
+    char *text = json_dumps(found, JSON_ENCODE_ANY | JSON_COMPACT);
+    int status =
+        error_set(error, STATUS_INPUT, "%s: %s %.80s is not supported for %s, only %s; choose another model",
+                  file->path, requirement->key, text ? text : "of that value", file->family->name, requirement->value);
+    free(text);
+    return status;
+}
+
+static int requirements_check(const struct config_file *file, const struct family_requirement *requirements,
+                              struct error *error) {
+    int status = STATUS_OK;
+    for (const struct family_requirement *row = requirements; row->key && status == STATUS_OK; row++) {
+        status = requirement_check(file, row, error);
+    }
+    return status;
+}
+
+/* ---- The parts of a configuration ---- */
+
+static int read_sizes(const struct config_file *file, struct model_config *config, struct error *error) {
+    for (size_t i = 0; i < COUNT(size_ranges); i++) {
+        const struct size_range *range = &size_ranges[i];
+        if (range->optional && !config_value(file->root, range->key)) continue;
+        int status = read_size(file, range->key, size_of_config(config, range), error);
+        if (status != STATUS_OK) return status;
+    }
+    if (is_absent(file, "num_key_value_heads")) config->kv_heads = file->family->kv_heads;
+    if (is_absent(file, "head_dim")) config->head_width = file->family->head_width;
+    return STATUS_OK;
+}
+
+/* What config.json and the family leave to be worked out. */
+static int derive_sizes(const struct config_file *file, struct model_config *config, struct error *error) {
+    if (config->kv_heads == 0 && !config_value(file->root, "num_key_value_heads")) config->kv_heads = config->heads;
+    if (config->head_width != 0 || config_value(file->root, "head_dim")) return STATUS_OK;
+    if (config->heads <= 0) return STATUS_OK; /* sizes_check() sees to it */
+    if (config->hidden % config->heads != 0) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: has no head_dim, and hidden_size (%" PRId64
+                         ") is not a multiple of num_attention_heads (%" PRId64 ")",
+                         file->path, config->hidden, config->heads);
+    }
+    config->head_width = config->hidden / config->heads;
+    return STATUS_OK;
+}
+
+static int read_sliding_window(const struct config_file *file, int64_t *out, struct error *error) {
+    *out = 0;
+    if (!file->family->slides) return STATUS_OK;
+    if (is_absent(file, "sliding_window")) *out = file->family->sliding_window;
+    if (!config_value(file->root, "sliding_window")) return STATUS_OK;
+    int status = read_size(file, "sliding_window", out, error);
+    if (status != STATUS_OK || *out > 0) return status;
+    return error_set(error, STATUS_INPUT, "%s: sliding_window is %" PRId64 "; it must be positive, or null for none",
+                     file->path, *out);
+}
+
+/* layer_types may name the kind of attention of each layer: all must be of the one kind. */
+static int layer_types_check(const struct config_file *file, const struct model_config *config, struct error *error) {
+    const json_t *types = config_value(file->root, "layer_types");
+    if (!types) return STATUS_OK;
+    const char *wanted = config->sliding_window ? "sliding_attention" : "full_attention";
+    if (!json_is_array(types) || json_array_size(types) != (size_t)config->layers) {
+        return error_set(error, STATUS_INPUT, "%s: layer_types is not a list of num_hidden_layers (%" PRId64 ") names",
+                         file->path, config->layers);
+    }
+    for (size_t i = 0; i < json_array_size(types); i++) {
+        const char *type = json_string_value(json_array_get(types, i));
+        if (!type || strcmp(type, wanted) != 0) {
+            return error_set(error, STATUS_INPUT,
+                             "%s: layer_types: layer %zu is \"%.40s\"; only \"%s\" for all layers is supported here",
+                             file->path, i, type ? type : "not a name", wanted);
+        }
+    }
+    return STATUS_OK;
+}
+
+static int read_norm_eps(const struct config_file *file, double *out, struct error *error) {
+    const json_t *value = config_value(file->root, "rms_norm_eps");
+    if (value && !json_is_number(value)) {
+        return error_set(error, STATUS_INPUT, "%s: rms_norm_eps is not a number", file->path);
+    }
+    *out = value ? json_number_value(value) : file->family->norm_eps;
+    return STATUS_OK;
+}
+
+static int read_flags(const struct config_file *file, struct model_config *config, struct error *error) {
+    for (const struct family_flag *flag = file->family->flags; flag->field != FAMILY_FLAGS_END; flag++) {
+        bool *out = (bool *)((char *)config + flag->field);
+        const json_t *value = flag->key ? config_value(file->root, flag->key) : NULL;
+        if (value && !json_is_boolean(value)) {
+            return error_set(error, STATUS_INPUT, "%s: %s is not true or false", file->path, flag->key);
+        }
+        *out = value ? json_is_true(value) : flag->value;
+    }
+    return STATUS_OK;
+}
+
+/* transformers 5 calls the key "dtype", earlier ones "torch_dtype". Nothing is computed of it, so whatever else stands
+ * there is let be. */
+static bool says_bf16(const struct config_file *file) {
+    const char *type = json_string_value(config_value(file->root, "dtype"));
+    if (!type) type = json_string_value(config_value(file->root, "torch_dtype"));
+    return type && strcmp(type, "bfloat16") == 0;
+}
+
+/* ---- The file ---- */
+
+static int config_read(struct config_file *file, struct model_config *out, struct error *error) {
+    int status = read_family(file, error);
+    if (status == STATUS_OK) status = requirements_check(file, common_requirements, error);
+    if (status == STATUS_OK) status = requirements_check(file, file->family->requirements, error);
+    if (status != STATUS_OK) return status;
+
+    *out = (struct model_config){0};
+    snprintf(out->family, sizeof out->family, "%s", file->family->name);
+    out->says_bf16 = says_bf16(file);
+    status = read_sizes(file, out, error);
+    if (status == STATUS_OK) status = derive_sizes(file, out, error);
+    if (status == STATUS_OK) status = read_sliding_window(file, &out->sliding_window, error);
+    if (status == STATUS_OK) status = sizes_check(file->path, out, error);
+    if (status == STATUS_OK) status = layer_types_check(file, out, error);
+    if (status == STATUS_OK) status = read_norm_eps(file, &out->norm_eps, error);
+    if (status == STATUS_OK) status = read_flags(file, out, error);
+    if (status == STATUS_OK) status = model_rope_read(file, out->head_width, out->window, &out->rope, error);
+    if (status == STATUS_OK) status = model_config_check(file->path, out, error);
+    return status;
+}
+
+int model_config_parse(const char *path, const void *bytes, size_t size, struct model_config *out,
+                       struct error *error) {
+    json_error_t reason;
+    json_t *root = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &reason);
+    if (!root && !reason.text[0]) return error_memory(error, (double)size, path); /* jansson's way to say so */
+    if (!root) {
+        return error_set(error, STATUS_INPUT, "%s:%d: is not valid JSON: %s; correct it", path, reason.line,
+                         reason.text);
+    }
+    struct config_file file = {.path = path, .root = root};
+    int status = json_is_object(root) ? config_read(&file, out, error)
+                                      : error_set(error, STATUS_INPUT, "%s: is not a JSON object; correct it", path);
+    json_decref(root);
+    return status;
+}

@@ -1,0 +1,45 @@
+/* config.json -> struct model_config. Internal to the rooms model*.c; tests and fuzzers use it too. */
+#ifndef LONGROPE_EVAL_MODEL_CONFIG_H
+#define LONGROPE_EVAL_MODEL_CONFIG_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "eval/base/error.h"
+#include "eval/model/model.h"
+#include "eval/model/model_family.h"
+
+/* Reads a config.json from its bytes. `path` is what messages call it. STATUS_INPUT for whatever is
+ * missing, malformed or not supported. */
+int model_config_parse(const char *path, const void *bytes, size_t size, struct model_config *out, struct error *error);
+
+/* Whether a configuration, from a file or not, is one that a model can be made of: every number within
+ * bounds that let no product of sizes overflow. `where` is what messages begin with. */
+int model_config_check(const char *where, const struct model_config *config, struct error *error);
+
+/* ---- What model_config.c and model_rope.c share ---- */
+
+enum { MODEL_WINDOW_MAX = 1 << 30 }; /* tokens */
+
+/* A config.json that is being read. */
+struct config_file {
+    const char *path;
+    const json_t *root; /* an object */
+    const struct family *family;
+};
+
+/* The value of "key" in an object; NULL where it is absent or null. */
+const json_t *config_value(const json_t *object, const char *key);
+
+/* Numbers are equal where their values are, 1 and 1.0; anything else where JSON's are. */
+bool config_values_equal(const json_t *left, const json_t *right);
+
+/* The rotary settings: theta, partial_rotary_factor, rope_scaling (transformers 4) and rope_parameters
+ * (5). Those of different places may repeat but not contradict each other. */
+int model_rope_read(const struct config_file *file, int64_t head_width, int64_t window, struct rope_model *out,
+                    struct error *error);
+int model_rope_check(const char *where, const struct rope_model *rope, int64_t head_width, struct error *error);
+
+#endif

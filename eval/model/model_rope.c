@@ -1,0 +1,445 @@
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "eval/model/model_config.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* The numbers of rotary settings are believed within these bounds: frequencies and angles then stay
+ * finite. */
+static const double number_min = 1e-15, number_max = 1e15;
+
+/* ---- Keys of rope_scaling and rope_parameters ---- */
+
+enum {
+    DEFAULT = 1 << ROPE_TYPE_DEFAULT,
+    LINEAR = 1 << ROPE_TYPE_LINEAR,
+    DYNAMIC = 1 << ROPE_TYPE_DYNAMIC,
+    LLAMA3 = 1 << ROPE_TYPE_LLAMA3,
+    YARN = 1 << ROPE_TYPE_YARN,
+    LONGROPE = 1 << ROPE_TYPE_LONGROPE,
+    EVERY = (1 << ROPE_TYPES) - 1,
+};
+
+/* How a key is read. */
+enum kind {
+    READ_APART, /* by a function of its own, or it says nothing that matters here */
+    NUMBER,
+    SWITCH,
+    FACTORS, /* a list of a number for each pair */
+};
+
+static const struct rope_key {
+    const char *name;
+    enum kind kind;
+    unsigned types;    /* that know it */
+    unsigned required; /* that cannot do without */
+    size_t field;      /* of struct rope_model */
+    bool may_be_zero;
+} rope_keys[] = {
+    {.name = "rope_type", .types = EVERY},
+    {.name = "type", .types = EVERY},
+    {.name = "rope_theta", .types = EVERY},
+    {.name = "partial_rotary_factor", .types = EVERY},
+    {.name = "original_max_position_embeddings", .types = LLAMA3 | YARN | LONGROPE},
+    {.name = "finetuned", .types = YARN}, /* in models of YaRN's authors: nobody computes with it */
+    {.name = "short_mscale", .types = LONGROPE},
+    {.name = "long_mscale", .types = LONGROPE},
+    {"factor", NUMBER, EVERY & ~DEFAULT, LINEAR | DYNAMIC | LLAMA3, offsetof(struct rope_model, factor), false},
+    {"attention_factor", NUMBER, YARN | LONGROPE, 0, offsetof(struct rope_model, attention_factor), false},
+    {"beta_fast", NUMBER, YARN, 0, offsetof(struct rope_model, beta_fast), false},
+    {"beta_slow", NUMBER, YARN, 0, offsetof(struct rope_model, beta_slow), false},
+    {"mscale", NUMBER, YARN, 0, offsetof(struct rope_model, mscale), true},
+    {"mscale_all_dim", NUMBER, YARN, 0, offsetof(struct rope_model, mscale_all_dim), true},
+    {"truncate", SWITCH, YARN, 0, offsetof(struct rope_model, truncate), false},
+    {"low_freq_factor", NUMBER, LLAMA3, LLAMA3, offsetof(struct rope_model, low_freq_factor), false},
+    {"high_freq_factor", NUMBER, LLAMA3, LLAMA3, offsetof(struct rope_model, high_freq_factor), false},
+    {"short_factor", FACTORS, LONGROPE, LONGROPE, offsetof(struct rope_model, short_factors), false},
+    {"long_factor", FACTORS, LONGROPE, LONGROPE, offsetof(struct rope_model, long_factors), false},
+};
+
+static const struct rope_key *key_find(const char *name) {
+    for (size_t i = 0; i < COUNT(rope_keys); i++) {
+        if (strcmp(name, rope_keys[i].name) == 0) return &rope_keys[i];
+    }
+    return NULL;
+}
+
+/* ---- Values, wherever they are stated ---- */
+
+static const char *const blocks[] = {"rope_scaling", "rope_parameters"};
+
+/* What config.json says of a key. */
+struct stated {
+    char where[64];      /* "rope_scaling.factor" */
+    const json_t *value; /* NULL: nothing */
+};
+
+/* One more place that states it. */
+static int state(const struct config_file *file, struct stated *stated, const char *block, const char *key,
+                 struct error *error) {
+    const json_t *value = config_value(block ? json_object_get(file->root, block) : file->root, key);
+    if (!value) return STATUS_OK;
+    char where[sizeof stated->where];
+    snprintf(where, sizeof where, "%s%s%s", block ? block : "", block ? "." : "", key);
+    if (stated->value && !config_values_equal(stated->value, value)) {
+        return error_set(error, STATUS_INPUT, "%s: %s and %s contradict each other; remove one", file->path,
+                         stated->where, where);
+    }
+    memcpy(stated->where, where, sizeof where);
+    stated->value = value;
+    return STATUS_OK;
+}
+
+static int state_in_blocks(const struct config_file *file, struct stated *stated, const char *key,
+                           struct error *error) {
+    int status = STATUS_OK;
+    for (size_t b = 0; b < COUNT(blocks) && status == STATUS_OK; b++) {
+        status = state(file, stated, blocks[b], key, error);
+    }
+    return status;
+}
+
+/* Top level and blocks. */
+static int state_anywhere(const struct config_file *file, struct stated *stated, const char *key, struct error *error) {
+    int status = state(file, stated, NULL, key, error);
+    return status == STATUS_OK ? state_in_blocks(file, stated, key, error) : status;
+}
+
+static int read_number(const struct config_file *file, const struct stated *stated, double *out, struct error *error) {
+    if (!json_is_number(stated->value)) {
+        return error_set(error, STATUS_INPUT, "%s: %s is not a number", file->path, stated->where);
+    }
+    *out = json_number_value(stated->value);
+    return STATUS_OK;
+}
+
+/* ---- Types ---- */
+
+/* " default, linear, ..." */
+static void list_types(char *out, size_t size, unsigned types) {
+    size_t used = 0;
+    out[0] = '\0';
+    for (int t = 0; t < ROPE_TYPES; t++) {
+        if (!(types >> t & 1u) || used >= size) continue;
+        used += (size_t)snprintf(out + used, size - used, "%s%s", used ? ", " : "", rope_type_name((enum rope_type)t));
+    }
+}
+
+static int type_of_name(const struct config_file *file, const char *where, const char *name, enum rope_type *out,
+                        struct error *error) {
+    for (const struct family_rope_name *other = file->family->rope_names; other->name; other++) {
+        if (strcmp(name, other->name) != 0) continue;
+        *out = other->type;
+        return STATUS_OK;
+    }
+    if (rope_type_parse(name, out) && file->family->rope_types >> *out & 1u) return STATUS_OK;
+    char supported[128];
+    list_types(supported, sizeof supported, file->family->rope_types);
+    return error_set(error, STATUS_INPUT, "%s: %s \"%.60s\" is not supported for %s; supported: %s", file->path, where,
+                     name, file->family->name, supported);
+}
+
+/* rope_type, or type as it was called at first: one must be there, since guessing wrong would change
+ * every score without a word. */
+static int block_type(const struct config_file *file, const char *block, enum rope_type *out, struct error *error) {
+    static const char *const keys[] = {"rope_type", "type"};
+    bool seen = false;
+    for (size_t k = 0; k < COUNT(keys); k++) {
+        const json_t *value = config_value(json_object_get(file->root, block), keys[k]);
+        if (!value) continue;
+        char where[64];
+        snprintf(where, sizeof where, "%s.%s", block, keys[k]);
+        if (!json_is_string(value)) return error_set(error, STATUS_INPUT, "%s: %s is not a name", file->path, where);
+        enum rope_type type = ROPE_TYPE_DEFAULT;
+        int status = type_of_name(file, where, json_string_value(value), &type, error);
+        if (status != STATUS_OK) return status;
+        if (seen && type != *out) {
+            return error_set(error, STATUS_INPUT, "%s: %s.rope_type and %s contradict each other; remove one",
+                             file->path, block, where);
+        }
+        *out = type;
+        seen = true;
+    }
+    if (seen) return STATUS_OK;
+    return error_set(error, STATUS_INPUT, "%s: %s has no rope_type; say \"default\" if nothing is to be scaled",
+                     file->path, block);
+}
+
+static int keys_check(const struct config_file *file, const char *block, enum rope_type type, struct error *error) {
+    const char *name;
+    const json_t *value;
+    json_object_foreach(json_object_get(file->root, block), name, value) {
+        const struct rope_key *key = key_find(name);
+        if (!key) {
+            return error_set(error, STATUS_INPUT, "%s: %s: unknown key '%.60s'; remove it if nothing depends on it",
+                             file->path, block, name);
+        }
+        if (!json_is_null(value) && !(key->types >> type & 1u)) {
+            return error_set(error, STATUS_INPUT, "%s: %s.%s does not belong to rope_type \"%s\"; remove it",
+                             file->path, block, name, rope_type_name(type));
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Blocks that hold a block for each kind of layer. */
+static int layers_check(const struct config_file *file, const char *block, struct error *error) {
+    const char *name;
+    const json_t *value;
+    json_object_foreach(json_object_get(file->root, block), name, value) {
+        if (!json_is_object(value)) continue;
+        return error_set(error, STATUS_INPUT,
+                         "%s: %s.%.60s: settings for one kind of layer are not supported; choose another model",
+                         file->path, block, name);
+    }
+    return STATUS_OK;
+}
+
+static int block_read(const struct config_file *file, const char *block, enum rope_type *type, struct error *error) {
+    if (!json_is_object(json_object_get(file->root, block))) {
+        return error_set(error, STATUS_INPUT, "%s: %s is not an object", file->path, block);
+    }
+    int status = layers_check(file, block, error);
+    if (status == STATUS_OK) status = block_type(file, block, type, error);
+    if (status == STATUS_OK) status = keys_check(file, block, *type, error);
+    return status;
+}
+
+static int read_type(const struct config_file *file, enum rope_type *out, struct error *error) {
+    const char *seen = NULL;
+    *out = ROPE_TYPE_DEFAULT;
+    for (size_t b = 0; b < COUNT(blocks); b++) {
+        if (!config_value(file->root, blocks[b])) continue;
+        enum rope_type type = ROPE_TYPE_DEFAULT;
+        int status = block_read(file, blocks[b], &type, error);
+        if (status != STATUS_OK) return status;
+        if (seen && type != *out) {
+            return error_set(error, STATUS_INPUT, "%s: the types of %s and %s contradict each other; remove one",
+                             file->path, seen, blocks[b]);
+        }
+        *out = type;
+        seen = blocks[b];
+    }
+    return STATUS_OK;
+}
+
+/* ---- What every type has ---- */
+
+static int read_theta(const struct config_file *file, double *out, struct error *error) {
+    struct stated stated = {.value = NULL};
+    *out = 10000.0;
+    int status = state_anywhere(file, &stated, "rope_theta", error);
+    return status == STATUS_OK && stated.value ? read_number(file, &stated, out, error) : status;
+}
+
+/* d, whole as transformers rounds it: towards zero. */
+static int read_pairs(const struct config_file *file, int64_t head_width, int64_t *out, struct error *error) {
+    struct stated stated = {.value = NULL};
+    double part = 1.0;
+    int status = state_anywhere(file, &stated, "partial_rotary_factor", error);
+    if (status == STATUS_OK && stated.value) status = read_number(file, &stated, &part, error);
+    if (status != STATUS_OK) return status;
+    int64_t width = part > 0.0 && part <= 1.0 ? (int64_t)((double)head_width * part) : 0;
+    if (width < 2 || width % 2 != 0) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: %s is %g; it must lie within 0 to 1 and leave an even part of head_dim (%" PRId64 ")",
+                         file->path, stated.where, part, head_width);
+    }
+    if (part < 1.0 && !file->family->turns_part) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: %s %g is not supported for %s, only 1: transformers turns its heads whole whatever is "
+                         "said there; remove it",
+                         file->path, stated.where, part, file->family->name);
+    }
+    *out = width / 2;
+    return STATUS_OK;
+}
+
+/* Of llama3, yarn and longrope. transformers gives the top level's precedence, and Phi-3's class has a
+ * default for it: that one must not be contradicted either. */
+static int read_original_length(const struct config_file *file, int64_t window, int64_t *out, struct error *error) {
+    static const char key[] = "original_max_position_embeddings";
+    struct stated stated = {.value = NULL};
+    int status = state_anywhere(file, &stated, key, error);
+    if (status != STATUS_OK) return status;
+    if (stated.value && !json_is_integer(stated.value)) {
+        return error_set(error, STATUS_INPUT, "%s: %s is not an integer", file->path, stated.where);
+    }
+    int64_t silent = file->family->original_length;
+    *out = stated.value ? json_integer_value(stated.value) : silent ? silent : window;
+    if (silent && *out != silent && !config_value(file->root, key)) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: %s is %" PRId64
+                         ", but at top level, where %s keeps it, there is none, which means %" PRId64
+                         "; write it there",
+                         file->path, stated.where, *out, file->family->name, silent);
+    }
+    return STATUS_OK;
+}
+
+/* ---- What one type has ---- */
+
+static int read_factors(const struct config_file *file, const struct stated *stated, int64_t pairs, double *out,
+                        struct error *error) {
+    if (!json_is_array(stated->value) || json_array_size(stated->value) != (size_t)pairs) {
+        return error_set(error, STATUS_INPUT, "%s: %s is not a list of %" PRId64 " numbers, one for each rotary pair",
+                         file->path, stated->where, pairs);
+    }
+    for (int64_t i = 0; i < pairs; i++) {
+        const json_t *value = json_array_get(stated->value, (size_t)i);
+        if (!json_is_number(value)) {
+            return error_set(error, STATUS_INPUT, "%s: %s: item %" PRId64 " is not a number", file->path, stated->where,
+                             i);
+        }
+        out[i] = json_number_value(value);
+    }
+    return STATUS_OK;
+}
+
+static int read_key(const struct config_file *file, const struct rope_key *key, struct rope_model *out,
+                    struct error *error) {
+    struct stated stated = {.value = NULL};
+    int status = state_in_blocks(file, &stated, key->name, error);
+    if (status != STATUS_OK) return status;
+    if (!stated.value && key->required >> out->type & 1u) {
+        return error_set(error, STATUS_INPUT, "%s: rope_type \"%s\" has no %s", file->path, rope_type_name(out->type),
+                         key->name);
+    }
+    if (!stated.value) return STATUS_OK;
+    void *field = (char *)out + key->field;
+    if (key->kind == FACTORS) return read_factors(file, &stated, out->pairs, field, error);
+    if (key->kind == SWITCH) {
+        if (!json_is_boolean(stated.value)) {
+            return error_set(error, STATUS_INPUT, "%s: %s is not true or false", file->path, stated.where);
+        }
+        *(bool *)field = json_is_true(stated.value);
+        return STATUS_OK;
+    }
+    double *number = field;
+    status = read_number(file, &stated, number, error);
+    if (status == STATUS_OK && *number == 0.0 && !key->may_be_zero) {
+        /* where 0 means "by formula" to struct rope_model, it is not to be written */
+        return error_set(error, STATUS_INPUT, "%s: %s is 0; it must be positive", file->path, stated.where);
+    }
+    return status;
+}
+
+/* transformers goes by attention_factor, vLLM and SGLang by these where they are there: a model that says two things is
+ * not computed in one way. */
+static int check_mscale(const struct config_file *file, const struct rope_model *rope, const char *key,
+                        struct error *error) {
+    struct stated stated = {.value = NULL};
+    struct rope_table table;
+    double mscale = 0.0;
+    int status = state_in_blocks(file, &stated, key, error);
+    if (status == STATUS_OK && stated.value) status = read_number(file, &stated, &mscale, error);
+    if (status != STATUS_OK || !stated.value) return status;
+    rope_base(&table, rope, rope->original_length);
+    if (fabs(mscale - table.own_attention_factor) <= 1e-6 * table.own_attention_factor) return STATUS_OK;
+    return error_set(error, STATUS_INPUT,
+                     "%s: %s is %g, but the attention factor is %g: engines disagree about such a model; remove one",
+                     file->path, stated.where, mscale, table.own_attention_factor);
+}
+
+/* Of yarn and longrope, the one that says less is worked out of the other. Dynamic NTK's window is the
+ * model's own. */
+static int read_scaling(const struct config_file *file, int64_t window, struct rope_model *out, struct error *error) {
+    int status = STATUS_OK;
+    out->original_length = window;
+    if (1u << out->type & (LLAMA3 | YARN | LONGROPE)) {
+        status = read_original_length(file, window, &out->original_length, error);
+    }
+    for (size_t k = 0; k < COUNT(rope_keys) && status == STATUS_OK; k++) {
+        const struct rope_key *key = &rope_keys[k];
+        if (key->kind != READ_APART && key->types >> out->type & 1u) status = read_key(file, key, out, error);
+    }
+    if (status == STATUS_OK && out->factor == 0.0 && out->original_length > 0) {
+        out->factor = (double)window / (double)out->original_length;
+    }
+    if (out->type != ROPE_TYPE_LONGROPE) return status;
+    if (status == STATUS_OK) status = check_mscale(file, out, "short_mscale", error);
+    return status == STATUS_OK ? check_mscale(file, out, "long_mscale", error) : status;
+}
+
+int model_rope_read(const struct config_file *file, int64_t head_width, int64_t window, struct rope_model *out,
+                    struct error *error) {
+    enum rope_type type = ROPE_TYPE_DEFAULT;
+    int64_t pairs = 1;
+    double theta = 0.0;
+    int status = read_type(file, &type, error);
+    if (status == STATUS_OK) status = read_pairs(file, head_width, &pairs, error);
+    if (status == STATUS_OK) status = read_theta(file, &theta, error);
+    if (status != STATUS_OK) return status;
+
+    *out = rope_model_plain(pairs, theta);
+    if (type == ROPE_TYPE_DEFAULT) return STATUS_OK;
+    out->type = type;
+    out->beta_fast = 32.0;
+    out->beta_slow = 1.0;
+    out->truncate = true;
+    return read_scaling(file, window, out, error);
+}
+
+/* ---- Checking ---- */
+
+static int number_check(const char *where, const char *key, double value, struct error *error) {
+    if (isfinite(value) && value >= number_min && value <= number_max) return STATUS_OK;
+    return error_set(error, STATUS_INPUT, "%s: the rotary %s is %g; it must lie within %g to %g", where, key, value,
+                     number_min, number_max);
+}
+
+static int factors_check(const char *where, const char *key, const double *factors, int64_t pairs,
+                         struct error *error) {
+    int status = STATUS_OK;
+    for (int64_t i = 0; i < pairs && status == STATUS_OK; i++) status = number_check(where, key, factors[i], error);
+    return status;
+}
+
+/* The numbers of the model's type; 0 is allowed where it means that there is none. */
+static int numbers_check(const char *where, const struct rope_model *rope, struct error *error) {
+    int status = STATUS_OK;
+    for (size_t k = 0; k < COUNT(rope_keys) && status == STATUS_OK; k++) {
+        const struct rope_key *key = &rope_keys[k];
+        const double *field = (const double *)((const char *)rope + key->field);
+        if (!(key->types >> rope->type & 1u)) continue;
+        if (key->kind == FACTORS) status = factors_check(where, key->name, field, rope->pairs, error);
+        bool none = key->may_be_zero || key->field == offsetof(struct rope_model, attention_factor);
+        if (key->kind == NUMBER && !(none && *field == 0.0)) status = number_check(where, key->name, *field, error);
+    }
+    return status;
+}
+
+/* What numbers must be to each other. */
+static int relations_check(const char *where, const struct rope_model *rope, struct error *error) {
+    if (rope->type != ROPE_TYPE_DEFAULT && rope->type != ROPE_TYPE_LINEAR &&
+        (rope->original_length < 1 || rope->original_length > MODEL_WINDOW_MAX)) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: original_max_position_embeddings is %" PRId64 "; it must lie within 1 to %d", where,
+                         rope->original_length, (int)MODEL_WINDOW_MAX);
+    }
+    if (rope->type == ROPE_TYPE_LLAMA3 && rope->high_freq_factor <= rope->low_freq_factor) {
+        return error_set(error, STATUS_INPUT, "%s: high_freq_factor (%g) must lie above low_freq_factor (%g)", where,
+                         rope->high_freq_factor, rope->low_freq_factor);
+    }
+    if (rope->type == ROPE_TYPE_YARN && rope->beta_fast < rope->beta_slow) {
+        return error_set(error, STATUS_INPUT, "%s: beta_fast (%g) must not lie below beta_slow (%g)", where,
+                         rope->beta_fast, rope->beta_slow);
+    }
+    return STATUS_OK;
+}
+
+int model_rope_check(const char *where, const struct rope_model *rope, int64_t head_width, struct error *error) {
+    if (rope->pairs < 1 || rope->pairs > ROPE_MAX_PAIRS || 2 * rope->pairs > head_width) {
+        return error_set(error, STATUS_INPUT, "%s: %" PRId64 " rotary pairs do not fit into heads of %" PRId64, where,
+                         rope->pairs, head_width);
+    }
+    if (!isfinite(rope->theta) || rope->theta <= 1 || rope->theta > number_max) {
+        return error_set(error, STATUS_INPUT, "%s: rope_theta is %g; it must lie above 1 and not beyond %g", where,
+                         rope->theta, number_max);
+    }
+    int status = numbers_check(where, rope, error);
+    return status == STATUS_OK ? relations_check(where, rope, error) : status;
+}

@@ -1,0 +1,218 @@
+#include "eval/model/weights.h"
+
+#include <jansson.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "eval/base/file.h"
+
+struct shard {
+    const char *name; /* the index's; NULL for model.safetensors */
+    struct safetensors *file;
+};
+
+/* Where the index puts a tensor. */
+struct place {
+    const char *name; /* of the tensor; the index's */
+    const struct tensor *tensor;
+};
+
+struct weights {
+    char path[PATH_MAX];  /* of model.safetensors or of the index */
+    struct shard *shards; /* [shard_count], sorted by name */
+    size_t shard_count;
+    /* Without an index, none of these: */
+    unsigned char *index; /* its text */
+    size_t index_size;
+    json_t *root;         /* owns the names */
+    struct place *places; /* [place_count], sorted by name */
+    size_t place_count;
+};
+
+static int path_join(char out[PATH_MAX], const char *dir, const char *name, struct error *error) {
+    int length = snprintf(out, PATH_MAX, "%s/%s", dir, name);
+    if (length >= 0 && length < PATH_MAX) return STATUS_OK;
+    return error_set(error, STATUS_INPUT, "%.100s...: the path is too long", dir);
+}
+
+/* ---- The index ---- */
+
+static int by_place_name(const void *left, const void *right) {
+    return strcmp(((const struct place *)left)->name, ((const struct place *)right)->name);
+}
+
+static int by_shard_name(const void *left, const void *right) {
+    return strcmp(((const struct shard *)left)->name, ((const struct shard *)right)->name);
+}
+
+/* Sets weights->root and *map. */
+static int index_parse(struct weights *weights, json_t **map, struct error *error) {
+    json_error_t reason;
+    weights->root = json_loadb((const char *)weights->index, weights->index_size, JSON_REJECT_DUPLICATES, &reason);
+    if (!weights->root && !reason.text[0]) return error_memory(error, (double)weights->index_size, weights->path);
+    if (!weights->root) {
+        return error_set(error, STATUS_INPUT, "%s:%d: is not valid JSON: %s; fetch it again", weights->path,
+                         reason.line, reason.text);
+    }
+    *map = json_object_get(weights->root, "weight_map");
+    if (!json_is_object(*map) || json_object_size(*map) == 0) {
+        return error_set(error, STATUS_INPUT, "%s: has no weight_map of tensors to files; fetch it again",
+                         weights->path);
+    }
+    return STATUS_OK;
+}
+
+/* A shard lies beside its index, under a name that leads nowhere else. */
+static int shard_name_check(const struct weights *weights, const char *tensor, const json_t *file,
+                            struct error *error) {
+    const char *name = json_string_value(file);
+    if (!name) {
+        return error_set(error, STATUS_INPUT, "%s: tensor '%.200s' is in no file that has a name; fetch it again",
+                         weights->path, tensor);
+    }
+    if (!*name || strchr(name, '/') || strstr(name, "..") || strcmp(name, ".") == 0) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: tensor '%.200s' is in '%.200s', which is not the name of a file beside it; do not use it",
+                         weights->path, tensor, name);
+    }
+    return STATUS_OK;
+}
+
+/* The shards' names, each once, sorted. */
+static int shards_list(struct weights *weights, json_t *map, struct error *error) {
+    size_t count = json_object_size(map);
+    weights->shards = calloc(count, sizeof *weights->shards);
+    if (!weights->shards) return error_memory(error, (double)(count * sizeof *weights->shards), weights->path);
+    const char *tensor;
+    json_t *file;
+    size_t listed = 0;
+    json_object_foreach(map, tensor, file) {
+        int status = shard_name_check(weights, tensor, file, error);
+        if (status != STATUS_OK) return status;
+        weights->shards[listed++].name = json_string_value(file);
+    }
+    qsort(weights->shards, listed, sizeof *weights->shards, by_shard_name);
+    for (size_t i = 0; i < listed; i++) {
+        size_t last = weights->shard_count;
+        if (last > 0 && strcmp(weights->shards[last - 1].name, weights->shards[i].name) == 0) continue;
+        weights->shards[weights->shard_count++].name = weights->shards[i].name;
+    }
+    return STATUS_OK;
+}
+
+static int shards_open(struct weights *weights, const char *dir, struct error *error) {
+    char path[PATH_MAX];
+    for (size_t i = 0; i < weights->shard_count; i++) {
+        int status = path_join(path, dir, weights->shards[i].name, error);
+        if (status == STATUS_OK) status = safetensors_open(path, &weights->shards[i].file, error);
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
+}
+
+/* Every tensor is in the shard that the index says. */
+static int places_find(struct weights *weights, json_t *map, struct error *error) {
+    size_t count = json_object_size(map);
+    weights->places = calloc(count, sizeof *weights->places);
+    if (!weights->places) return error_memory(error, (double)(count * sizeof *weights->places), weights->path);
+    const char *tensor;
+    json_t *file;
+    json_object_foreach(map, tensor, file) {
+        const struct shard key = {.name = json_string_value(file)};
+        const struct shard *shard = bsearch(&key, weights->shards, weights->shard_count, sizeof key, by_shard_name);
+        struct place *place = &weights->places[weights->place_count++];
+        place->name = tensor;
+        place->tensor = safetensors_find(shard->file, tensor);
+        if (!place->tensor) {
+            return error_set(error, STATUS_INPUT, "%s: tensor '%.200s' is not in %.200s; fetch both files again",
+                             weights->path, tensor, shard->name);
+        }
+    }
+    qsort(weights->places, weights->place_count, sizeof *weights->places, by_place_name);
+    return STATUS_OK;
+}
+
+static int open_shards(struct weights *weights, const char *dir, struct error *error) {
+    json_t *map = NULL;
+    int status = file_read(weights->path, &weights->index, &weights->index_size, error);
+    if (status == STATUS_OK) status = index_parse(weights, &map, error);
+    if (status == STATUS_OK) status = shards_list(weights, map, error);
+    if (status == STATUS_OK) status = shards_open(weights, dir, error);
+    if (status == STATUS_OK) status = places_find(weights, map, error);
+    return status;
+}
+
+/* ---- Either ---- */
+
+static int open_single(struct weights *weights, struct error *error) {
+    weights->shards = calloc(1, sizeof *weights->shards);
+    if (!weights->shards) return error_memory(error, sizeof *weights->shards, weights->path);
+    weights->shard_count = 1;
+    return safetensors_open(weights->path, &weights->shards[0].file, error);
+}
+
+/* Sets weights->path and tells whether it is an index's. */
+static int choose(struct weights *weights, const char *dir, bool *sharded, struct error *error) {
+    char index[PATH_MAX];
+    int status = path_join(weights->path, dir, "model.safetensors", error);
+    if (status == STATUS_OK) status = path_join(index, dir, "model.safetensors.index.json", error);
+    if (status != STATUS_OK) return status;
+    *sharded = access(weights->path, F_OK) != 0 && access(index, F_OK) == 0;
+    if (*sharded) memcpy(weights->path, index, sizeof index);
+    return STATUS_OK;
+}
+
+int weights_open(const char *dir, struct weights **out, struct error *error) {
+    struct weights *weights = calloc(1, sizeof *weights);
+    if (!weights) return error_memory(error, sizeof *weights, dir);
+    bool sharded = false;
+    int status = choose(weights, dir, &sharded, error);
+    if (status == STATUS_OK) status = sharded ? open_shards(weights, dir, error) : open_single(weights, error);
+    if (status != STATUS_OK) {
+        weights_close(weights);
+        return status;
+    }
+    *out = weights;
+    return STATUS_OK;
+}
+
+void weights_close(struct weights *weights) {
+    if (!weights) return;
+    for (size_t i = 0; i < weights->shard_count; i++) safetensors_close(weights->shards[i].file);
+    free(weights->shards);
+    free(weights->places);
+    json_decref(weights->root);
+    free(weights->index);
+    free(weights);
+}
+
+const struct tensor *weights_find(const struct weights *weights, const char *name) {
+    if (!weights->root) return safetensors_find(weights->shards[0].file, name);
+    const struct place key = {.name = name};
+    const struct place *place = bsearch(&key, weights->places, weights->place_count, sizeof key, by_place_name);
+    return place ? place->tensor : NULL;
+}
+
+const char *weights_path(const struct weights *weights) { return weights->path; }
+
+int weights_fingerprint(const struct weights *weights, const void *bytes, size_t size, uint64_t *out,
+                        struct error *error) {
+    XXH3_state_t *state = XXH3_createState();
+    if (!state) return error_set(error, STATUS_FAILED, "out of memory for the model's fingerprint");
+    XXH3_64bits_reset(state);
+    XXH3_64bits_update(state, bytes, size);
+    if (weights->index) XXH3_64bits_update(state, weights->index, weights->index_size);
+    for (size_t i = 0; i < weights->shard_count; i++) {
+        size_t length;
+        const void *file = safetensors_bytes(weights->shards[i].file, &length);
+        XXH3_64bits_update(state, file, length);
+    }
+    *out = XXH3_64bits_digest(state);
+    XXH3_freeState(state);
+    return STATUS_OK;
+}

@@ -1,0 +1,35 @@
+/* The weights of a model's folder: model.safetensors, or the shards that model.safetensors.index.json
+ * names.
+ *
+ * The index (transformers' save_pretrained) is {"metadata": {...}, "weight_map": {tensor: file, ...}}.
+ * It may name files of its own folder only.
+ */
+#ifndef LONGROPE_EVAL_WEIGHTS_H
+#define LONGROPE_EVAL_WEIGHTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "eval/base/error.h"
+#include "eval/model/safetensors.h"
+
+struct weights;
+
+/* Maps the weights of the folder `dir`; where it has both, model.safetensors and not the index, as
+ * transformers does. Of shards, each must be there and hold the tensors that the index puts into it.
+ * STATUS_INPUT for what is missing, truncated or malformed. The caller closes *out. */
+int weights_open(const char *dir, struct weights **out, struct error *error);
+void weights_close(struct weights *weights); /* NULL is allowed */
+
+/* The tensor called `name`, or NULL. */
+const struct tensor *weights_find(const struct weights *weights, const char *name);
+
+/* The file that names them all: of model.safetensors or of the index. For messages. */
+const char *weights_path(const struct weights *weights);
+
+/* XXH3 of `bytes`, then of the index if there is one, then of each file in the order of names.
+ * STATUS_FAILED for lack of memory. */
+int weights_fingerprint(const struct weights *weights, const void *bytes, size_t size, uint64_t *out,
+                        struct error *error);
+
+#endif

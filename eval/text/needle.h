@@ -1,0 +1,78 @@
+/* Pass-key prompts: a haystack, a needle that states a key somewhere in it, and a question after the key, as tokens.
+ *
+ * The task is Mohtashami and Jaggi's (arXiv 2305.16300). A prompt is here complete: it ends with the right answer.
+ * Greedy decoding gives that answer if and only if each of the answer's tokens is the arg max of the logits given all
+ * tokens before it: as long as it has given the answer's tokens, what it decodes from next is this very prompt up to
+ * there, and the first token that differs is the first that is not the arg max. So one forward pass over the prompt
+ * tells what as many passes as the answer has tokens would, and the answer's nats come with it. What a model would
+ * say after the last digit is not looked at.
+ *
+ * Parts of a prompt are tokenized one by one, each as it would be behind a line end, and then joined: where the
+ * tokenizer never joins a line end to what follows it, these are the tokens of the whole text.
+ */
+#ifndef LONGROPE_EVAL_NEEDLE_H
+#define LONGROPE_EVAL_NEEDLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "eval/base/error.h"
+#include "eval/text/tokenizer.h"
+
+enum { NEEDLE_MOST_DIGITS = 32 };
+
+/* How a prompt is worded.
+ * - Published: that of Mohtashami and Jaggi and of microsoft/LongRoPE's evaluation/passkey.py. A description of the
+ *   task, filler (five short sentences over and over, beginning anew behind the needle and cut off where there are
+ *   enough tokens), the needle, filler, the question; the answer begins with the blank behind the question.
+ * - Demo: what the demo model was trained on (configs/demo/train/passkey.py). Filler sentences in random order, whole
+ *   and one a line, the needle among them, the question and a blank; the answer is the digits alone. Where the needle
+ *   is the last line before the question, an empty line stands between the two, as it did in training. */
+enum needle_form { NEEDLE_PUBLISHED, NEEDLE_DEMO, NEEDLE_FORMS };
+
+/* "published", "demo". */
+const char *needle_form_name(enum needle_form form);
+/* False, with *out untouched, for a name that is neither. */
+bool needle_form_parse(const char *name, enum needle_form *out);
+
+/* What all prompts of a measurement have in common. */
+struct needle_setting {
+    const struct tokenizer *tokenizer;
+    enum needle_form form;
+    int64_t digits; /* of a key, 1..NEEDLE_MOST_DIGITS; the first is not 0 */
+};
+
+/* What tells one prompt from another. The same numbers give the same prompt. */
+struct needle_place {
+    int64_t length; /* tokens of the prompt, from the first to the answer's last */
+    double depth;   /* 0..1: the share of the haystack's tokens that stand before the needle */
+    uint64_t seed;
+    int64_t trial;
+};
+
+struct needle_prompt {
+    int64_t count;   /* the place's length, always */
+    int32_t *tokens; /* [count] */
+    int64_t needle;  /* the first token of the line that states the key */
+    int64_t answer;  /* tokens of the answer: the last ones */
+    char key[NEEDLE_MOST_DIGITS + 1];
+};
+
+/* A prompt whose haystack is the form's filler, behind the tokenizer's BOS if there is one. Filler in sentences has its
+ * needle at the line end next to `depth`, behind the last sentence at depth 1 alone. STATUS_INPUT where `length` is too
+ * short, or (whole sentences only, for a few small numbers) cannot be met exactly, naming a length that can; for digits
+ * or depth out of range, and where the tokenizer has no tokens for digits. The caller frees *out with
+ * needle_prompt_free(). */
+int needle_prompt_make(const struct needle_setting *setting, const struct needle_place *place,
+                       struct needle_prompt *out, struct error *error);
+
+/* A prompt whose haystack is the beginning of text[count], tokens of a document: as many as `length` leaves room for,
+ * so that `length` of them are always enough. The needle and the question are lines of their own, worded as the form
+ * has it, behind and between any two tokens, but not before the document's BOS. Nothing else is added. STATUS_INPUT
+ * also where the text is too short. */
+int needle_prompt_in_text(const struct needle_setting *setting, const struct needle_place *place, const int32_t *text,
+                          int64_t count, struct needle_prompt *out, struct error *error);
+
+void needle_prompt_free(struct needle_prompt *prompt); /* a zeroed struct is allowed */
+
+#endif

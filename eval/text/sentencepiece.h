@@ -1,0 +1,35 @@
+/* SentencePiece models (tokenizer.model), by way of the SentencePiece library, which speaks C++ only.
+ *
+ * How text is normalised (a leading blank, blanks in a row, bytes for what is no piece) is said in the
+ * model file itself. The library takes a file's precompiled normalisation rules at their word, so they
+ * are checked here first: whatever the bytes of the file are, loading ends with a model or a message.
+ */
+#ifndef LONGROPE_EVAL_SENTENCEPIECE_H
+#define LONGROPE_EVAL_SENTENCEPIECE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "eval/base/error.h"
+
+struct sentencepiece_model;
+
+/* STATUS_INPUT for a file that is missing or not a SentencePiece model, STATUS_FAILED for lack of
+ * memory. The caller frees *out with sentencepiece_free(). */
+int sentencepiece_load(const char *path, struct sentencepiece_model **out, struct error *error);
+void sentencepiece_free(struct sentencepiece_model *model); /* NULL is allowed */
+
+/* The token that begins a text, as the model file says; -1 where it has none. */
+int32_t sentencepiece_bos(const struct sentencepiece_model *model);
+/* The token that stands for what is no piece. */
+int32_t sentencepiece_unknown(const struct sentencepiece_model *model);
+/* The token of that piece; -1 where there is no such piece. */
+int32_t sentencepiece_find(const struct sentencepiece_model *model, const char *piece);
+
+/* The tokens of text[size], UTF-8, without any that begins or ends it: *out[*count], which the caller
+ * frees with free(); *count may be 0. Names of control tokens ("<s>") are text like any other.
+ * STATUS_INPUT for text that is not UTF-8 or beyond 2^31-1 bytes, `name` being where it came from. */
+int sentencepiece_encode(const struct sentencepiece_model *model, const char *name, const char *text, size_t size,
+                         int32_t **out, int64_t *count, struct error *error);
+
+#endif

@@ -1,0 +1,173 @@
+#include "eval/text/tokenizer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "eval/base/file.h"
+
+/* ---- tokenizer_config.json ---- */
+
+/* *out is NULL where there is no such file; else the caller releases it. */
+static int config_read(const char *path, json_t **out, struct error *error) {
+    *out = NULL;
+    if (access(path, F_OK) != 0 && errno == ENOENT) return STATUS_OK;
+    unsigned char *bytes;
+    size_t size;
+    int status = file_read(path, &bytes, &size, error);
+    if (status != STATUS_OK) return status;
+    json_error_t wrong;
+    *out = json_loadb((const char *)bytes, size, 0, &wrong);
+    free(bytes);
+    if (!*out) {
+        return error_set(error, STATUS_INPUT, "%s:%d: is not valid JSON: %.200s", path, wrong.line, wrong.text);
+    }
+    if (json_is_object(*out)) return STATUS_OK;
+    json_decref(*out);
+    *out = NULL;
+    return error_set(error, STATUS_INPUT, "%s: is not a JSON object; download it again", path);
+}
+
+/* Classes of transformers whose add_bos_token is true unless their configuration says otherwise. */
+static bool class_wants_bos(const char *name) {
+    static const char *const classes[] = {"LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer"};
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+        size_t length = strlen(classes[i]);
+        if (strncmp(name, classes[i], length) != 0) continue;
+        if (name[length] == '\0' || strcmp(name + length, "Fast") == 0) return true;
+    }
+    return false;
+}
+
+/* Whether documents begin with BOS; `config` may be NULL. */
+static int config_wants_bos(const char *path, const json_t *config, bool *out, struct error *error) {
+    const json_t *said = json_object_get(config, "add_bos_token");
+    const json_t *class = json_object_get(config, "tokenizer_class");
+    if (said && !json_is_boolean(said) && !json_is_null(said)) {
+        return error_set(error, STATUS_INPUT, "%s: add_bos_token is neither true nor false; correct it", path);
+    }
+    if (class && !json_is_string(class) && !json_is_null(class)) {
+        return error_set(error, STATUS_INPUT, "%s: tokenizer_class is not a name; correct it", path);
+    }
+    *out = json_is_boolean(said)   ? json_is_true(said)
+           : json_is_string(class) ? class_wants_bos(json_string_value(class))
+                                   : true;
+    return STATUS_OK;
+}
+
+/* A token is written as its text, or as an object with its text as "content"; NULL where it is neither. */
+static const char *token_text(const json_t *token) {
+    return json_string_value(json_is_object(token) ? json_object_get(token, "content") : token);
+}
+
+/* The token of that text in added_tokens_decoder, {"1": {"content": "<s>", ...}, ...}; -1 where it has none. */
+static int32_t added_token(const json_t *config, const char *wanted) {
+    const char *key;
+    json_t *token;
+    json_object_foreach(json_object_get(config, "added_tokens_decoder"), key, token) {
+        const char *text = token_text(token);
+        char *end;
+        errno = 0;
+        long id = strtol(key, &end, 10);
+        bool valid = errno == 0 && end != key && *end == '\0' && id >= 0 && id <= INT32_MAX;
+        if (valid && text && strcmp(text, wanted) == 0) return (int32_t)id;
+    }
+    return -1;
+}
+
+static int config_bos(const char *path, const json_t *config, const struct sentencepiece_model *pieces, int32_t *out,
+                      struct error *error) {
+    const json_t *token = json_object_get(config, "bos_token");
+    *out = -1;
+    if (json_is_null(token)) return STATUS_OK;
+    if (!token) {
+        *out = sentencepiece_bos(pieces);
+        return STATUS_OK;
+    }
+    const char *text = token_text(token);
+    if (!text) return error_set(error, STATUS_INPUT, "%s: bos_token is not a text; correct it", path);
+    *out = sentencepiece_find(pieces, text);
+    if (*out < 0) *out = added_token(config, text);
+    if (*out >= 0) return STATUS_OK;
+    return error_set(error, STATUS_INPUT,
+                     "%s: bos_token '%.80s' is no token of the tokenizer.model beside it; do the two files belong "
+                     "together?",
+                     path, text);
+}
+
+/* The token that is to begin documents, as the file beside `model_path` says. */
+static int read_bos(const char *model_path, const struct sentencepiece_model *pieces, int32_t *out,
+                    struct error *error) {
+    const char *slash = strrchr(model_path, '/');
+    char *path = NULL;
+    if (asprintf(&path, "%.*stokenizer_config.json", slash ? (int)(slash - model_path) + 1 : 0, model_path) < 0) {
+        return error_memory(error, (double)strlen(model_path), "a path");
+    }
+    json_t *config = NULL;
+    bool wanted = false;
+    *out = -1;
+    int status = config_read(path, &config, error);
+    if (status == STATUS_OK) status = config_wants_bos(path, config, &wanted, error);
+    if (status == STATUS_OK && wanted) status = config_bos(path, config, pieces, out, error);
+    json_decref(config);
+    free(path);
+    return status;
+}
+
+/* ---- opening ---- */
+
+static int open_model(const char *path, struct tokenizer *out, struct error *error) {
+    int status = sentencepiece_load(path, &out->pieces, error);
+    if (status == STATUS_OK) status = read_bos(path, out->pieces, &out->bos, error);
+    if (status != STATUS_OK) tokenizer_close(out);
+    return status;
+}
+
+/* As the model wants it. */
+static int open_default(const char *model_dir, int64_t vocabulary, struct tokenizer *out, struct error *error) {
+    char *path = NULL;
+    if (asprintf(&path, "%s/tokenizer.model", model_dir) < 0) {
+        return error_memory(error, (double)strlen(model_dir), "a path");
+    }
+    int status = STATUS_OK;
+    if (access(path, F_OK) == 0 || errno != ENOENT) {
+        status = open_model(path, out, error);
+    } else if (vocabulary > TOKENIZER_BYTE_VOCABULARY) {
+        status = error_set(error, STATUS_INPUT,
+                           "%s: is not there, and a vocabulary of %" PRId64 " is not one of bytes; name the model's "
+                           "tokenizer.model, or turn the text into .npy files with its tokenizer.json (README.md, "
+                           "\"Text and tokens\") and give those as tokens",
+                           path, vocabulary);
+    }
+    free(path);
+    return status;
+}
+
+int tokenizer_open(const char *name, const char *model_dir, int64_t vocabulary, struct tokenizer *out,
+                   struct error *error) {
+    *out = (struct tokenizer){.bos = -1};
+    if (!name) return open_default(model_dir, vocabulary, out, error);
+    if (strcmp(name, "bytes") == 0) return STATUS_OK;
+    return open_model(name, out, error);
+}
+
+int tokenizer_encode(const struct tokenizer *tokenizer, const char *name, const char *text, size_t size, int32_t **out,
+                     int64_t *count, struct error *error) {
+    if (tokenizer->pieces) return sentencepiece_encode(tokenizer->pieces, name, text, size, out, count, error);
+    *count = 0;
+    *out = calloc(size + 1, sizeof **out); /* + 1: may be none */
+    if (!*out) return error_memory(error, (double)size * sizeof **out, name);
+    for (size_t i = 0; i < size; i++) (*out)[i] = (unsigned char)text[i];
+    *count = (int64_t)size;
+    return STATUS_OK;
+}
+
+void tokenizer_close(struct tokenizer *tokenizer) {
+    sentencepiece_free(tokenizer->pieces);
+    *tokenizer = (struct tokenizer){.bos = -1};
+}

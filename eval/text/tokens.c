@@ -1,0 +1,477 @@
+#include "eval/text/tokens.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "eval/base/file.h"
+
+/* ---- The header of an .npy file ---- */
+
+/* numpy writes a Python dict: {'descr': '<i4', 'fortran_order': False, 'shape': (10,), } and pads it
+ * with blanks. What is read here is no more of Python than that. */
+
+enum { NPY_MAX_RANK = 32 };
+
+struct npy_header {
+    char descr[16]; /* "<i4": byte order, kind, bytes per number */
+    int rank;
+    int64_t shape[NPY_MAX_RANK];
+    bool has_descr, has_order, has_shape;
+};
+
+/* What is left of a text. */
+struct cursor {
+    const char *at, *end;
+};
+
+static void skip_blanks(struct cursor *cursor) {
+    while (cursor->at < cursor->end && isspace((unsigned char)*cursor->at)) cursor->at++;
+}
+
+/* Takes blanks and then `wanted`, if that is what comes next. */
+static bool take(struct cursor *cursor, const char *wanted) {
+    skip_blanks(cursor);
+    size_t length = strlen(wanted);
+    if ((size_t)(cursor->end - cursor->at) < length || memcmp(cursor->at, wanted, length) != 0) return false;
+    cursor->at += length;
+    return true;
+}
+
+/* A string in single or double quotes without escapes; false where it does not fit. */
+static bool take_string(struct cursor *cursor, char *out, size_t size) {
+    const char *quote = take(cursor, "'") ? "'" : take(cursor, "\"") ? "\"" : NULL;
+    if (!quote) return false;
+    const char *close = memchr(cursor->at, *quote, (size_t)(cursor->end - cursor->at));
+    if (!close || (size_t)(close - cursor->at) >= size) return false;
+    size_t length = (size_t)(close - cursor->at);
+    memcpy(out, cursor->at, length);
+    out[length] = '\0';
+    cursor->at = close + 1;
+    return true;
+}
+
+static bool take_size(struct cursor *cursor, int64_t *out) {
+    skip_blanks(cursor);
+    const char *begin = cursor->at;
+    *out = 0;
+    for (; cursor->at < cursor->end && isdigit((unsigned char)*cursor->at); cursor->at++) {
+        if (__builtin_mul_overflow(*out, 10, out) || __builtin_add_overflow(*out, *cursor->at - '0', out)) return false;
+    }
+    return cursor->at > begin;
+}
+
+/* A tuple of sizes: (), (3,), (3, 4), (3, 4, ). */
+static bool take_shape(struct cursor *cursor, struct npy_header *out) {
+    if (!take(cursor, "(")) return false;
+    for (out->rank = 0; !take(cursor, ")");) {
+        if (out->rank == NPY_MAX_RANK || !take_size(cursor, &out->shape[out->rank++])) return false;
+        if (!take(cursor, ",")) return take(cursor, ")");
+    }
+    return true;
+}
+
+/* One key and its value. A key that comes twice or is not numpy's is refused. */
+static bool take_item(struct cursor *cursor, struct npy_header *out) {
+    char key[16];
+    if (!take_string(cursor, key, sizeof key) || !take(cursor, ":")) return false;
+    if (strcmp(key, "descr") == 0 && !out->has_descr) {
+        return out->has_descr = take_string(cursor, out->descr, sizeof out->descr);
+    }
+    if (strcmp(key, "shape") == 0 && !out->has_shape) return out->has_shape = take_shape(cursor, out);
+    /* With one dimension the order makes no difference. */
+    if (strcmp(key, "fortran_order") == 0 && !out->has_order) {
+        return out->has_order = take(cursor, "False") || take(cursor, "True");
+    }
+    return false;
+}
+
+static bool npy_header_parse(struct cursor cursor, struct npy_header *out) {
+    if (!take(&cursor, "{")) return false;
+    while (!take(&cursor, "}")) {
+        if (!take_item(&cursor, out)) return false;
+        if (take(&cursor, ",")) continue;
+        if (!take(&cursor, "}")) return false;
+        break;
+    }
+    skip_blanks(&cursor);
+    return cursor.at == cursor.end && out->has_descr && out->has_order && out->has_shape;
+}
+
+/* ---- The numbers of an .npy file ---- */
+
+/* An integer type that tokens are stored in. */
+struct integer {
+    bool is_signed;
+    int bytes;
+};
+
+static int integer_parse(const char *path, const char *descr, struct integer *out, struct error *error) {
+    if (descr[0] == '>') {
+        return error_set(error, STATUS_INPUT, "%s: holds big-endian numbers ('%s'); save it with astype('<i4')", path,
+                         descr);
+    }
+    bool known = strlen(descr) == 3 && (descr[0] == '<' || descr[0] == '|') && (descr[1] == 'i' || descr[1] == 'u') &&
+                 strchr("1248", descr[2]);
+    if (!known || (descr[0] == '|' && descr[2] != '1')) {
+        return error_set(error, STATUS_INPUT, "%s: holds %s ('%s'), not integers; save it with astype('<i4')", path,
+                         descr[0] && descr[1] == 'f' ? "floating-point numbers" : "numbers of an unknown type", descr);
+    }
+    *out = (struct integer){.is_signed = descr[1] == 'i', .bytes = descr[2] - '0'};
+    return STATUS_OK;
+}
+
+/* The file's magic, version and header; tells where the numbers begin. */
+static int npy_open(const char *path, const unsigned char *bytes, size_t size, struct npy_header *header, size_t *data,
+                    struct error *error) {
+    if (size < 8 || memcmp(bytes, "\x93NUMPY", 6) != 0) {
+        return error_set(error, STATUS_INPUT, "%s: is not an .npy file; write it with numpy.save", path);
+    }
+    int version = bytes[6];
+    if (version < 1 || version > 3) {
+        return error_set(error, STATUS_INPUT, "%s: has .npy version %d.%d; versions 1.0 to 3.0 are supported", path,
+                         version, bytes[7]);
+    }
+    size_t begin = version == 1 ? 10 : 12; /* the header's length takes two bytes or four */
+    uint64_t length = 0;
+    for (size_t i = 8; i < begin && i < size; i++) length |= (uint64_t)bytes[i] << 8 * (i - 8);
+    if (size < begin || length > size - begin) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: states an .npy header of %" PRIu64 " bytes, but the file has only %zu; it is truncated, "
+                         "write it again",
+                         path, length, size);
+    }
+    struct cursor text = {(const char *)bytes + begin, (const char *)bytes + begin + length};
+    if (!npy_header_parse(text, header)) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: its .npy header is malformed or describes no plain array; write it with numpy.save",
+                         path);
+    }
+    *data = begin + length;
+    return STATUS_OK;
+}
+
+/* The array is one-dimensional, not empty, and exactly what the file holds after its header. */
+static int npy_check(const char *path, const struct npy_header *header, const struct integer *type, size_t data_bytes,
+                     struct error *error) {
+    if (header->rank != 1) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: holds an array of %d dimensions; a document has one, save it with ravel()", path,
+                         header->rank);
+    }
+    int64_t bytes;
+    if (__builtin_mul_overflow(header->shape[0], (int64_t)type->bytes, &bytes) || (uint64_t)bytes != data_bytes) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: states %" PRId64 " numbers of %d bytes, but %zu bytes follow its header; it is truncated "
+                         "or damaged, write it again",
+                         path, header->shape[0], type->bytes, data_bytes);
+    }
+    if (header->shape[0] == 0) return error_set(error, STATUS_INPUT, "%s: holds no tokens; leave it out", path);
+    return STATUS_OK;
+}
+
+/* out[count] from little-endian numbers. */
+static int integers_read(const char *path, const unsigned char *data, const struct integer *type, int64_t count,
+                         int32_t *out, struct error *error) {
+    uint64_t sign = (uint64_t)1 << (8 * type->bytes - 1);
+    for (int64_t i = 0; i < count; i++, data += type->bytes) {
+        uint64_t value = 0;
+        for (int b = 0; b < type->bytes; b++) value |= (uint64_t)data[b] << 8 * b;
+        if (type->is_signed && (value & sign)) {
+            return error_set(error, STATUS_INPUT,
+                             "%s: the token at position %" PRId64 " is negative (-%" PRIu64
+                             "); tokenize the text again",
+                             path, i, (sign << 1) - value);
+        }
+        if (value > INT32_MAX) {
+            return error_set(error, STATUS_INPUT,
+                             "%s: the token at position %" PRId64 " is %" PRIu64
+                             ", beyond 2^31-1; tokenize the text again",
+                             path, i, value);
+        }
+        out[i] = (int32_t)value;
+    }
+    return STATUS_OK;
+}
+
+/* ---- Documents ---- */
+
+/* Turns the bytes of a file into tokens; the caller frees them, also after a failure. `tokenizer` is
+ * for text. */
+typedef int tokens_parse(const char *path, const unsigned char *bytes, size_t size, const struct tokenizer *tokenizer,
+                         struct document *out, struct error *error);
+
+static int tokens_allocate(const char *path, int64_t count, struct document *out, struct error *error) {
+    out->tokens = calloc((size_t)count, sizeof *out->tokens);
+    if (!out->tokens) return error_memory(error, (double)count * (double)sizeof *out->tokens, path);
+    out->count = count;
+    return STATUS_OK;
+}
+
+/* Makes room for the token that begins a text, which may hold no other. */
+static int put_first(const char *path, int32_t token, struct document *out, struct error *error) {
+    int32_t *tokens = realloc(out->tokens, (size_t)(out->count + 1) * sizeof *tokens);
+    if (!tokens) return error_memory(error, (double)(out->count + 1) * (double)sizeof *tokens, path);
+    memmove(tokens + 1, tokens, (size_t)out->count * sizeof *tokens);
+    tokens[0] = token;
+    out->tokens = tokens;
+    out->count++;
+    return STATUS_OK;
+}
+
+static int text_parse(const char *path, const unsigned char *bytes, size_t size, const struct tokenizer *tokenizer,
+                      struct document *out, struct error *error) {
+    int status = tokenizer_encode(tokenizer, path, (const char *)bytes, size, &out->tokens, &out->count, error);
+    if (status == STATUS_OK && tokenizer->bos >= 0) status = put_first(path, tokenizer->bos, out, error);
+    if (status != STATUS_OK || out->count > 0) return status;
+    return error_set(error, STATUS_INPUT, "%s: holds no tokens; leave it out", path);
+}
+
+static int npy_parse(const char *path, const unsigned char *bytes, size_t size, const struct tokenizer *tokenizer,
+                     struct document *out, struct error *error) {
+    (void)tokenizer;
+    struct npy_header header = {0};
+    struct integer type = {0};
+    size_t data = 0;
+    int status = npy_open(path, bytes, size, &header, &data, error);
+    if (status == STATUS_OK) status = integer_parse(path, header.descr, &type, error);
+    if (status == STATUS_OK) status = npy_check(path, &header, &type, size - data, error);
+    if (status == STATUS_OK) status = tokens_allocate(path, header.shape[0], out, error);
+    if (status == STATUS_OK) status = integers_read(path, bytes + data, &type, out->count, out->tokens, error);
+    return status;
+}
+
+static int document_read(const char *path, tokens_parse *parse, const struct tokenizer *tokenizer, struct document *out,
+                         struct error *error) {
+    out->name = strdup(path);
+    if (!out->name) return error_memory(error, (double)strlen(path), path);
+    unsigned char *bytes;
+    size_t size;
+    int status = file_read(path, &bytes, &size, error);
+    if (status != STATUS_OK) return status;
+    status = parse(path, bytes, size, tokenizer, out, error);
+    free(bytes);
+    return status;
+}
+
+static int documents_read(char *const *paths, size_t count, tokens_parse *parse, const struct tokenizer *tokenizer,
+                          struct documents *out, struct error *error) {
+    struct documents documents = {.items = calloc(count + 1, sizeof(struct document))}; /* + 1: may be none */
+    *out = (struct documents){0};
+    if (!documents.items) return error_memory(error, (double)count * sizeof(struct document), "documents");
+    for (size_t i = 0; i < count; i++) {
+        documents.count++; /* first: a document half read is freed with the others */
+        int status = document_read(paths[i], parse, tokenizer, &documents.items[i], error);
+        if (status != STATUS_OK) {
+            documents_free(&documents);
+            return status;
+        }
+    }
+    *out = documents;
+    return STATUS_OK;
+}
+
+int documents_read_text(char *const *paths, size_t count, const struct tokenizer *tokenizer, struct documents *out,
+                        struct error *error) {
+    return documents_read(paths, count, text_parse, tokenizer, out, error);
+}
+
+int documents_read_npy(char *const *paths, size_t count, struct documents *out, struct error *error) {
+    return documents_read(paths, count, npy_parse, NULL, out, error);
+}
+
+void documents_free(struct documents *documents) {
+    for (size_t i = 0; i < documents->count; i++) {
+        free(documents->items[i].name);
+        free(documents->items[i].tokens);
+    }
+    free(documents->items);
+    *documents = (struct documents){0};
+}
+
+int documents_check(const struct documents *documents, int64_t vocabulary, struct error *error) {
+    for (size_t d = 0; d < documents->count; d++) {
+        const struct document *document = &documents->items[d];
+        for (int64_t i = 0; i < document->count; i++) {
+            if (document->tokens[i] >= 0 && document->tokens[i] < vocabulary) continue;
+            return error_set(error, STATUS_INPUT,
+                             "%s: token %" PRId32 " at position %" PRId64
+                             " is not in the model's vocabulary of %" PRId64 "; use the model's own tokenizer",
+                             document->name, document->tokens[i], i, vocabulary);
+        }
+    }
+    return STATUS_OK;
+}
+
+uint64_t documents_fingerprint(const struct documents *documents) {
+    /* Each document's hash, which its length is part of, seeds the next one's: so it makes a difference where
+     * a document ends. */
+    uint64_t hash = 0;
+    for (size_t d = 0; d < documents->count; d++) {
+        const struct document *document = &documents->items[d];
+        hash = XXH3_64bits_withSeed(document->tokens, (size_t)document->count * sizeof *document->tokens, hash);
+    }
+    return hash;
+}
+
+/* ---- Samples ---- */
+
+/* A document that is long enough, and how many windows it is to give. */
+struct share {
+    size_t document;
+    int64_t tokens;
+    int64_t windows;
+};
+
+static int no_document(const struct documents *documents, int64_t length, struct error *error) {
+    if (documents->count == 0) return error_set(error, STATUS_INPUT, "there are no documents; name at least one");
+    const struct document *longest = &documents->items[0];
+    for (size_t d = 1; d < documents->count; d++) {
+        if (documents->items[d].count > longest->count) longest = &documents->items[d];
+    }
+    return error_set(error, STATUS_INPUT,
+                     "no document has the %" PRId64 " tokens of a window: the longest, %s, has %" PRId64
+                     "; give longer documents or a shorter length",
+                     length, longest->name, longest->count);
+}
+
+/* shares[documents->count]: the documents that are long enough, in order; tells how many they are
+ * and how many windows they hold. */
+static size_t shares_find(const struct documents *documents, int64_t length, struct share *shares, size_t *windows) {
+    size_t count = 0;
+    *windows = 0;
+    for (size_t d = 0; d < documents->count; d++) {
+        int64_t tokens = documents->items[d].count;
+        if (tokens < length) continue;
+        shares[count++] = (struct share){.document = d, .tokens = tokens};
+        *windows += (size_t)(tokens / length);
+    }
+    return count;
+}
+
+/* The document with most text per window that has room for one more; the first of equals. Quotients
+ * that are equal as fractions are equal as doubles, so the choice is the same everywhere. */
+static struct share *share_next(struct share *shares, size_t count, int64_t length) {
+    struct share *best = NULL;
+    double most = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (shares[i].windows >= shares[i].tokens / length) continue;
+        double text = (double)shares[i].tokens / (double)shares[i].windows;
+        if (text > most) {
+            most = text;
+            best = &shares[i];
+        }
+    }
+    assert(best); /* choose() has counted the windows */
+    return best;
+}
+
+/* The beginnings first, in order, then the rest one by one. The documents hold `wanted` windows. */
+static void shares_assign(struct share *shares, size_t count, int64_t length, size_t wanted) {
+    size_t given = 0;
+    for (; given < count && given < wanted; given++) shares[given].windows = 1;
+    for (; given < wanted; given++) share_next(shares, count, length)->windows++;
+}
+
+/* All windows but the first: window k of w starts at floor(k (tokens - length) / (w - 1)), counted
+ * up with the remainder carried, since the product could overflow. As the document holds w windows
+ * the distance is at least `length`, and so is every difference of two floors. */
+static struct sample *share_windows(const struct share *share, int64_t length, struct sample *out) {
+    int64_t gaps = share->windows - 1, span = share->tokens - length;
+    int64_t start = 0, carried = 0;
+    for (int64_t k = 0; k < gaps; k++) {
+        start += span / gaps;
+        carried += span % gaps;
+        if (carried >= gaps) {
+            carried -= gaps;
+            start++;
+        }
+        *out++ = (struct sample){.document = share->document, .start = start, .length = length};
+    }
+    return out;
+}
+
+static void samples_write(const struct share *shares, size_t count, int64_t length, struct sample *out) {
+    for (size_t i = 0; i < count && shares[i].windows > 0; i++) {
+        *out++ = (struct sample){.document = shares[i].document, .start = 0, .length = length};
+    }
+    for (size_t i = 0; i < count; i++) out = share_windows(&shares[i], length, out);
+}
+
+static int choose(const struct documents *documents, int64_t length, size_t wanted, struct share *shares,
+                  struct sample **out, size_t *count, struct error *error) {
+    size_t windows;
+    size_t share_count = shares_find(documents, length, shares, &windows);
+    if (share_count == 0) return no_document(documents, length, error);
+    if (wanted == 0) wanted = share_count;
+    if (wanted > windows) {
+        return error_set(error, STATUS_INPUT,
+                         "%zu samples of %" PRId64 " tokens are wanted, but the documents (%zu of %zu are long enough) "
+                         "hold only %zu; ask for fewer or give more text",
+                         wanted, length, share_count, documents->count, windows);
+    }
+    struct sample *samples = calloc(wanted, sizeof *samples);
+    if (!samples) return error_memory(error, (double)wanted * (double)sizeof *samples, "samples");
+    shares_assign(shares, share_count, length, wanted);
+    samples_write(shares, share_count, length, samples);
+    *out = samples;
+    *count = wanted;
+    return STATUS_OK;
+}
+
+int samples_choose(const struct documents *documents, int64_t length, size_t wanted, struct sample **out, size_t *count,
+                   struct error *error) {
+    if (length < 1) {
+        return error_set(error, STATUS_INPUT, "a window of %" PRId64 " tokens cannot be scored; ask for more", length);
+    }
+    struct share *shares = calloc(documents->count + 1, sizeof *shares); /* + 1: may be none */
+    if (!shares) return error_memory(error, (double)documents->count * sizeof *shares, "samples");
+    int status = choose(documents, length, wanted, shares, out, count, error);
+    free(shares);
+    return status;
+}
+
+/* ---- Sliding windows ---- */
+
+/* The windows of one document, into out[] unless it is NULL; tells how many they are. */
+static size_t windows_slide(const struct documents *documents, size_t document, int64_t length, int64_t stride,
+                            struct sample *out) {
+    int64_t tokens = documents->items[document].count, scored = 0; /* tokens that windows so far reach */
+    size_t count = 0;
+    for (int64_t start = 0; scored < tokens; start += stride) {
+        int64_t end = length < tokens - start ? start + length : tokens;
+        struct sample window = {.document = document, .start = start, .length = end - start};
+        if (scored > start) window.skip = scored - start - 1; /* prediction i is of token i + 1 */
+        scored = end;
+        if (window.skip >= window.length - 1) continue; /* one token alone */
+        if (out) out[count] = window;
+        count++;
+    }
+    return count;
+}
+
+int samples_slide(const struct documents *documents, int64_t length, int64_t stride, struct sample **out, size_t *count,
+                  struct error *error) {
+    if (stride < 1 || stride > length) {
+        return error_set(error, STATUS_INPUT,
+                         "a stride of %" PRId64 " is not within 1 and the window's %" PRId64 " tokens", stride, length);
+    }
+    size_t total = 0;
+    for (size_t d = 0; d < documents->count; d++) total += windows_slide(documents, d, length, stride, NULL);
+    if (total == 0) {
+        return error_set(error, STATUS_INPUT,
+                         "windows of %" PRId64 " tokens over these documents predict nothing; ask for more tokens or "
+                         "give longer documents",
+                         length);
+    }
+    struct sample *samples = calloc(total, sizeof *samples);
+    if (!samples) return error_memory(error, (double)total * (double)sizeof *samples, "samples");
+    *out = samples;
+    *count = total;
+    for (size_t d = 0; d < documents->count; d++) samples += windows_slide(documents, d, length, stride, samples);
+    return STATUS_OK;
+}

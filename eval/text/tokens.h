@@ -1,0 +1,66 @@
+/* Documents as tokens, and the windows of them that are scored. */
+#ifndef LONGROPE_EVAL_TOKENS_H
+#define LONGROPE_EVAL_TOKENS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "eval/base/error.h"
+#include "eval/text/tokenizer.h"
+
+struct document {
+    char *name; /* the path it was read from */
+    int64_t count;
+    int32_t *tokens; /* [count] */
+};
+
+struct documents {
+    size_t count;
+    struct document *items; /* [count] */
+};
+
+/* A window of a document: tokens start..start+length-1. Of its length-1 predictions the first `skip`
+ * are context for the others and not scored. */
+struct sample {
+    size_t document;
+    int64_t start, length;
+    int64_t skip; /* 0..length-1 */
+};
+
+/* Reads files, one document each, in the order given. Text becomes tokens by `tokenizer`: its bytes as
+ * they are, no line end or byte-order mark replaced, behind the token that begins a text if it has one.
+ * An .npy file holds a one-dimensional integer array (numpy format 1.0 to 3.0, signed or unsigned, 1 to
+ * 8 bytes, little-endian). STATUS_INPUT for a file that is missing, empty, malformed, without a token,
+ * or with one that is negative or beyond 2^31-1. The caller frees with documents_free(). */
+int documents_read_text(char *const *paths, size_t count, const struct tokenizer *tokenizer, struct documents *out,
+                        struct error *error);
+int documents_read_npy(char *const *paths, size_t count, struct documents *out, struct error *error);
+void documents_free(struct documents *documents); /* a zeroed struct is allowed */
+
+/* STATUS_INPUT, naming document and position, where a token is not below `vocabulary`. */
+int documents_check(const struct documents *documents, int64_t vocabulary, struct error *error);
+
+/* Hash of all tokens and of the documents' lengths; names do not count. */
+uint64_t documents_fingerprint(const struct documents *documents);
+
+/* Chooses `wanted` windows of `length` tokens, nothing skipped (0: one for each document that is long enough).
+ * First the beginning of each long enough document, in order; then further windows, given one by
+ * one to the document with most text per window so far, so that they lie evenly over the text.
+ * A document's windows begin at equal distances, the last one at its end, and never overlap.
+ * Sorted: beginnings first, then by document and position. STATUS_INPUT where no document is long
+ * enough or the documents hold fewer windows. The caller frees *out with free(). */
+int samples_choose(const struct documents *documents, int64_t length, size_t wanted, struct sample **out, size_t *count,
+                   struct error *error);
+
+/* Windows of `length` tokens that advance by `stride` over each document, and each scores what those
+ * before it did not (perplexity of fixed-length models in transformers' documentation): the first one
+ * all its predictions, the next those of the last `stride` tokens, the last one of a document, which may
+ * be shorter, those of what is left. Documents shorter than `length` are one window. With
+ * 1 <= stride < length a document of N tokens gives N-1 predictions; with stride = length windows do
+ * not overlap, and nothing predicts the first token of any. Windows without a prediction are left out.
+ * Sorted by document and position. STATUS_INPUT where stride is not within 1..length or nothing is left
+ * to predict. The caller frees *out with free(). */
+int samples_slide(const struct documents *documents, int64_t length, int64_t stride, struct sample **out, size_t *count,
+                  struct error *error);
+
+#endif

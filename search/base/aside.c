@@ -1,0 +1,277 @@
+#include "search/base/aside.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- messages ---- */
+
+static int not_written(const char *path, int cause, struct error *error) {
+    return error_set(error, STATUS_FAILED, "%s: could not be written: %s; free space or choose another folder", path,
+                     strerror(cause));
+}
+
+static int is_there(const char *path, struct error *error) {
+    return error_set(error, STATUS_INPUT, "%s: is there already; choose another path, or replace it with --force",
+                     path);
+}
+
+static int path_with(const char *path, size_t length, const char *suffix, char **out, struct error *error) {
+    if (asprintf(out, "%.*s%s", (int)length, path, suffix) >= 0) return STATUS_OK;
+    *out = NULL;
+    return error_memory(error, (double)length, "a path");
+}
+
+/* ---- files ---- */
+
+int aside_check_file(const char *path, bool replace, struct error *error) {
+    struct stat info;
+    size_t length = strlen(path);
+    if (length == 0) return error_set(error, STATUS_INPUT, "'': the path of a file is wanted");
+    if (path[length - 1] == '/') {
+        return error_set(error, STATUS_INPUT, "%s: names a folder; name a file", path);
+    }
+    if (lstat(path, &info) != 0) return STATUS_OK; /* what else is wrong with it, writing will tell */
+    if (S_ISDIR(info.st_mode)) return error_set(error, STATUS_INPUT, "%s: is a folder; name a file", path);
+    return replace ? STATUS_OK : is_there(path, error);
+}
+
+static bool write_stream(const char *path, bool (*write)(FILE *stream, const void *what), const void *what) {
+    FILE *stream = fopen(path, "wb");
+    if (!stream) return false;
+    errno = 0;
+    bool written = write(stream, what) && fflush(stream) == 0 && fsync(fileno(stream)) == 0;
+    int cause = errno;
+    written = fclose(stream) == 0 && written;
+    if (cause) errno = cause;
+    return written;
+}
+
+int aside_write_file(const char *path, bool (*write)(FILE *stream, const void *what), const void *what,
+                     struct error *error) {
+    char *part = NULL;
+    int status = path_with(path, strlen(path), ".part", &part, error);
+    if (status != STATUS_OK) return status;
+    bool written = write_stream(part, write, what) && rename(part, path) == 0;
+    int cause = errno;
+    if (!written) unlink(part);
+    free(part);
+    return written ? STATUS_OK : not_written(path, cause, error);
+}
+
+/* ---- folders of files ---- */
+
+/* What a folder holds. */
+struct contents {
+    bool folders, config, other;
+};
+
+static bool is_folder_in(int folder, const char *name) {
+    struct stat info;
+    return fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode);
+}
+
+/* Calls visit(folder's descriptor, name, state) for all in it but "." and "..". False, with errno set, where it
+ * cannot be read or visit() gives false. */
+static bool visit_folder(int folder, bool (*visit)(int folder, const char *name, void *state), void *state) {
+    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* closedir() closes it */
+    DIR *stream = copy >= 0 ? fdopendir(copy) : NULL;
+    if (!stream) {
+        if (copy >= 0) close(copy);
+        return false;
+    }
+    bool good = true;
+    errno = 0;
+    for (struct dirent *entry; good && (entry = readdir(stream));) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            good = visit(folder, entry->d_name, state);
+        }
+        if (good) errno = 0;
+    }
+    int cause = errno;
+    closedir(stream);
+    errno = cause;
+    return good && cause == 0;
+}
+
+static bool see(int folder, const char *name, void *state) {
+    struct contents *seen = state;
+    if (is_folder_in(folder, name)) {
+        seen->folders = true;
+    } else if (strcmp(name, "config.json") == 0) {
+        seen->config = true;
+    } else {
+        seen->other = true;
+    }
+    return true;
+}
+
+static bool unlink_in(int folder, const char *name, void *state) {
+    (void)state;
+    return unlinkat(folder, name, 0) == 0 || errno == ENOENT;
+}
+
+static int open_folder(const char *path) { return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); }
+
+/* Takes away a folder of files. */
+static void remove_folder(const char *path) {
+    int folder = open_folder(path);
+    if (folder < 0) return;
+    visit_folder(folder, unlink_in, NULL);
+    close(folder);
+    rmdir(path);
+}
+
+/* ---- whether a folder may be written ---- */
+
+/* PATH without slashes at its end. */
+static size_t length_of(const char *path) {
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/') length--;
+    return length;
+}
+
+/* Something is at `path` that is to be replaced: only what this program may have written, since all of it goes. */
+static int check_replaced(const char *path, struct error *error) {
+    struct contents seen = {false};
+    int folder = open_folder(path);
+    bool read = folder >= 0 && visit_folder(folder, see, &seen);
+    int cause = errno;
+    if (folder >= 0) close(folder);
+    if (folder < 0 && (cause == ENOTDIR || cause == ELOOP)) {
+        return error_set(error, STATUS_INPUT, "%s: is not a folder; choose another path", path);
+    }
+    if (!read) return error_set(error, STATUS_INPUT, "%s: cannot be read: %s", path, strerror(cause));
+    if (seen.folders || (seen.other && !seen.config)) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: is not replaced, for it holds %s; take it away yourself, or choose another path", path,
+                         seen.folders ? "other folders" : "no config.json but other files");
+    }
+    return STATUS_OK;
+}
+
+static int check_folder(const char *path, bool replace, struct error *error) {
+    struct stat info;
+    const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+        return error_set(error, STATUS_INPUT, "'%s': the path of a new folder is wanted", path);
+    }
+    if (lstat(path, &info) != 0) return STATUS_OK;
+    return replace ? check_replaced(path, error) : is_there(path, error);
+}
+
+int aside_check_folder(const char *path, bool replace, struct error *error) {
+    char *bare = NULL;
+    int status = path_with(path, length_of(path), "", &bare, error);
+    if (status == STATUS_OK) status = check_folder(bare, replace, error);
+    free(bare);
+    return status;
+}
+
+/* ---- beginning ---- */
+
+/* PATH.part, made or found, opened and locked. */
+static int lock_part(struct aside_folder *folder, struct error *error) {
+    if (mkdir(folder->part, 0777) != 0 && errno != EEXIST) return not_written(folder->path, errno, error);
+    folder->lock = open_folder(folder->part);
+    if (folder->lock < 0) {
+        return error_set(error, STATUS_INPUT, "%s: is in the way, where %s is to be written; take it away",
+                         folder->part, folder->path);
+    }
+    if (flock(folder->lock, LOCK_EX | LOCK_NB) == 0) return STATUS_OK;
+    int cause = errno;
+    close(folder->lock);
+    folder->lock = -1;
+    if (cause != EWOULDBLOCK) return not_written(folder->path, cause, error);
+    return error_set(error, STATUS_INPUT, "%s: another process is writing it; wait for its end", folder->path);
+}
+
+/* Frees what *folder holds, and takes PATH.part away where it is ours. */
+static void let_go(struct aside_folder *folder) {
+    if (folder->lock >= 0) {
+        remove_folder(folder->part);
+        close(folder->lock);
+    }
+    free(folder->path), free(folder->part);
+    *folder = (struct aside_folder){.lock = -1};
+}
+
+static int begin(const char *path, struct aside_folder *folder, struct error *error) {
+    int status = path_with(path, length_of(path), "", &folder->path, error);
+    if (status == STATUS_OK) status = path_with(path, length_of(path), ".part", &folder->part, error);
+    if (status == STATUS_OK) status = check_folder(folder->path, folder->replace, error);
+    if (status == STATUS_OK) status = lock_part(folder, error);
+    if (status != STATUS_OK || visit_folder(folder->lock, unlink_in, NULL)) return status;
+    int cause = errno;
+    close(folder->lock); /* what is there is not ours to take away */
+    folder->lock = -1;
+    return error_set(error, STATUS_INPUT, "%s: is in the way, where %s is to be written (%s); take it away",
+                     folder->part, folder->path, strerror(cause));
+}
+
+int aside_begin(const char *path, bool replace, struct aside_folder *out, struct error *error) {
+    *out = (struct aside_folder){.lock = -1, .replace = replace};
+    int status = begin(path, out, error);
+    if (status != STATUS_OK) let_go(out);
+    return status;
+}
+
+void aside_abandon(struct aside_folder *folder) {
+    if (folder->path) let_go(folder);
+}
+
+/* ---- putting in place ---- */
+
+/* True where the file system cannot do what renameat2() was asked for. */
+static bool is_unsupported(int cause) { return cause == EINVAL || cause == ENOSYS || cause == ENOTSUP; }
+
+/* Two steps, between which a kill leaves neither at PATH; the old one is then at PATH.old. */
+static bool move_over(const struct aside_folder *folder) {
+    char *old = NULL;
+    if (asprintf(&old, "%s.old", folder->path) < 0) return false;
+    bool moved = access(old, F_OK) != 0 && rename(folder->path, old) == 0;
+    bool placed = moved && rename(folder->part, folder->path) == 0;
+    int cause = errno;
+    if (moved && !placed) rename(old, folder->path);
+    if (placed) remove_folder(old);
+    free(old);
+    errno = cause;
+    return placed;
+}
+
+static bool put(const struct aside_folder *folder) {
+    if (renameat2(AT_FDCWD, folder->part, AT_FDCWD, folder->path, RENAME_NOREPLACE) == 0) return true;
+    if (is_unsupported(errno) && access(folder->path, F_OK) != 0) return rename(folder->part, folder->path) == 0;
+    if (!folder->replace) return false;
+    if (renameat2(AT_FDCWD, folder->part, AT_FDCWD, folder->path, RENAME_EXCHANGE) == 0) return true;
+    return is_unsupported(errno) && move_over(folder);
+}
+
+/* So that the new name survives a power failure; where the file system does not do that, nothing is lost by it. */
+static void sync_parent(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *parent = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    int folder = parent ? open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (folder >= 0) {
+        fsync(folder);
+        close(folder);
+    }
+    free(parent);
+}
+
+int aside_end(struct aside_folder *folder, struct error *error) {
+    int status = STATUS_OK;
+    fsync(folder->lock);
+    if (!put(folder)) {
+        status = errno == EEXIST && !folder->replace ? is_there(folder->path, error)
+                                                     : not_written(folder->path, errno, error);
+    }
+    if (status == STATUS_OK) sync_parent(folder->path);
+    let_go(folder); /* at PATH.part there now is nothing, or the old folder */
+    return status;
+}

@@ -1,0 +1,36 @@
+#include "search/base/signals.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "eval/base/error.h"
+
+/* A handler has nothing else to look at or write to. */
+static volatile sig_atomic_t asked;
+static const char *volatile last_words; /* NULL: there is work that ends by itself */
+
+static void ask_to_stop(int number) {
+    asked = number;
+    const char *words = last_words;
+    if (!words) return;
+    (void)!write(STDERR_FILENO, words, strlen(words)); /* nobody is left to be told if it fails */
+    _exit(STATUS_STOPPED);
+}
+
+void signals_end_at_once(const char *message) {
+    last_words = message;
+    if (message && asked) ask_to_stop(asked);
+}
+
+const volatile sig_atomic_t *signals_caught(void) {
+    static bool caught;
+    struct sigaction action = {.sa_handler = ask_to_stop, .sa_flags = SA_RESETHAND | SA_RESTART};
+    if (!caught) {
+        sigaction(SIGINT, &action, NULL);
+        sigaction(SIGTERM, &action, NULL);
+    }
+    caught = true;
+    return &asked;
+}

@@ -1,0 +1,53 @@
+#include "search/base/text.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool parse_integer(const char *text, int64_t *out) {
+    const char *digits = text + (*text == '-');
+    size_t count = strspn(digits, "0123456789");
+    if (count == 0 || digits[count] || (digits[0] == '0' && count > 1)) return false;
+    errno = 0;
+    long long value = strtoll(text, NULL, 10);
+    if (errno) return false;
+    *out = value;
+    return true;
+}
+
+bool parse_number(const char *text, double *out) {
+    if (!*text || text[strspn(text, "0123456789.eE+-")]) return false; /* no blanks, hexadecimals, nan, inf */
+    char *end;
+    double value = strtod(text, &end);
+    if (*end || !isfinite(value)) return false;
+    *out = value;
+    return true;
+}
+
+void number_text(double value, char out[NUMBER_TEXT_SIZE]) {
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(out, NUMBER_TEXT_SIZE, "%.*g", digits, value);
+        if (strtod(out, NULL) == value) return;
+    }
+}
+
+int utf8_length(const char *text) {
+    static const struct {
+        unsigned char first, last, low, high; /* of the first byte, and what the second may be */
+        int length;
+    } forms[] = {{0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+                 {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+                 {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
+    const unsigned char *bytes = (const unsigned char *)text;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        if (*bytes < forms[i].first || *bytes > forms[i].last) continue;
+        if (forms[i].length > 1 && (bytes[1] < forms[i].low || bytes[1] > forms[i].high)) return 0;
+        for (int k = 2; k < forms[i].length; k++) {
+            if (bytes[k] < 0x80 || bytes[k] > 0xbf) return 0;
+        }
+        return forms[i].length;
+    }
+    return 0;
+}

@@ -1,0 +1,3 @@
+#include "search/base/version.h"
+
+const char program_version[] = "longrope " LONGROPE_VERSION;

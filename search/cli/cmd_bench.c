@@ -1,0 +1,338 @@
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "search/measure/bench.h"
+#include "search/cli/bench_options.h"
+#include "search/cli/commands.h"
+#include "search/base/progress.h"
+#include "search/base/signals.h"
+
+/* What was measured with a table of kernels on some number of threads, in operations a second. */
+struct rates {
+    int threads;
+    double products[WORK_MATRICES];
+    double best_product;
+    double attention[BENCH_MOST_LENGTHS];
+};
+
+/* A table of kernels. */
+struct contender {
+    const struct kernels *kernels;
+    bool evaluates;     /* whole evaluations, too */
+    struct rates rates; /* on all threads */
+};
+
+enum { MOST_CONTENDERS = 32 }; /* there are about six tables for each of two types */
+
+struct bench {
+    const struct bench_options *options;
+    struct contender contenders[MOST_CONTENDERS];
+    size_t contender_count;
+    struct progress progress;    /* of the rates, or of the evaluation under way */
+    size_t measured;             /* rates */
+    json_t *rates, *evaluations; /* with --json */
+};
+
+/* A whole evaluation. */
+struct evaluated {
+    const struct contender *contender;
+    size_t length_index; /* of --length */
+    struct bench_passes passes;
+};
+
+/* ---- Contenders ---- */
+
+/* Without names all but the reference, which comes first, and the last one, the fastest, evaluates. */
+static void add_contenders(struct bench *b, enum number_type type) {
+    const struct string_list *names = &b->options->kernels;
+    const struct kernels *const *tables = kernels_available(type);
+    for (size_t i = 0; tables[i] && b->contender_count < MOST_CONTENDERS; i++) {
+        if (names->count ? !string_list_has(names, tables[i]->name) : i == 0) continue;
+        b->contenders[b->contender_count++] =
+            (struct contender){.kernels = tables[i], .evaluates = names->count || !tables[i + 1]};
+    }
+}
+
+/* ---- Measuring ---- */
+
+static void pass_advanced(void *state, int64_t passes, double fraction) {
+    struct bench *b = state;
+    if ((size_t)passes >= b->progress.planned) b->progress.planned = (size_t)passes + 1;
+    b->progress.done = (size_t)passes;
+    progress_within(&b->progress, fraction);
+}
+
+static struct bench_setting setting_of(struct bench *b, int threads) {
+    return (struct bench_setting){.threads = threads,
+                                  .seconds = b->options->seconds,
+                                  .stop = signals_caught(),
+                                  .progress = pass_advanced,
+                                  .progress_state = b};
+}
+
+static void rate_measured(struct bench *b, const struct kernels *kernels) {
+    char what[64];
+    snprintf(what, sizeof what, "%s %s", number_type_name(kernels->type), kernels->name);
+    progress_step(&b->progress, ++b->measured, what, false);
+}
+
+static int measure_rates(struct bench *b, const struct model *model, int threads, struct rates *out,
+                         struct error *error) {
+    const struct bench_setting setting = setting_of(b, threads);
+    *out = (struct rates){.threads = threads};
+    int status = bench_products(model, &setting, out->products, error);
+    for (int i = 0; i < WORK_MATRICES; i++) {
+        if (out->products[i] > out->best_product) out->best_product = out->products[i];
+    }
+    if (status == STATUS_OK) rate_measured(b, model->kernels);
+    for (int64_t l = 0; l < b->options->length_count && status == STATUS_OK; l++) {
+        status = bench_attention(model, b->options->lengths[l], &setting, &out->attention[l], error);
+        if (status == STATUS_OK) rate_measured(b, model->kernels);
+    }
+    return status;
+}
+
+/* ---- Output: people's ---- */
+
+static void print_rates_heading(const struct bench_options *o) {
+    const struct model_config *s = &o->shape;
+    printf("hidden %" PRId64 ", %" PRId64 " query and %" PRId64 " key/value heads of %" PRId64 ", intermediate %" PRId64
+           ", layers %" PRId64 ", vocabulary %" PRId64 "\n",
+           s->hidden, s->heads, s->kv_heads, s->head_width, s->intermediate, s->layers, s->vocabulary);
+    printf("\nGFLOP/s of the best matrix product, and of attention in windows of so many tokens\n");
+    printf("%-5s  %-11s %7s %9s", "dtype", "kernels", "threads", "product");
+    for (int64_t l = 0; l < o->length_count; l++) printf(" %9" PRId64, o->lengths[l]);
+    putchar('\n');
+    fflush(stdout);
+}
+
+static void print_rates(const struct bench_options *o, const struct kernels *kernels, const struct rates *r) {
+    printf("%-5s  %-11s %7d %9.1f", number_type_name(kernels->type), kernels->name, r->threads, r->best_product * 1e-9);
+    for (int64_t l = 0; l < o->length_count; l++) printf(" %9.1f", r->attention[l] * 1e-9);
+    putchar('\n');
+    fflush(stdout);
+}
+
+static void print_evaluations_heading(const struct bench_options *o) {
+    printf("\nwhole evaluations on all threads (%" PRId64 "): the share of the product's rate, and where time goes\n",
+           o->threads);
+    printf("%-5s  %-11s %8s %10s %9s %6s %8s %8s %6s %9s %10s %6s\n", "dtype", "kernels", "length", "tokens/s",
+           "GFLOP/s", "share", "seconds", "median", "passes", "products", "attention", "rest");
+}
+
+/* ---- Output: both ---- */
+
+/* What an evaluation comes to. */
+struct outcome {
+    int64_t length, tokens;                        /* that are predicted */
+    double work, rate;                             /* operations, and a second */
+    double of_best;                                /* product's rate */
+    double product_share, attention_share, others; /* of the best pass's time */
+};
+
+static struct outcome outcome_of(const struct bench *b, const struct evaluated *e) {
+    const struct model_config *shape = &b->options->shape;
+    const struct rates *rates = &e->contender->rates;
+    int64_t length = b->options->lengths[e->length_index];
+    double attention = work_attention(shape, length), seconds = e->passes.best, products = 0.0;
+    struct work_matrix matrices[WORK_MATRICES];
+    work_matrices(shape, matrices);
+    for (int i = 0; i < WORK_MATRICES; i++) {
+        double work = 2.0 * (double)(length - 1) * (double)matrices[i].uses * (double)matrices[i].outputs *
+                      (double)matrices[i].inputs;
+        products += work / rates->products[i];
+    }
+    struct outcome out = {.length = length,
+                          .tokens = length - 1,
+                          .work = work_products(shape, length) + attention,
+                          .product_share = products / seconds,
+                          .attention_share = attention / rates->attention[e->length_index] / seconds};
+    out.rate = out.work / seconds;
+    out.of_best = out.rate / rates->best_product;
+    out.others = 1.0 - out.product_share - out.attention_share;
+    return out;
+}
+
+static void print_evaluation(const struct bench *b, const struct evaluated *e) {
+    const struct kernels *kernels = e->contender->kernels;
+    struct outcome o = outcome_of(b, e);
+    printf("%-5s  %-11s %8" PRId64 " %10.1f %9.1f %6.2f %8.4g %8.4g %6" PRId64 " %7.0f %% %8.0f %% %4.0f %%\n",
+           number_type_name(kernels->type), kernels->name, o.length, (double)o.tokens / e->passes.best, o.rate * 1e-9,
+           o.of_best, e->passes.best, e->passes.median, e->passes.count, 100.0 * o.product_share,
+           100.0 * o.attention_share, 100.0 * o.others);
+    fflush(stdout);
+}
+
+/* ---- Output: programs' ---- */
+
+static json_t *products_json(const struct model_config *shape, const struct rates *r) {
+    struct work_matrix matrices[WORK_MATRICES];
+    work_matrices(shape, matrices);
+    json_t *array = json_array();
+    for (int i = 0; i < WORK_MATRICES; i++) {
+        json_array_append_new(array, json_pack("{s:s, s:I, s:I, s:f}", "matrix", matrices[i].name, "outputs",
+                                               (json_int_t)matrices[i].outputs, "inputs",
+                                               (json_int_t)matrices[i].inputs, "gflops", r->products[i] * 1e-9));
+    }
+    return array;
+}
+
+static json_t *attention_json(const struct bench_options *o, const struct rates *r) {
+    json_t *array = json_array();
+    for (int64_t l = 0; l < o->length_count; l++) {
+        json_array_append_new(
+            array, json_pack("{s:I, s:f}", "length", (json_int_t)o->lengths[l], "gflops", r->attention[l] * 1e-9));
+    }
+    return array;
+}
+
+static json_t *rates_json(const struct bench_options *o, const struct kernels *kernels, const struct rates *r) {
+    return json_pack("{s:s, s:s, s:i, s:f, s:o, s:o}", "dtype", number_type_name(kernels->type), "kernels",
+                     kernels->name, "threads", r->threads, "product_gflops", r->best_product * 1e-9, "products",
+                     products_json(&o->shape, r), "attention", attention_json(o, r));
+}
+
+static json_t *evaluation_json(const struct bench *b, const struct evaluated *e) {
+    const struct kernels *kernels = e->contender->kernels;
+    struct outcome o = outcome_of(b, e);
+    return json_pack("{s:I, s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:{s:f, s:f, s:f}}", "length",
+                     (json_int_t)o.length, "dtype", number_type_name(kernels->type), "kernels", kernels->name,
+                     "threads", (json_int_t)b->options->threads, "tokens", (json_int_t)o.tokens, "tokens_per_second",
+                     (double)o.tokens / e->passes.best, "flops", o.work, "gflops", o.rate * 1e-9, "share_of_product",
+                     o.of_best, "seconds", e->passes.best, "median_seconds", e->passes.median, "passes",
+                     (json_int_t)e->passes.count, "time_shares", "products", o.product_share, "attention",
+                     o.attention_share, "rest", o.others);
+}
+
+static json_t *shape_json(const struct model_config *s) {
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "hidden", (json_int_t)s->hidden, "heads",
+                     (json_int_t)s->heads, "kv_heads", (json_int_t)s->kv_heads, "head_dim", (json_int_t)s->head_width,
+                     "intermediate", (json_int_t)s->intermediate, "layers", (json_int_t)s->layers, "vocabulary",
+                     (json_int_t)s->vocabulary);
+}
+
+static int print_json(const struct bench *b, struct error *error) {
+    json_t *root = json_pack("{s:o, s:I, s:f, s:O, s:O}", "shape", shape_json(&b->options->shape), "threads",
+                             (json_int_t)b->options->threads, "seconds", b->options->seconds, "rates", b->rates,
+                             "evaluations", b->evaluations);
+    if (!root) return error_memory(error, 0, "the results");
+    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    putchar('\n');
+    json_decref(root);
+    return STATUS_OK;
+}
+
+/* ---- Rates ---- */
+
+static void show_rates(struct bench *b, const struct kernels *kernels, const struct rates *rates) {
+    progress_clear(&b->progress);
+    if (b->rates) {
+        json_array_append_new(b->rates, rates_json(b->options, kernels, rates));
+        return;
+    }
+    print_rates(b->options, kernels, rates);
+}
+
+/* On one thread, if that is not all there are, and on all. */
+static int rate_contender(struct bench *b, struct contender *contender, struct error *error) {
+    struct model_config one_layer = b->options->shape;
+    struct model *model = NULL;
+    struct rates single;
+    one_layer.layers = 1;
+    int status = bench_model(&one_layer, contender->kernels, &model, error);
+    if (status == STATUS_OK && b->options->threads > 1) {
+        status = measure_rates(b, model, 1, &single, error);
+        if (status == STATUS_OK) show_rates(b, contender->kernels, &single);
+    }
+    if (status == STATUS_OK) {
+        status = measure_rates(b, model, (int)b->options->threads, &contender->rates, error);
+        if (status == STATUS_OK) show_rates(b, contender->kernels, &contender->rates);
+    }
+    model_free(model);
+    return status;
+}
+
+static int rate_all(struct bench *b, struct error *error) {
+    int status = STATUS_OK;
+    size_t each = (b->options->threads > 1 ? 2 : 1) * (1 + (size_t)b->options->length_count);
+    progress_begin(&b->progress, "rates", "measurements", 0, b->contender_count * each);
+    for (size_t i = 0; i < b->contender_count && status == STATUS_OK; i++) {
+        status = rate_contender(b, &b->contenders[i], error);
+    }
+    progress_clear(&b->progress);
+    return status;
+}
+
+/* ---- Whole evaluations ---- */
+
+static int evaluate_length(struct bench *b, const struct model *model, struct evaluated *e, struct error *error) {
+    const struct bench_setting setting = setting_of(b, (int)b->options->threads);
+    int64_t length = b->options->lengths[e->length_index];
+    char title[64];
+    snprintf(title, sizeof title, "%s %s at %" PRId64 " tokens", number_type_name(model->kernels->type),
+             model->kernels->name, length);
+    progress_begin(&b->progress, title, "passes", 0, 2); /* warming up, and one more */
+    int status = bench_passes(model, length, &setting, &e->passes, error);
+    progress_clear(&b->progress);
+    if (status == STATUS_OK && b->evaluations) json_array_append_new(b->evaluations, evaluation_json(b, e));
+    if (status == STATUS_OK && !b->evaluations) print_evaluation(b, e);
+    return status;
+}
+
+static int evaluate_contender(struct bench *b, const struct contender *contender, struct error *error) {
+    struct model *model = NULL;
+    int status = bench_model(&b->options->shape, contender->kernels, &model, error);
+    for (int64_t l = 0; l < b->options->length_count && status == STATUS_OK; l++) {
+        struct evaluated evaluated = {.contender = contender, .length_index = (size_t)l};
+        status = evaluate_length(b, model, &evaluated, error);
+    }
+    model_free(model);
+    return status;
+}
+
+static int evaluate_all(struct bench *b, struct error *error) {
+    int status = STATUS_OK;
+    for (size_t i = 0; i < b->contender_count && status == STATUS_OK; i++) {
+        if (b->contenders[i].evaluates) status = evaluate_contender(b, &b->contenders[i], error);
+    }
+    return status;
+}
+
+/* ---- All of it ---- */
+
+static int bench(struct bench *b, struct error *error) {
+    const struct bench_options *o = b->options;
+    if (o->f32) add_contenders(b, NUMBER_F32);
+    if (o->bf16) add_contenders(b, NUMBER_BF16);
+    if (o->json && !((b->rates = json_array()) && (b->evaluations = json_array()))) {
+        return error_memory(error, 0, "the results");
+    }
+    signals_caught();
+    if (!o->json) print_rates_heading(o);
+    int status = rate_all(b, error);
+    if (status == STATUS_OK && !o->json) print_evaluations_heading(o);
+    if (status == STATUS_OK) status = evaluate_all(b, error);
+    if (status == STATUS_STOPPED) {
+        return error_set(error, status, "stopped by a signal; %s",
+                         o->json ? "nothing was printed" : "the rows that are printed are complete");
+    }
+    return status == STATUS_OK && o->json ? print_json(b, error) : status;
+}
+
+int cmd_bench(int argc, char **argv, struct error *error) {
+    struct bench_options options;
+    struct bench state = {.options = &options};
+    int status = bench_options_read(argc, argv, &options, error);
+    if (status == STATUS_OK && options.help) {
+        fputs(bench_usage, stdout);
+    } else if (status == STATUS_OK) {
+        status = bench(&state, error);
+    }
+    json_decref(state.rates);
+    json_decref(state.evaluations);
+    bench_options_free(&options);
+    return status;
+}

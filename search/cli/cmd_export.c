@@ -1,0 +1,170 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "eval/model/model.h"
+#include "search/base/aside.h"
+#include "search/cli/commands.h"
+#include "search/export/export_gguf.h"
+#include "search/export/export_hf.h"
+#include "search/cli/export_options.h"
+#include "search/cli/export_report.h"
+#include "search/export/export_source.h"
+#include "search/base/progress.h"
+#include "search/base/signals.h"
+
+struct exporting {
+    const struct export_options *options;
+    const char *source;        /* what messages call it */
+    char *run_model;           /* the model that a run was found on; owned */
+    const char *dir;           /* the model's folder; NULL where the format does without */
+    struct factor_file file;   /* the source's tables */
+    struct model_config model; /* of `dir` */
+    struct export_pair pair;   /* but for EXPORT_JSON */
+    struct export_notes notes;
+};
+
+/* --model, or, where the format cannot do without, what the run says. */
+static int find_model(struct exporting *e, struct error *error) {
+    const struct export_options *o = e->options;
+    e->dir = o->model;
+    if (o->model || (o->format != EXPORT_HF && o->format != EXPORT_GGUF)) return STATUS_OK;
+    int status = export_source_model(o->sources.items, o->sources.count, o->choice.stage, &e->run_model, error);
+    e->dir = e->run_model;
+    if (status != STATUS_OK || e->dir) return status;
+    return error_set(error, STATUS_INPUT, "--format %s wants --model DIR, which %s does not say; see --help",
+                     export_format_name(o->format), e->source);
+}
+
+static int open_source(struct exporting *e, struct error *error) {
+    const struct export_options *o = e->options;
+    int status = find_model(e, error);
+    if (status == STATUS_OK && e->dir) status = model_read_config(e->dir, &e->model, error);
+    if (status != STATUS_OK) return status;
+    const struct export_origin origin = {o->original_length, o->rope_theta, e->dir ? &e->model : NULL};
+    return export_source_read(o->sources.items, o->sources.count, o->choice.stage, &origin, &e->file, error);
+}
+
+/* ---- the formats ---- */
+
+static int write_json(struct exporting *e, struct error *error) {
+    int status = aside_check_file(e->options->out, e->options->force, error);
+    return status == STATUS_OK ? factors_write(e->options->out, &e->file, error) : status;
+}
+
+static int write_csv(struct exporting *e, struct error *error) {
+    const struct export_options *o = e->options;
+    int status = aside_check_file(o->out, o->force, error);
+    if (status == STATUS_OK) {
+        status = export_pair_choose_one(&e->file, e->source, &o->choice, e->dir ? &e->model : NULL, &e->pair, error);
+    }
+    if (status != STATUS_OK) return status;
+    return factors_write_numbers(o->out, e->pair.beyond.factors, e->pair.pairs, error);
+}
+
+static int write_hf(struct exporting *e, struct error *error) {
+    const struct export_options *o = e->options;
+    int status = export_pair_choose(&e->file, e->source, &o->choice, &e->model, &e->pair, error);
+    const struct export_hf what = {.model = e->dir,
+                                   .path = o->out,
+                                   .weights = o->weights,
+                                   .replace = o->force,
+                                   .pair = &e->pair,
+                                   .stop = signals_caught()};
+    if (status == STATUS_OK) status = export_hf(&what, &e->notes, error);
+    if (status == STATUS_OK) export_pair_note(&e->pair, &e->notes);
+    return status;
+}
+
+static void copied(void *state, double fraction) { progress_step(state, (size_t)(100.0 * fraction), "", false); }
+
+/* By what the GGUF of the model divides frequencies before it is exported, [pairs]; NULL: by nothing, or by tables that
+ * are replaced without a look. */
+static const double *own_factors_of(const struct exporting *e, struct rope_table *base) {
+    const struct rope_model *rope = &e->model.rope;
+    if (rope->type != ROPE_TYPE_LINEAR && rope->type != ROPE_TYPE_LLAMA3 && rope->type != ROPE_TYPE_YARN) return NULL;
+    rope_base(base, rope, e->pair.beyond.max_length);
+    return base->own_factors;
+}
+
+static int copy_gguf(const struct exporting *e, const char *path, struct error *error) {
+    struct rope_table base;
+    struct progress progress;
+    const struct export_pair *pair = &e->pair;
+    const struct gguf_export what = {
+        .input = e->options->gguf,
+        .output = path,
+        .pairs = pair->pairs,
+        .long_factors = pair->beyond.factors,
+        .short_factors = pair->within.factors,
+        .own_factors = own_factors_of(e, &base),
+        .attention_factor = pair->beyond.attention_factor,
+        .theta = pair->theta,
+        .original_length = pair->switch_length,
+        .context_length = pair->beyond.max_length,
+        .control = {.stop = signals_caught(), .progress = copied, .progress_state = &progress}};
+    progress_begin(&progress, "copying the GGUF", "%", 0, 100);
+    int status = export_gguf(&what, error);
+    progress_clear(&progress);
+    return status;
+}
+
+/* A copy is never written over a file, so that one that is to be replaced needs another name first. */
+static int replace_gguf(const struct exporting *e, struct error *error) {
+    char *path = NULL;
+    if (asprintf(&path, "%s.new", e->options->out) < 0) return error_memory(error, 0, "a path");
+    int status = copy_gguf(e, path, error);
+    if (status == STATUS_OK && rename(path, e->options->out) != 0) {
+        status = error_set(error, STATUS_FAILED, "%s: could not be replaced: %s; the new one is %s", e->options->out,
+                           strerror(errno), path);
+    }
+    free(path);
+    return status;
+}
+
+static int write_gguf(struct exporting *e, struct error *error) {
+    const struct export_options *o = e->options;
+    int status = aside_check_file(o->out, o->force, error);
+    if (status == STATUS_OK) status = export_pair_choose(&e->file, e->source, &o->choice, &e->model, &e->pair, error);
+    if (status == STATUS_OK) {
+        status = access(o->out, F_OK) == 0 ? replace_gguf(e, error) : copy_gguf(e, o->out, error);
+    }
+    if (status == STATUS_OK) export_pair_note(&e->pair, &e->notes);
+    return status;
+}
+
+/* ---- the command ---- */
+
+static int export(struct exporting *e, struct error *error) {
+    static int (*const writers[EXPORT_FORMATS])(struct exporting *, struct error *) = {
+        [EXPORT_HF] = write_hf, [EXPORT_GGUF] = write_gguf, [EXPORT_CSV] = write_csv, [EXPORT_JSON] = write_json};
+    const struct export_options *o = e->options;
+    int status = open_source(e, error);
+    if (status == STATUS_OK) status = writers[o->format](e, error);
+    if (status != STATUS_OK) return status;
+    const struct export_report report = {.format = o->format,
+                                         .path = o->out,
+                                         .file = &e->file,
+                                         .pair = o->format == EXPORT_JSON ? NULL : &e->pair,
+                                         .notes = &e->notes};
+    export_notes_print(&e->notes);
+    return export_report_print(&report, o->json, stdout, error);
+}
+
+int cmd_export(int argc, char **argv, struct error *error) {
+    struct export_options options;
+    struct exporting exporting = {.options = &options};
+    int status = export_options_read(argc, argv, &options, error);
+    if (status == STATUS_OK && options.help) {
+        fputs(export_usage, stdout);
+    } else if (status == STATUS_OK) {
+        exporting.source = options.sources.count == 1 ? options.sources.items[0] : "the list of tables";
+        status = export(&exporting, error);
+    }
+    factors_free(&exporting.file);
+    free(exporting.run_model);
+    export_options_free(&options);
+    return status;
+}

@@ -1,0 +1,272 @@
+/* Asking, telling and ranking. Genomes are made a generation at a time, when everything before has been
+ * scored, so a generation's genomes can depend only on the scores of earlier ones. */
+#include "search/evolve/evolve_state.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Origins ------------------------------------------------------------------------------------- */
+
+static const char *const origin_names[ORIGIN_COUNT] = {
+    [ORIGIN_PI] = "pi",
+    [ORIGIN_NTK] = "ntk",
+    [ORIGIN_YARN] = "yarn",
+    [ORIGIN_YARN_LAMBDA] = "yarn-lambda",
+    [ORIGIN_DYNAMIC_NTK] = "dynamic-ntk",
+    [ORIGIN_NONE] = "none",
+    [ORIGIN_OWN] = "own",
+    [ORIGIN_MUTATION] = "mutation",
+    [ORIGIN_CROSSOVER] = "crossover",
+    [ORIGIN_SAMPLE] = "sample",
+};
+
+const char *origin_name(enum origin origin) {
+    assert((unsigned)origin < ORIGIN_COUNT);
+    return origin_names[origin];
+}
+
+bool origin_parse(const char *name, enum origin *out) {
+    for (int i = 0; i < ORIGIN_COUNT; i++) {
+        if (strcmp(name, origin_names[i]) != 0) continue;
+        *out = (enum origin)i;
+        return true;
+    }
+    return false;
+}
+
+/* Algorithms ---------------------------------------------------------------------------------- */
+
+static const char *const algorithm_names[] = {
+    [ALGORITHM_PAPER] = "paper", [ALGORITHM_MICROSOFT] = "microsoft", [ALGORITHM_CMA_ES] = "cma-es"};
+
+const char *algorithm_name(enum algorithm algorithm) { return algorithm_names[algorithm]; }
+
+bool algorithm_parse(const char *name, enum algorithm *out) {
+    for (int i = ALGORITHM_PAPER; i <= ALGORITHM_CMA_ES; i++) {
+        if (strcmp(name, algorithm_names[i]) != 0) continue;
+        *out = (enum algorithm)i;
+        return true;
+    }
+    return false;
+}
+
+/* Seen genomes -------------------------------------------------------------------------------- */
+
+/* The slot that holds the genome, or the free one where it belongs. */
+static size_t *find_slot(struct evolve *evolve, const struct genome *genome) {
+    size_t i = (size_t)genome_hash(genome) & evolve->slot_mask;
+    while (evolve->slots[i] != 0 && !genome_equal(&evolve->individuals[evolve->slots[i] - 1].genome, genome)) {
+        i = (i + 1) & evolve->slot_mask;
+    }
+    return &evolve->slots[i];
+}
+
+/* Making individuals -------------------------------------------------------------------------- */
+
+struct individual *evolve_next_place(struct evolve *evolve) {
+    assert(evolve->count < evolve->capacity);
+    return &evolve->individuals[evolve->count];
+}
+
+bool evolve_add_if_new(struct evolve *evolve, enum origin origin, int64_t first_parent, int64_t second_parent) {
+    struct individual *child = evolve_next_place(evolve);
+    size_t *slot = find_slot(evolve, &child->genome);
+    if (*slot != 0) return false;
+    child->id = (int64_t)evolve->count;
+    child->generation = evolve->generation;
+    child->origin = origin;
+    child->parents[0] = first_parent;
+    child->parents[1] = second_parent;
+    child->scored = false;
+    child->stopped = false;
+    child->score = NAN;
+    evolve->count++;
+    *slot = evolve->count;
+    return true;
+}
+
+/* Generations --------------------------------------------------------------------------------- */
+
+static void make_first_population(struct evolve *evolve, const struct seed_genome *seeds, size_t seed_count) {
+    /* CMA-ES begins with the best seed alone, so all of them are its first generation */
+    bool genetic = evolve->settings.algorithm != ALGORITHM_CMA_ES;
+    size_t most = genetic ? evolve->settings.population : seed_count;
+    for (size_t i = 0; i < seed_count && evolve->count < most; i++) {
+        assert(genome_valid(&evolve->space, &seeds[i].genome));
+        evolve_next_place(evolve)->genome = seeds[i].genome;
+        evolve_add_if_new(evolve, seeds[i].origin, EVOLVE_NO_PARENT, EVOLVE_NO_PARENT);
+    }
+    evolve->seed_count = evolve->count;
+    if (genetic) evolve_genetic_population(evolve);
+}
+
+/* Makes the next generation, or ends the search. */
+static void next_generation(struct evolve *evolve) {
+    size_t before = evolve->count;
+    if ((size_t)evolve->generation < evolve->settings.iterations) {
+        evolve->generation++;
+        if (evolve->cma) {
+            evolve_cma_generation(evolve);
+        } else {
+            evolve_genetic_children(evolve);
+        }
+        if (evolve->count == before) evolve->generation--;
+    }
+    evolve->over = evolve->count == before;
+}
+
+/* Creating and freeing ------------------------------------------------------------------------ */
+
+/* Saturates, so that a plan too large to count is also too large to allocate. */
+size_t evolve_planned(const struct evolve_settings *settings, size_t seed_count) {
+    bool genetic = settings->algorithm != ALGORITHM_CMA_ES;
+    size_t children = settings->population, planned = 0;
+    if ((genetic && __builtin_add_overflow(settings->mutations, settings->crossovers, &children)) ||
+        __builtin_mul_overflow(settings->iterations, children, &planned) ||
+        __builtin_add_overflow(genetic ? settings->population : seed_count, planned, &planned))
+        return SIZE_MAX;
+    return planned;
+}
+
+/* Everything the search will ever need, so that asking and telling cannot fail. The state of the
+ * random stream is allocated here because gsl_rng_alloc() ends the program when memory is short. */
+static bool allocate(struct evolve *evolve) {
+    if (evolve->capacity > PTRDIFF_MAX / sizeof *evolve->individuals) return false;
+    size_t slot_count = 2;
+    while (slot_count < 2 * evolve->capacity) slot_count *= 2;
+    evolve->slot_mask = slot_count - 1;
+    evolve->slots = calloc(slot_count, sizeof *evolve->slots);
+    evolve->individuals = calloc(evolve->capacity, sizeof *evolve->individuals);
+    evolve->ranked = calloc(evolve->settings.parents, sizeof *evolve->ranked);
+    evolve->rng.type = gsl_rng_mt19937;
+    evolve->rng.state = calloc(1, gsl_rng_mt19937->size);
+    if (evolve->settings.algorithm == ALGORITHM_CMA_ES) {
+        evolve->cma = evolve_cma_new(&evolve->settings, &evolve->space);
+        if (!evolve->cma) return false;
+    }
+    return evolve->slots && evolve->individuals && evolve->ranked && evolve->rng.state;
+}
+
+static void assert_settings(const struct evolve_settings *settings) {
+    assert(settings->population >= 1);
+    assert(settings->parents >= 1 && settings->parents <= settings->population);
+    assert(settings->mutation_probability >= 0 && settings->mutation_probability <= 1);
+    (void)settings;
+}
+
+struct evolve *evolve_new(const struct evolve_settings *settings, const struct genome_space *space,
+                          const struct seed_genome *seeds, size_t seed_count) {
+    assert_settings(settings);
+    assert(seed_count >= 1);
+    struct evolve *evolve = calloc(1, sizeof *evolve);
+    if (!evolve) return NULL;
+    evolve->settings = *settings;
+    evolve->space = *space;
+    evolve->capacity = evolve_planned(settings, seed_count);
+    evolve->best = evolve->best_exportable = EVOLVE_NO_PARENT;
+    if (!allocate(evolve)) {
+        evolve_free(evolve);
+        return NULL;
+    }
+    /* To GSL a seed of 0 means the generator's default: the stream of 0 is that of 4357. Otherwise
+     * it takes the lower 32 bits. */
+    gsl_rng_set(&evolve->rng, settings->seed);
+    make_first_population(evolve, seeds, seed_count);
+    return evolve;
+}
+
+void evolve_free(struct evolve *evolve) {
+    if (!evolve) return;
+    free(evolve->individuals);
+    free(evolve->ranked);
+    free(evolve->slots);
+    free(evolve->rng.state);
+    evolve_cma_free(evolve->cma);
+    free(evolve);
+}
+
+/* Ask and tell -------------------------------------------------------------------------------- */
+
+const struct individual *evolve_ask(struct evolve *evolve) {
+    if (evolve->told == evolve->count && !evolve->over) next_generation(evolve);
+    if (evolve->over) return NULL;
+    evolve->asked = true;
+    return &evolve->individuals[evolve->told];
+}
+
+/* NaN is worse than everything and equal to itself. */
+static bool is_better(double a, double b) { return a < b || (isnan(b) && !isnan(a)); }
+
+/* Scores come in the order of ids, so one that moves up only past worse ones stays behind its
+ * older equals. */
+static void rank(struct evolve *evolve, size_t id) {
+    double score = evolve->individuals[id].score;
+    size_t at = evolve->ranked_count;
+    while (at > 0 && is_better(score, evolve->individuals[evolve->ranked[at - 1]].score)) at--;
+    if (at == evolve->settings.parents) return;
+    if (evolve->ranked_count < evolve->settings.parents) evolve->ranked_count++;
+    memmove(&evolve->ranked[at + 1], &evolve->ranked[at], (evolve->ranked_count - at - 1) * sizeof *evolve->ranked);
+    evolve->ranked[at] = id;
+}
+
+static const struct individual *individual_or_null(const struct evolve *evolve, int64_t id) {
+    return id == EVOLVE_NO_PARENT ? NULL : &evolve->individuals[id];
+}
+
+/* The older one of equals stays. */
+static void note_if_best(const struct evolve *evolve, const struct individual *individual, int64_t *best) {
+    const struct individual *other = individual_or_null(evolve, *best);
+    if (!other || is_better(individual->score, other->score)) *best = individual->id;
+}
+
+static bool is_exportable(const struct evolve *evolve, const struct individual *individual) {
+    return evolve->space.start_tokens[individual->genome.start] == 0;
+}
+
+void evolve_tell(struct evolve *evolve, double score) {
+    assert(evolve->asked && evolve->told < evolve->count);
+    struct individual *individual = &evolve->individuals[evolve->told];
+    individual->scored = true;
+    individual->score = score;
+    rank(evolve, evolve->told);
+    note_if_best(evolve, individual, &evolve->best);
+    if (is_exportable(evolve, individual)) note_if_best(evolve, individual, &evolve->best_exportable);
+    evolve->asked = false;
+    evolve->told++;
+}
+
+const struct individual *evolve_rival(const struct evolve *evolve) {
+    assert(evolve->asked);
+    if (evolve->ranked_count < evolve->settings.parents) return NULL;
+    const struct individual *last = &evolve->individuals[evolve->ranked[evolve->ranked_count - 1]];
+    if (!is_exportable(evolve, &evolve->individuals[evolve->told])) return last;
+    const struct individual *exportable = individual_or_null(evolve, evolve->best_exportable);
+    return !exportable || is_better(last->score, exportable->score) ? exportable : last;
+}
+
+void evolve_tell_stopped(struct evolve *evolve) {
+    assert(evolve_rival(evolve));
+    evolve_tell(evolve, NAN);
+    evolve->individuals[evolve->told - 1].stopped = true;
+}
+
+/* Looking ------------------------------------------------------------------------------------- */
+
+int64_t evolve_generation(const struct evolve *evolve) { return evolve->generation; }
+
+size_t evolve_count(const struct evolve *evolve) { return evolve->count; }
+
+size_t evolve_scored(const struct evolve *evolve) { return evolve->told; }
+
+const struct individual *evolve_individual(const struct evolve *evolve, int64_t id) {
+    assert(id >= 0 && (size_t)id < evolve->count);
+    return &evolve->individuals[id];
+}
+
+const struct individual *evolve_best(const struct evolve *evolve) { return individual_or_null(evolve, evolve->best); }
+
+const struct individual *evolve_best_exportable(const struct evolve *evolve) {
+    return individual_or_null(evolve, evolve->best_exportable);
+}

@@ -1,0 +1,48 @@
+/* The inside of the search, shared by evolve.c (asking, telling, ranking) and the files that make
+ * genomes: evolve_genetic.c and evolve_cma.c. Nobody else includes it. */
+#ifndef LONGROPE_SEARCH_EVOLVE_STATE_H
+#define LONGROPE_SEARCH_EVOLVE_STATE_H
+
+#include "search/evolve/evolve.h"
+
+struct evolve {
+    struct evolve_settings settings;
+    struct genome_space space;
+    gsl_rng rng;                    /* its state is ours, see allocate() */
+    struct individual *individuals; /* [capacity], the first `count` made, the first `told` scored */
+    size_t capacity;                /* evolve_planned(): more are never made, so nothing grows */
+    size_t count;
+    size_t told;
+    size_t seed_count; /* distinct seeds, which are the first individuals */
+    int64_t generation;
+    bool asked;              /* individual `told` was handed out */
+    bool over;               /* ask answers NULL from now on */
+    size_t *ranked;          /* [settings.parents] ids of those that breed, best first: of all, or with CMA-ES of the
+                                generation under way */
+    size_t ranked_count;     /* how many there are yet */
+    int64_t best;            /* id, EVOLVE_NO_PARENT for none yet */
+    int64_t best_exportable; /* likewise */
+    size_t *slots;           /* [slot_mask + 1] open addressing over genomes: id + 1, 0 where free */
+    size_t slot_mask;        /* a power of two less one; at most half of the slots are ever used */
+    struct evolve_cma *cma;  /* ALGORITHM_CMA_ES's distribution; NULL with the others */
+};
+
+/* The place of the next individual. Its genome is written there and tried; it is one of the
+ * individuals only once evolve_add_if_new() has taken it. */
+struct individual *evolve_next_place(struct evolve *evolve);
+/* Takes the genome in evolve_next_place() as an individual of the generation under way; false, and
+ * nothing changes, where it was seen before. */
+bool evolve_add_if_new(struct evolve *evolve, enum origin origin, int64_t first_parent, int64_t second_parent);
+
+/* ALGORITHM_PAPER and ALGORITHM_MICROSOFT: mutations of the seeds up to the settings' population, and
+ * the children of an iteration, of the best individuals of all so far. */
+void evolve_genetic_population(struct evolve *evolve);
+void evolve_genetic_children(struct evolve *evolve);
+
+/* ALGORITHM_CMA_ES. The distribution before anything is scored; NULL for lack of memory. */
+struct evolve_cma *evolve_cma_new(const struct evolve_settings *settings, const struct genome_space *space);
+void evolve_cma_free(struct evolve_cma *cma); /* NULL is allowed */
+/* Learns from the generation that was scored and samples the next. */
+void evolve_cma_generation(struct evolve *evolve);
+
+#endif

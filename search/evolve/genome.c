@@ -1,0 +1,180 @@
+/* Genomes on the lattice: validity, equality, conversion, mutation and crossover. */
+#include "search/evolve/genome.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+/* Equality compares bytes, so a genome must have no padding. */
+_Static_assert(sizeof(struct genome) == (ROPE_MAX_PAIRS + 2) * sizeof(int32_t), "struct genome has padding");
+
+static void assert_space(const struct genome_space *space) {
+    assert(space->pairs >= 1 && space->pairs <= ROPE_MAX_PAIRS);
+    assert(space->unit >= 1 && space->largest >= space->unit);
+    assert(space->start_count >= 1 && space->start_count <= GENOME_MAX_STARTS);
+    (void)space;
+}
+
+/* Comparing and hashing ---------------------------------------------------------------------- */
+
+bool genome_valid(const struct genome_space *space, const struct genome *genome) {
+    assert_space(space);
+    int32_t left = space->unit;
+    for (int64_t i = 0; i < space->pairs; i++) {
+        if (genome->genes[i] < left || genome->genes[i] > space->largest) return false;
+        left = genome->genes[i];
+    }
+    /* Anything but 0 in the rest would make equal tables unequal genomes. */
+    for (int64_t i = space->pairs; i < ROPE_MAX_PAIRS; i++) {
+        if (genome->genes[i] != 0) return false;
+    }
+    if (genome->attention < space->attention_low || genome->attention > space->attention_high) return false;
+    return genome->start >= 0 && genome->start < space->start_count;
+}
+
+bool genome_equal(const struct genome *a, const struct genome *b) { return memcmp(a, b, sizeof *a) == 0; }
+
+/* Folds a value into a hash: multiplication carries upwards only, the shift brings it down again. */
+static uint64_t mix(uint64_t hash, int32_t value) {
+    hash = (hash ^ (uint32_t)value) * UINT64_C(0x9E3779B97F4A7C15);
+    return hash ^ (hash >> 32);
+}
+
+uint64_t genome_hash(const struct genome *genome) {
+    uint64_t hash = mix(mix(0, genome->start), genome->attention);
+    for (int64_t i = 0; i < ROPE_MAX_PAIRS; i++) hash = mix(hash, genome->genes[i]);
+    return hash;
+}
+
+/* Conversion ---------------------------------------------------------------------------------- */
+
+/* Bounds are compared in double, so that no factor, however large, overflows the conversion; the
+ * negated comparison sends NaN to the lower bound. */
+static int32_t nearest_step(double value, int32_t unit, int32_t low, int32_t high) {
+    double steps = round(value * unit);
+    if (!(steps > low)) return low;
+    if (steps > high) return high;
+    return (int32_t)steps;
+}
+
+void genome_from_factors(const struct genome_space *space, const double *factors, int32_t start,
+                         double attention_factor, struct genome *out) {
+    assert_space(space);
+    assert(start >= 0 && start < space->start_count);
+    memset(out, 0, sizeof *out);
+    out->start = start;
+    out->attention = nearest_step(attention_factor, space->attention_unit, space->attention_low, space->attention_high);
+    int32_t left = space->unit;
+    for (int64_t i = 0; i < space->pairs; i++) {
+        int32_t gene = nearest_step(factors[i], space->unit, space->unit, space->largest);
+        if (gene < left) gene = left;
+        out->genes[i] = gene;
+        left = gene;
+    }
+}
+
+void genome_apply(const struct genome_space *space, const struct genome *genome, struct rope_table *table) {
+    assert(genome_valid(space, genome));
+    assert(table->pairs == space->pairs);
+    for (int64_t i = 0; i < space->pairs; i++) table->factors[i] = (double)genome->genes[i] / space->unit;
+    table->start_tokens = space->start_tokens[genome->start];
+    if (space->attention_unit > 0) table->attention_factor = (double)genome->attention / space->attention_unit;
+}
+
+/* Variation ----------------------------------------------------------------------------------- */
+
+/* Uniform in low..high. */
+static int32_t random_between(gsl_rng *rng, int32_t low, int32_t high) {
+    assert(low <= high); /* GSL aborts on an empty range */
+    return low + (int32_t)gsl_rng_uniform_int(rng, (unsigned long)(high - low) + 1);
+}
+
+/* gsl_rng_uniform() is in [0, 1): a probability of 0 never happens and one of 1 always does. */
+static bool happens(gsl_rng *rng, double probability) { return gsl_rng_uniform(rng) < probability; }
+
+/* The attention factor stays near where it is: unlike a gene it has no neighbours that hold it. */
+static int32_t resampled_attention(const struct genome_space *space, int32_t attention, gsl_rng *rng) {
+    int32_t reach = (space->attention_high - space->attention_low) / GENOME_ATTENTION_REACH;
+    if (reach < 1) reach = 1;
+    int32_t low = attention - space->attention_low > reach ? attention - reach : space->attention_low;
+    int32_t high = space->attention_high - attention > reach ? attention + reach : space->attention_high;
+    return random_between(rng, low, high);
+}
+
+void genome_mutate(const struct genome_space *space, const struct genome *parent, double probability, gsl_rng *rng,
+                   struct genome *child) {
+    assert(child != parent && genome_valid(space, parent));
+    assert(probability >= 0 && probability <= 1);
+    *child = *parent;
+    for (int64_t i = 0; i < space->pairs; i++) {
+        if (!happens(rng, probability)) continue;
+        /* Never empty: the left gene was drawn from at most this one, and this one is at most the right. */
+        int32_t low = i > 0 ? child->genes[i - 1] : space->unit;
+        int32_t high = i + 1 < space->pairs ? child->genes[i + 1] : space->largest;
+        child->genes[i] = random_between(rng, low, high);
+    }
+    if (happens(rng, probability)) child->start = random_between(rng, 0, space->start_count - 1);
+    /* Only where it is searched is anything drawn for it: other searches keep their random streams. */
+    if (space->attention_unit > 0 && happens(rng, probability)) {
+        child->attention = resampled_attention(space, child->attention, rng);
+    }
+    assert(genome_valid(space, child));
+}
+
+bool genome_crossover(const struct genome_space *space, const struct genome *a, const struct genome *b, gsl_rng *rng,
+                      struct genome *child) {
+    assert(child != a && child != b && genome_valid(space, a) && genome_valid(space, b));
+    *child = *a;
+    for (int64_t i = 0; i < space->pairs; i++) {
+        if (happens(rng, 0.5)) child->genes[i] = b->genes[i];
+    }
+    if (happens(rng, 0.5)) child->start = b->start;
+    if (space->attention_unit > 0 && happens(rng, 0.5)) child->attention = b->attention;
+    return genome_valid(space, child);
+}
+
+/* Place by place ------------------------------------------------------------------------------ */
+
+int64_t genome_places(const struct genome_space *space) {
+    return space->pairs + (space->start_count > 1) + (space->attention_unit > 0);
+}
+
+/* The places after the pairs: n_hat, where there is a choice, comes before the attention factor. */
+static bool is_start(const struct genome_space *space, int64_t place) {
+    return place == space->pairs && space->start_count > 1;
+}
+
+void genome_copy_place(const struct genome_space *space, int64_t place, const struct genome *from, struct genome *to) {
+    assert(place >= 0 && place < genome_places(space));
+    if (place < space->pairs) {
+        to->genes[place] = from->genes[place];
+    } else if (is_start(space, place)) {
+        to->start = from->start;
+    } else {
+        to->attention = from->attention;
+    }
+}
+
+/* The last pair goes before the first where there is but one. */
+static void resample_gene(const struct genome_space *space, int64_t i, gsl_rng *rng, struct genome *genome) {
+    bool last = i + 1 == space->pairs;
+    int32_t low = i > 0 ? genome->genes[i - 1] : space->unit;
+    int32_t high = last ? space->largest : genome->genes[i + 1] - (i == 0);
+    if (low <= high) genome->genes[i] = random_between(rng, low, high);
+}
+
+void genome_mutate_in_place(const struct genome_space *space, double probability, gsl_rng *rng, struct genome *genome) {
+    assert(genome_valid(space, genome));
+    assert(probability >= 0 && probability <= 1);
+    for (int64_t place = 0; place < genome_places(space); place++) {
+        if (!happens(rng, probability)) continue;
+        if (place < space->pairs) {
+            resample_gene(space, place, rng, genome);
+        } else if (is_start(space, place)) {
+            genome->start = random_between(rng, 0, space->start_count - 1);
+        } else {
+            genome->attention = resampled_attention(space, genome->attention, rng);
+        }
+    }
+    assert(genome_valid(space, genome));
+}

@@ -1,0 +1,173 @@
+#include "search/export/export_config.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "eval/base/file.h"
+#include "eval/model/model_config.h"
+#include "search/base/json.h"
+
+/* ---- what is written ---- */
+
+struct setting_of {
+    const struct export_pair *pair;
+    struct model_config model; /* as it is without the pair */
+    double part;               /* partial_rotary_factor */
+    bool formula;              /* engines work out the attention factor that is wanted */
+    bool phi3;                 /* has a reader of its own in transformers */
+};
+
+static double attention_factor_of(const struct export_pair *pair) { return pair->beyond.attention_factor; }
+
+static double scale_of(const struct export_pair *pair) {
+    return (double)pair->beyond.max_length / (double)pair->switch_length;
+}
+
+static bool is_formula(const struct export_pair *pair) {
+    double formula = rope_longrope_attention_factor(scale_of(pair), pair->switch_length);
+    return fabs(attention_factor_of(pair) / formula - 1.0) < 1e-7; /* float32 cannot tell them apart */
+}
+
+static void set(json_t *object, const char *key, json_t *value) { json_object_set_new(object, key, value); }
+
+/* The whole block. NULL for lack of memory. */
+static json_t *block_of(const struct setting_of *s) {
+    const struct export_pair *pair = s->pair;
+    json_t *block = json_object();
+    if (!block) return NULL;
+    set(block, "rope_type", json_string("longrope"));
+    set(block, "factor", json_real(scale_of(pair)));
+    set(block, "attention_factor", json_real(attention_factor_of(pair)));
+    set(block, "original_max_position_embeddings", json_integer(pair->switch_length));
+    if (!s->formula) {
+        set(block, "short_mscale", json_real(attention_factor_of(pair)));
+        set(block, "long_mscale", json_real(attention_factor_of(pair)));
+    }
+    set(block, "short_factor", json_number_array(pair->within.factors, pair->pairs));
+    set(block, "long_factor", json_number_array(pair->beyond.factors, pair->pairs));
+    return block;
+}
+
+/* The three keys that transformers 4 allows a phi3. */
+static json_t *phi3_block_of(const struct setting_of *s) {
+    json_t *block = json_object();
+    if (!block) return NULL;
+    set(block, "type", json_string("longrope"));
+    set(block, "short_factor", json_number_array(s->pair->within.factors, s->pair->pairs));
+    set(block, "long_factor", json_number_array(s->pair->beyond.factors, s->pair->pairs));
+    return block;
+}
+
+static json_t *parameters_of(const struct setting_of *s) {
+    json_t *block = block_of(s);
+    if (!block) return NULL;
+    set(block, "rope_theta", json_real(s->pair->theta));
+    if (s->part < 1.0) set(block, "partial_rotary_factor", json_real(s->part));
+    return block;
+}
+
+/* What goes wrong here, the text that is read back tells. */
+static void change(json_t *root, const struct setting_of *s) {
+    set(root, "max_position_embeddings", json_integer(s->pair->beyond.max_length));
+    set(root, "original_max_position_embeddings", json_integer(s->pair->switch_length));
+    if (!json_is_number(json_object_get(root, "rope_theta"))) set(root, "rope_theta", json_real(s->pair->theta));
+    if (s->part < 1.0) set(root, "partial_rotary_factor", json_real(s->part));
+    set(root, "rope_scaling", s->phi3 && s->formula ? phi3_block_of(s) : block_of(s));
+    set(root, "rope_parameters", parameters_of(s));
+}
+
+/* ---- what was there ---- */
+
+/* Top level or a block: a model that could be read says the same wherever it says it. */
+static double part_of(const json_t *root) {
+    static const char *const blocks[] = {NULL, "rope_parameters", "rope_scaling"};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
+        const json_t *holder = blocks[i] ? json_object_get(root, blocks[i]) : root;
+        const json_t *value = json_object_get(holder, "partial_rotary_factor");
+        if (json_is_number(value)) return json_number_value(value);
+    }
+    return 1.0;
+}
+
+static int read_model(const char *path, json_t **root, struct model_config *model, struct error *error) {
+    unsigned char *bytes = NULL;
+    size_t size;
+    int status = file_read(path, &bytes, &size, error);
+    if (status != STATUS_OK) return status;
+    status = model_config_parse(path, bytes, size, model, error);
+    if (status == STATUS_OK) {
+        *root = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, NULL);
+        if (!*root) status = error_memory(error, (double)size, path);
+    }
+    free(bytes);
+    return status;
+}
+
+/* ---- what is read back ---- */
+
+static bool same_table(const struct rope_model *rope, int64_t length, const struct export_table *table, double m) {
+    struct rope_table read;
+    rope_base(&read, rope, length);
+    int64_t i = 0;
+    while (i < rope->pairs && read.own_factors[i] == table->factors[i]) i++;
+    return i == rope->pairs && fabs(read.own_attention_factor / m - 1.0) < 1e-7;
+}
+
+static bool same_pair(const struct model_config *config, const struct export_pair *pair) {
+    const struct rope_model *rope = &config->rope;
+    double m = attention_factor_of(pair);
+    return rope->type == ROPE_TYPE_LONGROPE && rope->pairs == pair->pairs && rope->theta == pair->theta &&
+           config->window == pair->beyond.max_length && rope->original_length == pair->switch_length &&
+           same_table(rope, pair->switch_length, &pair->within, m) &&
+           same_table(rope, pair->switch_length + 1, &pair->beyond, m);
+}
+
+static int check_text(const char *path, const char *text, const struct export_pair *pair, struct error *error) {
+    struct model_config config;
+    int status = model_config_parse(path, text, strlen(text), &config, error);
+    if (status != STATUS_OK || same_pair(&config, pair)) return status;
+    return error_set(error, STATUS_FAILED, "%s: could not be written so that it reads back the same", path);
+}
+
+/* ---- notes ---- */
+
+static void note_attention(const struct setting_of *s, struct export_notes *notes) {
+    const struct export_pair *pair = s->pair;
+    double m = attention_factor_of(pair);
+    if (s->formula) return;
+    export_note(
+        notes,
+        "the attention factor %.6g is not sqrt(1 + ln s / ln L0), which vLLM and SGLang use unless short_mscale "
+        "and long_mscale are there; they are, and transformers warns that it does not know them",
+        m);
+    if (s->phi3) {
+        export_note(notes, "transformers 4 refuses this config.json: it takes no attention factor from a phi3 but "
+                           "that formula's; transformers 5 takes it");
+    }
+}
+
+int export_config_text(const char *dir, const struct export_pair *pair, char **out, struct export_notes *notes,
+                       struct error *error) {
+    char *path = NULL, *text = NULL;
+    json_t *root = NULL;
+    struct setting_of setting = {.pair = pair, .formula = is_formula(pair)};
+    if (asprintf(&path, "%s/config.json", dir) < 0) return error_memory(error, 0, "a path");
+    int status = read_model(path, &root, &setting.model, error);
+    if (status == STATUS_OK) {
+        setting.part = part_of(root);
+        setting.phi3 = strcmp(setting.model.family, "phi3") == 0;
+        change(root, &setting);
+        text = json_text(root);
+        status = text ? check_text(path, text, pair, error) : error_memory(error, 0, path);
+    }
+    if (status == STATUS_OK) note_attention(&setting, notes);
+    json_decref(root);
+    free(path);
+    if (status != STATUS_OK) free(text);
+    if (status == STATUS_OK) *out = text;
+    return status;
+}

@@ -1,0 +1,98 @@
+#include "search/export/export_hf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "eval/model/weights.h"
+#include "search/base/aside.h"
+#include "search/export/export_config.h"
+
+/* Every shard is there and holds what the index says. */
+static int check_weights(const struct export_hf *what, struct error *error) {
+    if (what->weights == MODEL_FILES_NONE) return STATUS_OK;
+    struct weights *weights = NULL;
+    int status = weights_open(what->model, &weights, error);
+    weights_close(weights);
+    return status;
+}
+
+static bool is_same_folder(const char *a, const char *b) {
+    struct stat one, other;
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+/* True where the file, links resolved, lies in the folder. */
+static bool lies_in(const char *dir, const char *name, const char *folder) {
+    char *path = NULL;
+    if (asprintf(&path, "%s/%s", dir, name) < 0) return true;
+    char *whole = realpath(path, NULL), *slash = whole ? strrchr(whole, '/') : NULL;
+    if (slash) *slash = '\0';
+    bool inside = slash && is_same_folder(*whole ? whole : "/", folder);
+    free(whole), free(path);
+    return inside;
+}
+
+static int is_exported(const struct export_hf *what, struct error *error) {
+    return error_set(error, STATUS_INPUT, "%s: holds the model that is to be exported; choose another path",
+                     what->path);
+}
+
+static int check_path(const struct export_hf *what, struct error *error) {
+    int status = aside_check_folder(what->path, what->replace, error);
+    if (status == STATUS_OK && is_same_folder(what->model, what->path)) return is_exported(what, error);
+    return status;
+}
+
+/* What is replaced must not hold what is linked to. */
+static int check_links(const struct export_hf *what, const struct model_files *files, struct error *error) {
+    if (what->weights != MODEL_FILES_LINK) return STATUS_OK;
+    for (size_t i = 0; i < files->count; i++) {
+        if (lies_in(what->model, files->items[i].name, what->path)) return is_exported(what, error);
+    }
+    return STATUS_OK;
+}
+
+static bool write_text(FILE *stream, const void *text) { return fputs(text, stream) != EOF; }
+
+static int write_config(const struct aside_folder *folder, const char *text, struct error *error) {
+    char *path = NULL;
+    if (asprintf(&path, "%s/config.json", folder->part) < 0) return error_memory(error, 0, "a path");
+    int status = aside_write_file(path, write_text, text, error);
+    free(path);
+    return status;
+}
+
+static int write_folder(const struct export_hf *what, const struct model_files *files, const char *config,
+                        struct error *error) {
+    struct aside_folder folder;
+    int status = aside_begin(what->path, what->replace, &folder, error);
+    if (status != STATUS_OK) return status;
+    status = write_config(&folder, config, error);
+    if (status == STATUS_OK) {
+        status = model_files_put(files, what->model, folder.part, what->weights, what->stop, error);
+    }
+    if (status == STATUS_OK && *what->stop) status = STATUS_STOPPED;
+    if (status == STATUS_OK) return aside_end(&folder, error);
+    aside_abandon(&folder);
+    if (status == STATUS_STOPPED) {
+        return error_set(error, status, "stopped by a signal; nothing is left of %s, run it again", what->path);
+    }
+    return status;
+}
+
+int export_hf(const struct export_hf *what, struct export_notes *notes, struct error *error) {
+    struct model_files files = {0};
+    char *config = NULL;
+    int status = check_path(what, error);
+    if (status == STATUS_OK) status = export_config_text(what->model, what->pair, &config, notes, error);
+    if (status == STATUS_OK) status = check_weights(what, error);
+    if (status == STATUS_OK) status = model_files_list(what->model, &files, error);
+    if (status == STATUS_OK) status = check_links(what, &files, error);
+    if (status == STATUS_OK) status = write_folder(what, &files, config, error);
+    model_files_free(&files);
+    free(config);
+    return status;
+}

@@ -1,0 +1,218 @@
+#include "search/export/export_source.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "search/run/run_factors.h"
+#include "search/store/store.h"
+#include "search/base/text.h"
+
+/* ---- a run ---- */
+
+static bool has_table(const struct factor_file *file, const char *name) {
+    size_t i = 0;
+    while (i < file->count && strcmp(file->tables[i].name, name) != 0) i++;
+    return i < file->count;
+}
+
+/* `stage` may have been found on another model than the tables that belong together: then it is *alone. */
+static int read_tables(struct store *store, const char *stage, struct factor_file *out, bool *alone,
+                       struct error *error) {
+    int status = run_factors(store, NULL, out, error);
+    *alone = status == STATUS_OK && stage && out->count && !has_table(out, stage);
+    if (!*alone) return status;
+    factors_free(out);
+    return run_factors(store, stage, out, error);
+}
+
+static int read_run(const char *run_dir, const char *stage, struct factor_file *out, struct error *error) {
+    struct store *store = NULL;
+    bool alone;
+    int status = store_open(run_dir, STORE_READ, &store, error);
+    if (status == STATUS_OK) status = read_tables(store, stage, out, &alone, error);
+    store_close(store);
+    if (status != STATUS_OK || out->count) return status;
+    return error_set(error, STATUS_INPUT, "%s: no stage of this run is done; longrope show tells how far it is",
+                     run_dir);
+}
+
+static int read_run_model(const char *run_dir, const char *stage, char out[STORE_PATH_SIZE], struct error *error) {
+    struct store *store = NULL;
+    struct factor_file file = {0};
+    bool alone;
+    int status = store_open(run_dir, STORE_READ, &store, error);
+    if (status == STATUS_OK) status = read_tables(store, stage, &file, &alone, error);
+    if (status == STATUS_OK) status = run_factors_model(store, alone ? stage : NULL, out, error);
+    factors_free(&file);
+    store_close(store);
+    return status;
+}
+
+/* ---- LENGTH=FILE ---- */
+
+/* A source that is no file, but says LENGTH=FILE. */
+struct listed {
+    int64_t length;
+    const char *path;
+};
+
+static bool parse_listed(const char *source, struct listed *out) {
+    const char *equals = strchr(source, '=');
+    char number[24];
+    if (!equals || equals - source >= (ptrdiff_t)sizeof number || access(source, F_OK) == 0) return false;
+    memcpy(number, source, (size_t)(equals - source));
+    number[equals - source] = '\0';
+    out->path = equals + 1;
+    return parse_integer(number, &out->length) && out->length > 0;
+}
+
+/* The file's name without folders and extension. */
+static void name_entry(struct factor_entry *entry, const char *path) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+    size_t length = dot && dot > name ? (size_t)(dot - name) : strlen(name);
+    snprintf(entry->name, sizeof entry->name, "%.*s", (int)length, name);
+}
+
+static int read_listed(const struct listed *listed, struct factor_file *out, struct error *error) {
+    int status = factors_read(listed->path, out, error);
+    if (status != STATUS_OK) return status;
+    struct factor_entry *entry = &out->tables[0];
+    if (out->count > 1) {
+        return error_set(error, STATUS_INPUT, "%s: holds %zu tables, of which %" PRId64 "= says no single length",
+                         listed->path, out->count, listed->length);
+    }
+    if (entry->max_length && entry->max_length != listed->length) {
+        return error_set(error, STATUS_INPUT, "%s: its table was found for %" PRId64 " tokens, not %" PRId64,
+                         listed->path, entry->max_length, listed->length);
+    }
+    entry->max_length = listed->length;
+    if (!*entry->name) name_entry(entry, listed->path);
+    return STATUS_OK;
+}
+
+/* What the files of a list say of the model must be the same; 0 says nothing. */
+static bool agree(double *known, double said) {
+    if (*known == 0.0) *known = said;
+    return said == 0.0 || *known == said;
+}
+
+/* Adds the table of `one`, read from `path`, to `all`, which has room for it. */
+static int add_table(struct factor_file *all, const struct factor_file *one, const char *path, struct error *error) {
+    double original = (double)all->original_length;
+    const struct factor_entry *entry = &one->tables[0];
+    if (!agree(&original, (double)one->original_length) || !agree(&all->rope_theta, one->rope_theta)) {
+        return error_set(error, STATUS_INPUT, "%s: was found for another model than the tables before it", path);
+    }
+    all->original_length = (int64_t)original;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct factor_entry *other = &all->tables[i];
+        if (other->pairs != entry->pairs) {
+            return error_set(error, STATUS_INPUT,
+                             "%s: holds %" PRId64 " factors, '%s' %" PRId64 "; they are not of one model", path,
+                             entry->pairs, other->name, other->pairs);
+        }
+        if (other->max_length == entry->max_length) {
+            return error_set(error, STATUS_INPUT, "%s: a second table for %" PRId64 " tokens, beside '%s'", path,
+                             entry->max_length, other->name);
+        }
+    }
+    all->tables[all->count++] = *entry;
+    return STATUS_OK;
+}
+
+static int by_length(const void *a, const void *b) {
+    int64_t x = ((const struct factor_entry *)a)->max_length, y = ((const struct factor_entry *)b)->max_length;
+    return (x > y) - (x < y);
+}
+
+static int read_list(char *const *sources, size_t count, struct factor_file *out, struct error *error) {
+    out->tables = calloc(count, sizeof *out->tables);
+    if (!out->tables) return error_memory(error, (double)count * sizeof *out->tables, "the factor tables");
+    for (size_t i = 0; i < count; i++) {
+        struct listed listed;
+        struct factor_file one = {0};
+        int status =
+            parse_listed(sources[i], &listed)
+                ? read_listed(&listed, &one, error)
+                : error_set(error, STATUS_INPUT,
+                            "'%s': several sources are put together as LENGTH=FILE, 4096=short.csv", sources[i]);
+        if (status == STATUS_OK) status = add_table(out, &one, listed.path, error);
+        factors_free(&one);
+        if (status != STATUS_OK) return status;
+    }
+    qsort(out->tables, out->count, sizeof *out->tables, by_length);
+    return STATUS_OK;
+}
+
+/* ---- all ---- */
+
+static bool is_list(char *const *sources, size_t count) {
+    struct listed listed;
+    return count > 1 || parse_listed(sources[0], &listed);
+}
+
+static int read_sources(char *const *sources, size_t count, const char *stage, struct factor_file *out,
+                        struct error *error) {
+    if (is_list(sources, count)) return read_list(sources, count, out, error);
+    if (store_exists(sources[0])) return read_run(sources[0], stage, out, error);
+    return factors_read(sources[0], out, error);
+}
+
+static int add_origin(const char *source, const struct export_origin *origin, struct factor_file *file,
+                      struct error *error) {
+    if (origin->original_length && file->original_length && origin->original_length != file->original_length) {
+        return error_set(error, STATUS_INPUT, "--original-length %" PRId64 ": %s says %" PRId64,
+                         origin->original_length, source, file->original_length);
+    }
+    if (origin->rope_theta > 0.0 && file->rope_theta > 0.0 && origin->rope_theta != file->rope_theta) {
+        return error_set(error, STATUS_INPUT, "--rope-theta %g: %s says %g", origin->rope_theta, source,
+                         file->rope_theta);
+    }
+    if (origin->original_length) file->original_length = origin->original_length;
+    if (origin->rope_theta > 0.0) file->rope_theta = origin->rope_theta;
+    return STATUS_OK;
+}
+
+/* The window of a model with longrope tables of its own is not the one that a plain table knows. */
+static int ask_model(const char *source, const struct model_config *model, struct factor_file *file,
+                     struct error *error) {
+    if (!model) return STATUS_OK;
+    int status = factors_check(file, source, &model->rope, error);
+    if (file->rope_theta == 0.0) file->rope_theta = model->rope.theta;
+    if (file->original_length == 0 && model->rope.type != ROPE_TYPE_LONGROPE) file->original_length = model->window;
+    return status;
+}
+
+/* s of a list's tables. */
+static void add_scales(struct factor_file *file) {
+    if (file->original_length == 0) return;
+    for (size_t i = 0; i < file->count; i++) {
+        struct factor_entry *entry = &file->tables[i];
+        if (entry->scale > 0.0 || entry->max_length == 0) continue;
+        entry->scale = fmax(1.0, (double)entry->max_length / (double)file->original_length);
+    }
+}
+
+int export_source_read(char *const *sources, size_t count, const char *stage, const struct export_origin *origin,
+                       struct factor_file *out, struct error *error) {
+    *out = (struct factor_file){0};
+    int status = read_sources(sources, count, stage, out, error);
+    if (status == STATUS_OK) status = add_origin(sources[0], origin, out, error);
+    if (status == STATUS_OK) status = ask_model(sources[0], origin->model, out, error);
+    if (status == STATUS_OK && is_list(sources, count)) add_scales(out);
+    return status;
+}
+
+int export_source_model(char *const *sources, size_t count, const char *stage, char **out, struct error *error) {
+    char model[STORE_PATH_SIZE] = "";
+    *out = NULL;
+    if (is_list(sources, count) || !store_exists(sources[0])) return STATUS_OK;
+    int status = read_run_model(sources[0], stage, model, error);
+    if (status != STATUS_OK || !*model) return status;
+    *out = strdup(model);
+    return *out ? STATUS_OK : error_memory(error, (double)strlen(model), "a path");
+}

@@ -1,0 +1,162 @@
+#include "search/factors/factors.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "eval/base/file.h"
+#include "search/factors/factors_forms.h"
+
+void factor_entry_complete(struct factor_entry *entry) {
+    for (int64_t i = 0; i < entry->pairs; i++) {
+        if (entry->composed) {
+            entry->factors[i] = entry->base[i] * entry->searched[i];
+        } else {
+            entry->base[i] = 1.0;
+            entry->searched[i] = entry->factors[i];
+        }
+    }
+}
+
+/* ---- files ---- */
+
+/* Factor files are small; a file of weights, given by mistake, is not to be read to its end. */
+enum { LARGEST = 64 << 20 };
+
+/* The whole of a file as a string that the caller frees. */
+static int read_file(const char *path, char **text, size_t *size, struct error *error) {
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > LARGEST) {
+        return error_set(error, STATUS_INPUT, "%s: is no factor file: it has more than %d MiB", path, LARGEST >> 20);
+    }
+    unsigned char *bytes = NULL;
+    int status = file_read(path, &bytes, size, error);
+    if (status != STATUS_OK) return status;
+    char *string = realloc(bytes, *size + 1);
+    if (!string) {
+        free(bytes);
+        return error_memory(error, (double)*size, "a factor file");
+    }
+    string[*size] = '\0';
+    *text = string;
+    return STATUS_OK;
+}
+
+/* Told by its first bytes, for it may be larger than memory. */
+static bool is_gguf(const char *path) {
+    char magic[4] = "";
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool read_all = file >= 0 && read(file, magic, sizeof magic) == sizeof magic;
+    if (file >= 0) close(file);
+    return read_all && memcmp(magic, "GGUF", sizeof magic) == 0;
+}
+
+static int read_path(const char *path, struct factor_file *out, struct error *error) {
+    if (is_gguf(path)) return factors_read_gguf(path, out, error);
+    char *text = NULL;
+    size_t size;
+    int status = read_file(path, &text, &size, error);
+    if (status != STATUS_OK) return status;
+    if (text[strspn(text, " \t\r\n")] == '{') {
+        status = factors_read_json(path, text, size, out, error);
+    } else if (memchr(text, '\0', size)) {
+        status = error_set(error, STATUS_INPUT, "%s: is not a text of numbers", path);
+    } else {
+        status = factors_read_text(path, text, out, error);
+    }
+    free(text);
+    return status;
+}
+
+/* A model's folder stands for its config.json. */
+static int read_folder(const char *dir, struct factor_file *out, struct error *error) {
+    char *path = NULL;
+    if (asprintf(&path, "%s/config.json", dir) < 0) return error_memory(error, 0, "a path");
+    int status = access(path, F_OK) == 0 ? read_path(path, out, error)
+                                         : error_set(error, STATUS_INPUT,
+                                                     "%s: is a directory without config.json; name a factor file", dir);
+    free(path);
+    return status;
+}
+
+static int read_inline(const char *numbers, struct factor_file *out, struct error *error) {
+    char *text = strdup(numbers);
+    if (!text) return error_memory(error, (double)strlen(numbers), "a factor table");
+    int status = factors_read_text("--factors", text, out, error);
+    free(text);
+    return status;
+}
+
+static bool is_folder(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/* Numbers given inline, unless a file is called so. */
+static bool is_inline(const char *source) {
+    return *source && source[strspn(source, "0123456789.eE+-, ")] == '\0' && access(source, F_OK) != 0;
+}
+
+int factors_read(const char *source, struct factor_file *out, struct error *error) {
+    *out = (struct factor_file){0};
+    int status = is_inline(source)   ? read_inline(source, out, error)
+                 : is_folder(source) ? read_folder(source, out, error)
+                                     : read_path(source, out, error);
+    if (status != STATUS_OK) factors_free(out);
+    return status;
+}
+
+void factors_free(struct factor_file *file) {
+    free(file->tables), free(file->exportable);
+    *file = (struct factor_file){0};
+}
+
+/* A table of which the file does not say how far it reaches serves any length. */
+static int64_t reach_of(const struct factor_entry *entry) {
+    return entry->max_length > 0 ? entry->max_length : INT64_MAX;
+}
+
+const struct factor_entry *factors_for_length(const struct factor_entry *tables, size_t count, int64_t length) {
+    const struct factor_entry *chosen = NULL, *longest = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct factor_entry *entry = &tables[i];
+        if (reach_of(entry) >= length && (!chosen || reach_of(entry) < reach_of(chosen))) chosen = entry;
+        if (!longest || reach_of(entry) > reach_of(longest)) longest = entry;
+    }
+    return chosen ? chosen : longest;
+}
+
+/* ---- tables of a model ---- */
+
+int factors_check(const struct factor_file *file, const char *source, const struct rope_model *model,
+                  struct error *error) {
+    for (size_t i = 0; i < file->count + file->exportable_count; i++) {
+        const struct factor_entry *entry = i < file->count ? &file->tables[i] : &file->exportable[i - file->count];
+        if (entry->pairs == model->pairs) continue;
+        return error_set(error, STATUS_INPUT,
+                         "%.200s: holds %" PRId64 " factors, but the model has %" PRId64
+                         " rotary pairs; was it made for another model?",
+                         source, entry->pairs, model->pairs);
+    }
+    if (file->rope_theta > 0.0 && file->rope_theta != model->theta) {
+        return error_set(error, STATUS_INPUT,
+                         "%.200s: was made for rope_theta %g, but the model has %g; its factors mean nothing there",
+                         source, file->rope_theta, model->theta);
+    }
+    return STATUS_OK;
+}
+
+void factor_entry_table(const struct factor_entry *entry, const struct rope_model *model, int64_t length,
+                        double attention_factor, struct rope_table *out) {
+    struct rope_model plain = rope_model_plain(model->pairs, model->theta);
+    rope_base(out, entry->whole ? &plain : model, length);
+    if (entry->composed) rope_compose(out, entry->base);
+    memcpy(out->factors, entry->searched, sizeof out->factors);
+    out->start_tokens = entry->start_tokens;
+    out->attention_factor = entry->attention_factor > 0.0 ? entry->attention_factor : attention_factor;
+}

@@ -1,0 +1,611 @@
+#include "search/factors/gguf.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "eval/base/file.h"
+#include "search/factors/gguf_file.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are copied as they lie in the file");
+
+/* Bounds on what is worth memory; models have some dozens of keys and some thousands of tensors. */
+enum { MAX_KEYS = 1 << 16, MAX_TENSORS = 1 << 20 };
+enum { MAX_KEY_NAME = 65535, MAX_TENSOR_NAME = 64 }; /* bytes, the format's own limits */
+enum { MAX_ALIGNMENT = 1 << 20, DEFAULT_ALIGNMENT = 32 };
+enum { MAX_DEPTH = 8 }; /* of arrays in arrays; none is known to be used */
+
+/* The least that one takes in a file, so that a count can be refused before memory is asked for. */
+enum { KEY_LEAST_BYTES = 8 + 1 + 4 + 1, TENSOR_LEAST_BYTES = 8 + 1 + 4 + 4 + 8 };
+
+/* Bytes of a value or of an element; 0: it says so itself. */
+static const uint8_t type_bytes[GGUF_TYPES] = {
+    [GGUF_U8] = 1,  [GGUF_I8] = 1,  [GGUF_U16] = 2,  [GGUF_I16] = 2,    [GGUF_U32] = 4,
+    [GGUF_I32] = 4, [GGUF_F32] = 4, [GGUF_BOOL] = 1, [GGUF_STRING] = 0, [GGUF_ARRAY] = 0,
+    [GGUF_U64] = 8, [GGUF_I64] = 8, [GGUF_F64] = 8};
+
+/* Number types of tensors: numbers in a block and its bytes (ggml's ggml.h and ggml-common.h; numbers that are
+ * missing were given up). A row is whole blocks. */
+static const struct {
+    uint16_t numbers, bytes;
+} blocks[] = {
+    [0] = {1, 4},      /* f32 */
+    [1] = {1, 2},      /* f16 */
+    [2] = {32, 18},    /* q4_0 */
+    [3] = {32, 20},    /* q4_1 */
+    [6] = {32, 22},    /* q5_0 */
+    [7] = {32, 24},    /* q5_1 */
+    [8] = {32, 34},    /* q8_0 */
+    [9] = {32, 36},    /* q8_1 */
+    [10] = {256, 84},  /* q2_K */
+    [11] = {256, 110}, /* q3_K */
+    [12] = {256, 144}, /* q4_K */
+    [13] = {256, 176}, /* q5_K */
+    [14] = {256, 210}, /* q6_K */
+    [15] = {256, 292}, /* q8_K */
+    [16] = {256, 66},  /* iq2_xxs */
+    [17] = {256, 74},  /* iq2_xs */
+    [18] = {256, 98},  /* iq3_xxs */
+    [19] = {256, 50},  /* iq1_s */
+    [20] = {32, 18},   /* iq4_nl */
+    [21] = {256, 110}, /* iq3_s */
+    [22] = {256, 82},  /* iq2_s */
+    [23] = {256, 136}, /* iq4_xs */
+    [24] = {1, 1},     /* i8 */
+    [25] = {1, 2},     /* i16 */
+    [26] = {1, 4},     /* i32 */
+    [27] = {1, 8},     /* i64 */
+    [28] = {1, 8},     /* f64 */
+    [29] = {256, 56},  /* iq1_m */
+    [30] = {1, 2},     /* bf16 */
+    [34] = {256, 54},  /* tq1_0 */
+    [35] = {256, 66},  /* tq2_0 */
+    [39] = {32, 17},   /* mxfp4 */
+    [40] = {64, 36},   /* nvfp4 */
+    [41] = {128, 18},  /* q1_0 */
+    [42] = {64, 18},   /* q2_0 */
+};
+enum { BLOCK_TYPES = sizeof blocks / sizeof *blocks };
+
+/* ---- Bytes ---- */
+
+int gguf_fetch(const struct gguf *file, uint64_t offset, void *out, size_t bytes, struct error *error) {
+    size_t done = 0;
+    while (done < bytes) {
+        ssize_t got = pread(file->descriptor, (unsigned char *)out + done, bytes - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return error_set(error, STATUS_FAILED, "%s: cannot be read: %s", file->path, strerror(errno));
+        if (got == 0) {
+            return error_set(error, STATUS_INPUT,
+                             "%s: ends at byte %" PRIu64 " and had %" PRIu64
+                             " when it was opened; is it being written?",
+                             file->path, offset + done, file->size);
+        }
+        done += (size_t)got;
+    }
+    return STATUS_OK;
+}
+
+/* The header, read from its beginning to its end. */
+struct scanner {
+    const struct gguf *file;
+    uint64_t at;     /* the next byte, at most file->size */
+    char place[128]; /* what is being read, for messages */
+    uint64_t begin;  /* buffer[filled] holds the file's bytes from here on */
+    size_t filled;
+    unsigned char buffer[1 << 16];
+};
+
+__attribute__((format(printf, 3, 4))) static int refuse(const struct scanner *s, struct error *error,
+                                                        const char *format, ...) {
+    char reason[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(reason, sizeof reason, format, args);
+    va_end(args);
+    return error_set(error, STATUS_INPUT, "%s: %s, at byte %" PRIu64 ": %s", s->file->path, s->place, s->at, reason);
+}
+
+/* "key 'general.name'": hostile names are of any length. */
+static void set_place(struct scanner *s, const char *kind, const char *name) {
+    snprintf(s->place, sizeof s->place, "%s '%.100s'", kind, name);
+}
+
+static uint64_t bytes_left(const struct scanner *s) { return s->file->size - s->at; }
+
+static int check_left(const struct scanner *s, uint64_t bytes, struct error *error) {
+    if (bytes <= bytes_left(s)) return STATUS_OK;
+    return refuse(s, error,
+                  "%" PRIu64 " bytes should follow, but only %" PRIu64
+                  " are left; the file is cut short or damaged, fetch it again",
+                  bytes, bytes_left(s));
+}
+
+static int skip(struct scanner *s, uint64_t bytes, struct error *error) {
+    int status = check_left(s, bytes, error);
+    if (status == STATUS_OK) s->at += bytes;
+    return status;
+}
+
+/* Fills the buffer from s->at on; something is left to read. */
+static int fill(struct scanner *s, struct error *error) {
+    size_t bytes = bytes_left(s) < sizeof s->buffer ? (size_t)bytes_left(s) : sizeof s->buffer;
+    s->filled = 0;
+    int status = gguf_fetch(s->file, s->at, s->buffer, bytes, error);
+    if (status == STATUS_OK) s->begin = s->at, s->filled = bytes;
+    return status;
+}
+
+static int take(struct scanner *s, void *out, size_t bytes, struct error *error) {
+    int status = check_left(s, bytes, error);
+    unsigned char *next = out;
+    while (bytes > 0 && status == STATUS_OK) {
+        bool inside = s->at >= s->begin && s->at - s->begin < s->filled;
+        if (!inside) status = fill(s, error);
+        if (status != STATUS_OK) break;
+        size_t from = (size_t)(s->at - s->begin);
+        size_t now = bytes < s->filled - from ? bytes : s->filled - from;
+        memcpy(next, s->buffer + from, now);
+        next += now, bytes -= now, s->at += now;
+    }
+    return status;
+}
+
+static int take_u32(struct scanner *s, uint32_t *out, struct error *error) { return take(s, out, sizeof *out, error); }
+static int take_u64(struct scanner *s, uint64_t *out, struct error *error) { return take(s, out, sizeof *out, error); }
+
+/* A name of 1 to `most` bytes that the caller frees. */
+static int take_name(struct scanner *s, uint64_t most, char **out, struct error *error) {
+    uint64_t length;
+    int status = take_u64(s, &length, error);
+    if (status != STATUS_OK) return status;
+    if (length < 1 || length > most) {
+        return refuse(s, error,
+                      "states a name of %" PRIu64 " bytes, of 1 to %" PRIu64 "; the file is damaged, fetch it again",
+                      length, most);
+    }
+    status = check_left(s, length, error);
+    if (status != STATUS_OK) return status;
+    char *name = malloc(length + 1);
+    if (!name) return error_memory(error, (double)length, s->file->path);
+    name[length] = '\0';
+    status = take(s, name, length, error);
+    if (status == STATUS_OK && strlen(name) != length) {
+        status = refuse(s, error, "the name holds a zero byte; the file is damaged, fetch it again");
+    }
+    if (status != STATUS_OK) {
+        free(name);
+        return status;
+    }
+    *out = name;
+    return STATUS_OK;
+}
+
+/* ---- Keys ---- */
+
+static int take_type(struct scanner *s, enum gguf_type *out, struct error *error) {
+    uint32_t type;
+    int status = take_u32(s, &type, error);
+    if (status != STATUS_OK) return status;
+    if (type >= GGUF_TYPES) {
+        return refuse(s, error, "its type %" PRIu32 " is none of the format's; the file is damaged, fetch it again",
+                      type);
+    }
+    *out = (enum gguf_type)type;
+    return STATUS_OK;
+}
+
+/* Steps over a value that says itself how long it is: a string, or an array that lies in `depth` others. */
+static int skip_variable(struct scanner *s, enum gguf_type type, int depth, struct error *error) {
+    if (type == GGUF_STRING) {
+        uint64_t length;
+        int status = take_u64(s, &length, error);
+        return status == STATUS_OK ? skip(s, length, error) : status;
+    }
+    if (depth == MAX_DEPTH) return refuse(s, error, "arrays lie in arrays %d deep; more is not read", (int)MAX_DEPTH);
+    enum gguf_type element = GGUF_U8;
+    uint64_t count = 0;
+    int status = take_type(s, &element, error);
+    if (status == STATUS_OK) status = take_u64(s, &count, error);
+    if (status != STATUS_OK) return status;
+    uint64_t least = element == GGUF_ARRAY ? 12 : element == GGUF_STRING ? 8 : type_bytes[element];
+    if (count > bytes_left(s) / least) {
+        return refuse(s, error,
+                      "an array of %" PRIu64 " elements should follow, but only %" PRIu64
+                      " bytes are left; the file is cut short or damaged, fetch it again",
+                      count, bytes_left(s));
+    }
+    if (type_bytes[element] > 0) return skip(s, count * least, error);
+    for (uint64_t i = 0; i < count && status == STATUS_OK; i++) status = skip_variable(s, element, depth + 1, error);
+    return status;
+}
+
+static int take_key(struct scanner *s, struct gguf_key *out, struct error *error) {
+    out->begin = s->at;
+    int status = take_name(s, MAX_KEY_NAME, &out->name, error);
+    if (status != STATUS_OK) return status;
+    set_place(s, "key", out->name);
+    status = take_type(s, &out->type, error);
+    if (status != STATUS_OK) return status;
+    out->value = s->at;
+    status = type_bytes[out->type] > 0 ? take(s, out->number, type_bytes[out->type], error)
+                                       : skip_variable(s, out->type, 0, error);
+    out->end = s->at;
+    return status;
+}
+
+static int take_keys(struct scanner *s, struct gguf *file, uint64_t count, struct error *error) {
+    if (count > bytes_left(s) / KEY_LEAST_BYTES || count > MAX_KEYS) {
+        return refuse(s, error,
+                      "states %" PRIu64 " keys, more than fit into it or than the %d that are read; the file is "
+                      "cut short or damaged, fetch it again",
+                      count, (int)MAX_KEYS);
+    }
+    file->keys = calloc(count + 1, sizeof *file->keys); /* + 1: none at all is allowed */
+    if (!file->keys) return error_memory(error, (double)(count * sizeof *file->keys), file->path);
+    int status = STATUS_OK;
+    for (uint64_t i = 0; i < count && status == STATUS_OK; i++) {
+        snprintf(s->place, sizeof s->place, "key %" PRIu64 " of %" PRIu64, i + 1, count);
+        file->key_count++; /* before: what is read of it is freed */
+        status = take_key(s, &file->keys[i], error);
+    }
+    return status;
+}
+
+/* ---- Tensors ---- */
+
+static int take_shape(struct scanner *s, struct gguf_tensor *out, uint64_t *numbers, struct error *error) {
+    int status = take_u32(s, &out->rank, error);
+    if (status != STATUS_OK) return status;
+    if (out->rank > GGUF_MAX_RANK) {
+        return refuse(s, error, "has %" PRIu32 " dimensions, the most is %d; the file is damaged, fetch it again",
+                      out->rank, (int)GGUF_MAX_RANK);
+    }
+    *numbers = 1;
+    for (uint32_t i = 0; i < GGUF_MAX_RANK; i++) {
+        out->shape[i] = 1;
+        if (i < out->rank) status = take_u64(s, &out->shape[i], error);
+        if (status != STATUS_OK) return status;
+        if (out->shape[i] > INT64_MAX || __builtin_mul_overflow(*numbers, out->shape[i], numbers)) {
+            return refuse(s, error, "its shape overflows; the file is damaged, fetch it again");
+        }
+    }
+    return STATUS_OK;
+}
+
+static int take_number_type(struct scanner *s, struct gguf_tensor *out, uint64_t numbers, struct error *error) {
+    int status = take_u32(s, &out->type, error);
+    if (status != STATUS_OK) return status;
+    if (out->type >= BLOCK_TYPES || blocks[out->type].numbers == 0) {
+        return refuse(s, error,
+                      "number type %" PRIu32
+                      " is not known here, nor its size; the file is damaged, or newer than this "
+                      "program: convert it to another type",
+                      out->type);
+    }
+    uint64_t block = blocks[out->type].numbers;
+    if (out->shape[0] % block != 0) {
+        return refuse(s, error,
+                      "rows of %" PRIu64 " numbers are not whole blocks of %" PRIu64
+                      "; the file is damaged, fetch it again",
+                      out->shape[0], block);
+    }
+    if (__builtin_mul_overflow(numbers / block, (uint64_t)blocks[out->type].bytes, &out->bytes)) {
+        return refuse(s, error, "its shape overflows; the file is damaged, fetch it again");
+    }
+    return STATUS_OK;
+}
+
+/* All but where the data lie: the header's end is not known yet. */
+static int take_tensor(struct scanner *s, struct gguf_tensor *out, struct error *error) {
+    uint64_t numbers = 0;
+    int status = take_name(s, MAX_TENSOR_NAME, &out->name, error);
+    if (status != STATUS_OK) return status;
+    set_place(s, "tensor", out->name);
+    status = take_shape(s, out, &numbers, error);
+    if (status == STATUS_OK) status = take_number_type(s, out, numbers, error);
+    if (status == STATUS_OK) status = take_u64(s, &out->offset, error);
+    return status;
+}
+
+static int take_tensors(struct scanner *s, struct gguf *file, uint64_t count, struct error *error) {
+    snprintf(s->place, sizeof s->place, "the tensors");
+    if (count > bytes_left(s) / TENSOR_LEAST_BYTES || count > MAX_TENSORS) {
+        return refuse(s, error,
+                      "states %" PRIu64 " of them, more than fit into it or than the %d that are read; the file is "
+                      "cut short or damaged, fetch it again",
+                      count, (int)MAX_TENSORS);
+    }
+    file->tensors = calloc(count + 1, sizeof *file->tensors);
+    if (!file->tensors) return error_memory(error, (double)(count * sizeof *file->tensors), file->path);
+    int status = STATUS_OK;
+    for (uint64_t i = 0; i < count && status == STATUS_OK; i++) {
+        snprintf(s->place, sizeof s->place, "tensor %" PRIu64 " of %" PRIu64, i + 1, count);
+        file->tensor_count++;
+        status = take_tensor(s, &file->tensors[i], error);
+    }
+    return status;
+}
+
+/* ---- What must hold of the whole ---- */
+
+static int by_text(const void *left, const void *right) {
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+/* names[count], which it sorts. */
+static int check_unique(const struct gguf *file, const char *kind, const char **names, size_t count,
+                        struct error *error) {
+    qsort(names, count, sizeof *names, by_text);
+    for (size_t i = 1; i < count; i++) {
+        if (strcmp(names[i - 1], names[i]) != 0) continue;
+        return error_set(error, STATUS_INPUT, "%s: %s '%.100s' is there twice; the file is damaged, fetch it again",
+                         file->path, kind, names[i]);
+    }
+    return STATUS_OK;
+}
+
+static int check_names(const struct gguf *file, struct error *error) {
+    size_t most = file->key_count > file->tensor_count ? file->key_count : file->tensor_count;
+    const char **names = calloc(most + 1, sizeof *names);
+    if (!names) return error_memory(error, (double)(most * sizeof *names), file->path);
+    for (size_t i = 0; i < file->key_count; i++) names[i] = file->keys[i].name;
+    int status = check_unique(file, "key", names, file->key_count, error);
+    if (status == STATUS_OK) {
+        for (size_t i = 0; i < file->tensor_count; i++) names[i] = file->tensors[i].name;
+        status = check_unique(file, "tensor", names, file->tensor_count, error);
+    }
+    free(names);
+    return status;
+}
+
+static const struct gguf_key *find_key(const struct gguf *file, const char *name) {
+    for (size_t i = 0; i < file->key_count; i++) {
+        if (strcmp(file->keys[i].name, name) == 0) return &file->keys[i];
+    }
+    return NULL;
+}
+
+static int read_alignment(struct gguf *file, struct error *error) {
+    file->alignment = DEFAULT_ALIGNMENT;
+    const struct gguf_key *key = find_key(file, GGUF_ALIGNMENT_KEY);
+    if (!key) return STATUS_OK;
+    uint32_t alignment = 0;
+    if (key->type == GGUF_U32) memcpy(&alignment, key->number, sizeof alignment);
+    if (alignment < 1 || alignment > MAX_ALIGNMENT || (alignment & (alignment - 1)) != 0) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: its %s is not a u32 that is a power of two of at most %d; the file is damaged, fetch it "
+                         "again",
+                         file->path, GGUF_ALIGNMENT_KEY, (int)MAX_ALIGNMENT);
+    }
+    file->alignment = alignment;
+    return STATUS_OK;
+}
+
+/* Turns a tensor's offset, counted from the data's beginning, into one of the file. */
+static int place_tensor(const struct gguf *file, uint64_t data, struct gguf_tensor *tensor, struct error *error) {
+    uint64_t offset = tensor->offset;
+    if (offset % file->alignment != 0) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: the data of tensor '%s' are at offset %" PRIu64
+                         ", not a multiple of the alignment %" PRIu64 "; the file is damaged, fetch it again",
+                         file->path, tensor->name, offset, file->alignment);
+    }
+    uint64_t room = file->size > data ? file->size - data : 0;
+    if (offset > room || tensor->bytes > room - offset) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: tensor '%s' has %" PRIu64 " bytes at offset %" PRIu64
+                         " of the data, but the file has only %" PRIu64
+                         " bytes of data; it is cut short or damaged, fetch it again",
+                         file->path, tensor->name, tensor->bytes, offset, room);
+    }
+    tensor->offset = data + offset;
+    return STATUS_OK;
+}
+
+static int by_offset(const void *left, const void *right) {
+    uint64_t a = (*(const struct gguf_tensor *const *)left)->offset;
+    uint64_t b = (*(const struct gguf_tensor *const *)right)->offset;
+    return (a > b) - (a < b);
+}
+
+/* Sorted by where they begin, tensors are apart when each is apart from the next. */
+static int check_overlap(const struct gguf *file, struct error *error) {
+    const struct gguf_tensor **order = calloc(file->tensor_count + 1, sizeof *order);
+    if (!order) return error_memory(error, (double)(file->tensor_count * sizeof *order), file->path);
+    size_t count = 0;
+    for (size_t i = 0; i < file->tensor_count; i++) {
+        if (file->tensors[i].bytes > 0) order[count++] = &file->tensors[i]; /* no bytes, no overlap */
+    }
+    qsort(order, count, sizeof *order, by_offset);
+    int status = STATUS_OK;
+    for (size_t i = 1; i < count && status == STATUS_OK; i++) {
+        if (order[i - 1]->offset + order[i - 1]->bytes <= order[i]->offset) continue;
+        status = error_set(error, STATUS_INPUT,
+                           "%s: the data of tensors '%s' and '%s' overlap; the file is damaged, fetch it again",
+                           file->path, order[i - 1]->name, order[i]->name);
+    }
+    free(order);
+    return status;
+}
+
+static int place_tensors(struct gguf *file, uint64_t header_bytes, struct error *error) {
+    uint64_t data = gguf_aligned(header_bytes, file->alignment);
+    int status = STATUS_OK;
+    for (size_t i = 0; i < file->tensor_count && status == STATUS_OK; i++) {
+        status = place_tensor(file, data, &file->tensors[i], error);
+    }
+    return status == STATUS_OK ? check_overlap(file, error) : status;
+}
+
+/* ---- The file ---- */
+
+static int take_prefix(struct scanner *s, struct gguf *file, uint64_t *tensors, uint64_t *keys, struct error *error) {
+    char magic[4];
+    snprintf(s->place, sizeof s->place, "the header");
+    int status = take(s, magic, sizeof magic, error);
+    if (status != STATUS_OK) return status;
+    if (memcmp(magic, "GGUF", sizeof magic) != 0) {
+        return error_set(error, STATUS_INPUT, "%s: is not a GGUF file: it does not begin with \"GGUF\"", file->path);
+    }
+    status = take_u32(s, &file->version, error);
+    if (status != STATUS_OK) return status;
+    if ((file->version & 0xffff) == 0) {
+        return error_set(error, STATUS_INPUT, "%s: is a GGUF of big-endian numbers; convert the model for this machine",
+                         file->path);
+    }
+    if (file->version != 2 && file->version != 3) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: is GGUF version %" PRIu32 "; versions 2 and 3 are read: convert the model again",
+                         file->path, file->version);
+    }
+    status = take_u64(s, tensors, error);
+    return status == STATUS_OK ? take_u64(s, keys, error) : status;
+}
+
+static int read_header(struct gguf *file, struct error *error) {
+    struct scanner *s = calloc(1, sizeof *s);
+    if (!s) return error_memory(error, sizeof *s, file->path);
+    s->file = file;
+    uint64_t tensors = 0, keys = 0;
+    int status = take_prefix(s, file, &tensors, &keys, error);
+    if (status == STATUS_OK) status = take_keys(s, file, keys, error);
+    if (status == STATUS_OK) status = read_alignment(file, error);
+    if (status == STATUS_OK) status = take_tensors(s, file, tensors, error);
+    if (status == STATUS_OK) status = check_names(file, error);
+    if (status == STATUS_OK) status = place_tensors(file, s->at, error);
+    free(s);
+    return status;
+}
+
+int gguf_open(const char *path, struct gguf **out, struct error *error) {
+    struct gguf *file = calloc(1, sizeof *file);
+    if (!file) return error_memory(error, sizeof *file, path);
+    file->descriptor = -1;
+    file->path = strdup(path);
+    size_t size = 0;
+    int status = file->path ? file_open(path, &file->descriptor, &size, error)
+                            : error_memory(error, (double)strlen(path), "a path");
+    file->size = size;
+    if (status == STATUS_OK) status = read_header(file, error);
+    if (status != STATUS_OK) {
+        gguf_close(file);
+        return status;
+    }
+    *out = file;
+    return STATUS_OK;
+}
+
+void gguf_close(struct gguf *file) {
+    if (!file) return;
+    if (file->descriptor >= 0) close(file->descriptor);
+    for (size_t i = 0; i < file->key_count; i++) free(file->keys[i].name);
+    for (size_t i = 0; i < file->tensor_count; i++) free(file->tensors[i].name);
+    free(file->keys);
+    free(file->tensors);
+    free(file->path);
+    free(file);
+}
+
+const char *gguf_path(const struct gguf *file) { return file->path; }
+
+/* ---- Values ---- */
+
+size_t gguf_key_count(const struct gguf *file) { return file->key_count; }
+const char *gguf_key_name(const struct gguf *file, size_t index) { return file->keys[index].name; }
+bool gguf_has_key(const struct gguf *file, const char *key) { return find_key(file, key) != NULL; }
+
+static int refuse_value(const struct gguf *file, const char *key, const char *wanted, struct error *error) {
+    return error_set(error, STATUS_INPUT, "%s: the value of key '%s' is not %s; convert the model again", file->path,
+                     key, wanted);
+}
+
+/* An integer of either sign; false for what is none. */
+static bool integer_of(const struct gguf_key *key, bool *negative, uint64_t *out) {
+    unsigned bytes = type_bytes[key->type];
+    bool is_signed = key->type == GGUF_I8 || key->type == GGUF_I16 || key->type == GGUF_I32 || key->type == GGUF_I64;
+    bool is_unsigned = key->type == GGUF_U8 || key->type == GGUF_U16 || key->type == GGUF_U32 || key->type == GGUF_U64;
+    if (!is_signed && !is_unsigned) return false;
+    *negative = is_signed && (key->number[bytes - 1] & 0x80);
+    *out = *negative ? UINT64_MAX : 0; /* the sign is extended */
+    memcpy(out, key->number, bytes);
+    return true;
+}
+
+int gguf_get_unsigned(const struct gguf *file, const char *key, uint64_t *out, struct error *error) {
+    const struct gguf_key *found = find_key(file, key);
+    if (!found) return STATUS_OK;
+    bool negative;
+    uint64_t value;
+    if (!integer_of(found, &negative, &value) || negative) {
+        return refuse_value(file, key, "an integer that is not negative", error);
+    }
+    *out = value;
+    return STATUS_OK;
+}
+
+static bool number_of(const struct gguf_key *key, double *out) {
+    float single;
+    bool negative;
+    uint64_t integer;
+    if (key->type == GGUF_F32) {
+        memcpy(&single, key->number, sizeof single);
+        *out = single;
+    } else if (key->type == GGUF_F64) {
+        memcpy(out, key->number, sizeof *out);
+    } else if (integer_of(key, &negative, &integer)) {
+        *out = negative ? (double)(int64_t)integer : (double)integer;
+    } else {
+        return false;
+    }
+    return isfinite(*out);
+}
+
+int gguf_get_number(const struct gguf *file, const char *key, double *out, struct error *error) {
+    const struct gguf_key *found = find_key(file, key);
+    double value;
+    if (!found) return STATUS_OK;
+    if (!number_of(found, &value)) return refuse_value(file, key, "a finite number", error);
+    *out = value;
+    return STATUS_OK;
+}
+
+int gguf_get_string(const struct gguf *file, const char *key, char *out, size_t size, struct error *error) {
+    const struct gguf_key *found = find_key(file, key);
+    if (!found) return STATUS_OK;
+    if (found->type != GGUF_STRING) return refuse_value(file, key, "a string", error);
+    uint64_t length = found->end - found->value - 8; /* after its length */
+    if (length >= size) return refuse_value(file, key, "a string as short as it should be", error);
+    int status = gguf_fetch(file, found->value + 8, out, length, error);
+    if (status != STATUS_OK) return status;
+    out[length] = '\0';
+    return strlen(out) == length ? STATUS_OK : refuse_value(file, key, "a string without zero bytes", error);
+}
+
+/* ---- Data ---- */
+
+size_t gguf_tensor_count(const struct gguf *file) { return file->tensor_count; }
+const struct gguf_tensor *gguf_tensor_at(const struct gguf *file, size_t index) { return &file->tensors[index]; }
+
+const struct gguf_tensor *gguf_find_tensor(const struct gguf *file, const char *name) {
+    for (size_t i = 0; i < file->tensor_count; i++) {
+        if (strcmp(file->tensors[i].name, name) == 0) return &file->tensors[i];
+    }
+    return NULL;
+}
+
+int gguf_read_vector(const struct gguf *file, const struct gguf_tensor *tensor, float *out, uint64_t count,
+                     struct error *error) {
+    if (tensor->type != GGUF_TENSOR_F32 || tensor->rank != 1 || tensor->shape[0] != count) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: tensor '%s' is not a vector of %" PRIu64
+                         " f32 numbers; is the model of another width, or of another kind?",
+                         file->path, tensor->name, count);
+    }
+    return gguf_fetch(file, tensor->offset, out, count * sizeof *out, error);
+}

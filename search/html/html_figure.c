@@ -1,0 +1,96 @@
+#include "search/html/html_figure.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "search/html/html.h"
+
+void figure_begin(struct page *page, struct figure *figure) {
+    *figure = (struct figure){.chart = {.mark = NAN}};
+    snprintf(figure->name, sizeof figure->name, "chart-%zu", ++page->charts);
+    figure->chart.name = figure->name;
+}
+
+double *figure_column(struct figure *figure, size_t count) {
+    double *column = NULL;
+    if (figure->column_count < sizeof figure->columns / sizeof *figure->columns) {
+        column = malloc((count + 1) * sizeof *column);
+    }
+    if (!column) {
+        figure->short_of_memory = true;
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++) column[i] = NAN;
+    figure->columns[figure->column_count++] = column;
+    return column;
+}
+
+void figure_add(struct figure *figure, const char *legend, const struct chart_series *series) {
+    struct chart *chart = &figure->chart;
+    if (!series->x || !series->y || chart->count == CHART_MAX_SERIES) return;
+    snprintf(figure->legend[chart->count], sizeof *figure->legend, "%s", legend);
+    chart->series[chart->count++] = *series;
+}
+
+bool figure_range(const struct figure *figure, double *low, double *high) {
+    *low = INFINITY, *high = -INFINITY;
+    for (size_t s = 0; s < figure->chart.count; s++) {
+        const struct chart_series *series = &figure->chart.series[s];
+        for (size_t i = 0; i < series->count; i++) {
+            if (!isfinite(series->y[i])) continue;
+            *low = fmin(*low, series->y[i]);
+            *high = fmax(*high, series->y[i]);
+        }
+    }
+    return *low <= *high;
+}
+
+static void put_legend(const struct page *page, const struct figure *figure) {
+    fputs("<ul class=\"legend\">\n", page->out);
+    for (size_t i = 0; i < figure->chart.count; i++) {
+        if (!*figure->legend[i]) continue;
+        fputs("<li>", page->out);
+        chart_sample(&figure->chart.series[i], page->out);
+        html_name(page->out, figure->legend[i]);
+        fputs("</li>\n", page->out);
+    }
+    fputs("</ul>\n", page->out);
+}
+
+int figure_write(struct page *page, struct figure *figure, const char *heading, struct error *error) {
+    int status = figure->short_of_memory ? error_memory(error, 0, "the points of a chart") : STATUS_OK;
+    if (status == STATUS_OK) {
+        fprintf(page->out, "<figure>\n<h3>%s</h3>\n", heading);
+        status = chart_draw(&figure->chart, &page->gnuplot, page->out, error);
+    }
+    if (status == STATUS_OK) put_legend(page, figure);
+    for (size_t i = 0; i < figure->column_count; i++) free(figure->columns[i]);
+    figure->column_count = 0;
+    return status;
+}
+
+void figure_end(struct page *page) { fputs("</figure>\n", page->out); }
+
+/* ---- tables ---- */
+
+void table_begin(struct page *page, const char *heads) {
+    fputs("<div class=\"wide\"><table>\n<thead><tr>", page->out);
+    for (const char *head = heads; head; head = strchr(head, '|')) {
+        head += head != heads;
+        fprintf(page->out, "<th>%.*s</th>", (int)strcspn(head, "|"), head);
+    }
+    fputs("</tr></thead>\n<tbody>\n", page->out);
+}
+
+void table_end(struct page *page) { fputs("</tbody>\n</table></div>\n", page->out); }
+
+void fold_begin(struct page *page, const char *summary, const char *heads) {
+    fprintf(page->out, "<details><summary>%s</summary>\n", summary);
+    table_begin(page, heads);
+}
+
+void fold_end(struct page *page) {
+    table_end(page);
+    fputs("</details>\n", page->out);
+}

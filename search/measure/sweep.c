@@ -1,0 +1,176 @@
+#include "search/measure/sweep.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "search/base/clock.h"
+#include "search/base/progress.h"
+
+/* A window of a row. Those that share are linked: an owner, which is the longest, to all others. */
+struct sweep_window {
+    size_t row, sample;
+    size_t table;               /* the first row with the same table */
+    struct sweep_window *owner; /* itself where it is computed */
+    struct sweep_window *next;  /* of its owner's, NULL: the last */
+    bool known;
+};
+
+static const struct sample *sample_of(const struct sweep *sweep, const struct sweep_window *w) {
+    return &sweep->rows[w->row].scoring.samples[w->sample];
+}
+
+/* ---- what rows share ---- */
+
+static size_t first_with_table(const struct sweep *sweep, size_t row) {
+    for (size_t r = 0; r < row; r++) {
+        if (rope_same(&sweep->rows[r].table.rope, &sweep->rows[row].table.rope)) return r;
+    }
+    return row;
+}
+
+static int compare(int64_t a, int64_t b) { return (a > b) - (a < b); }
+
+/* By table, place, and then so that what is computed comes before what it is computed for: the longest first, of these
+ * the one that scores most, of these the one of the earliest row. */
+static int compare_windows(const void *a, const void *b, void *state) {
+    const struct sweep_window *v = *(struct sweep_window *const *)a, *w = *(struct sweep_window *const *)b;
+    const struct sample *s = sample_of(state, v), *t = sample_of(state, w);
+    int order = compare((int64_t)v->table, (int64_t)w->table);
+    if (order == 0) order = compare((int64_t)s->document, (int64_t)t->document);
+    if (order == 0) order = compare(s->start, t->start);
+    if (order == 0) order = compare(t->length, s->length);
+    if (order == 0) order = compare(s->skip, t->skip);
+    return order ? order : compare((int64_t)v->row, (int64_t)w->row);
+}
+
+/* The same method at the same length, asked for once more. */
+static bool same_request(const struct sweep_row *a, const struct sweep_row *b) {
+    return a != b && a->length == b->length && strcmp(a->table.method, b->table.method) == 0;
+}
+
+/* Whether all that `small` scores is in `large`, which comes before it. */
+static bool covers(const struct sweep *sweep, const struct sweep_window *large, const struct sweep_window *small) {
+    const struct sample *s = sample_of(sweep, large), *t = sample_of(sweep, small);
+    return large->table == small->table && s->document == t->document && s->start == t->start && s->skip <= t->skip &&
+           !same_request(&sweep->rows[large->row], &sweep->rows[small->row]);
+}
+
+/* The owner of sorted[at] among the owners before it; itself where there is none. Few windows begin at one place: no
+ * more than there are rows. */
+static struct sweep_window *find_owner(const struct sweep *sweep, struct sweep_window *const *sorted, size_t at) {
+    struct sweep_window *own = sorted[at];
+    const struct sample *here = sample_of(sweep, own);
+    for (size_t i = at; i > 0; i--) {
+        struct sweep_window *other = sorted[i - 1];
+        const struct sample *there = sample_of(sweep, other);
+        if (other->table != own->table || there->document != here->document || there->start != here->start) break;
+        if (covers(sweep, other->owner, own)) return other->owner;
+    }
+    return own;
+}
+
+static void link_windows(struct sweep *sweep, struct sweep_window **sorted, size_t count) {
+    qsort_r(sorted, count, sizeof(struct sweep_window *), compare_windows, sweep);
+    for (size_t i = 0; i < count; i++) {
+        struct sweep_window *own = sorted[i];
+        own->owner = find_owner(sweep, sorted, i);
+        if (own->owner == own) continue;
+        own->next = own->owner->next;
+        own->owner->next = own;
+        sweep->rows[own->row].reused++;
+    }
+}
+
+static bool make_row(const struct sweep *sweep, size_t index) {
+    struct sweep_row *row = &sweep->rows[index];
+    size_t table = first_with_table(sweep, index);
+    row->sample_nats = calloc(row->scoring.count + 1, sizeof *row->sample_nats);
+    row->windows = calloc(row->scoring.count + 1, sizeof *row->windows);
+    if (!row->sample_nats || !row->windows) return false;
+    for (size_t s = 0; s < row->scoring.count; s++) {
+        row->windows[s] = (struct sweep_window){.row = index, .sample = s, .table = table};
+    }
+    return true;
+}
+
+int sweep_open(struct sweep *sweep, struct error *error) {
+    size_t count = 0, listed = 0;
+    bool made = true;
+    for (size_t r = 0; r < sweep->count; r++) {
+        struct sweep_row *row = &sweep->rows[r];
+        row->sample_nats = NULL, row->windows = NULL, row->reused = 0, row->seconds = 0.0;
+        count += row->scoring.count;
+    }
+    for (size_t r = 0; r < sweep->count && made; r++) made = make_row(sweep, r);
+    struct sweep_window **sorted = made ? calloc(count + 1, sizeof *sorted) : NULL;
+    if (!sorted) return error_memory(error, (double)count * sizeof(struct sweep_window), "the windows");
+    for (size_t r = 0; r < sweep->count; r++) {
+        struct sweep_row *row = &sweep->rows[r];
+        for (size_t s = 0; s < row->scoring.count; s++) sorted[listed++] = &row->windows[s];
+    }
+    link_windows(sweep, sorted, count);
+    free(sorted);
+    return STATUS_OK;
+}
+
+void sweep_close(struct sweep *sweep) {
+    for (size_t r = 0; r < sweep->count; r++) {
+        free(sweep->rows[r].sample_nats);
+        free(sweep->rows[r].windows);
+        sweep->rows[r].sample_nats = NULL, sweep->rows[r].windows = NULL;
+    }
+}
+
+/* ---- computing ---- */
+
+/* Sets the nats of a window from those of its owner's tokens, added up as perplexity_sample() does. */
+static void take_nats(const struct sweep *sweep, struct sweep_window *window, const double *owner_nats) {
+    const struct sample *own = sample_of(sweep, window);
+    const double *nats = owner_nats + (own->skip - sample_of(sweep, window->owner)->skip);
+    double sum = 0.0;
+    for (int64_t i = 0; i < sample_tokens(own); i++) sum += nats[i];
+    sweep->rows[window->row].sample_nats[window->sample] = sum;
+    window->known = true;
+}
+
+/* Computes a window that is its own owner, and with it all that it owns. */
+static int compute(struct sweep *sweep, struct sweep_window *window, struct forward *forward, double *token_nats,
+                   struct error *error) {
+    struct sweep_row *row = &sweep->rows[window->row];
+    double began = clock_seconds();
+    int status = perplexity_sample(forward, &row->table.rope, &row->scoring, window->sample,
+                                   &row->sample_nats[window->sample], token_nats, error);
+    row->seconds += clock_seconds() - began;
+    if (status != STATUS_OK) return status;
+    window->known = true;
+    for (struct sweep_window *w = window->next; w; w = w->next) take_nats(sweep, w, token_nats);
+    return STATUS_OK;
+}
+
+/* The most tokens that an owner of one of the row's windows scores. */
+static int64_t most_tokens(const struct sweep *sweep, const struct sweep_row *row) {
+    int64_t most = 0;
+    for (size_t s = 0; s < row->scoring.count; s++) {
+        int64_t tokens = sample_tokens(sample_of(sweep, row->windows[s].owner));
+        if (tokens > most) most = tokens;
+    }
+    return most;
+}
+
+int sweep_score(struct sweep *sweep, size_t index, struct forward *forward, double *token_nats, struct error *error) {
+    struct sweep_row *row = &sweep->rows[index];
+    int64_t most = most_tokens(sweep, row);
+    int status = STATUS_OK;
+    assert(!token_nats || sweep->count == 1);
+    double *own = token_nats ? NULL : calloc((size_t)most + 1, sizeof *own);
+    if (!token_nats && !own) return error_memory(error, (double)most * sizeof *own, "the nats of a window");
+    for (size_t s = 0; s < row->scoring.count && status == STATUS_OK; s++) {
+        struct sweep_window *window = &row->windows[s];
+        if (!window->known) status = compute(sweep, window->owner, forward, token_nats ? token_nats : own, error);
+        if (token_nats) token_nats += sample_tokens(sample_of(sweep, window));
+        if (status == STATUS_OK && row->scoring.progress) row->scoring.progress(row->scoring.progress_state, s + 1);
+    }
+    free(own);
+    return status;
+}

@@ -1,0 +1,64 @@
+#include "search/measure/table_choice.h"
+
+#include <assert.h>
+#include <math.h>
+
+int table_choice_open(const struct table_request *request, const struct model_config *config, struct table_choice *out,
+                      struct error *error) {
+    *out = (struct table_choice){.request = request, .config = config};
+    if (!request->factors) return STATUS_OK;
+    int status = factors_read(request->factors, &out->factors, error);
+    return status == STATUS_OK ? factors_check(&out->factors, request->factors, &config->rope, error) : status;
+}
+
+void table_choice_close(struct table_choice *choice) { factors_free(&choice->factors); }
+
+size_t table_choice_count(const struct table_choice *choice) {
+    return choice->request->factors ? 1 : choice->request->methods.count;
+}
+
+/* L0: that of the factor file where it says, else the model's window. */
+static int64_t original_length_of(const struct table_choice *choice) {
+    if (choice->request->original_length != TABLE_REQUEST_UNSET) return choice->request->original_length;
+    return choice->factors.original_length > 0 ? choice->factors.original_length : choice->config->window;
+}
+
+static struct rope_setting setting_of(const struct table_choice *choice, int64_t length) {
+    const struct table_request *o = choice->request;
+    int64_t original = original_length_of(choice);
+    double scale = o->scale != TABLE_REQUEST_UNSET ? o->scale : fmax(1.0, (double)length / (double)original);
+    return (struct rope_setting){
+        .model = &choice->config->rope, .original_length = original, .scale = scale, .length = length};
+}
+
+/* The factor file's table for this length. */
+static void choose_entry(const struct table_choice *choice, struct rope_setting *setting, struct chosen_table *out) {
+    const struct factor_entry *entry =
+        factors_for_length(choice->factors.tables, choice->factors.count, setting->length);
+    if (entry->scale > 0.0 && choice->request->scale == TABLE_REQUEST_UNSET) setting->scale = entry->scale;
+    factor_entry_table(entry, setting->model, setting->length,
+                       rope_longrope_attention_factor(setting->scale, setting->original_length), &out->rope);
+    out->method = "factors", out->name = entry->name;
+}
+
+static void choose_method(const char *method, const struct rope_setting *setting, struct chosen_table *out) {
+    enum rope_method known = ROPE_NONE;
+    bool found = rope_method_parse(method, &known);
+    assert(found), (void)found;
+    rope_closed_form(&out->rope, known, setting);
+    out->method = method, out->name = NULL;
+}
+
+void table_choose(const struct table_choice *choice, size_t index, int64_t length, struct chosen_table *out) {
+    const struct table_request *o = choice->request;
+    struct rope_setting setting = setting_of(choice, length);
+    assert(index < table_choice_count(choice));
+    if (o->factors) {
+        choose_entry(choice, &setting, out);
+    } else {
+        choose_method(o->methods.items[index], &setting, out);
+    }
+    out->scale = setting.scale;
+    if (o->attention_factor != TABLE_REQUEST_UNSET) out->rope.attention_factor = o->attention_factor;
+    if (o->start_tokens != TABLE_REQUEST_UNSET) out->rope.start_tokens = o->start_tokens;
+}

@@ -1,0 +1,157 @@
+#include "search/recipe/estimate.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "eval/work.h"
+#include "search/recipe/finetune.h"
+#include "search/recipe/recipe_models.h"
+#include "search/recipe/stage.h"
+#include "search/recipe/stage_rope.h"
+
+/* What a stage is estimated with. */
+struct plan {
+    const struct config *config;
+    const char *run_dir;
+    int threads;
+};
+
+size_t estimate_bytes(const struct estimate_memory *memory) {
+    return memory->weights + memory->forward.window + memory->forward.first_layer + memory->forward.threads;
+}
+
+/* ---- the model and its shape ---- */
+
+/* The first model that is there of those that `model` is fine-tuned from, one from the other; the caller frees it, NULL
+ * for lack of memory. Configurations whose fine-tunings begin from each other end at some model that is not there. */
+static char *shape_of(const struct plan *plan, const char *model) {
+    char *path = strdup(model);
+    for (size_t steps = 0; path && steps < plan->config->stage_count; steps++) {
+        int writer = recipe_awaited_from(plan->config, plan->run_dir, path);
+        if (writer == CONFIG_NO_STAGE) break;
+        char *before = recipe_model_to_finetune(plan->config, plan->run_dir, (size_t)writer);
+        free(path);
+        path = before;
+    }
+    return path;
+}
+
+static int read_shape(struct estimate_stage *stage, struct error *error) {
+    char *path = NULL;
+    if (asprintf(&path, "%s/config.json", stage->shape) < 0) return error_memory(error, 0, "a path");
+    bool there = access(path, F_OK) == 0;
+    free(path);
+    if (there) return model_read_config(stage->shape, &stage->architecture, error);
+    return error_set(error, STATUS_INPUT,
+                     "stage '%s': there is no %s/config.json, which is all that an estimate needs of a model; put it "
+                     "there, or name another folder with --set model=DIR",
+                     stage->config->name, stage->shape);
+}
+
+static int find_model(const struct plan *plan, size_t index, struct estimate_stage *stage, struct error *error) {
+    stage->model = recipe_model(plan->config, plan->run_dir, index);
+    stage->shape = stage->model ? shape_of(plan, stage->model) : NULL;
+    if (!stage->shape) return error_memory(error, 0, "a path");
+    stage->awaits = recipe_awaited_from(plan->config, plan->run_dir, stage->model);
+    int status = read_shape(stage, error);
+    if (status != STATUS_OK) return status;
+    return model_kernels(stage->config->type, stage->architecture.says_bf16, &stage->kernels, error);
+}
+
+static int find_finetuning(const struct plan *plan, size_t index, struct estimate_stage *stage, struct error *error) {
+    if (!stage->config->finetune.wanted) return STATUS_OK;
+    stage->tune_from = recipe_model_to_finetune(plan->config, plan->run_dir, index);
+    stage->tune_to = recipe_output(plan->config, plan->run_dir, index);
+    if (!stage->tune_from || !stage->tune_to) return error_memory(error, 0, "the paths of a fine-tuning");
+    stage->tuned = finetune_is_model(stage->tune_to);
+    return STATUS_OK;
+}
+
+/* ---- numbers ---- */
+
+/* Predictions of a window that are not scored, at least: an answer has at most a token for each digit and one for the
+ * blank before them. */
+static int64_t skipped(const struct stage_config *config) {
+    int64_t context = config->target_length - 1 - (config->needle.digits + 1);
+    return config->objective == OBJECTIVE_NEEDLE && context > 0 ? context
+                                                                : 0; /* if it is none, the search will say so */
+}
+
+static void count_windows(struct estimate_stage *stage) {
+    const struct stage_config *config = stage->config;
+    size_t documents = config->text.count + config->tokens.count; /* one of them is 0 */
+    stage->samples = config->samples ? config->samples : documents;
+    stage->evaluations = (double)evolve_planned(&config->search, config->initial_count);
+    stage->baselines = stage_baselines(config->kind);
+    stage->windows = (stage->evaluations + stage->baselines) * (double)stage->samples;
+    stage->tokens = stage->windows * (double)(config->target_length - 1);
+    const struct model_config *model = &stage->architecture;
+    int64_t length = config->target_length;
+    stage->operations = stage->windows * (work_products(model, length) + work_attention(model, length) -
+                                          work_skipped(model, skipped(config)));
+}
+
+static void compare_lengths(const struct plan *plan, struct estimate_stage *stage) {
+    const struct stage_config *config = stage->config;
+    int64_t base_length = config->base == CONFIG_NO_STAGE ? 0 : plan->config->stages[config->base].target_length;
+    stage->window = stage_window(config->kind, &stage->architecture, base_length);
+    stage->scale = fmax(1.0, (double)config->target_length / (double)stage->window);
+}
+
+/* Tokens that differ are at most those of the vocabulary, and at most those that are read. */
+static void add_up_memory(const struct plan *plan, struct estimate_stage *stage) {
+    double read = (double)stage->samples * (double)(stage->config->target_length - 1);
+    int64_t distinct = (int64_t)fmin((double)stage->architecture.vocabulary, read);
+    stage->memory.weights = model_bytes(&stage->architecture, stage->kernels);
+    stage->memory.forward =
+        forward_memory(&stage->architecture, stage->kernels, stage->config->target_length, distinct, plan->threads);
+}
+
+static int estimate_stage(const struct plan *plan, size_t index, struct estimate_stage *stage, struct error *error) {
+    stage->config = &plan->config->stages[index];
+    int status = find_model(plan, index, stage, error);
+    if (status == STATUS_OK) status = find_finetuning(plan, index, stage, error);
+    if (status != STATUS_OK) return status;
+    count_windows(stage);
+    compare_lengths(plan, stage);
+    add_up_memory(plan, stage);
+    return STATUS_OK;
+}
+
+static void add_to_totals(struct estimate *estimate, const struct estimate_stage *stage) {
+    size_t bytes = estimate_bytes(&stage->memory);
+    estimate->evaluations += stage->evaluations + stage->baselines;
+    estimate->windows += stage->windows;
+    estimate->tokens += stage->tokens;
+    estimate->operations += stage->operations;
+    if (bytes > estimate->bytes) estimate->bytes = bytes;
+}
+
+int estimate_make(const struct config *config, const char *run_dir, int threads, struct estimate *out,
+                  struct error *error) {
+    const struct plan plan = {
+        .config = config, .run_dir = run_dir, .threads = threads > 0 ? threads : omp_get_max_threads()};
+    *out = (struct estimate){.name = config->name, .threads = plan.threads};
+    out->stages = calloc(config->stage_count, sizeof *out->stages);
+    if (!out->stages) return error_memory(error, (double)(config->stage_count * sizeof *out->stages), "the stages");
+    int status = STATUS_OK;
+    for (size_t i = 0; i < config->stage_count && status == STATUS_OK; i++) {
+        out->stage_count++;
+        status = estimate_stage(&plan, i, &out->stages[i], error);
+        if (status == STATUS_OK) add_to_totals(out, &out->stages[i]);
+    }
+    if (status != STATUS_OK) estimate_free(out);
+    return status;
+}
+
+void estimate_free(struct estimate *estimate) {
+    for (size_t i = 0; i < estimate->stage_count; i++) {
+        struct estimate_stage *stage = &estimate->stages[i];
+        free(stage->model), free(stage->shape), free(stage->tune_from), free(stage->tune_to);
+    }
+    free(estimate->stages);
+    *estimate = (struct estimate){0};
+}

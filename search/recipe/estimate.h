@@ -1,0 +1,75 @@
+/* What a configuration's stages will cost, known before anything but the config.json of their models is read: no
+ * weights, no text, no run.
+ *
+ * Operations are those of the forward passes that score tables, as eval/work.h counts them, so that operations divided
+ * by the rate of `longrope bench` are seconds. For windows with a needle only the answer's tokens pass the output
+ * matrix, and the last layer leaves out what they do not need (work_skipped()).
+ *
+ * All of it is an upper bound: racing and the cache save windows. Fine-tuning is not in it, which somebody else's
+ * program does.
+ */
+#ifndef LONGROPE_SEARCH_ESTIMATE_H
+#define LONGROPE_SEARCH_ESTIMATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "eval/base/error.h"
+#include "eval/forward.h"
+#include "eval/kernels/kernels.h"
+#include "eval/model/model.h"
+#include "search/config/config.h"
+
+/* Bytes that a stage has allocated when it scores. Beside them there are its documents, 4 bytes a token, 8 bytes for
+ * each token of a window, the populations, and while a model is loaded its files' pages, which the system takes back
+ * when it needs them. */
+struct estimate_memory {
+    size_t weights; /* packed for the stage's kernels */
+    struct forward_memory forward;
+};
+
+size_t estimate_bytes(const struct estimate_memory *memory);
+
+struct estimate_stage {
+    const struct stage_config *config; /* borrowed */
+    char *model;                       /* folder that it searches on */
+    char *shape;                       /* folder whose config.json was read: `model`, or what that is tuned from */
+    int awaits;                        /* stage whose fine-tuning has to write `model`; CONFIG_NO_STAGE: it is there */
+    struct model_config architecture;  /* of `shape` */
+    const struct kernels *kernels;     /* with dtype: auto as config.json tells the weights' type */
+    int64_t window;                    /* tokens: what the target length is compared with */
+    double scale;                      /* target length / window, at least 1 */
+    double evaluations;                /* tables that the search scores */
+    int baselines;                     /* closed-form tables that are scored before */
+    size_t samples;                    /* windows that each is scored on */
+    double windows;                    /* (evaluations + baselines) samples */
+    double tokens;                     /* that pass through the model: target length - 1 a window */
+    double operations;
+    struct estimate_memory memory;
+    char *tune_from, *tune_to; /* folders, of a stage with `finetune`; NULL of others */
+    bool tuned;                /* tune_to is a model already */
+};
+
+struct estimate {
+    const char *name; /* of the configuration; borrowed */
+    int threads;
+    size_t stage_count;
+    struct estimate_stage *stages;                   /* [stage_count] */
+    double evaluations, windows, tokens, operations; /* sums; baselines are among the evaluations */
+    size_t bytes;                                    /* of the stage that takes most */
+};
+
+/* `config` is borrowed. `run_dir` is where the run is or would be, and is looked at for fine-tuned models only; what a
+ * run there has scored already is not taken off. `threads` is 0 for as many as the machine offers. STATUS_INPUT, naming
+ * stage and file, where a config.json is missing or wrong. The caller frees *out with estimate_free(). */
+int estimate_make(const struct config *config, const char *run_dir, int threads, struct estimate *out,
+                  struct error *error);
+void estimate_free(struct estimate *estimate); /* a zeroed struct is allowed */
+
+/* A table for people, or one JSON object as README.md has it. */
+void estimate_print(const struct estimate *estimate, FILE *out);
+int estimate_print_json(const struct estimate *estimate, FILE *out, struct error *error);
+
+#endif

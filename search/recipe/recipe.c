@@ -1,0 +1,167 @@
+#include "search/recipe/recipe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "search/recipe/finetune.h"
+#include "search/recipe/recipe_models.h"
+#include "search/run/run_factors.h"
+#include "search/run/run_view.h"
+#include "search/recipe/stage.h"
+
+struct recipe {
+    struct store *store;
+    const struct config *config;
+    const struct recipe_options *options;
+    bool *done;     /* [stages] */
+    size_t waiting; /* stages and fine-tunings that want a model that is not there */
+};
+
+static char *in_run_dir(const struct recipe *recipe, const char *stage, const char *suffix) {
+    char *path = NULL;
+    return asprintf(&path, "%s/%s%s", recipe->options->run_dir, stage, suffix) < 0 ? NULL : path;
+}
+
+/* A model that is missing for another reason is an error, and whoever loads it says so. */
+static bool is_awaited(const struct recipe *recipe, const char *model) {
+    return recipe_awaited_from(recipe->config, recipe->options->run_dir, model) != CONFIG_NO_STAGE;
+}
+
+/* ---- fine-tuning ---- */
+
+/* The table that the model is to be fine-tuned with, as a factor file. */
+static int write_table(const struct recipe *recipe, const struct stage_config *stage, const char *path,
+                       struct error *error) {
+    struct factor_entry entry;
+    struct stage_record record;
+    bool found = false;
+    int status = store_find_stage(recipe->store, stage->name, &record, &found, error);
+    if (status == STATUS_OK) status = run_exportable_table(recipe->store, stage->name, &entry, &found, error);
+    if (status != STATUS_OK) return status;
+    if (!found) return error_set(error, STATUS_FAILED, "stage '%s': has no table without start tokens", stage->name);
+    const struct factor_file file = {.original_length = record.pretrained_length,
+                                     .rope_theta = record.rope_theta,
+                                     .count = 1,
+                                     .tables = &entry,
+                                     .exportable_count = 1,
+                                     .exportable = &entry};
+    return factors_write(path, &file, error);
+}
+
+static void explain(const struct recipe *recipe, const struct finetune *job) {
+    fprintf(stderr,
+            "%s: done; the recipe goes on with a model that is fine-tuned with its table at %lld tokens. Fine-tune\n"
+            "  %s\n"
+            "with the table in\n"
+            "  %s\n"
+            "to\n"
+            "  %s\n"
+            "for example with (text and batch are yours to choose)\n"
+            "  python configs/finetune/finetune.py --model %s --factors %s --length %lld --out %s --text TEXT...\n"
+            "and go on with\n"
+            "  longrope search %s -o %s --resume\n"
+            "A 'finetune.command' in the configuration does all of it at once.\n",
+            job->stage, (long long)job->length, job->model, job->factors, job->output, job->model, job->factors,
+            (long long)job->length, job->output, recipe->options->config, recipe->options->run_dir);
+}
+
+static int run_job(struct recipe *recipe, const struct stage_config *stage, const struct finetune *job,
+                   struct error *error) {
+    int status = write_table(recipe, stage, job->factors, error); /* whoever made the model, eval may want it */
+    if (status != STATUS_OK || finetune_is_model(job->output)) return status;
+    if (is_awaited(recipe, job->model)) {
+        recipe->waiting++;
+        return STATUS_OK;
+    }
+    if (job->command) return finetune_run(job, error);
+    explain(recipe, job);
+    recipe->waiting++;
+    return STATUS_OK;
+}
+
+static int finetune(struct recipe *recipe, size_t index, struct error *error) {
+    const struct stage_config *stage = &recipe->config->stages[index];
+    const struct recipe_options *options = recipe->options;
+    char *model = recipe_model_to_finetune(recipe->config, options->run_dir, index);
+    char *output = recipe_output(recipe->config, options->run_dir, index);
+    char *factors = in_run_dir(recipe, stage->name, "-factors.json"), *lock = in_run_dir(recipe, stage->name, ".lock");
+    const struct finetune job = {.stage = stage->name,
+                                 .model = model,
+                                 .factors = factors,
+                                 .output = output,
+                                 .command = stage->finetune.command,
+                                 .folder = recipe->config->folder,
+                                 .lock = lock,
+                                 .length = stage->target_length,
+                                 .threads = options->threads,
+                                 .stop = options->stop};
+    int status = model && output && factors && lock ? run_job(recipe, stage, &job, error)
+                                                    : error_memory(error, 0, "the paths of a fine-tuning");
+    free(model), free(output), free(factors), free(lock);
+    return status;
+}
+
+/* ---- stages ---- */
+
+static int write_factors(const struct recipe *recipe, struct error *error) {
+    char *path = NULL;
+    if (asprintf(&path, "%s/factors.json", recipe->options->run_dir) < 0) return error_memory(error, 0, "a path");
+    int status = run_tables_write(recipe->store, path, error);
+    if (status == STATUS_OK) fprintf(stderr, "wrote %s\n", path);
+    free(path);
+    return status;
+}
+
+/* Stages whose model, or whose base's table, is not there wait. */
+static int search(struct recipe *recipe, size_t index, struct error *error) {
+    const struct stage_config *stage = &recipe->config->stages[index];
+    const struct recipe_options *options = recipe->options;
+    char *model = recipe_model(recipe->config, options->run_dir, index);
+    if (!model) return error_memory(error, 0, "a path");
+    int status = STATUS_OK;
+    if ((stage->base != CONFIG_NO_STAGE && !recipe->done[stage->base]) || is_awaited(recipe, model)) {
+        recipe->waiting++;
+    } else {
+        const struct stage_options wanted = {.model = model,
+                                             .cache = options->cache,
+                                             .configuration = options->configuration,
+                                             .threads = options->threads,
+                                             .stop = options->stop};
+        status = stage_run(recipe->store, recipe->config, index, &wanted, error);
+        recipe->done[index] = status == STATUS_OK;
+        if (status == STATUS_OK) status = write_factors(recipe, error);
+    }
+    free(model);
+    return status;
+}
+
+static int run_all(struct recipe *recipe, struct error *error) {
+    int status = STATUS_OK;
+    for (size_t i = 0; i < recipe->config->stage_count && status == STATUS_OK; i++) {
+        status = search(recipe, i, error);
+        if (status == STATUS_OK && recipe->done[i] && recipe->config->stages[i].finetune.wanted) {
+            status = finetune(recipe, i, error);
+        }
+    }
+    if (status == STATUS_STOPPED) {
+        return error_set(error, status, "stopped; everything scored is saved in %s; go on with --resume",
+                         recipe->options->run_dir);
+    }
+    if (status != STATUS_OK || !recipe->waiting) return status;
+    return error_set(
+        error, STATUS_STOPPED,
+        "%zu of the stages and fine-tunings of %s wait for a fine-tuned model, as is said above; everything "
+        "else is done and saved in %s; go on with --resume",
+        recipe->waiting, recipe->options->config, recipe->options->run_dir);
+}
+
+int recipe_run(struct store *store, const struct config *config, const struct recipe_options *options,
+               struct error *error) {
+    struct recipe recipe = {.store = store, .config = config, .options = options};
+    recipe.done = calloc(config->stage_count, sizeof *recipe.done);
+    if (!recipe.done) return error_memory(error, (double)config->stage_count, "the stages");
+    int status = run_all(&recipe, error);
+    free(recipe.done);
+    return status;
+}

@@ -1,0 +1,135 @@
+#include "search/recipe/stage_windows.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "eval/text/needle.h"
+#include "eval/text/tokenizer.h"
+
+/* ---- text ---- */
+
+/* Words of needles have to become tokens as the text did, also where that was done elsewhere. */
+static int open_tokenizer(const struct stage_config *config, const char *model, int64_t vocabulary,
+                          struct tokenizer *out, struct error *error) {
+    int status = tokenizer_open(config->tokenizer, model, vocabulary, out, error);
+    if (status != STATUS_INPUT || !config->tokens.count) return status;
+    const struct error why = *error;
+    return error_set(error, STATUS_INPUT,
+                     "stage '%s': 'objective: needle' has words of its own to tokenize beside those of data.tokens, "
+                     "with data.tokenizer: %s",
+                     config->name, why.message);
+}
+
+static int read_text(const struct stage_config *config, const struct tokenizer *tokenizer, struct documents *out,
+                     struct error *error) {
+    if (config->tokens.count) return documents_read_npy(config->tokens.items, config->tokens.count, out, error);
+    return documents_read_text(config->text.items, config->text.count, tokenizer, out, error);
+}
+
+/* ---- needles ---- */
+
+static double next_depth(double depth) {
+    const double golden = 0.61803398874989485;
+    return fmod(depth + golden, 1.0);
+}
+
+static double first_depth(unsigned long seed) {
+    const uint64_t words[] = {seed, 0x6e6565646c65}; /* of a stream of its own */
+    return (double)(XXH64(words, sizeof words, 0) >> 11) * 0x1p-53;
+}
+
+static int make_needle(const struct stage_config *config, const struct tokenizer *tokenizer, double depth,
+                       size_t window, struct stage_windows *windows, struct error *error) {
+    const struct needle_setting setting = {
+        .tokenizer = tokenizer, .form = config->needle.prompt, .digits = config->needle.digits};
+    const struct needle_place place = {
+        .length = config->target_length, .depth = depth, .seed = config->needle.seed, .trial = (int64_t)window};
+    struct sample *sample = &windows->samples[window];
+    const struct document *text = &windows->text.items[sample->document];
+    struct needle_prompt prompt;
+    int status = needle_prompt_in_text(&setting, &place, text->tokens + sample->start, sample->length, &prompt, error);
+    if (status != STATUS_OK) return status;
+    struct document *document = &windows->needles.items[window];
+    *document = (struct document){.name = strdup(text->name), .count = prompt.count, .tokens = prompt.tokens};
+    windows->needles.count++;
+    *sample = (struct sample){.document = window, .length = prompt.count, .skip = prompt.count - 1 - prompt.answer};
+    struct sample_record *record = &windows->records[window];
+    record->answer = prompt.answer;
+    record->needle = prompt.needle;
+    record->depth = depth;
+    strcpy(record->key, prompt.key);
+    return document->name ? STATUS_OK : error_memory(error, (double)strlen(text->name), "a document's name");
+}
+
+static int make_needles(const struct stage_config *config, const struct tokenizer *tokenizer,
+                        struct stage_windows *windows, struct error *error) {
+    windows->needles.items = calloc(windows->count, sizeof *windows->needles.items);
+    if (!windows->needles.items)
+        return error_memory(error, (double)windows->count * sizeof(struct document), "needles");
+    double depth = first_depth(config->needle.seed);
+    for (size_t i = 0; i < windows->count; i++, depth = next_depth(depth)) {
+        int status = make_needle(config, tokenizer, depth, i, windows, error);
+        if (status != STATUS_OK) {
+            const struct error why = *error;
+            return error_set(error, status, "stage '%s': 'objective: needle': %s", config->name, why.message);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---- windows ---- */
+
+static int make_records(struct stage_windows *windows, struct error *error) {
+    windows->records = calloc(windows->count, sizeof *windows->records);
+    if (!windows->records) return error_memory(error, (double)windows->count * sizeof *windows->records, "the windows");
+    for (size_t i = 0; i < windows->count; i++) {
+        const struct sample *sample = &windows->samples[i];
+        const char *path = windows->text.items[sample->document].name;
+        const char *slash = strrchr(path, '/'); /* a run is the same wherever its text lies */
+        snprintf(windows->records[i].document, sizeof windows->records[i].document, "%s", slash ? slash + 1 : path);
+        windows->records[i].start = sample->start;
+        windows->records[i].tokens = sample->length;
+    }
+    return STATUS_OK;
+}
+
+static int make_windows(const struct stage_config *config, const struct tokenizer *tokenizer, int64_t vocabulary,
+                        struct stage_windows *out, struct error *error) {
+    int status = read_text(config, tokenizer, &out->text, error);
+    if (status == STATUS_OK) status = documents_check(&out->text, vocabulary, error);
+    if (status == STATUS_OK) {
+        status = samples_choose(&out->text, config->target_length, config->samples, &out->samples, &out->count, error);
+    }
+    if (status == STATUS_OK) status = make_records(out, error);
+    if (status != STATUS_OK || config->objective != OBJECTIVE_NEEDLE) return status;
+    status = make_needles(config, tokenizer, out, error);
+    return status == STATUS_OK ? documents_check(&out->needles, vocabulary, error) : status;
+}
+
+int stage_windows_open(const struct stage_config *config, const char *model, int64_t vocabulary,
+                       struct stage_windows *out, struct error *error) {
+    *out = (struct stage_windows){.count = 0};
+    struct tokenizer tokenizer = {.bos = -1};
+    bool words = config->text.count || config->objective == OBJECTIVE_NEEDLE;
+    int status = words ? open_tokenizer(config, model, vocabulary, &tokenizer, error) : STATUS_OK;
+    if (status == STATUS_OK) status = make_windows(config, &tokenizer, vocabulary, out, error);
+    tokenizer_close(&tokenizer);
+    return status;
+}
+
+void stage_windows_close(struct stage_windows *windows) {
+    documents_free(&windows->text);
+    documents_free(&windows->needles);
+    free(windows->samples);
+    free(windows->records);
+    *windows = (struct stage_windows){.count = 0};
+}
+
+struct scoring stage_windows_scoring(const struct stage_windows *windows) {
+    const struct documents *documents = windows->needles.count ? &windows->needles : &windows->text;
+    return (struct scoring){.documents = documents, .samples = windows->samples, .count = windows->count};
+}

@@ -1,0 +1,40 @@
+/* What the tables of a stage are scored on: windows of its text, or, with OBJECTIVE_NEEDLE, one document made of each
+ * window, with a needle in it.
+ *
+ * Such a document is a pass-key prompt (eval/text/needle.h) of exactly target_length tokens whose haystack is the
+ * window's text: a needle at a random depth states a key, a question at the end asks for it, and the answer's tokens,
+ * which are the document's last, alone are scored. Text, its windows and their number are those of
+ * OBJECTIVE_PERPLEXITY, so that both objectives cost the same and see the same pages.
+ *
+ * Depths are the fractional parts of u + i (sqrt(5) - 1) / 2 for window i, u drawn by the seed: each is uniform over
+ * 0..1, and however many windows there are, neither do two lie close together nor is a wide range left out. So a few
+ * windows see near and far needles alike, the first few of them, too, which racing looks at.
+ */
+#ifndef LONGROPE_SEARCH_STAGE_WINDOWS_H
+#define LONGROPE_SEARCH_STAGE_WINDOWS_H
+
+#include "eval/base/error.h"
+#include "eval/perplexity.h"
+#include "eval/text/tokens.h"
+#include "search/config/config.h"
+#include "search/store/store.h"
+
+struct stage_windows {
+    struct documents text;         /* as it was read */
+    struct documents needles;      /* [count], a document a window; empty with OBJECTIVE_PERPLEXITY */
+    size_t count;                  /* windows */
+    struct sample *samples;        /* [count], of `needles` where it is not empty, else of `text` */
+    struct sample_record *records; /* [count]: the same as the store keeps it */
+};
+
+/* Reads the stage's text or tokens for a model of that folder and vocabulary. STATUS_INPUT, naming file or stage, for
+ * what cannot be read, too little text, and words of needles that cannot be turned into the model's tokens. The caller
+ * closes *out with stage_windows_close(), also after an error. */
+int stage_windows_open(const struct stage_config *config, const char *model, int64_t vocabulary,
+                       struct stage_windows *out, struct error *error);
+void stage_windows_close(struct stage_windows *windows); /* a zeroed struct is allowed */
+
+/* All of them; borrows from *windows. */
+struct scoring stage_windows_scoring(const struct stage_windows *windows);
+
+#endif

@@ -1,0 +1,225 @@
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "search/run/generation.h"
+#include "search/base/json.h"
+#include "search/report/report.h"
+#include "search/report/report_stages.h"
+#include "search/report/terminal_plot.h"
+
+/* ---- convergence ---- */
+
+/* Columns of numbers, a generation a row. */
+struct convergence {
+    size_t count;
+    double *generation, *evaluations; /* [count]; the second is of the run up to the generation's end */
+    double *best;                     /* [count]: perplexity, the best so far; NaN where there is none */
+    double *quartiles[QUARTILES];     /* [count]: perplexities of the generation, see generation.h */
+    double *high;                     /* [count]: the last of these, infinite where it falls on one cut short */
+    double *columns;                  /* all of them */
+};
+
+static int read_convergence(const struct stage_view *stage, struct convergence *out, struct error *error) {
+    enum { COLUMNS = 4 + QUARTILES };
+    size_t most = stage->individual_count + 1; /* generations are no more than individuals */
+    struct generation row = {.number = 0};
+    *out = (struct convergence){.columns = calloc(COLUMNS * most, sizeof *out->columns)};
+    if (!out->columns) return error_memory(error, (double)(COLUMNS * most) * sizeof *out->columns, "the curves");
+    out->generation = out->columns, out->evaluations = out->columns + most, out->best = out->columns + 2 * most;
+    out->high = out->columns + 3 * most;
+    for (size_t q = 0; q < QUARTILES; q++) out->quartiles[q] = out->columns + (4 + q) * most;
+    for (size_t next = 0; generation_next(stage, &next, &row); out->count++) {
+        double quartiles[QUARTILES];
+        size_t at = out->count;
+        if (!generation_quartiles(stage, &row, quartiles)) return error_memory(error, 0, "the curves");
+        out->generation[at] = (double)row.number;
+        out->evaluations[at] = (double)row.evaluations;
+        out->best[at] = exp(row.best_so_far->score);
+        for (size_t q = 0; q < QUARTILES; q++) out->quartiles[q][at] = quartiles[q];
+        out->high[at] = isnan(quartiles[QUARTILES - 1]) ? INFINITY : quartiles[QUARTILES - 1];
+    }
+    return STATUS_OK;
+}
+
+static void draw_convergence(const struct convergence *c, const struct report_drawing *drawing, FILE *out) {
+    /* The first population's median is far from all that follows: it and the quarters do not widen the axes. */
+    size_t first = c->count > 1 ? 1 : 0;
+    const struct plot_series series[] = {
+        {PLOT_BAND, 0, true, c->count, c->evaluations, c->quartiles[0], c->high},
+        {PLOT_LETTER, '-', true, first, c->evaluations, c->quartiles[1], NULL},
+        {PLOT_LETTER, '-', false, c->count - first, c->evaluations + first, c->quartiles[1] + first, NULL},
+        {PLOT_STEPS, 0, false, c->count, c->evaluations, c->best, NULL},
+    };
+    const struct plot plot = {.x_label = "evaluations",
+                              .y_label = "perplexity",
+                              .log_y = true,
+                              .mark = NAN,
+                              .count = sizeof series / sizeof *series,
+                              .series = series};
+    if (!plot_draw(&plot, drawing->columns, drawing->unicode, out)) {
+        fputs("  every evaluation was cut short by racing\n", out);
+        return;
+    }
+    fprintf(out, "  %s the best so far   - median of a generation   %s its quarters about that\n",
+            plot_sample(PLOT_STEPS, drawing->unicode), plot_sample(PLOT_BAND, drawing->unicode));
+}
+
+static int print_convergence(const void *state, const struct stage_view *stage, FILE *out, struct error *error) {
+    struct convergence c;
+    if (!stage->individual_count) {
+        fputs("  no evaluation yet\n", out);
+        return STATUS_OK;
+    }
+    int status = read_convergence(stage, &c, error);
+    if (status == STATUS_OK) draw_convergence(&c, state, out);
+    free(c.columns);
+    return status;
+}
+
+static json_t *convergence_row(const struct convergence *c, size_t at) {
+    json_t *quartiles = json_array();
+    for (size_t q = 0; q < QUARTILES; q++) json_array_append_new(quartiles, json_number_or_null(c->quartiles[q][at]));
+    return json_pack("{s:I, s:I, s:o, s:o}", "generation", (json_int_t)c->generation[at], "evaluations",
+                     (json_int_t)c->evaluations[at], "perplexity", json_number_or_null(c->best[at]), "quartiles",
+                     quartiles);
+}
+
+static int convergence_json(const void *state, const struct stage_view *stage, json_t **out, struct error *error) {
+    (void)state;
+    struct convergence c;
+    json_t *rows = json_array();
+    bool whole = rows != NULL;
+    int status = read_convergence(stage, &c, error);
+    for (size_t i = 0; status == STATUS_OK && whole && i < c.count; i++) {
+        whole = json_array_append_new(rows, convergence_row(&c, i)) == 0;
+    }
+    free(c.columns);
+    *out = json_pack("{s:o}", "convergence", rows);
+    if (status == STATUS_OK && whole && *out) return STATUS_OK;
+    json_decref(*out);
+    *out = NULL;
+    return status == STATUS_OK ? error_memory(error, 0, "the report") : status;
+}
+
+int report_convergence(struct store *store, const struct report_options *options, const struct report_drawing *drawing,
+                       FILE *out, struct error *error) {
+    static const struct stage_report report = {.print = print_convergence, .to_json = convergence_json};
+    return report_stages(store, options, &report, drawing, out, error);
+}
+
+/* ---- lambda ---- */
+
+enum { MAX_CURVES = ROPE_METHODS + 1 };
+
+/* Factors by rotary pair: of each baseline, and the best table last. */
+struct lambda {
+    double pair[ROPE_MAX_PAIRS];
+    double factors[MAX_CURVES][ROPE_MAX_PAIRS];
+    struct plot_series series[MAX_CURVES];
+    struct plot plot;
+};
+
+static char letter_of(enum rope_method method) { return method == ROPE_NONE ? '.' : rope_method_name(method)[0]; }
+
+static void add_baselines(const struct stage_view *stage, struct lambda *out) {
+    size_t pairs = (size_t)stage->record->space.pairs;
+    for (size_t b = 0; b < stage->baseline_count && b < ROPE_METHODS; b++) {
+        double *factors = out->factors[out->plot.count];
+        stage_view_baseline_factors(stage, &stage->baselines[b], factors);
+        out->series[out->plot.count++] = (struct plot_series){.style = PLOT_LETTER,
+                                                              .letter = letter_of(stage->baselines[b].method),
+                                                              .count = pairs,
+                                                              .x = out->pair,
+                                                              .y = factors};
+    }
+}
+
+static void add_best(const struct stage_view *stage, const struct individual *best, struct lambda *out) {
+    struct factor_entry table;
+    double *factors = out->factors[out->plot.count];
+    stage_view_entry(stage, best, &table);
+    memcpy(factors, table.factors, (size_t)table.pairs * sizeof *factors);
+    out->series[out->plot.count++] =
+        (struct plot_series){.style = PLOT_LINE, .count = (size_t)table.pairs, .x = out->pair, .y = factors};
+}
+
+static int print_lambda(const void *state, const struct stage_view *stage, FILE *out, struct error *error) {
+    const struct report_drawing *drawing = state;
+    struct stage_best best = stage_view_best(stage);
+    struct lambda *lambda = calloc(1, sizeof *lambda);
+    if (!lambda) return error_memory(error, sizeof *lambda, "the curves");
+    int64_t mark = stage_view_window_pair(stage), pairs = stage->record->space.pairs;
+    for (int64_t i = 0; i < pairs; i++) lambda->pair[i] = (double)i;
+    lambda->plot = (struct plot){.x_label = "rotary pair",
+                                 .y_label = "lambda",
+                                 .log_y = true,
+                                 .mark = mark < pairs ? (double)mark : NAN,
+                                 .series = lambda->series};
+    add_baselines(stage, lambda);
+    if (best.any) add_best(stage, best.any, lambda);
+    if (!plot_draw(&lambda->plot, drawing->columns, drawing->unicode, out)) {
+        fputs("  no table yet\n", out);
+        free(lambda);
+        return STATUS_OK;
+    }
+    const char *before = "  ";
+    if (best.any) {
+        fprintf(out, "%s%s longrope", before, plot_sample(PLOT_LINE, drawing->unicode));
+        before = "   ";
+    }
+    for (size_t b = 0; b < stage->baseline_count && b < ROPE_METHODS; b++, before = "   ") {
+        fprintf(out, "%s%c %s", before, letter_of(stage->baselines[b].method),
+                rope_method_name(stage->baselines[b].method));
+    }
+    fputc('\n', out);
+    if (mark < pairs) {
+        fprintf(out,
+                "  from pair %" PRId64 " on a turn takes the window before any extension, %" PRId64
+                " tokens, or longer\n",
+                mark, stage->record->pretrained_length);
+    }
+    free(lambda);
+    return STATUS_OK;
+}
+
+static json_t *numbers_or_null(const double *values, int64_t count) {
+    json_t *array = json_array();
+    for (int64_t i = 0; i < count; i++) json_array_append_new(array, json_number_or_null(values[i]));
+    return array;
+}
+
+static int lambda_json(const void *state, const struct stage_view *stage, json_t **out, struct error *error) {
+    (void)state;
+    int64_t pairs = stage->record->space.pairs;
+    struct stage_best best = stage_view_best(stage);
+    json_t *baselines = json_array(), *factors = NULL;
+    bool whole = baselines != NULL;
+    for (size_t b = 0; b < stage->baseline_count && whole; b++) {
+        double values[ROPE_MAX_PAIRS];
+        stage_view_baseline_factors(stage, &stage->baselines[b], values);
+        json_t *row = json_pack("{s:s, s:o}", "method", rope_method_name(stage->baselines[b].method), "factors",
+                                numbers_or_null(values, pairs));
+        whole = json_array_append_new(baselines, row) == 0;
+    }
+    if (best.any) {
+        struct factor_entry table;
+        stage_view_entry(stage, best.any, &table);
+        factors = json_number_array(table.factors, table.pairs);
+        whole = whole && factors;
+    }
+    *out = json_pack("{s:I, s:o, s:o}", "window_pair", (json_int_t)stage_view_window_pair(stage), "factors",
+                     factors ? factors : json_null(), "baselines", baselines);
+    if (whole && *out) return STATUS_OK;
+    json_decref(*out);
+    *out = NULL;
+    return error_memory(error, 0, "the report");
+}
+
+int report_lambda(struct store *store, const struct report_options *options, const struct report_drawing *drawing,
+                  FILE *out, struct error *error) {
+    static const struct stage_report report = {.print = print_lambda, .to_json = lambda_json};
+    return report_stages(store, options, &report, drawing, out, error);
+}

@@ -1,0 +1,217 @@
+#include "search/report/report_measurements.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "search/base/json.h"
+#include "search/store/store_measurements.h"
+
+/* ---- for people ---- */
+
+enum { LABEL_WIDTH = 22, A_LINE = 8 /* columns */ };
+
+/* A label may be in any script: fprintf() would count its bytes. */
+static void print_label(FILE *out, const char *label) {
+    int characters = 0;
+    for (const char *c = label; *c; c++) characters += ((unsigned char)*c & 0xc0) != 0x80;
+    fprintf(out, "  %s%*s", label, characters < LABEL_WIDTH ? LABEL_WIDTH - characters : 0, "");
+}
+
+/* A cell of `width` behind the blanks of empty ones; returns the blanks that come before the next, of which a line's
+ * end has none. */
+static int print_cell(FILE *out, const char *cell, int width, int blanks) {
+    if (!*cell) return blanks + width;
+    fprintf(out, "%*s", blanks + width, cell);
+    return 0;
+}
+
+static int compare_doubles(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Sorts values[count] and keeps one of each; how many remain. */
+static size_t distinct(double *values, size_t count) {
+    size_t kept = 0;
+    qsort(values, count, sizeof *values, compare_doubles);
+    for (size_t i = 0; i < count; i++) {
+        if (!kept || values[i] != values[kept - 1]) values[kept++] = values[i];
+    }
+    return kept;
+}
+
+/* A block of at most A_LINE lengths: the row of a label has those of its records that it can. */
+static void print_length_block(FILE *out, const struct length_record *records, size_t count, const double *lengths,
+                               size_t columns) {
+    print_label(out, "label");
+    for (size_t c = 0; c < columns; c++) fprintf(out, " %10.0f", lengths[c]);
+    fputc('\n', out);
+    for (size_t i = 0; i < count;) {
+        const char *label = records[i].measured.label;
+        print_label(out, label);
+        int blanks = 0;
+        for (size_t c = 0; c < columns; c++) {
+            while (i < count && strcmp(records[i].measured.label, label) == 0 &&
+                   (double)records[i].measured.length < lengths[c]) {
+                i++;
+            }
+            bool known = i < count && strcmp(records[i].measured.label, label) == 0 &&
+                         (double)records[i].measured.length == lengths[c];
+            char cell[32] = "n/a";
+            if (known && isfinite(records[i].nats_per_token)) {
+                snprintf(cell, sizeof cell, "%.4f", exp(records[i].nats_per_token));
+            }
+            blanks = print_cell(out, known ? cell : "", 11, blanks);
+        }
+        fputc('\n', out);
+        while (i < count && strcmp(records[i].measured.label, label) == 0) i++;
+    }
+}
+
+static int print_lengths(FILE *out, const struct length_record *records, size_t count, struct error *error) {
+    if (!count) return STATUS_OK;
+    double *lengths = calloc(count, sizeof *lengths);
+    if (!lengths) return error_memory(error, (double)count * sizeof *lengths, "the lengths");
+    for (size_t i = 0; i < count; i++) lengths[i] = (double)records[i].measured.length;
+    size_t columns = distinct(lengths, count);
+    fputs("perplexity by length in tokens\n", out);
+    for (size_t first = 0; first < columns; first += A_LINE) {
+        size_t block = columns - first < A_LINE ? columns - first : A_LINE;
+        print_length_block(out, records, count, lengths + first, block);
+    }
+    free(lengths);
+    return STATUS_OK;
+}
+
+static bool same_row(const struct pass_key_record *a, const struct pass_key_record *b) {
+    return strcmp(a->measured.label, b->measured.label) == 0 && a->measured.length == b->measured.length;
+}
+
+/* A block of at most A_LINE depths, a label and length a row. */
+static void print_depth_block(FILE *out, const struct pass_key_record *records, size_t count, const double *depths,
+                              size_t columns) {
+    print_label(out, "label");
+    fprintf(out, " %10s", "length");
+    for (size_t c = 0; c < columns; c++) fprintf(out, " %7.4g %%", 100.0 * depths[c]);
+    fputc('\n', out);
+    for (size_t i = 0; i < count;) {
+        const struct pass_key_record *row = &records[i];
+        print_label(out, row->measured.label);
+        fprintf(out, " %10" PRId64, row->measured.length);
+        int blanks = 0;
+        for (size_t c = 0; c < columns; c++) {
+            while (i < count && same_row(row, &records[i]) && records[i].depth < depths[c]) i++;
+            char cell[48] = "";
+            if (i < count && same_row(row, &records[i]) && records[i].depth == depths[c]) {
+                snprintf(cell, sizeof cell, "%" PRId64 "/%" PRId64, records[i].correct, records[i].trials);
+            }
+            blanks = print_cell(out, cell, 10, blanks);
+        }
+        fputc('\n', out);
+        while (i < count && same_row(row, &records[i])) i++;
+    }
+}
+
+static int print_pass_keys(FILE *out, const struct pass_key_record *records, size_t count, struct error *error) {
+    if (!count) return STATUS_OK;
+    double *depths = calloc(count, sizeof *depths);
+    if (!depths) return error_memory(error, (double)count * sizeof *depths, "the depths");
+    for (size_t i = 0; i < count; i++) depths[i] = records[i].depth;
+    size_t columns = distinct(depths, count);
+    fputs("pass keys found, of those hidden, by their depth in the prompt\n", out);
+    for (size_t first = 0; first < columns; first += A_LINE) {
+        size_t block = columns - first < A_LINE ? columns - first : A_LINE;
+        print_depth_block(out, records, count, depths + first, block);
+    }
+    free(depths);
+    return STATUS_OK;
+}
+
+int report_measurements(struct store *store, FILE *out, struct error *error) {
+    struct length_record *lengths = NULL;
+    struct pass_key_record *keys = NULL;
+    size_t length_count, key_count;
+    int status = store_lengths(store, &lengths, &length_count, error);
+    if (status == STATUS_OK) status = print_lengths(out, lengths, length_count, error);
+    if (status == STATUS_OK) status = store_pass_keys(store, &keys, &key_count, error);
+    if (status == STATUS_OK) status = print_pass_keys(out, keys, key_count, error);
+    free(lengths);
+    free(keys);
+    return status;
+}
+
+/* ---- for programs ---- */
+
+/* null for what is empty or, as a path can be, not UTF-8. */
+static json_t *text_or_null(const char *text) {
+    json_t *string = *text ? json_string(text) : NULL;
+    return string ? string : json_null();
+}
+
+/* Of either kind, with `more`, which this takes, at the end; NULL for lack of memory. */
+static json_t *measured_json(const struct measured *m, json_t *more) {
+    json_t *object =
+        json_pack("{s:s, s:o, s:I, s:f, s:f, s:I, s:o, s:o, s:o, s:o, s:f}", "label", m->label, "model",
+                  text_or_null(m->model), "length", (json_int_t)m->length, "scale", m->scale, "attention_factor",
+                  m->attention_factor, "start_tokens", (json_int_t)m->start_tokens, "factors",
+                  json_number_array(m->factors, m->pairs), "dtype", text_or_null(m->dtype), "kernels",
+                  text_or_null(m->kernels), "angles", text_or_null(m->angles), "seconds", m->seconds);
+    bool whole = json_object_update(object, more) == 0; /* not so where either is NULL */
+    json_decref(more);
+    if (whole) return object;
+    json_decref(object);
+    return NULL;
+}
+
+static json_t *length_json(const struct length_record *r) {
+    return measured_json(&r->measured,
+                         json_pack("{s:I, s:I, s:o, s:o, s:o}", "samples", (json_int_t)r->samples, "tokens",
+                                   (json_int_t)r->tokens, "stride", r->stride ? json_integer(r->stride) : json_null(),
+                                   "nll", json_number_or_null(r->nats_per_token), "perplexity",
+                                   json_number_or_null(exp(r->nats_per_token))));
+}
+
+static json_t *pass_key_json(const struct pass_key_record *r) {
+    return measured_json(&r->measured,
+                         json_pack("{s:f, s:I, s:I, s:I, s:I, s:o}", "depth", r->depth, "digits", (json_int_t)r->digits,
+                                   "trials", (json_int_t)r->trials, "correct", (json_int_t)r->correct, "seed",
+                                   (json_int_t)r->seed, "wording", text_or_null(r->wording)));
+}
+
+static int lengths_json(struct store *store, json_t *array, struct error *error) {
+    struct length_record *records;
+    size_t count;
+    int status = store_lengths(store, &records, &count, error);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        if (json_array_append_new(array, length_json(&records[i])) != 0) status = error_memory(error, 0, "the report");
+    }
+    free(records);
+    return status;
+}
+
+static int pass_keys_json(struct store *store, json_t *array, struct error *error) {
+    struct pass_key_record *records;
+    size_t count;
+    int status = store_pass_keys(store, &records, &count, error);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        if (json_array_append_new(array, pass_key_json(&records[i])) != 0) {
+            status = error_memory(error, 0, "the report");
+        }
+    }
+    free(records);
+    return status;
+}
+
+int report_measurements_json(struct store *store, json_t **out, struct error *error) {
+    json_t *lengths = json_array(), *keys = json_array();
+    int status = lengths_json(store, lengths, error);
+    if (status == STATUS_OK) status = pass_keys_json(store, keys, error);
+    *out = json_pack("{s:o, s:o}", "lengths", lengths, "pass_keys", keys); /* takes both, also where it fails */
+    if (status == STATUS_OK && !*out) status = error_memory(error, 0, "the report");
+    if (status == STATUS_OK) return STATUS_OK;
+    json_decref(*out);
+    *out = NULL;
+    return status;
+}

@@ -1,0 +1,192 @@
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+
+#include "search/base/json.h"
+#include "search/report/report.h"
+#include "search/report/report_measurements.h"
+#include "search/report/report_stages.h"
+#include "search/report/report_subject.h"
+
+/* ---- what the evaluations cost ---- */
+
+struct cost {
+    size_t stopped;  /* individuals that racing cut short */
+    size_t complete; /* windows, had all been scored to the end */
+    size_t scored;   /* windows that were */
+    size_t computed; /* of these, those not from the cache */
+    double seconds;
+    double tokens_per_second; /* predictions of the windows computed; NaN where none was */
+};
+
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+static struct cost cost_of(const struct stage_view *stage) {
+    struct cost cost = {.complete = stage->individual_count * stage->windows};
+    for (size_t i = 0; i < stage->individual_count; i++) {
+        const struct individual_record *one = &stage->individuals[i];
+        cost.stopped += one->individual.stopped;
+        size_t scored = smaller(one->scored.samples, stage->windows); /* a damaged database may say more */
+        cost.scored += scored;
+        cost.computed += smaller(one->scored.computed, scored);
+        if (isfinite(one->scored.seconds)) cost.seconds += one->scored.seconds;
+    }
+    double predictions = (double)cost.computed * (double)(stage->record->target_length - 1);
+    cost.tokens_per_second = predictions > 0.0 && cost.seconds > 0.0 ? predictions / cost.seconds : NAN;
+    return cost;
+}
+
+/* ---- for people ---- */
+
+static void print_cost(FILE *out, const struct stage_view *stage) {
+    struct cost cost = cost_of(stage);
+    char saved[32] = "n/a", rate[32] = "n/a";
+    if (cost.complete > 0) {
+        double share = 1.0 - (double)cost.scored / (double)cost.complete;
+        snprintf(saved, sizeof saved, "%.1f %%", 100.0 * share);
+    }
+    if (!isnan(cost.tokens_per_second)) snprintf(rate, sizeof rate, "%.0f", cost.tokens_per_second);
+    fprintf(out, "  %zu cut short by racing, saving %s of windows; %.1f s, %s tokens/s; %zu windows from the cache\n",
+            cost.stopped, saved, cost.seconds, rate, cost.scored - cost.computed);
+}
+
+static void print_row(FILE *out, const char *name, double nats, const char *note) {
+    fprintf(out, "  %-22s %12.4f %12.5f%s%s\n", name, exp(nats), nats, *note ? "  " : "", note);
+}
+
+static void print_factors(FILE *out, const struct stage_view *stage, const struct individual *individual) {
+    enum { A_LINE = 12 };
+    struct factor_entry table;
+    stage_view_entry(stage, individual, &table);
+    fprintf(out,
+            "  rescale factors, fastest pair first (n_hat %" PRId64 ", attention factor %.4f):", table.start_tokens,
+            table.attention_factor);
+    for (int64_t i = 0; i < table.pairs; i++) fprintf(out, "%s%7.2f", i % A_LINE ? " " : "\n    ", table.factors[i]);
+    fputc('\n', out);
+}
+
+static const struct baseline_record *best_baseline(const struct stage_view *stage) {
+    const struct baseline_record *best = NULL;
+    for (size_t i = 0; i < stage->baseline_count; i++) {
+        const struct baseline_record *one = &stage->baselines[i];
+        if (!best || one->nats_per_token < best->nats_per_token) best = one;
+    }
+    return best;
+}
+
+static void print_best(FILE *out, const struct stage_view *stage, const char *name,
+                       const struct individual *individual) {
+    char note[160] = "";
+    const struct baseline_record *baseline = best_baseline(stage);
+    double gain = baseline ? 1.0 - exp(individual->score - baseline->nats_per_token) : 0.0;
+    snprintf(note, sizeof note, "n_hat %" PRId64 ", %s of generation %" PRId64 "; %.1f %% %s %s",
+             stage_view_start_tokens(stage, individual), origin_name(individual->origin), individual->generation,
+             fabs(100.0 * gain), gain >= 0.0 ? "below" : "above",
+             baseline ? rope_method_name(baseline->method) : "the baselines");
+    print_row(out, name, individual->score, note);
+}
+
+static int print_stage(const void *state, const struct stage_view *stage, FILE *out, struct error *error) {
+    (void)state, (void)error;
+    struct stage_best best = stage_view_best(stage);
+    fprintf(out, "  iteration %" PRId64 " of %" PRId64 ", %zu evaluations\n", stage_view_generation(stage),
+            stage->record->iterations, stage->individual_count);
+    if (stage->individual_count) print_cost(out, stage);
+    if (stage->baseline_count) fprintf(out, "  %-22s %12s %12s\n", "method", "perplexity", "nats/token");
+    for (size_t i = 0; i < stage->baseline_count; i++) {
+        print_row(out, rope_method_name(stage->baselines[i].method), stage->baselines[i].nats_per_token, "");
+    }
+    if (!best.any) return STATUS_OK;
+    print_best(out, stage, "longrope", best.any);
+    if (best.exportable && best.exportable != best.any) {
+        print_best(out, stage, "longrope, n_hat = 0", best.exportable);
+    }
+    print_factors(out, stage, best.any);
+    return STATUS_OK;
+}
+
+/* ---- for programs ---- */
+
+static json_t *individual_json(const struct stage_view *stage, const struct individual *individual) {
+    if (!individual) return json_null();
+    struct factor_entry table;
+    stage_view_entry(stage, individual, &table);
+    json_t *object =
+        json_pack("{s:o, s:o, s:I, s:f, s:s}", "perplexity", json_number_or_null(table.perplexity), "factors",
+                  json_number_array(table.factors, table.pairs), "start_tokens", (json_int_t)table.start_tokens,
+                  "attention_factor", table.attention_factor, "origin", table.origin);
+    if (!object || !table.composed) return object;
+    json_object_set_new(object, "base_factors", json_number_array(table.base, table.pairs));
+    json_object_set_new(object, "searched_factors", json_number_array(table.searched, table.pairs));
+    return object;
+}
+
+/* null where the model leaves a pair unturned. */
+static json_t *baseline_factors_json(const struct stage_view *stage, const struct baseline_record *baseline) {
+    double factors[ROPE_MAX_PAIRS];
+    json_t *array = json_array();
+    stage_view_baseline_factors(stage, baseline, factors);
+    for (int64_t i = 0; i < stage->record->space.pairs; i++) {
+        json_array_append_new(array, json_number_or_null(factors[i]));
+    }
+    return array;
+}
+
+static json_t *baselines_json(const struct stage_view *stage) {
+    json_t *array = json_array();
+    for (size_t i = 0; i < stage->baseline_count; i++) {
+        const struct baseline_record *one = &stage->baselines[i];
+        json_array_append_new(array, json_pack("{s:s, s:o, s:o, s:f}", "method", rope_method_name(one->method),
+                                               "perplexity", json_number_or_null(exp(one->nats_per_token)), "factors",
+                                               baseline_factors_json(stage, one), "attention_factor",
+                                               one->table.own_attention_factor * one->table.attention_factor));
+    }
+    return array;
+}
+
+static json_t *cost_json(const struct stage_view *stage) {
+    struct cost cost = cost_of(stage);
+    return json_pack("{s:I, s:I, s:I, s:I, s:f, s:o}", "stopped", (json_int_t)cost.stopped, "windows",
+                     (json_int_t)cost.scored, "windows_saved", (json_int_t)(cost.complete - cost.scored),
+                     "windows_cached", (json_int_t)(cost.scored - cost.computed), "seconds", cost.seconds,
+                     "tokens_per_second", json_number_or_null(cost.tokens_per_second));
+}
+
+static int stage_json(const void *state, const struct stage_view *stage, json_t **out, struct error *error) {
+    (void)state;
+    const struct stage_record *record = stage->record;
+    struct stage_best best = stage_view_best(stage);
+    *out = json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "target_length", (json_int_t)record->target_length,
+                     "iteration", (json_int_t)stage_view_generation(stage), "iterations",
+                     (json_int_t)record->iterations, "evaluations", (json_int_t)stage->individual_count, "best",
+                     individual_json(stage, best.any), "best_exportable", individual_json(stage, best.exportable),
+                     "baselines", baselines_json(stage), "cost", cost_json(stage));
+    json_t *subject = report_subject_json(stage);
+    bool whole = json_object_update_missing(*out, subject) == 0; /* not so where either is NULL */
+    json_decref(subject);
+    if (whole) return STATUS_OK;
+    json_decref(*out);
+    *out = NULL;
+    return error_memory(error, 0, "the report");
+}
+
+/* What was measured, and "configuration". */
+static int run_json(struct store *store, json_t **out, struct error *error) {
+    json_t *configuration = NULL;
+    int status = report_configuration_json(store, &configuration, error);
+    if (status == STATUS_OK) status = report_measurements_json(store, out, error);
+    if (status == STATUS_OK && json_object_set(*out, "configuration", configuration) != 0) {
+        json_decref(*out);
+        *out = NULL;
+        status = error_memory(error, 0, "the report");
+    }
+    json_decref(configuration);
+    return status;
+}
+
+const struct stage_report overview_report = {
+    .print = print_stage, .to_json = stage_json, .print_run = report_measurements, .run_to_json = run_json};
+
+int report_overview(struct store *store, const struct report_options *options, FILE *out, struct error *error) {
+    return report_stages(store, options, &overview_report, NULL, out, error);
+}

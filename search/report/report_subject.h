@@ -1,0 +1,17 @@
+/* What a run and its stages were asked to do: the part of the overview that is known before the first score. */
+#ifndef LONGROPE_SEARCH_REPORT_SUBJECT_H
+#define LONGROPE_SEARCH_REPORT_SUBJECT_H
+
+#include <jansson.h>
+
+#include "search/run/run_view.h"
+
+/* {"kind", "model", "base", "original_length", "pretrained_length", "scale", "rope_theta", "pairs", "window_pair",
+ * "planned", "samples": [{"document", "start", "tokens"}], "settings": {...}}, as the README documents them. NULL for
+ * lack of memory. */
+json_t *report_subject_json(const struct stage_view *stage);
+
+/* {"program", "path", "overrides", "content"}, or null where the run does not know; the caller's. */
+int report_configuration_json(struct store *store, json_t **out, struct error *error);
+
+#endif

@@ -1,0 +1,42 @@
+#include "search/run/generation.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+bool generation_next(const struct stage_view *stage, size_t *next, struct generation *row) {
+    if (*next == stage->individual_count) return false;
+    row->number = stage->individuals[*next].individual.generation;
+    row->individuals = row->stopped = 0;
+    row->best = NULL;
+    row->first = *next;
+    for (; *next < stage->individual_count; ++*next) {
+        const struct individual_record *one = &stage->individuals[*next];
+        if (one->individual.generation != row->number) break;
+        row->individuals++;
+        row->evaluations++;
+        row->stopped += one->individual.stopped;
+        row->windows += one->scored.samples;
+        if (individual_better(&one->individual, row->best)) row->best = &one->individual;
+    }
+    if (individual_better(row->best, row->best_so_far)) row->best_so_far = row->best;
+    return true;
+}
+
+static int by_score(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    if (isnan(x) || isnan(y)) return isnan(x) - isnan(y);
+    return (x > y) - (x < y);
+}
+
+bool generation_quartiles(const struct stage_view *stage, const struct generation *row, double out[QUARTILES]) {
+    double *scores = calloc(row->individuals, sizeof *scores);
+    if (!scores) return false;
+    for (size_t i = 0; i < row->individuals; i++) scores[i] = stage->individuals[row->first + i].individual.score;
+    qsort(scores, row->individuals, sizeof *scores, by_score);
+    for (size_t quarter = 1; quarter <= QUARTILES; quarter++) {
+        size_t rank = (quarter * row->individuals + QUARTILES) / 4; /* counted from 1, rounded up */
+        out[quarter - 1] = exp(scores[rank - 1]);
+    }
+    free(scores);
+    return true;
+}

@@ -1,0 +1,191 @@
+#include "search/run/run_view.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "eval/base/name.h"
+
+/* ---- the run ---- */
+
+static enum stage_state state_of_run(const struct stage_record *stages, size_t count, int64_t planned) {
+    bool done = count > 0 && (int64_t)count >= planned, begun = false;
+    for (size_t i = 0; i < count; i++) {
+        done = done && stages[i].state == STAGE_DONE;
+        begun = begun || stages[i].state != STAGE_PENDING;
+    }
+    return done ? STAGE_DONE : begun ? STAGE_RUNNING : STAGE_PENDING;
+}
+
+/* Names the stages that there are, and the one that is spelled like `stage`. */
+static int no_such_stage(const struct run_view *run, const char *stage, struct error *error) {
+    char known[600] = "";
+    const char **names = calloc(run->count + 1, sizeof *names);
+    if (!names) return error_memory(error, (double)run->count * sizeof *names, "the stages' names");
+    for (size_t i = 0; i < run->count; i++) {
+        size_t used = strlen(known);
+        names[i] = run->stages[i].name;
+        snprintf(known + used, sizeof known - used, "%s'%s'", i ? ", " : "", names[i]);
+    }
+    const char *nearest = name_nearest(names, run->count, stage);
+    free(names);
+    if (!run->count) {
+        return error_set(error, STATUS_INPUT, "--stage: the run '%s' has begun no stage yet", run->name);
+    }
+    if (!nearest) {
+        return error_set(error, STATUS_INPUT, "--stage: '%.100s' is no stage that the run '%s' has begun; there is %s",
+                         stage, run->name, known);
+    }
+    return error_set(error, STATUS_INPUT,
+                     "--stage: '%.100s' is no stage that the run '%s' has begun (did you mean '%s'?); there is %s",
+                     stage, run->name, nearest, known);
+}
+
+/* Keeps the stage of that name alone. */
+static int keep_stage(struct run_view *run, const char *stage, struct error *error) {
+    for (size_t i = 0; i < run->count; i++) {
+        if (strcmp(run->stages[i].name, stage) != 0) continue;
+        run->stages[0] = run->stages[i];
+        run->count = 1;
+        return STATUS_OK;
+    }
+    return no_such_stage(run, stage, error);
+}
+
+int run_view_open(struct store *store, const char *stage, struct run_view *out, struct error *error) {
+    *out = (struct run_view){.store = store};
+    int64_t planned = 0;
+    int status = store_name(store, out->name, sizeof out->name, error);
+    if (status == STATUS_OK) status = store_stage_count(store, &planned, error);
+    if (status == STATUS_OK) status = store_stages(store, &out->stages, &out->count, error);
+    if (status != STATUS_OK) return status;
+    out->state = state_of_run(out->stages, out->count, planned);
+    if (stage) status = keep_stage(out, stage, error);
+    if (status != STATUS_OK) run_view_close(out);
+    return status;
+}
+
+void run_view_close(struct run_view *run) { free(run->stages); }
+
+/* ---- a stage ---- */
+
+int run_view_windows(const struct run_view *run, size_t index, size_t *out, struct error *error) {
+    struct sample_record *samples = NULL;
+    int status = store_samples(run->store, run->stages[index].id, &samples, out, error);
+    free(samples);
+    return status;
+}
+
+int stage_view_read(const struct run_view *run, size_t index, struct stage_view *out, struct error *error) {
+    const struct stage_record *record = &run->stages[index];
+    *out = (struct stage_view){.record = record};
+    int status = store_samples(run->store, record->id, &out->samples, &out->windows, error);
+    if (status != STATUS_OK) return status;
+    status = store_settings(run->store, record, &out->settings, &out->setting_count, error);
+    if (status != STATUS_OK) return status;
+    status = store_baselines(run->store, record->id, &out->baselines, &out->baseline_count, error);
+    if (status != STATUS_OK) return status;
+    return store_individuals(run->store, record, &out->individuals, &out->individual_count, error);
+}
+
+void stage_view_free(struct stage_view *stage) {
+    free(stage->samples);
+    free(stage->settings);
+    free(stage->baselines);
+    free(stage->individuals);
+}
+
+int64_t stage_view_generation(const struct stage_view *stage) {
+    return stage->individual_count ? stage->individuals[stage->individual_count - 1].individual.generation : 0;
+}
+
+int64_t stage_view_start_tokens(const struct stage_view *stage, const struct individual *individual) {
+    return stage->record->space.start_tokens[individual->genome.start];
+}
+
+void stage_record_table(const struct stage_record *stage, const struct genome *genome, struct rope_table *table) {
+    table->pairs = stage->space.pairs;
+    table->attention_factor = stage->attention_factor; /* where it is not searched */
+    genome_apply(&stage->space, genome, table);
+}
+
+void stage_view_entry(const struct stage_view *stage, const struct individual *individual, struct factor_entry *out) {
+    const struct stage_record *record = stage->record;
+    struct rope_table table = {0};
+    stage_record_table(record, &individual->genome, &table);
+    *out = (struct factor_entry){.max_length = record->target_length,
+                                 .scale = fmax(1.0, (double)record->target_length / (double)record->pretrained_length),
+                                 .pairs = table.pairs,
+                                 .whole = true,
+                                 .composed = record->composed,
+                                 .start_tokens = table.start_tokens,
+                                 .attention_factor = record->base_attention_factor * table.attention_factor,
+                                 .perplexity = exp(individual->score),
+                                 .objective = record->objective};
+    size_t bytes = (size_t)table.pairs * sizeof *table.factors;
+    memcpy(out->factors, table.factors, bytes);
+    memcpy(out->searched, table.factors, bytes);
+    memcpy(out->base, record->base_factors, bytes);
+    factor_entry_complete(out);
+    snprintf(out->name, sizeof out->name, "%s", record->name);
+    snprintf(out->origin, sizeof out->origin, "%s", origin_name(individual->origin));
+}
+
+/* The frequencies before any rescaling, the model's own included. */
+static void plain_frequencies(const struct stage_record *record, struct rope_table *out) {
+    const struct rope_model plain = rope_model_plain(record->space.pairs, record->rope_theta);
+    rope_base(out, &plain, record->target_length);
+}
+
+void stage_view_baseline_factors(const struct stage_view *stage, const struct baseline_record *baseline,
+                                 double *factors) {
+    struct rope_table plain;
+    plain_frequencies(stage->record, &plain);
+    for (int64_t i = 0; i < stage->record->space.pairs; i++) {
+        factors[i] = plain.frequencies[i] / baseline->table.frequencies[i] * baseline->table.factors[i];
+    }
+}
+
+int64_t stage_view_window_pair(const struct stage_view *stage) {
+    struct rope_table plain;
+    int64_t pair = 0;
+    plain_frequencies(stage->record, &plain);
+    while (pair < plain.pairs && 2.0 * M_PI < plain.frequencies[pair] * (double)stage->record->pretrained_length)
+        pair++;
+    return pair;
+}
+
+bool individual_better(const struct individual *a, const struct individual *b) {
+    return !b || a->score < b->score || (isnan(b->score) && !isnan(a->score));
+}
+
+struct stage_best stage_view_best(const struct stage_view *stage) {
+    struct stage_best best = {NULL, NULL};
+    for (size_t i = 0; i < stage->individual_count; i++) {
+        const struct individual *one = &stage->individuals[i].individual;
+        if (individual_better(one, best.any)) best.any = one;
+        bool exportable = stage_view_start_tokens(stage, one) == 0;
+        if (exportable && individual_better(one, best.exportable)) best.exportable = one;
+    }
+    return best;
+}
+
+int run_exportable_table(struct store *store, const char *name, struct factor_entry *out, bool *found,
+                         struct error *error) {
+    struct stage_record record;
+    int status = store_find_stage(store, name, &record, found, error);
+    *found = *found && record.state == STAGE_DONE;
+    if (status != STATUS_OK || !*found) return status;
+    struct run_view run;
+    struct stage_view stage;
+    status = run_view_open(store, name, &run, error);
+    if (status != STATUS_OK) return status;
+    status = stage_view_read(&run, 0, &stage, error);
+    struct stage_best best = status == STATUS_OK ? stage_view_best(&stage) : (struct stage_best){NULL, NULL};
+    *found = best.exportable != NULL;
+    if (*found) stage_view_entry(&stage, best.exportable, out);
+    stage_view_free(&stage);
+    run_view_close(&run);
+    return status;
+}

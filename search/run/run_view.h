@@ -1,0 +1,79 @@
+/* A run as reports look at it: what it is called, how far it is, and what its stages hold. Stages are
+ * read one at a time, so that a report needs the memory of the largest and not of all. Works beside a
+ * writer: a stage is as it was when it was read. */
+#ifndef LONGROPE_SEARCH_RUN_VIEW_H
+#define LONGROPE_SEARCH_RUN_VIEW_H
+
+#include "eval/base/error.h"
+#include "search/factors/factors.h"
+#include "search/store/store.h"
+#include "search/store/store_configuration.h"
+
+struct run_view {
+    struct store *store; /* borrowed */
+    char name[STORE_NAME_SIZE];
+    enum stage_state state;      /* of the run; done when all planned stages are */
+    size_t count;                /* stages looked at */
+    struct stage_record *stages; /* [count] */
+};
+
+/* `stage` is the only one to look at; NULL: all that have begun. STATUS_INPUT where the run has none of
+ * that name. The caller closes *out; on an error there is nothing to close. */
+int run_view_open(struct store *store, const char *stage, struct run_view *out, struct error *error);
+void run_view_close(struct run_view *run);
+
+/* The windows that a complete score in stage `index` is the mean of. */
+int run_view_windows(const struct run_view *run, size_t index, size_t *out, struct error *error);
+
+/* Sets what `genome` means in the stage: table's pairs, factors, start tokens and attention factor.
+ * Frequencies and the model's own attention factor are the model's and are left as they are. */
+void stage_record_table(const struct stage_record *stage, const struct genome *genome, struct rope_table *table);
+
+struct stage_view {
+    const struct stage_record *record; /* borrowed from the run's view */
+    size_t windows;                    /* as run_view_windows() has them */
+    struct sample_record *samples;     /* [windows], in the order of scoring */
+    size_t setting_count;
+    struct setting_record *settings; /* [setting_count], by key */
+    size_t baseline_count;
+    struct baseline_record *baselines; /* [baseline_count], in the order they were scored */
+    size_t individual_count;
+    struct individual_record *individuals; /* [individual_count], by id */
+};
+
+/* Stage `index` of the run's view. The caller frees with stage_view_free(), also after an error. */
+int stage_view_read(const struct run_view *run, size_t index, struct stage_view *out, struct error *error);
+void stage_view_free(struct stage_view *stage);
+
+/* The generation under way: that of the newest individual; 0 before any. */
+int64_t stage_view_generation(const struct stage_view *stage);
+/* n_hat of an individual of the stage, in tokens. */
+int64_t stage_view_start_tokens(const struct stage_view *stage, const struct individual *individual);
+/* The whole table that an individual of the stage stands for, what it multiplies included. */
+void stage_view_entry(const struct stage_view *stage, const struct individual *individual, struct factor_entry *out);
+
+/* The factors of a baseline as stage_view_entry() has those of individuals: by which theta^(-2i/d) is divided, what the
+ * model does of itself included. factors[record->space.pairs]. */
+void stage_view_baseline_factors(const struct stage_view *stage, const struct baseline_record *baseline,
+                                 double *factors);
+/* The first pair whose wavelength before any rescaling, 2 pi theta^(2i/d) tokens, is the window before any extension
+ * or longer: text of the window shows it no whole turn. The number of pairs where all are shorter. */
+int64_t stage_view_window_pair(const struct stage_view *stage);
+
+/* True where `a` is the better one of the two: a lower score, any where there is no `b`. The older
+ * individual stays the better one of equals where they are asked for in order. */
+bool individual_better(const struct individual *a, const struct individual *b);
+
+/* The best individual: of all, and of those without start tokens. NULL where there is none. They point
+ * into stage->individuals. */
+struct stage_best {
+    const struct individual *any, *exportable;
+};
+struct stage_best stage_view_best(const struct stage_view *stage);
+
+/* The best table without start tokens of the stage called `name`; *found is false where there is no such stage, or
+ * it is not done. */
+int run_exportable_table(struct store *store, const char *name, struct factor_entry *out, bool *found,
+                         struct error *error);
+
+#endif

@@ -1,0 +1,350 @@
+#include "search/store/database.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "search/base/clock.h"
+
+static const double patience = 10.0; /* seconds that processes wait for each other, or until they say so */
+
+struct database_statement {
+    const char *text;
+    sqlite3_stmt *statement;
+    struct database_statement *next;
+};
+
+/* ---- errors ---- */
+
+int database_damaged(const struct database *database, const char *what, struct error *error) {
+    return error_set(error, STATUS_FAILED, "%.200s: is damaged (%.300s); %s", database->path, what,
+                     database->kind->if_damaged);
+}
+
+int database_protected(const struct database *database, const char *what, struct error *error) {
+    return error_set(error, STATUS_FAILED, "%.200s: cannot be written (%.200s); %s", database->place, what,
+                     database->kind->if_protected);
+}
+
+static int disk_failed(const struct database *database, const char *what, struct error *error) {
+    return error_set(error, STATUS_FAILED, "%.200s: disk full or failing (%.200s): free space, then %s", database->path,
+                     what, database->creating ? "try again" : "go on with --resume; what was saved is intact");
+}
+
+static int read_failed(const struct database *database, const char *what, struct error *error) {
+    return error_set(error, STATUS_FAILED, "%.200s: cannot be read (%.200s); check the disk", database->path, what);
+}
+
+static bool stop_asked(const struct database *database) { return database->stop && *database->stop; }
+
+static int locked(const struct database *database, struct error *error) {
+    if (stop_asked(database)) {
+        return error_set(error, STATUS_STOPPED,
+                         "stopped while waiting for %.300s, which another process has locked; go on with --resume",
+                         database->path);
+    }
+    return error_set(error, STATUS_FAILED, "%.200s: is locked by another program; let it end, then try again",
+                     database->path);
+}
+
+static int cannot_open(const struct database *database, const char *what, struct error *error) {
+    int code = database->handle ? sqlite3_system_errno(database->handle) : 0;
+    return error_set(error, STATUS_FAILED,
+                     "%.200s: cannot be opened (%.200s); check the path, who may read and write the file and its "
+                     "folder, and how many files are open",
+                     database->path, code ? strerror(code) : what);
+}
+
+int database_failed(const struct database *database, int code, struct error *error) {
+    const char *what = database->handle ? sqlite3_errmsg(database->handle) : sqlite3_errstr(code);
+    int extended = database->handle ? sqlite3_extended_errcode(database->handle) : code;
+    switch (code & 0xff) {
+    case SQLITE_NOMEM:
+        return error_memory(error, 0, "the database");
+    case SQLITE_ERROR: /* statements are right, so it is a table or column that they do not find */
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_CONSTRAINT: /* nor do they add rows that contradict what this program wrote */
+        return database_damaged(database, what, error);
+    case SQLITE_FULL:
+        return disk_failed(database, what, error);
+    case SQLITE_READONLY:
+        return database_protected(database, what, error);
+    case SQLITE_BUSY:
+    case SQLITE_PROTOCOL:
+        return locked(database, error);
+    case SQLITE_INTERRUPT:
+        return error_set(error, STATUS_STOPPED, "stopped while checking %.300s; go on with --resume", database->path);
+    case SQLITE_CANTOPEN:
+        return cannot_open(database, what, error);
+    case SQLITE_IOERR:
+        if (extended == SQLITE_IOERR_READ || extended == SQLITE_IOERR_SHORT_READ) {
+            return read_failed(database, what, error);
+        }
+        return disk_failed(database, what, error);
+    default:
+        return error_set(error, STATUS_FAILED, "%.200s: %.400s", database->path, what);
+    }
+}
+
+int database_errno(const struct database *database, int code, struct error *error) {
+    const char *what = strerror(code);
+    switch (code) {
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return database_protected(database, what, error);
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+    case EIO:
+        return disk_failed(database, what, error);
+    default:
+        return error_set(error, STATUS_FAILED, "%.200s: %s", database->place, what);
+    }
+}
+
+/* ---- waiting ---- */
+
+/* SQLite's busy handler: `calls` counts those of one wait, from 0. Gives up with 0. */
+static int wait_for_others(void *state, int calls) {
+    enum { PAUSE_MS = 5 };
+    struct database *database = state;
+    double now = clock_seconds();
+    if (calls == 0) {
+        database->wait_began = now;
+        database->wait_told = false;
+    }
+    bool long_since = now - database->wait_began >= patience;
+    if (stop_asked(database) || (long_since && !database->kind->waits)) return 0;
+    if (long_since && !database->wait_told) {
+        fprintf(stderr, "longrope: waiting for %s, which another process has locked\n", database->path);
+        database->wait_told = true;
+    }
+    sqlite3_sleep(PAUSE_MS);
+    return 1;
+}
+
+/* SQLite's progress handler: anything but 0 interrupts. */
+static int interrupted(void *state) { return stop_asked(state); }
+
+/* ---- opening ---- */
+
+int database_check_folder(const struct database *database, struct error *error) {
+    const char *slash = strrchr(database->path, '/');
+    char *folder = slash ? strndup(database->path, (size_t)(slash - database->path) + 1) : strdup(".");
+    if (!folder) return error_memory(error, (double)strlen(database->path), "a path");
+    int code = access(folder, W_OK | X_OK) == 0 ? 0 : errno;
+    free(folder);
+    if (code == ENOENT || code == ENOTDIR) {
+        return error_set(error, STATUS_INPUT, "%.300s: its folder is not there; make it, or %s", database->path,
+                         database->kind->if_foreign);
+    }
+    return code == 0 ? STATUS_OK : database_errno(database, code, error);
+}
+
+int database_open(struct database *database, const char *name, int flags, struct error *error) {
+    struct stat info;
+    if (stat(database->path, &info) == 0 && !S_ISREG(info.st_mode)) { /* a pipe would wait for its other end */
+        return error_set(error, STATUS_INPUT, "%.300s: is not a file; %s", database->path, database->kind->if_foreign);
+    }
+    int code = sqlite3_open_v2(name, &database->handle, flags, NULL);
+    if (code != SQLITE_OK) return database_failed(database, code, error);
+    sqlite3_extended_result_codes(database->handle, 1);
+    sqlite3_busy_handler(database->handle, wait_for_others, database);
+    return STATUS_OK;
+}
+
+void database_close(struct database *database) {
+    while (database->statements) {
+        struct database_statement *first = database->statements;
+        database->statements = first->next;
+        sqlite3_finalize(first->statement);
+        free(first);
+    }
+    sqlite3_close(database->handle);
+    database->handle = NULL;
+}
+
+static const char *describe_application(int64_t application) {
+    return application == DATABASE_RUN     ? "a run's database"
+           : application == DATABASE_CACHE ? "a score cache"
+                                           : "a database of another program";
+}
+
+int database_identify(struct database *database, int64_t *version, int *code, struct error *error) {
+    const struct database_kind *kind = database->kind;
+    int64_t application = 0, tables = 0;
+    *version = 0;
+    /* the tables first: another process may be making them in between, and sets the rest with them */
+    *code = database_query_integer(database, "SELECT count(*) FROM sqlite_schema", &tables);
+    if (*code == SQLITE_OK) *code = database_query_integer(database, "PRAGMA application_id", &application);
+    if (*code == SQLITE_OK) *code = database_query_integer(database, "PRAGMA user_version", version);
+    if (*code == SQLITE_NOTADB) {
+        return error_set(error, STATUS_INPUT, "%.300s: is not a database, or its beginning is damaged; %s",
+                         database->path, kind->if_foreign);
+    }
+    if (*code != SQLITE_OK) return database_failed(database, *code, error);
+    if (application == 0 && tables == 0) {
+        *version = 0;
+        return STATUS_OK;
+    }
+    if (application != kind->application) {
+        return error_set(error, STATUS_INPUT, "%.300s: is %s, not %s; %s", database->path,
+                         describe_application(application), kind->name, kind->if_foreign);
+    }
+    if (*version > kind->schema) {
+        return error_set(error, STATUS_INPUT,
+                         "%.300s: was written by a newer longrope (schema %" PRId64
+                         ", this one knows %d); use that one",
+                         database->path, *version, kind->schema);
+    }
+    return *version >= 1 ? STATUS_OK : database_damaged(database, "its schema has no version", error);
+}
+
+int database_stamp(struct database *database, struct error *error) {
+    char text[100];
+    snprintf(text, sizeof text, "PRAGMA application_id = %d; PRAGMA user_version = %d", database->kind->application,
+             database->kind->schema);
+    return database_run(database, text, error);
+}
+
+/* Steps to the first row of a statement, which the caller finalizes, also where it failed. Where SQLite reads before
+ * it writes, as when it changes the journal, it waits for other processes now and then only: so this waits here. */
+static int first_row(struct database *database, const char *text, sqlite3_stmt **statement, struct error *error) {
+    int code = sqlite3_prepare_v2(database->handle, text, -1, statement, NULL);
+    if (code != SQLITE_OK) return database_failed(database, code, error);
+    sqlite3_busy_handler(database->handle, NULL, NULL);
+    code = sqlite3_step(*statement);
+    for (int calls = 0; (code & 0xff) == SQLITE_BUSY && wait_for_others(database, calls); calls = 1) {
+        sqlite3_reset(*statement);
+        code = sqlite3_step(*statement);
+    }
+    sqlite3_busy_handler(database->handle, wait_for_others, database);
+    return code == SQLITE_ROW ? STATUS_OK : database_failed(database, code, error);
+}
+
+/* The log is a property of the file; where the file system cannot have it, SQLite keeps the journal it had. */
+int database_use_log(struct database *database, struct error *error) {
+    sqlite3_stmt *statement = NULL;
+    int status = first_row(database, "PRAGMA journal_mode = WAL", &statement, error);
+    if (status == STATUS_OK && strcmp(database_text(statement, 0), "wal") != 0) {
+        status = error_set(error, STATUS_FAILED,
+                           "%.300s: this file system cannot share memory between processes, which %s needs; %s",
+                           database->place, database->kind->name, database->kind->if_foreign);
+    }
+    sqlite3_finalize(statement);
+    return status;
+}
+
+int database_check(struct database *database, struct error *error) {
+    enum { OPERATIONS = 1000 }; /* of SQLite's between two looks at the stop flag */
+    sqlite3_stmt *statement = NULL;
+    sqlite3_progress_handler(database->handle, OPERATIONS, interrupted, database);
+    int status = first_row(database, "PRAGMA quick_check(1)", &statement, error);
+    sqlite3_progress_handler(database->handle, 0, NULL, NULL);
+    if (status == STATUS_OK && strcmp(database_text(statement, 0), "ok") != 0) {
+        status = database_damaged(database, database_text(statement, 0), error);
+    }
+    sqlite3_finalize(statement);
+    return status;
+}
+
+/* Copies all pages of what is open; returns SQLite's code. */
+static int copy_pages(struct database *database, sqlite3 *memory) {
+    sqlite3_backup *backup = sqlite3_backup_init(memory, "main", database->handle, "main");
+    if (!backup) return sqlite3_errcode(memory);
+    sqlite3_backup_step(backup, -1);
+    return sqlite3_backup_finish(backup);
+}
+
+int database_to_memory(struct database *database, struct error *error) {
+    sqlite3 *memory = NULL;
+    int code = sqlite3_open_v2(":memory:", &memory, SQLITE_OPEN_READWRITE, NULL);
+    if (code == SQLITE_OK) code = copy_pages(database, memory);
+    database_close(database);
+    database->handle = memory;
+    return code == SQLITE_OK ? STATUS_OK : database_failed(database, code, error);
+}
+
+/* ---- statements ---- */
+
+int database_run(struct database *database, const char *text, struct error *error) {
+    int code = sqlite3_exec(database->handle, text, NULL, NULL, NULL);
+    return code == SQLITE_OK ? STATUS_OK : database_failed(database, code, error);
+}
+
+int database_query_integer(struct database *database, const char *text, int64_t *out) {
+    sqlite3_stmt *statement;
+    int code = sqlite3_prepare_v2(database->handle, text, -1, &statement, NULL);
+    if (code != SQLITE_OK) return code;
+    code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) *out = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+int database_prepare(struct database *database, const char *text, sqlite3_stmt **out, struct error *error) {
+    for (struct database_statement *kept = database->statements; kept; kept = kept->next) {
+        if (kept->text != text) continue;
+        *out = kept->statement;
+        return STATUS_OK;
+    }
+    struct database_statement *kept = malloc(sizeof *kept);
+    if (!kept) return error_memory(error, sizeof *kept, "a statement");
+    *kept = (struct database_statement){text, NULL, database->statements};
+    int code = sqlite3_prepare_v3(database->handle, text, -1, SQLITE_PREPARE_PERSISTENT, &kept->statement, NULL);
+    if (code != SQLITE_OK) {
+        free(kept);
+        return database_failed(database, code, error);
+    }
+    database->statements = kept;
+    *out = kept->statement;
+    return STATUS_OK;
+}
+
+void database_finish(sqlite3_stmt *statement) {
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+}
+
+int database_execute(struct database *database, sqlite3_stmt *statement, int bound, struct error *error) {
+    int code = bound == SQLITE_OK ? sqlite3_step(statement) : SQLITE_NOMEM;
+    int status = code == SQLITE_DONE ? STATUS_OK : database_failed(database, code, error);
+    database_finish(statement);
+    return status;
+}
+
+int database_next(struct database *database, sqlite3_stmt *statement, bool *row, struct error *error) {
+    int code = sqlite3_step(statement);
+    *row = code == SQLITE_ROW;
+    return code == SQLITE_ROW || code == SQLITE_DONE ? STATUS_OK : database_failed(database, code, error);
+}
+
+int database_begin(struct database *database, struct error *error) {
+    return database_run(database, "BEGIN IMMEDIATE", error);
+}
+
+int database_end(struct database *database, int status, struct error *error) {
+    if (status == STATUS_OK) status = database_run(database, "COMMIT", error);
+    if (!sqlite3_get_autocommit(database->handle)) sqlite3_exec(database->handle, "ROLLBACK", NULL, NULL, NULL);
+    return status;
+}
+
+int database_bind_text(sqlite3_stmt *statement, int index, const char *text) {
+    return sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);
+}
+
+const char *database_text(sqlite3_stmt *statement, int column) {
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+    return text ? text : "";
+}
+
+double database_double(sqlite3_stmt *statement, int column) {
+    return sqlite3_column_type(statement, column) == SQLITE_NULL ? NAN : sqlite3_column_double(statement, column);
+}

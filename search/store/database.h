@@ -1,0 +1,108 @@
+/* A thin layer over SQLite that the run store and the score cache share: opening, statements,
+ * transactions, and errors in words that tell a user what to do.
+ *
+ * Functions return a status and say what is wrong as eval/base/error.h has it, but for those that return
+ * SQLite's code, which database_failed() turns into that. Statements and values are SQLite's own.
+ */
+#ifndef LONGROPE_SEARCH_DATABASE_H
+#define LONGROPE_SEARCH_DATABASE_H
+
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "eval/base/error.h"
+
+/* SQLite's application_id of this program's databases. */
+enum {
+    DATABASE_RUN = 0x4c526f70,  /* "LRop" */
+    DATABASE_CACHE = 0x4c527363 /* "LRsc" */
+};
+
+/* What a file is, how long it is waited for, and how errors about it end. */
+struct database_kind {
+    const char *name;         /* "a run": what a file of another program is not */
+    int application;          /* SQLite's application_id */
+    int schema;               /* the newest user_version that is known; versions begin with 1 */
+    bool waits;               /* as long as another process has it locked, and not for 10 s only */
+    const char *if_foreign;   /* "choose another folder with -o" */
+    const char *if_damaged;   /* "put back a copy of it" */
+    const char *if_protected; /* "make it writable" */
+};
+
+struct database_statement; /* one that is kept for its next use */
+
+struct database {
+    const struct database_kind *kind;
+    char *path;                        /* of the file; whoever made the struct frees it */
+    const char *place;                 /* named where writing is not allowed: the file or its folder */
+    bool creating;                     /* what fails is tried again, for there is nothing to go on with --resume */
+    const volatile sig_atomic_t *stop; /* non-zero: what waits or checks ends with STATUS_STOPPED; may be NULL */
+    sqlite3 *handle;
+    struct database_statement *statements; /* a list */
+    double wait_began;                     /* seconds of the clock */
+    bool wait_told;                        /* the user knows of this wait */
+};
+
+/* SQLite makes files beside the database, and of a folder that it may not write it says only that it cannot open
+ * the file. STATUS_INPUT where the folder is not there. */
+int database_check_folder(const struct database *database, struct error *error);
+
+/* Opens `name` (the path, a URI or another one) with SQLITE_OPEN_ flags; closed with database_close(),
+ * also where it failed. STATUS_INPUT where the path is that of a folder, pipe or device. The struct stays where it
+ * is while it is open: calls that find the file locked wait as its kind and its stop flag say. */
+int database_open(struct database *database, const char *name, int flags, struct error *error);
+void database_close(struct database *database);
+
+/* What was opened: *version is 0 where it has no tables. STATUS_INPUT where it is not a database, another
+ * program's, or of a newer schema; *code is SQLite's where it could not be read. Changes nothing. */
+int database_identify(struct database *database, int64_t *version, int *code, struct error *error);
+
+/* Marks what is open as of its kind and of the newest schema. */
+int database_stamp(struct database *database, struct error *error);
+
+/* Lets readers and a writer work side by side; needs memory that processes share. */
+int database_use_log(struct database *database, struct error *error);
+/* SQLite's quick_check of every page; the stop flag ends it. */
+int database_check(struct database *database, struct error *error);
+/* Replaces what is open by a copy in memory. */
+int database_to_memory(struct database *database, struct error *error);
+
+/* ---- statements ---- */
+
+/* Statements that give no rows, separated by ';'. */
+int database_run(struct database *database, const char *text, struct error *error);
+/* The first column of the first row, *out as it was where there is none; returns SQLite's code. */
+int database_query_integer(struct database *database, const char *text, int64_t *out);
+
+/* A statement that is kept; `text` is a literal, told from others by its address. database_finish() gives it
+ * back, so that it holds no lock and is ready for its next use. */
+int database_prepare(struct database *database, const char *text, sqlite3_stmt **out, struct error *error);
+void database_finish(sqlite3_stmt *statement);
+/* Runs a statement that gives no rows and finishes it. `bound` is what its bindings returned, or'ed together. */
+int database_execute(struct database *database, sqlite3_stmt *statement, int bound, struct error *error);
+/* *row tells whether there is one more. */
+int database_next(struct database *database, sqlite3_stmt *statement, bool *row, struct error *error);
+
+/* A transaction that writes. database_end() commits where `status`, which it returns, is STATUS_OK; otherwise,
+ * or where that fails, nothing of it remains. */
+int database_begin(struct database *database, struct error *error);
+int database_end(struct database *database, int status, struct error *error);
+
+/* `text` is borrowed until the statement is finished. */
+int database_bind_text(sqlite3_stmt *statement, int index, const char *text);
+const char *database_text(sqlite3_stmt *statement, int column); /* "" for NULL */
+double database_double(sqlite3_stmt *statement, int column);    /* NaN for NULL, as SQLite binds NaN */
+
+/* ---- errors; each returns the status that it sets ---- */
+
+/* The last call failed with SQLite's `code`. */
+int database_failed(const struct database *database, int code, struct error *error);
+/* A call to the system failed with errno `code`. */
+int database_errno(const struct database *database, int code, struct error *error);
+int database_damaged(const struct database *database, const char *what, struct error *error);
+int database_protected(const struct database *database, const char *what, struct error *error);
+
+#endif

@@ -1,0 +1,398 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "search/store/store.h"
+#include "search/store/store_private.h"
+#include "search/store/store_schema.h"
+
+static const struct database_kind run_kind = {
+    .name = "a run",
+    .application = DATABASE_RUN,
+    .schema = STORE_SCHEMA,
+    .if_foreign = "choose another folder with -o",
+    .if_damaged = "put back a copy of it, or begin a new run with -o",
+    .if_protected = "make the folder and what is in it writable, or choose another folder with -o",
+};
+
+/* Of who measures beside a search. */
+static const struct database_kind record_kind = {
+    .name = "a run",
+    .application = DATABASE_RUN,
+    .schema = STORE_SCHEMA,
+    .if_foreign = "give the folder of a run",
+    .if_damaged = "put back a copy of it",
+    .if_protected = "make the folder and what is in it writable",
+};
+
+/* ---- errors ---- */
+
+static int folder_failed(const struct store *store, int code, struct error *error) {
+    if (code != ENOTDIR && code != EEXIST) return database_errno(&store->database, code, error);
+    return error_set(error, STATUS_INPUT, "%.200s: is not a folder; choose another one with -o", store->dir);
+}
+
+static int no_run(const struct store *store, struct error *error) {
+    return error_set(error, STATUS_INPUT, "%.300s: holds no run (no run.db); %s", store->dir,
+                     store->database.kind == &record_kind ? "check the path"
+                                                          : "begin one without --resume, or check the path");
+}
+
+/* The path of something beside run.db; NULL for lack of memory. */
+static char *beside(const struct store *store, const char *name) {
+    char *path;
+    return asprintf(&path, "%s/%s", store->dir, name) < 0 ? NULL : path;
+}
+
+/* ---- the lock ---- */
+
+enum { HOLDER_SIZE = 320 };
+
+/* Who holds the lock, from what it wrote there: "host pid". */
+static void describe_holder(const struct store *store, char out[HOLDER_SIZE]) {
+    char text[300] = "", host[256] = "";
+    long process = 0;
+    if (pread(store->lock, text, sizeof text - 1, 0) < 0) text[0] = '\0';
+    if (sscanf(text, "%255s %ld", host, &process) == 2) {
+        snprintf(out, HOLDER_SIZE, "process %ld on host %s", process, host);
+    } else {
+        strcpy(out, "another process");
+    }
+}
+
+/* Only for people to read, so a disk that is full just now is no reason to stop. */
+static void sign_lock(int lock) {
+    char host[256] = "", text[300];
+    if (gethostname(host, sizeof host - 1) != 0 || !*host) strcpy(host, "unknown");
+    int length = snprintf(text, sizeof text, "%s %ld\n", host, (long)getpid());
+    if (ftruncate(lock, 0) != 0 || pwrite(lock, text, (size_t)length, 0) != length) return;
+}
+
+/* *held tells that another process has it. The file stays when the run ends: unlinking it would let two processes
+ * lock two files of one name. */
+static int try_lock(struct store *store, bool *held, struct error *error) {
+    *held = false;
+    int status = database_check_folder(&store->database, error);
+    if (status != STATUS_OK) return status;
+    char *path = beside(store, "run.lock");
+    if (!path) return error_memory(error, (double)strlen(store->dir), "a path");
+    store->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    int code = errno;
+    free(path);
+    if (store->lock < 0) return folder_failed(store, code, error);
+    if (flock(store->lock, LOCK_EX | LOCK_NB) == 0) {
+        sign_lock(store->lock);
+        return STATUS_OK;
+    }
+    *held = errno == EWOULDBLOCK;
+    if (*held) return STATUS_OK;
+    return error_set(error, STATUS_FAILED,
+                     "%.300s/run.lock: cannot be locked: %s; choose a folder on another disk with -o", store->dir,
+                     strerror(errno));
+}
+
+static int take_lock(struct store *store, struct error *error) {
+    bool held;
+    char holder[HOLDER_SIZE];
+    int status = try_lock(store, &held, error);
+    if (status != STATUS_OK || !held) return status;
+    describe_holder(store, holder);
+    return error_set(error, STATUS_INPUT, "%.300s: in use by %s; wait for it or choose another folder with -o",
+                     store->dir, holder);
+}
+
+/* ---- creating ---- */
+
+/* The folder and its parents, where they are not there yet. */
+static int make_folders(const struct store *store, struct error *error) {
+    char *path = strdup(store->dir);
+    if (!path) return error_memory(error, (double)strlen(store->dir), "a path");
+    int code = 0;
+    for (char *c = path; code == 0 && *c; c++) {
+        char next = c[1];
+        if (next != '/' && next != '\0') continue;
+        c[1] = '\0';
+        if (mkdir(path, 0777) != 0 && errno != EEXIST) code = errno;
+        c[1] = next;
+    }
+    struct stat info;
+    if (code == 0 && stat(path, &info) != 0) code = errno;
+    if (code == 0 && !S_ISDIR(info.st_mode)) code = ENOTDIR;
+    free(path);
+    return code == 0 ? STATUS_OK : folder_failed(store, code, error);
+}
+
+/* What a run.db that is gone or never came to be has left behind. SQLite would replay such a log
+ * into the new database. */
+static int remove_remains(const struct store *store, struct error *error) {
+    static const char *const names[] = {"run.db-wal", "run.db-shm", "run.db-journal", "run.db.new",
+                                        "run.db.new-journal"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *path = beside(store, names[i]);
+        if (!path) return error_memory(error, (double)strlen(store->dir), "a path");
+        int code = unlink(path) == 0 ? 0 : errno;
+        free(path);
+        if (code != 0 && code != ENOENT) return folder_failed(store, code, error);
+    }
+    return STATUS_OK;
+}
+
+static int sync_folder(const struct store *store, struct error *error) {
+    int folder = open(store->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int code = folder < 0 || fsync(folder) != 0 ? errno : 0;
+    if (folder >= 0) close(folder);
+    /* EINVAL: a file system whose folders cannot be synced */
+    return code == 0 || code == EINVAL ? STATUS_OK : folder_failed(store, code, error);
+}
+
+/* Writes the empty run under another name, so that run.db is complete from the moment it is there. */
+static int create_database(struct store *store, struct error *error) {
+    char *path = beside(store, "run.db.new");
+    if (!path) return error_memory(error, (double)strlen(store->dir), "a path");
+    int status = remove_remains(store, error);
+    if (status == STATUS_OK) {
+        status = database_open(&store->database, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error);
+    }
+    if (status == STATUS_OK) status = database_run(&store->database, "PRAGMA synchronous = FULL", error);
+    if (status == STATUS_OK) status = store_schema_create(&store->database, error);
+    database_close(&store->database);
+    if (status == STATUS_OK && rename(path, store->database.path) != 0) status = folder_failed(store, errno, error);
+    if (status == STATUS_OK) {
+        status = sync_folder(store, error);
+    } else {
+        unlink(path);
+    }
+    free(path);
+    return status;
+}
+
+/* ---- the modes ---- */
+
+/* The log is a property of the file, the rest of the connection. */
+static int prepare_to_write(struct store *store, struct error *error) {
+    int status = database_run(&store->database, "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL", error);
+    return status == STATUS_OK ? database_use_log(&store->database, error) : status;
+}
+
+/* Opens a run.db that is there. SQLite falls back to reading only where the file is protected. */
+static int open_writable(struct store *store, int64_t *version, struct error *error) {
+    int code;
+    int status = database_open(&store->database, store->database.path, SQLITE_OPEN_READWRITE, error);
+    if (status == STATUS_OK && sqlite3_db_readonly(store->database.handle, "main") == 1) {
+        status = database_protected(&store->database, "run.db is read-only", error);
+    }
+    return status == STATUS_OK ? database_identify(&store->database, version, &code, error) : status;
+}
+
+/* A run that never came to its first stage, for a mistake in its configuration say, has nothing to
+ * lose. */
+static int find_stages(struct store *store, bool *found, struct error *error) {
+    int64_t version = 0;
+    int64_t stages = 0;
+    int status = open_writable(store, &version, error);
+    if (status != STATUS_OK || version == 0) return status;
+    int code = database_query_integer(&store->database, "SELECT count(*) FROM stages", &stages);
+    *found = stages > 0;
+    return code == SQLITE_OK ? STATUS_OK : database_failed(&store->database, code, error);
+}
+
+static int open_create(struct store *store, struct error *error) {
+    store->database.creating = true;
+    int status = make_folders(store, error);
+    if (status == STATUS_OK) status = take_lock(store, error);
+    if (status != STATUS_OK) return status;
+    bool holds_stages = false;
+    if (access(store->database.path, F_OK) == 0) {
+        status = find_stages(store, &holds_stages, error);
+        database_close(&store->database);
+        if (status != STATUS_OK) return status;
+    }
+    if (holds_stages) {
+        return error_set(error, STATUS_INPUT,
+                         "%.300s: holds a run already; go on with --resume, or choose another folder with -o",
+                         store->dir);
+    }
+    status = create_database(store, error);
+    if (status == STATUS_OK)
+        status = database_open(&store->database, store->database.path, SQLITE_OPEN_READWRITE, error);
+    if (status == STATUS_OK) status = prepare_to_write(store, error);
+    store->database.creating = false;
+    return status;
+}
+
+static int open_resume(struct store *store, struct error *error) {
+    int64_t version = 0;
+    if (access(store->database.path, F_OK) != 0) return no_run(store, error);
+    int status = take_lock(store, error);
+    if (status == STATUS_OK) status = open_writable(store, &version, error);
+    if (status != STATUS_OK) return status;
+    if (version == 0) return no_run(store, error);
+    status = database_check(&store->database, error);
+    if (status == STATUS_OK) status = store_schema_migrate(&store->database, version, error);
+    return status == STATUS_OK ? prepare_to_write(store, error) : status;
+}
+
+static int held_by_older(const struct store *store, int64_t version, struct error *error) {
+    char holder[HOLDER_SIZE];
+    describe_holder(store, holder);
+    return error_set(error, STATUS_INPUT,
+                     "%.300s: an older longrope (%s) is at work on it, with schema %" PRId64
+                     ", which has no room for measurements (schema %d has); let it end, or stop it, and try again",
+                     store->dir, holder, version, STORE_SCHEMA);
+}
+
+/* Another process may have brought it to the newest schema since `version` was read. The lock is given back at
+ * once: whoever records may take hours between two rows. */
+static int migrate_under_lock(struct store *store, int64_t version, struct error *error) {
+    int code;
+    bool held;
+    int status = try_lock(store, &held, error);
+    if (status != STATUS_OK) return status;
+    if (held) return held_by_older(store, version, error);
+    status = database_identify(&store->database, &version, &code, error);
+    if (status == STATUS_OK) status = database_check(&store->database, error);
+    if (status == STATUS_OK) status = store_schema_migrate(&store->database, version, error);
+    close(store->lock);
+    store->lock = -1;
+    return status;
+}
+
+/* A run without a stage may yet be replaced by a new one (open_create), and what was recorded in it with it. */
+static int open_record(struct store *store, struct error *error) {
+    int64_t version = 0, stages = 0;
+    if (access(store->database.path, F_OK) != 0) return no_run(store, error);
+    int status = database_check_folder(&store->database, error);
+    if (status == STATUS_OK) status = open_writable(store, &version, error);
+    if (status != STATUS_OK) return status;
+    if (version == 0) return no_run(store, error);
+    int code = database_query_integer(&store->database, "SELECT count(*) FROM stages", &stages);
+    if (code != SQLITE_OK) return database_failed(&store->database, code, error);
+    if (stages == 0) {
+        return error_set(error, STATUS_INPUT, "%.300s: its search has not begun a stage yet; record when it has",
+                         store->dir);
+    }
+    if (version != STORE_SCHEMA) status = migrate_under_lock(store, version, error);
+    return status == STATUS_OK ? prepare_to_write(store, error) : status;
+}
+
+/* "file:PATH?immutable=1", with what means something there escaped; NULL for lack of memory. */
+static char *immutable_uri(const char *path) {
+    static const char start[] = "file:", option[] = "?immutable=1";
+    char *uri = malloc(sizeof start + 3 * strlen(path) + sizeof option);
+    if (!uri) return NULL;
+    char *out = stpcpy(uri, start);
+    for (const char *c = path; *c; c++) {
+        if (strchr("%?#", *c)) {
+            out += sprintf(out, "%%%02X", (unsigned)*c);
+        } else {
+            *out++ = *c;
+        }
+    }
+    strcpy(out, option);
+    return uri;
+}
+
+/* In a folder that this process may not write, a database whose log is empty can be read as it
+ * stands. That is not so beside a writer, but a writer's log is there, and so is its shared memory:
+ * then plain opening has worked. */
+static int open_immutable(struct store *store, int64_t *version, struct error *error) {
+    struct stat info;
+    char *log = beside(store, "run.db-wal"), *uri = immutable_uri(store->database.path);
+    int status, code;
+    if (!log || !uri) {
+        status = error_memory(error, (double)strlen(store->dir), "a path");
+    } else if (stat(log, &info) == 0 && info.st_size > 0) {
+        status = error_set(error, STATUS_FAILED,
+                           "%.300s: has a log (run.db-wal) that cannot be read without write permission to the folder; "
+                           "get it, or copy the folder to where you have it",
+                           store->dir);
+    } else {
+        status = database_open(&store->database, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, error);
+        if (status == STATUS_OK) status = database_identify(&store->database, version, &code, error);
+    }
+    free(log);
+    free(uri);
+    return status;
+}
+
+/* What is of an older schema is read from a copy, as it is not for a reader to change the file: that copy
+ * stands still beside a writer, which can only be an older longrope. */
+static int show_newest(struct store *store, int64_t version, struct error *error) {
+    if (version == STORE_SCHEMA) return STATUS_OK;
+    int status = database_to_memory(&store->database, error);
+    if (status == STATUS_OK) status = store_schema_migrate(&store->database, version, error);
+    return status == STATUS_OK ? database_run(&store->database, "PRAGMA query_only = ON", error) : status;
+}
+
+static int open_read(struct store *store, struct error *error) {
+    int64_t version = 0;
+    int code = SQLITE_OK;
+    if (access(store->database.path, F_OK) != 0) {
+        if (errno == ENOENT || errno == ENOTDIR) return no_run(store, error);
+        return error_set(error, STATUS_FAILED, "%.300s: cannot be read: %s", store->database.path, strerror(errno));
+    }
+    if (access(store->database.path, R_OK) != 0) {
+        return error_set(error, STATUS_FAILED, "%.300s: cannot be read: %s", store->database.path, strerror(errno));
+    }
+    int status = database_open(&store->database, store->database.path, SQLITE_OPEN_READONLY, error);
+    if (status == STATUS_OK) status = database_identify(&store->database, &version, &code, error);
+    int primary = code & 0xff;
+    if (status != STATUS_OK && (primary == SQLITE_CANTOPEN || primary == SQLITE_READONLY)) {
+        database_close(&store->database);
+        status = open_immutable(store, &version, error);
+    }
+    if (status != STATUS_OK) return status;
+    return version == 0 ? no_run(store, error) : show_newest(store, version, error);
+}
+
+int store_open(const char *run_dir, enum store_mode mode, struct store **out, struct error *error) {
+    *out = NULL;
+    struct store *store = calloc(1, sizeof *store);
+    if (!store) return error_memory(error, (double)sizeof *store, "a run");
+    store->lock = -1;
+    store->dir = strdup(run_dir);
+    const struct database_kind *kind = mode == STORE_RECORD ? &record_kind : &run_kind;
+    store->database = (struct database){.kind = kind, .place = store->dir, .creating = mode == STORE_RECORD};
+    if (store->dir) store->database.path = beside(store, "run.db");
+    int status;
+    if (!store->database.path) {
+        status = error_memory(error, (double)strlen(run_dir), "a path");
+    } else {
+        status = mode == STORE_CREATE   ? open_create(store, error)
+                 : mode == STORE_RESUME ? open_resume(store, error)
+                 : mode == STORE_RECORD ? open_record(store, error)
+                                        : open_read(store, error);
+    }
+    if (status != STATUS_OK) {
+        store_close(store);
+        return status;
+    }
+    *out = store;
+    return STATUS_OK;
+}
+
+void store_close(struct store *store) {
+    if (!store) return;
+    database_close(&store->database);
+    if (store->lock >= 0) close(store->lock);
+    free(store->database.path);
+    free(store->dir);
+    free(store);
+}
+
+/* An empty file is what SQLite makes before it writes anything. */
+bool store_exists(const char *run_dir) {
+    char *path;
+    struct stat info;
+    if (asprintf(&path, "%s/run.db", run_dir) < 0) return false;
+    bool exists = stat(path, &info) == 0 && info.st_size > 0;
+    free(path);
+    return exists;
+}

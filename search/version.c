@@ -1,3 +1,0 @@
-#include "search/version.h"
-
-const char program_version[] = "longrope " LONGROPE_VERSION;

@@ -1,0 +1,516 @@
+/* eval/model_config, model_rope: what is read from config.json, and what is refused by name. */
+#include "tests/unit/scratch.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdbool.h>
+
+#include "eval/model/model_config.h"
+
+/* ---- Configurations ---- */
+
+/* 3 query heads of 8 on 1 key/value head; 4 rotary pairs. */
+static const char base[] = "{\"model_type\": \"llama\", \"vocab_size\": 11, \"hidden_size\": 10,"
+                           " \"intermediate_size\": 14, \"num_hidden_layers\": 2, \"num_attention_heads\": 3,"
+                           " \"num_key_value_heads\": 1, \"head_dim\": 8, \"max_position_embeddings\": 64,"
+                           " \"rms_norm_eps\": 1e-5, \"rope_theta\": 500000, \"pretraining_tp\": 2,"
+                           " \"hidden_act\": \"silu\", \"architectures\": [\"LlamaForCausalLM\"]}";
+
+/* The text of `base` with the keys of `edit` set; a key whose value is "REMOVE" is taken out. The
+ * caller frees it. */
+static char *edited(const char *edit) {
+    json_error_t reason;
+    json_t *config = json_loads(base, 0, &reason), *changes = json_loads(edit, 0, &reason);
+    if (!config || !changes) fail_msg("%s: %s", edit, reason.text);
+    const char *key;
+    json_t *value;
+    json_object_foreach(changes, key, value) {
+        const char *text = json_string_value(value);
+        if (text && strcmp(text, "REMOVE") == 0) {
+            assert_int_equal(json_object_del(config, key), 0);
+        } else {
+            assert_int_equal(json_object_set(config, key, value), 0);
+        }
+    }
+    char *text = json_dumps(config, 0);
+    assert_non_null(text);
+    json_decref(config);
+    json_decref(changes);
+    return text;
+}
+
+static int parse(const char *edit, struct model_config *out, struct error *error) {
+    char *text = edited(edit);
+    int status = model_config_parse("config.json", text, strlen(text), out, error);
+    free(text);
+    return status;
+}
+
+static struct model_config accept(const char *edit) {
+    struct model_config config;
+    struct error error;
+    memset(&config, 0x55, sizeof config);
+    if (parse(edit, &config, &error) != STATUS_OK) fail_msg("%s", error.message);
+    return config;
+}
+
+static void refuse(const char *edit, const char *words) {
+    struct model_config config;
+    struct error error = {""};
+    int status = parse(edit, &config, &error);
+    if (status == STATUS_OK) fail_msg("not refused: %s", edit);
+    assert_int_equal(status, STATUS_INPUT);
+    assert_message(error.message, "config.json");
+    assert_message(error.message, words);
+}
+
+static void refuse_all(const char *const cases[][2], size_t count) {
+    for (size_t i = 0; i < count; i++) refuse(cases[i][0], cases[i][1]);
+}
+
+#define REFUSE_ALL(cases) refuse_all(cases, sizeof(cases) / sizeof *(cases))
+
+/* ---- Sizes and flags ---- */
+
+static void reads_every_key(void **state) {
+    (void)state;
+    struct model_config config = accept("{}");
+    assert_string_equal(config.family, "llama");
+    assert_int_equal(config.vocabulary, 11);
+    assert_int_equal(config.hidden, 10);
+    assert_int_equal(config.intermediate, 14);
+    assert_int_equal(config.layers, 2);
+    assert_int_equal(config.heads, 3);
+    assert_int_equal(config.kv_heads, 1);
+    assert_int_equal(config.head_width, 8);
+    assert_int_equal(config.window, 64);
+    assert_int_equal(config.sliding_window, 0);
+    assert_int_equal(config.rope.pairs, 4);
+    assert_int_equal(config.rope.type, ROPE_TYPE_DEFAULT);
+    assert_true(config.rope.theta == 500000);
+    assert_true(config.norm_eps == 1e-5);
+    assert_false(config.tied_embeddings || config.qkv_bias || config.output_bias || config.mlp_bias);
+    assert_false(config.head_norms);
+}
+
+/* What transformers' configuration classes say where config.json is silent, and where it says null. */
+static void fills_in_each_familys_defaults(void **state) {
+    (void)state;
+    static const struct {
+        const char *family;
+        int64_t absent_kv, absent_width, absent_window; /* 32 heads, 64 wide */
+        double eps;
+        bool qkv_bias, head_norms;
+    } cases[] = {
+        {"llama", 32, 2, 0, 1e-6, false, false}, {"mistral", 8, 2, 4096, 1e-6, false, false},
+        {"qwen2", 32, 2, 0, 1e-6, true, false},  {"qwen3", 32, 128, 0, 1e-6, false, true},
+        {"phi3", 32, 2, 0, 1e-5, false, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char edit[512];
+        static const char rest[] = "\"num_attention_heads\": 32, \"hidden_size\": 64, \"rope_theta\": \"REMOVE\","
+                                   " \"rms_norm_eps\": \"REMOVE\"";
+        snprintf(edit, sizeof edit,
+                 "{\"model_type\": \"%s\", \"num_key_value_heads\": \"REMOVE\", \"head_dim\": \"REMOVE\", %s}",
+                 cases[i].family, rest);
+        struct model_config config = accept(edit);
+        assert_int_equal(config.kv_heads, cases[i].absent_kv);
+        assert_int_equal(config.head_width, cases[i].absent_width);
+        assert_int_equal(config.sliding_window, cases[i].absent_window);
+        assert_int_equal(config.rope.pairs, cases[i].absent_width / 2);
+        assert_true(config.norm_eps == cases[i].eps);
+        assert_true(config.rope.theta == 10000);
+        assert_int_equal(config.qkv_bias, cases[i].qkv_bias);
+        assert_int_equal(config.head_norms, cases[i].head_norms);
+        assert_false(config.tied_embeddings || config.output_bias || config.mlp_bias);
+
+        snprintf(edit, sizeof edit,
+                 "{\"model_type\": \"%s\", \"num_key_value_heads\": null, \"head_dim\": null,"
+                 " \"sliding_window\": null, %s}",
+                 cases[i].family, rest);
+        config = accept(edit);
+        assert_int_equal(config.kv_heads, 32);
+        assert_int_equal(config.head_width, 2);
+        assert_int_equal(config.sliding_window, 0);
+    }
+}
+
+static void reads_flags(void **state) {
+    (void)state;
+    struct model_config config = accept("{\"tie_word_embeddings\": true}");
+    assert_true(config.tied_embeddings);
+    config = accept("{\"attention_bias\": true}");
+    assert_true(config.qkv_bias && config.output_bias && !config.mlp_bias);
+    config = accept("{\"mlp_bias\": true}");
+    assert_true(!config.qkv_bias && !config.output_bias && config.mlp_bias);
+    config = accept("{\"model_type\": \"qwen3\", \"attention_bias\": true}");
+    assert_true(config.qkv_bias && config.output_bias && config.head_norms);
+    config = accept("{\"model_type\": \"qwen2\"}");
+    assert_true(config.qkv_bias && !config.output_bias && !config.head_norms);
+}
+
+static void reads_sliding_windows(void **state) {
+    (void)state;
+    static const char *const mixed = "\"full_attention\", \"sliding_attention\"";
+    char edit[256];
+    for (int i = 0; i < 2; i++) {
+        const char *family = i ? "phi3" : "mistral";
+        snprintf(edit, sizeof edit, "{\"model_type\": \"%s\", \"sliding_window\": 17}", family);
+        assert_int_equal(accept(edit).sliding_window, 17);
+        snprintf(edit, sizeof edit, "{\"model_type\": \"%s\", \"sliding_window\": 0}", family);
+        refuse(edit, "sliding_window");
+        snprintf(edit, sizeof edit, "{\"model_type\": \"%s\", \"sliding_window\": -3}", family);
+        refuse(edit, "sliding_window is -3");
+        snprintf(edit, sizeof edit, "{\"model_type\": \"%s\", \"sliding_window\": 1e3}", family);
+        refuse(edit, "sliding_window is not an integer");
+        snprintf(edit, sizeof edit, "{\"model_type\": \"%s\", \"sliding_window\": 17, \"layer_types\": [%s]}", family,
+                 mixed);
+        refuse(edit, "layer_types: layer 0 is \"full_attention\"|\"sliding_attention\"");
+    }
+    static const char *const sizes = "\"use_sliding_window\": false, \"sliding_window\": 32, \"max_window_layers\": 1";
+    snprintf(edit, sizeof edit, "{\"model_type\": \"qwen2\", %s}", sizes);
+    assert_int_equal(accept(edit).sliding_window, 0);
+    snprintf(edit, sizeof edit, "{\"model_type\": \"qwen3\", %s}", sizes);
+    assert_int_equal(accept(edit).sliding_window, 0);
+    accept("{\"model_type\": \"qwen3\", \"layer_types\": [\"full_attention\", \"full_attention\"]}");
+    accept("{\"model_type\": \"mistral\", \"sliding_window\": 9,"
+           " \"layer_types\": [\"sliding_attention\", \"sliding_attention\"]}");
+}
+
+static void refuses_what_is_not_supported(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"{\"model_type\": \"REMOVE\"}", "model_type"},
+        {"{\"model_type\": 3}", "model_type"},
+        {"{\"model_type\": \"gpt2\"}", "\"gpt2\"|llama, mistral, qwen2, qwen3, phi3"},
+        {"{\"hidden_act\": \"gelu\"}", "hidden_act \"gelu\"|\"silu\""},
+        {"{\"attention_bias\": 1}", "attention_bias is not true or false"},
+        {"{\"mlp_bias\": 0}", "mlp_bias is not true or false"},
+        {"{\"model_type\": \"mistral\", \"attention_bias\": true}", "attention_bias true|mistral|false"},
+        {"{\"model_type\": \"phi3\", \"mlp_bias\": true}", "mlp_bias true|phi3|false"},
+        {"{\"model_type\": \"qwen2\", \"use_sliding_window\": true}", "use_sliding_window true|qwen2|only false"},
+        {"{\"model_type\": \"qwen3\", \"use_sliding_window\": true}", "use_sliding_window true|qwen3|only false"},
+        {"{\"sliding_window\": 4096}", "sliding_window 4096|llama|null"},
+        {"{\"layer_types\": [\"full_attention\", \"linear_attention\"]}", "layer_types: layer 1|linear_attention"},
+        {"{\"layer_types\": [\"full_attention\"]}", "layer_types|num_hidden_layers (2)"},
+        {"{\"layer_types\": [\"full_attention\", 3]}", "layer_types: layer 1"},
+        {"{\"layer_types\": \"full_attention\"}", "layer_types"},
+        {"{\"quantization_config\": {\"quant_method\": \"awq\"}}", "quantization_config|awq"},
+        {"{\"compression_config\": {}}", "compression_config"},
+        {"{\"tie_word_embeddings\": 1}", "tie_word_embeddings|true or false"},
+        {"{\"rms_norm_eps\": 0}", "rms_norm_eps is 0"},
+        {"{\"rms_norm_eps\": 1.5}", "rms_norm_eps is 1.5"},
+        {"{\"rms_norm_eps\": true}", "rms_norm_eps is not a number"},
+    };
+    REFUSE_ALL(cases);
+}
+
+static void refuses_sizes(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"{\"vocab_size\": \"REMOVE\"}", "no vocab_size"},
+        {"{\"vocab_size\": null}", "no vocab_size"},
+        {"{\"vocab_size\": 11.0}", "vocab_size is not an integer"},
+        {"{\"vocab_size\": 0}", "vocab_size is 0"},
+        {"{\"vocab_size\": 16777217}", "vocab_size is 16777217|16777216"},
+        {"{\"hidden_size\": -10}", "hidden_size is -10"},
+        {"{\"hidden_size\": 9223372036854775807}", "hidden_size is 9223372036854775807"},
+        {"{\"intermediate_size\": \"REMOVE\"}", "no intermediate_size"},
+        {"{\"intermediate_size\": 0}", "intermediate_size is 0"},
+        {"{\"num_hidden_layers\": 0}", "num_hidden_layers is 0"},
+        {"{\"num_hidden_layers\": 4097}", "num_hidden_layers is 4097"},
+        {"{\"num_attention_heads\": 0}", "num_attention_heads is 0"},
+        {"{\"num_attention_heads\": 0, \"head_dim\": \"REMOVE\"}", "num_attention_heads is 0"},
+        {"{\"num_attention_heads\": 0, \"num_key_value_heads\": null}", "num_attention_heads is 0"},
+        {"{\"num_attention_heads\": \"REMOVE\"}", "no num_attention_heads"},
+        {"{\"num_key_value_heads\": 0}", "num_key_value_heads is 0"},
+        {"{\"num_key_value_heads\": 2}", "num_attention_heads (3)|num_key_value_heads (2)"},
+        {"{\"num_key_value_heads\": 6}", "num_attention_heads (3)|num_key_value_heads (6)"},
+        {"{\"model_type\": \"mistral\", \"num_key_value_heads\": \"REMOVE\"}", "(3)|num_key_value_heads (8)"},
+        {"{\"head_dim\": 0}", "head_dim is 0"},
+        {"{\"head_dim\": 5}", "head_dim is 5|even"},
+        {"{\"head_dim\": 514}", "head_dim is 514|512"},
+        {"{\"head_dim\": \"REMOVE\"}", "no head_dim|hidden_size (10)|num_attention_heads (3)"},
+        {"{\"max_position_embeddings\": \"REMOVE\"}", "no max_position_embeddings"},
+        {"{\"max_position_embeddings\": 0}", "max_position_embeddings is 0"},
+    };
+    REFUSE_ALL(cases);
+}
+
+static void refuses_malformed_text(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"", "JSON"},
+        {"{\n\n\"a\": }", "config.json:3|JSON"},
+        {"[1]", "not a JSON object"},
+        {"{\"model_type\": \"llama\", \"model_type\": \"llama\"}", "duplicate"},
+        {"{\"model_type\": \"\xff\"}", "JSON"},
+    };
+    struct model_config config;
+    struct error error;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *text = cases[i][0];
+        assert_int_equal(model_config_parse("config.json", text, strlen(text), &config, &error), STATUS_INPUT);
+        assert_message(error.message, "config.json");
+        assert_message(error.message, cases[i][1]);
+    }
+    for (size_t size = 0; size < strlen(base); size++) {
+        assert_int_equal(model_config_parse("config.json", base, size, &config, &error), STATUS_INPUT);
+    }
+}
+
+/* ---- Rotary settings ---- */
+
+/* In either of the blocks, and under either name. */
+static void reads_types_wherever_they_are(void **state) {
+    (void)state;
+    static const char *const blocks[] = {"rope_scaling", "rope_parameters"};
+    static const char *const keys[] = {"type", "rope_type"};
+    for (int b = 0; b < 2; b++) {
+        for (int k = 0; k < 2; k++) {
+            char edit[256];
+            snprintf(edit, sizeof edit, "{\"%s\": {\"%s\": \"linear\", \"factor\": 8}}", blocks[b], keys[k]);
+            struct model_config config = accept(edit);
+            assert_int_equal(config.rope.type, ROPE_TYPE_LINEAR);
+            assert_true(config.rope.factor == 8 && config.rope.theta == 500000);
+            snprintf(edit, sizeof edit, "{\"%s\": {\"%s\": \"default\"}}", blocks[b], keys[k]);
+            assert_int_equal(accept(edit).rope.type, ROPE_TYPE_DEFAULT);
+        }
+    }
+    assert_int_equal(accept("{\"rope_scaling\": null, \"rope_parameters\": null}").rope.type, ROPE_TYPE_DEFAULT);
+    /* transformers 4 wrote both names, 5 may have written both blocks */
+    struct model_config config = accept("{\"rope_scaling\": {\"type\": \"su\", \"rope_type\": \"longrope\","
+                                        " \"short_factor\": [1, 1, 1, 1], \"long_factor\": [1, 2, 3, 4.5]},"
+                                        " \"rope_parameters\": {\"rope_type\": \"longrope\", \"rope_theta\": 500000.0,"
+                                        " \"short_factor\": [1, 1, 1, 1]}}");
+    assert_int_equal(config.rope.type, ROPE_TYPE_LONGROPE);
+    assert_true(config.rope.long_factors[3] == 4.5 && config.rope.short_factors[3] == 1);
+}
+
+static void reads_theta(void **state) {
+    (void)state;
+    static const struct {
+        const char *edit;
+        double theta;
+    } cases[] = {
+        {"{\"rope_theta\": 1234.5}", 1234.5},
+        {"{\"rope_scaling\": {\"rope_type\": \"default\", \"rope_theta\": 5e5}}", 500000},
+        {"{\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 500000.0}}", 500000},
+        {"{\"rope_theta\": \"REMOVE\", \"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 20000.0}}",
+         20000},
+        {"{\"rope_theta\": \"REMOVE\", \"rope_parameters\": {\"rope_type\": \"default\"}}", 10000},
+        {"{\"rope_theta\": \"REMOVE\"}", 10000},
+        {"{\"rope_theta\": null}", 10000},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_true(accept(cases[i].edit).rope.theta == cases[i].theta);
+    }
+}
+
+static void reads_partial_rotary_factors(void **state) {
+    (void)state;
+    static const char *const places[] = {
+        "\"partial_rotary_factor\": 0.5",
+        "\"rope_scaling\": {\"rope_type\": \"default\", \"partial_rotary_factor\": 0.5}",
+        "\"rope_parameters\": {\"rope_type\": \"default\", \"partial_rotary_factor\": 0.5}",
+    };
+#define PHI3 "{\"model_type\": \"phi3\", "
+    for (int p = 0; p < 3; p++) {
+        char edit[256];
+        snprintf(edit, sizeof edit, PHI3 "%s}", places[p]);
+        assert_int_equal(accept(edit).rope.pairs, 2);
+    }
+    assert_int_equal(accept(PHI3 "\"partial_rotary_factor\": 0.25}").rope.pairs, 1);
+    /* rounded towards zero, as transformers does: 0.4 x 96 = 38.4 */
+    assert_int_equal(accept(PHI3 "\"head_dim\": 96, \"partial_rotary_factor\": 0.4}").rope.pairs, 19);
+#undef PHI3
+    /* whole heads may be asked for of any family; parts only where transformers turns them */
+    for (size_t f = 0; f < family_count; f++) {
+        char edit[256];
+        snprintf(edit, sizeof edit, "{\"model_type\": \"%s\", \"partial_rotary_factor\": 1.0}", families[f].name);
+        assert_int_equal(accept(edit).rope.pairs, 4);
+    }
+}
+
+static void reads_what_each_type_has(void **state) {
+    (void)state;
+    struct rope_model rope = accept("{\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2.5}}").rope;
+    assert_int_equal(rope.type, ROPE_TYPE_DYNAMIC);
+    assert_true(rope.factor == 2.5);
+    assert_int_equal(rope.original_length, 64); /* max_position_embeddings */
+
+    rope = accept("{\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8.0, \"low_freq_factor\": 1.0,"
+                  " \"high_freq_factor\": 4.0, \"original_max_position_embeddings\": 32}}")
+               .rope;
+    assert_int_equal(rope.type, ROPE_TYPE_LLAMA3);
+    assert_true(rope.factor == 8 && rope.low_freq_factor == 1 && rope.high_freq_factor == 4);
+    assert_int_equal(rope.original_length, 32);
+
+    rope = accept("{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4.0, \"finetuned\": true,"
+                  " \"original_max_position_embeddings\": 16}}")
+               .rope;
+    assert_int_equal(rope.type, ROPE_TYPE_YARN);
+    assert_true(rope.factor == 4 && rope.beta_fast == 32 && rope.beta_slow == 1 && rope.truncate);
+    assert_true(rope.mscale == 0 && rope.mscale_all_dim == 0 && rope.attention_factor == 0);
+
+    rope =
+        accept("{\"rope_parameters\": {\"rope_type\": \"yarn\", \"factor\": 4.0, \"beta_fast\": 16, \"beta_slow\": 2,"
+               " \"mscale\": 0.7, \"mscale_all_dim\": 0.5, \"truncate\": false, \"attention_factor\": 1.5}}")
+            .rope;
+    assert_true(rope.beta_fast == 16 && rope.beta_slow == 2 && rope.mscale == 0.7 && rope.mscale_all_dim == 0.5);
+    assert_true(!rope.truncate && rope.attention_factor == 1.5);
+    assert_int_equal(rope.original_length, 64);
+}
+
+/* transformers: an explicit factor holds; otherwise it is max_position_embeddings over the original
+ * window, which lies in the block or, as Phi-3 has it, at top level. */
+static void derives_factor_and_original_window(void **state) {
+    (void)state;
+#define LISTS "\"short_factor\": [1, 1, 1, 1], \"long_factor\": [1, 2, 3, 4]"
+    static const struct {
+        const char *edit;
+        double factor;
+        int64_t original;
+    } cases[] = {
+        {"{\"rope_scaling\": {\"type\": \"longrope\", " LISTS ", \"original_max_position_embeddings\": 16}}", 4, 16},
+        {"{\"rope_scaling\": {\"type\": \"longrope\", " LISTS "}, \"original_max_position_embeddings\": 16}", 4, 16},
+        {"{\"rope_scaling\": {\"type\": \"longrope\", " LISTS ", \"original_max_position_embeddings\": 16},"
+         " \"original_max_position_embeddings\": 16}",
+         4, 16},
+        {"{\"rope_scaling\": {\"type\": \"longrope\", \"factor\": 32, " LISTS ","
+         " \"original_max_position_embeddings\": 16}}",
+         32, 16},
+        {"{\"rope_scaling\": {\"type\": \"longrope\", \"factor\": null, " LISTS "}}", 1, 64},
+        {"{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": null, \"original_max_position_embeddings\": 16}}", 4, 16},
+        {"{\"rope_scaling\": {\"type\": \"yarn\", \"original_max_position_embeddings\": 16}}", 4, 16},
+        {"{\"model_type\": \"phi3\", \"max_position_embeddings\": 131072, \"rope_scaling\": {\"type\": \"su\", " LISTS
+         "}}",
+         32, 4096},
+        {"{\"model_type\": \"phi3\", \"rope_scaling\": {\"type\": \"yarn\", " LISTS "},"
+         " \"original_max_position_embeddings\": 32}",
+         2, 32},
+        {"{\"model_type\": \"phi3\", \"original_max_position_embeddings\": 32}", 0, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct rope_model rope = accept(cases[i].edit).rope;
+        assert_true(rope.factor == cases[i].factor);
+        assert_int_equal(rope.original_length, cases[i].original);
+    }
+}
+
+static void refuses_rope_blocks(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"{\"rope_scaling\": {\"factor\": 8.0}}", "rope_scaling has no rope_type"},
+        {"{\"rope_scaling\": {}}", "rope_scaling has no rope_type"},
+        {"{\"rope_scaling\": \"linear\"}", "rope_scaling is not an object"},
+        {"{\"rope_parameters\": {\"rope_theta\": 500000}}", "rope_parameters has no rope_type"},
+        {"{\"rope_parameters\": [1]}", "rope_parameters is not an object"},
+        {"{\"rope_parameters\": {\"rope_type\": 3}}", "rope_parameters.rope_type is not a name"},
+        {"{\"rope_parameters\": {\"full_attention\": {\"rope_type\": \"default\"}}}",
+         "rope_parameters.full_attention|kind of layer"},
+        {"{\"rope_parameters\": {\"rope_type\": \"default\", \"sliding_attention\": {\"rope_type\": \"default\"}}}",
+         "rope_parameters.sliding_attention|kind of layer"},
+        {"{\"rope_scaling\": {\"rope_type\": \"mrope\"}}", "rope_scaling.rope_type \"mrope\"|default, linear, dynamic"},
+        {"{\"rope_scaling\": {\"type\": \"proportional\"}}", "rope_scaling.type \"proportional\""},
+        {"{\"model_type\": \"phi3\", \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}}",
+         "\"linear\" is not supported for phi3|default, longrope"},
+        {"{\"rope_scaling\": {\"type\": \"default\", \"rope_type\": \"yarn\"}}",
+         "rope_type|rope_scaling.type|contradict"},
+        {"{\"rope_scaling\": {\"type\": \"default\"}, \"rope_parameters\": {\"type\": \"linear\", \"factor\": 2}}",
+         "rope_scaling and rope_parameters contradict"},
+        {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 4}, \"rope_parameters\": {\"type\": \"linear\","
+         " \"factor\": 2}}",
+         "rope_scaling.factor and rope_parameters.factor contradict"},
+        {"{\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 10000.0}}",
+         "rope_theta and rope_parameters.rope_theta contradict"},
+        {"{\"partial_rotary_factor\": 1, \"rope_parameters\": {\"rope_type\": \"default\","
+         " \"partial_rotary_factor\": 0.5}}",
+         "partial_rotary_factor|contradict"},
+        {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2, \"llama_4_scaling_beta\": 0.1}}",
+         "rope_scaling: unknown key 'llama_4_scaling_beta'"},
+        {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2, \"beta_fast\": 32}}",
+         "rope_scaling.beta_fast does not belong to rope_type \"linear\""},
+        {"{\"rope_scaling\": {\"type\": \"default\", \"factor\": 2}}", "rope_scaling.factor does not belong"},
+    };
+    REFUSE_ALL(cases);
+}
+
+static void refuses_rope_numbers(void **state) {
+    (void)state;
+#define YARN(more) "{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4, " more "}}"
+#define LLAMA3(low, high)                                                                                              \
+    "{\"rope_scaling\": {\"type\": \"llama3\", \"factor\": 4, \"low_freq_factor\": " low                               \
+    ", \"high_freq_factor\": " high "}}"
+#define LONGROPE(short, long)                                                                                          \
+    "{\"rope_scaling\": {\"type\": \"longrope\", \"short_factor\": " short ", \"long_factor\": " long "}}"
+    static const char *const cases[][2] = {
+        {"{\"rope_theta\": \"10000\"}", "rope_theta is not a number"},
+        {"{\"rope_theta\": 0}", "rope_theta is 0"},
+        {"{\"rope_theta\": 1}", "rope_theta is 1"},
+        {"{\"rope_theta\": -10000.0}", "rope_theta is -10000"},
+        {"{\"rope_theta\": 1e300}", "rope_theta is 1e+300"},
+        {"{\"partial_rotary_factor\": 0}", "partial_rotary_factor is 0"},
+        {"{\"partial_rotary_factor\": -0.5}", "partial_rotary_factor is -0.5"},
+        {"{\"partial_rotary_factor\": 1.5}", "partial_rotary_factor is 1.5"},
+        {"{\"partial_rotary_factor\": 0.4}", "partial_rotary_factor is 0.4|even|head_dim (8)"},
+        {"{\"partial_rotary_factor\": 1e-300}", "partial_rotary_factor is 1e-300"},
+        {"{\"partial_rotary_factor\": 0.5}", "partial_rotary_factor 0.5|not supported for llama"},
+        {"{\"rope_parameters\": {\"rope_type\": \"default\", \"partial_rotary_factor\": 0.5}}",
+         "rope_parameters.partial_rotary_factor 0.5|not supported for llama"},
+        {"{\"partial_rotary_factor\": \"all\"}", "partial_rotary_factor is not a number"},
+        {"{\"rope_scaling\": {\"type\": \"linear\"}}", "rope_type \"linear\" has no factor"},
+        {"{\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": null}}", "\"dynamic\" has no factor"},
+        {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": \"2\"}}", "rope_scaling.factor is not a number"},
+        {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 0}}", "factor is 0"},
+        {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": -1}}", "factor is -1"},
+        {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 1e16}}", "factor is 1e+16"},
+        {YARN("\"attention_factor\": 0"), "attention_factor is 0"},
+        {YARN("\"attention_factor\": -1"), "attention_factor is -1"},
+        {YARN("\"beta_fast\": 1, \"beta_slow\": 2"), "beta_fast (1)|beta_slow (2)"},
+        {YARN("\"mscale\": -1"), "mscale is -1"},
+        {YARN("\"truncate\": 1"), "truncate is not true or false"},
+        {YARN("\"original_max_position_embeddings\": 0"), "original_max_position_embeddings is 0"},
+        {YARN("\"original_max_position_embeddings\": 16.0"), "original_max_position_embeddings is not an integer"},
+        {YARN("\"original_max_position_embeddings\": 1073741825"), "original_max_position_embeddings is 1073741825"},
+        {"{\"rope_scaling\": {\"type\": \"llama3\", \"factor\": 4}}", "\"llama3\" has no low_freq_factor"},
+        {LLAMA3("4", "4"), "high_freq_factor (4)|low_freq_factor (4)"},
+        {LLAMA3("4", "1"), "high_freq_factor (1)|low_freq_factor (4)"},
+        {LLAMA3("0", "4"), "low_freq_factor is 0"},
+        {"{\"rope_scaling\": {\"type\": \"longrope\", \"short_factor\": [1, 1, 1, 1]}}", "has no long_factor"},
+        {"{\"rope_scaling\": {\"type\": \"longrope\", \"long_factor\": [1, 1, 1, 1]}}", "has no short_factor"},
+        {LONGROPE("[1, 1, 1]", "[1, 1, 1, 1]"), "rope_scaling.short_factor is not a list of 4 numbers"},
+        {LONGROPE("[1, 1, 1, 1]", "[1, 1, 1, 1, 1]"), "rope_scaling.long_factor is not a list of 4 numbers"},
+        {LONGROPE("[1, 1, 1, 1]", "1"), "rope_scaling.long_factor is not a list of 4 numbers"},
+        {LONGROPE("[1, 1, 1, 1]", "[1, 1, \"1\", 1]"), "rope_scaling.long_factor: item 2 is not a number"},
+        {LONGROPE("[1, 1, 1, 1]", "[1, 1, 1, 0]"), "long_factor is 0"},
+        {LONGROPE("[1, -1, 1, 1]", "[1, 1, 1, 1]"), "short_factor is -1"},
+        {"{\"original_max_position_embeddings\": 32, \"rope_scaling\": {\"type\": \"longrope\", " LISTS ","
+         " \"original_max_position_embeddings\": 16}}",
+         "original_max_position_embeddings and rope_scaling.original_max_position_embeddings contradict"},
+        {"{\"model_type\": \"phi3\", \"rope_scaling\": {\"type\": \"longrope\", " LISTS ","
+         " \"original_max_position_embeddings\": 16}}",
+         "rope_scaling.original_max_position_embeddings is 16|top level|phi3|4096"},
+    };
+    REFUSE_ALL(cases);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_every_key),
+        cmocka_unit_test(fills_in_each_familys_defaults),
+        cmocka_unit_test(reads_flags),
+        cmocka_unit_test(reads_sliding_windows),
+        cmocka_unit_test(refuses_what_is_not_supported),
+        cmocka_unit_test(refuses_sizes),
+        cmocka_unit_test(refuses_malformed_text),
+        cmocka_unit_test(reads_types_wherever_they_are),
+        cmocka_unit_test(reads_theta),
+        cmocka_unit_test(reads_partial_rotary_factors),
+        cmocka_unit_test(reads_what_each_type_has),
+        cmocka_unit_test(derives_factor_and_original_window),
+        cmocka_unit_test(refuses_rope_blocks),
+        cmocka_unit_test(refuses_rope_numbers),
+    };
+    return cmocka_run_group_tests_name("model_config", tests, NULL, NULL);
+}
