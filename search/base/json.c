@@ -27,7 +27,7 @@ json_t *json_name(const char *text) {
     FILE *stream = open_memstream(&repaired, &size);
     if (!stream) return NULL;
     for (int length; *text; text += length ? length : 1) {
-        length = utf8_length(text);
+        length = text_utf8_length(text);
         if (length) {
             fwrite(text, 1, (size_t)length, stream);
         } else {
@@ -45,8 +45,8 @@ static bool print_value(FILE *stream, const json_t *value, int depth);
 
 /* A real one stays one: "1.0" and not "1". */
 static bool print_real(FILE *stream, double value) {
-    char text[NUMBER_TEXT_SIZE];
-    number_text(value, text);
+    char text[TEXT_NUMBER_SIZE];
+    text_of_number(value, text);
     return fprintf(stream, "%s%s", text, strpbrk(text, ".e") ? "" : ".0") > 0;
 }
 

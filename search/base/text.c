@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool parse_integer(const char *text, int64_t *out) {
+bool text_to_integer(const char *text, int64_t *out) {
     const char *digits = text + (*text == '-');
     size_t count = strspn(digits, "0123456789");
     if (count == 0 || digits[count] || (digits[0] == '0' && count > 1)) return false;
@@ -17,7 +17,7 @@ bool parse_integer(const char *text, int64_t *out) {
     return true;
 }
 
-bool parse_number(const char *text, double *out) {
+bool text_to_number(const char *text, double *out) {
     if (!*text || text[strspn(text, "0123456789.eE+-")]) return false; /* no blanks, hexadecimals, nan, inf */
     char *end;
     double value = strtod(text, &end);
@@ -26,14 +26,14 @@ bool parse_number(const char *text, double *out) {
     return true;
 }
 
-void number_text(double value, char out[NUMBER_TEXT_SIZE]) {
+void text_of_number(double value, char out[TEXT_NUMBER_SIZE]) {
     for (int digits = 15; digits <= 17; digits++) {
-        snprintf(out, NUMBER_TEXT_SIZE, "%.*g", digits, value);
+        snprintf(out, TEXT_NUMBER_SIZE, "%.*g", digits, value);
         if (strtod(out, NULL) == value) return;
     }
 }
 
-int utf8_length(const char *text) {
+int text_utf8_length(const char *text) {
     static const struct {
         unsigned char first, last, low, high; /* of the first byte, and what the second may be */
         int length;

@@ -7,18 +7,18 @@
 
 /* Whole texts only: "-12" is an integer; "12k", "1e3", " 12" and "012" (octal to some readers) are
  * not. False, with *out untouched, for what is none. */
-bool parse_integer(const char *text, int64_t *out);
+bool text_to_integer(const char *text, int64_t *out);
 
 /* "1", "-1.5", ".5" and "1e-3" are numbers; hexadecimals, infinities and NaN are not. False, with
  * *out untouched, for what is none. */
-bool parse_number(const char *text, double *out);
+bool text_to_number(const char *text, double *out);
 
-enum { NUMBER_TEXT_SIZE = 32 };
+enum { TEXT_NUMBER_SIZE = 32 };
 /* A finite number with as few digits as read back to the same double, and a zero: "1.25", "3", "1e-05". */
-void number_text(double value, char out[NUMBER_TEXT_SIZE]);
+void text_of_number(double value, char out[TEXT_NUMBER_SIZE]);
 
 /* Bytes of the UTF-8 character at `text`, 1..4, a zero's too; 0 where there is none: it is cut off, overlong, a
  * surrogate's, or beyond U+10FFFF. */
-int utf8_length(const char *text);
+int text_utf8_length(const char *text);
 
 #endif

@@ -5,15 +5,15 @@
 #include <unistd.h>
 
 #include "eval/model/model.h"
-#include "search/base/aside.h"
-#include "search/cli/commands.h"
-#include "search/export/export_gguf.h"
-#include "search/export/export_hf.h"
-#include "search/cli/export_options.h"
-#include "search/cli/export_report.h"
-#include "search/export/export_source.h"
+#include "search/base/atomic_output.h"
 #include "search/base/progress.h"
 #include "search/base/signals.h"
+#include "search/cli/commands.h"
+#include "search/cli/export_options.h"
+#include "search/cli/export_report.h"
+#include "search/export/export_gguf.h"
+#include "search/export/export_hf.h"
+#include "search/export/export_source.h"
 
 struct exporting {
     const struct export_options *options;
@@ -50,13 +50,13 @@ static int open_source(struct exporting *e, struct error *error) {
 /* ---- the formats ---- */
 
 static int write_json(struct exporting *e, struct error *error) {
-    int status = aside_check_file(e->options->out, e->options->force, error);
+    int status = atomic_output_check_file(e->options->out, e->options->force, error);
     return status == STATUS_OK ? factors_write(e->options->out, &e->file, error) : status;
 }
 
 static int write_csv(struct exporting *e, struct error *error) {
     const struct export_options *o = e->options;
-    int status = aside_check_file(o->out, o->force, error);
+    int status = atomic_output_check_file(o->out, o->force, error);
     if (status == STATUS_OK) {
         status = export_pair_choose_one(&e->file, e->source, &o->choice, e->dir ? &e->model : NULL, &e->pair, error);
     }
@@ -126,7 +126,7 @@ static int replace_gguf(const struct exporting *e, struct error *error) {
 
 static int write_gguf(struct exporting *e, struct error *error) {
     const struct export_options *o = e->options;
-    int status = aside_check_file(o->out, o->force, error);
+    int status = atomic_output_check_file(o->out, o->force, error);
     if (status == STATUS_OK) status = export_pair_choose(&e->file, e->source, &o->choice, &e->model, &e->pair, error);
     if (status == STATUS_OK) {
         status = access(o->out, F_OK) == 0 ? replace_gguf(e, error) : copy_gguf(e, o->out, error);

@@ -4,14 +4,14 @@
 #include <string.h>
 #include <time.h>
 
-#include "search/base/aside.h"
-#include "search/cli/commands.h"
-#include "search/html/html_page.h"
-#include "search/cli/options.h"
-#include "search/report/report.h"
-#include "search/report/report_stages.h"
+#include "search/base/atomic_output.h"
 #include "search/base/signals.h"
 #include "search/base/version.h"
+#include "search/cli/commands.h"
+#include "search/cli/options.h"
+#include "search/html/html_page.h"
+#include "search/report/report.h"
+#include "search/report/report_stages.h"
 
 static const char usage[] =
     "usage: longrope report RUN_DIR -o FILE.html [--force]\n"
@@ -87,7 +87,7 @@ static bool write_text(FILE *stream, const void *what) {
 }
 
 static int write_page(const struct report_command *command, const struct text *text, struct error *error) {
-    if (strcmp(command->out, "-") != 0) return aside_write_file(command->out, write_text, text, error);
+    if (strcmp(command->out, "-") != 0) return atomic_output_write_file(command->out, write_text, text, error);
     return write_text(stdout, text) ? STATUS_OK
                                     : error_set(error, STATUS_FAILED, "standard output could not be written");
 }
@@ -133,7 +133,7 @@ static int report(const struct report_command *command, struct error *error) {
     struct text text = {NULL, 0};
     int status = STATUS_OK;
     if (strcmp(command->out, "-") != 0) {
-        status = aside_check_file(command->out, command->force || holds_report(command->out), error);
+        status = atomic_output_check_file(command->out, command->force || holds_report(command->out), error);
     }
     if (status == STATUS_OK) status = read_run(command->run_dir, documents, error);
     if (status == STATUS_OK) status = make_page(command, documents, &text, error);

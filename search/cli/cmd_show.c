@@ -2,11 +2,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "search/base/text.h"
 #include "search/cli/commands.h"
 #include "search/cli/options.h"
-#include "search/report/report.h"
 #include "search/cli/terminal.h"
-#include "search/base/text.h"
+#include "search/report/report.h"
 
 static const char usage[] =
     "usage: longrope show RUN_DIR [--stage NAME] [--json]\n"
@@ -75,7 +75,7 @@ static int choose_view(struct show_options *out, enum show_view view, struct err
 static int take_id(int argc, char **argv, struct show_options *out, struct error *error) {
     int64_t number;
     const char *text = optarg;
-    if (!text && optind < argc && parse_integer(argv[optind], &number)) text = argv[optind++];
+    if (!text && optind < argc && text_to_integer(argv[optind], &number)) text = argv[optind++];
     return text ? option_integer("genealogy", text, 0, INT64_MAX, &out->id, error) : STATUS_OK;
 }
 

@@ -8,7 +8,7 @@
 
 int option_integer(const char *name, const char *text, int64_t least, int64_t most, int64_t *out, struct error *error) {
     int64_t value;
-    if (!parse_integer(text, &value)) {
+    if (!text_to_integer(text, &value)) {
         return error_set(error, STATUS_INPUT, "--%s: '%s' is not a whole number", name, text);
     }
     if (value < least || value > most) {
@@ -21,7 +21,7 @@ int option_integer(const char *name, const char *text, int64_t least, int64_t mo
 
 int option_number(const char *name, const char *text, double least, double most, double *out, struct error *error) {
     double value;
-    if (!parse_number(text, &value)) return error_set(error, STATUS_INPUT, "--%s: '%s' is not a number", name, text);
+    if (!text_to_number(text, &value)) return error_set(error, STATUS_INPUT, "--%s: '%s' is not a number", name, text);
     if (value < least || value > most) {
         return error_set(error, STATUS_INPUT, "--%s: %g is not within %g..%g", name, value, least, most);
     }

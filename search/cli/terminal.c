@@ -23,7 +23,7 @@ int terminal_columns(FILE *file, int otherwise) {
     const char *said = getenv("COLUMNS");
     int64_t columns;
     struct winsize size;
-    if (said && parse_integer(said, &columns) && columns > 0 && columns <= INT16_MAX) return (int)columns;
+    if (said && text_to_integer(said, &columns) && columns > 0 && columns <= INT16_MAX) return (int)columns;
     return isatty(fileno(file)) && ioctl(fileno(file), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col
                                                                                                   : otherwise;
 }

@@ -67,11 +67,11 @@ static int wrong(const struct config_value *value, const char *must, struct erro
 }
 
 static bool scalar_integer(const struct yaml_tree *node, int64_t *out) {
-    return node->kind == YAML_TREE_SCALAR && parse_integer(node->scalar, out);
+    return node->kind == YAML_TREE_SCALAR && text_to_integer(node->scalar, out);
 }
 
 static bool scalar_number(const struct yaml_tree *node, double *out) {
-    return node->kind == YAML_TREE_SCALAR && parse_number(node->scalar, out);
+    return node->kind == YAML_TREE_SCALAR && text_to_number(node->scalar, out);
 }
 
 int config_value_integer(const struct config_value *value, void *target, struct error *error) {

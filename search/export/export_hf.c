@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "eval/model/weights.h"
-#include "search/base/aside.h"
+#include "search/base/atomic_output.h"
 #include "search/export/export_config.h"
 
 /* Every shard is there and holds what the index says. */
@@ -41,7 +41,7 @@ static int is_exported(const struct export_hf *what, struct error *error) {
 }
 
 static int check_path(const struct export_hf *what, struct error *error) {
-    int status = aside_check_folder(what->path, what->replace, error);
+    int status = atomic_output_check_folder(what->path, what->replace, error);
     if (status == STATUS_OK && is_same_folder(what->model, what->path)) return is_exported(what, error);
     return status;
 }
@@ -57,26 +57,26 @@ static int check_links(const struct export_hf *what, const struct model_files *f
 
 static bool write_text(FILE *stream, const void *text) { return fputs(text, stream) != EOF; }
 
-static int write_config(const struct aside_folder *folder, const char *text, struct error *error) {
+static int write_config(const struct atomic_output_folder *folder, const char *text, struct error *error) {
     char *path = NULL;
     if (asprintf(&path, "%s/config.json", folder->part) < 0) return error_memory(error, 0, "a path");
-    int status = aside_write_file(path, write_text, text, error);
+    int status = atomic_output_write_file(path, write_text, text, error);
     free(path);
     return status;
 }
 
 static int write_folder(const struct export_hf *what, const struct model_files *files, const char *config,
                         struct error *error) {
-    struct aside_folder folder;
-    int status = aside_begin(what->path, what->replace, &folder, error);
+    struct atomic_output_folder folder;
+    int status = atomic_output_begin(what->path, what->replace, &folder, error);
     if (status != STATUS_OK) return status;
     status = write_config(&folder, config, error);
     if (status == STATUS_OK) {
         status = model_files_put(files, what->model, folder.part, what->weights, what->stop, error);
     }
     if (status == STATUS_OK && *what->stop) status = STATUS_STOPPED;
-    if (status == STATUS_OK) return aside_end(&folder, error);
-    aside_abandon(&folder);
+    if (status == STATUS_OK) return atomic_output_end(&folder, error);
+    atomic_output_abandon(&folder);
     if (status == STATUS_STOPPED) {
         return error_set(error, status, "stopped by a signal; nothing is left of %s, run it again", what->path);
     }

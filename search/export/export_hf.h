@@ -15,7 +15,7 @@ struct export_hf {
     const char *model; /* folder that model_read_config() takes */
     const char *path;  /* folder to be made */
     enum model_files_weights weights;
-    bool replace; /* a folder that is there, as search/base/aside.h allows */
+    bool replace; /* a folder that is there, as search/base/atomic_output.h allows */
     const struct export_pair *pair;
     const volatile sig_atomic_t *stop;
 };

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "search/base/text.h"
 #include "search/run/run_factors.h"
 #include "search/store/store.h"
-#include "search/base/text.h"
 
 /* ---- a run ---- */
 
@@ -67,7 +67,7 @@ static bool parse_listed(const char *source, struct listed *out) {
     memcpy(number, source, (size_t)(equals - source));
     number[equals - source] = '\0';
     out->path = equals + 1;
-    return parse_integer(number, &out->length) && out->length > 0;
+    return text_to_integer(number, &out->length) && out->length > 0;
 }
 
 /* The file's name without folders and extension. */

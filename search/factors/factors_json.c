@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/base/aside.h"
+#include "search/base/atomic_output.h"
 #include "search/base/json.h"
 
 static const char format_name[] = "longrope-factors";
@@ -210,7 +210,7 @@ int factors_write(const char *path, const struct factor_file *file, struct error
         return error_set(error, STATUS_FAILED,
                          "%s: could not be written: a table's numbers are not finite or its name is not UTF-8", path);
     }
-    int status = aside_write_file(path, write_json, root, error);
+    int status = atomic_output_write_file(path, write_json, root, error);
     json_decref(root);
     return status;
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/base/aside.h"
+#include "search/base/atomic_output.h"
 #include "search/base/text.h"
 
 static const char between[] = ", \t\r"; /* numbers of a line */
@@ -16,7 +16,7 @@ static int read_line(const char *source, char *line, double *factors, int64_t *c
     char *rest = NULL;
     for (char *word = strtok_r(line, between, &rest); word; word = strtok_r(NULL, between, &rest)) {
         double factor;
-        if (!parse_number(word, &factor) || factor <= 0.0) {
+        if (!text_to_number(word, &factor) || factor <= 0.0) {
             return error_set(error, STATUS_INPUT, "%s: '%.40s' is not a rescale factor, a number above 0", source,
                              word);
         }
@@ -108,8 +108,8 @@ static bool write_row(FILE *stream, const void *what) {
     const struct row *row = what;
     bool written = true;
     for (int64_t i = 0; i < row->count && written; i++) {
-        char text[NUMBER_TEXT_SIZE];
-        number_text(row->numbers[i], text);
+        char text[TEXT_NUMBER_SIZE];
+        text_of_number(row->numbers[i], text);
         written = fprintf(stream, "%s%s", i ? "," : "", text) > 0;
     }
     return written && fputc('\n', stream) != EOF;
@@ -117,5 +117,5 @@ static bool write_row(FILE *stream, const void *what) {
 
 int factors_write_numbers(const char *path, const double *numbers, int64_t count, struct error *error) {
     const struct row row = {numbers, count};
-    return aside_write_file(path, write_row, &row, error);
+    return atomic_output_write_file(path, write_row, &row, error);
 }

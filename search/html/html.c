@@ -40,7 +40,7 @@ void html_text(FILE *out, const char *text) { html_text_part(out, text, strlen(t
 
 void html_text_part(FILE *out, const char *text, size_t size) {
     for (const unsigned char *at = (const unsigned char *)text, *end = at + size; at < end;) {
-        int length = utf8_length((const char *)at);
+        int length = text_utf8_length((const char *)at);
         const char *entity = entity_of(*at);
         if (!length || is_control(at, length)) {
             fputs("\xef\xbf\xbd", out);

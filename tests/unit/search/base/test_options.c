@@ -1,7 +1,7 @@
 /* Reading the command line, and writing numpy arrays. */
 #include "eval/base/name.h"
-#include "search/cli/options.h"
 #include "search/base/text.h"
+#include "search/cli/options.h"
 
 #include <math.h>
 
@@ -24,7 +24,7 @@ static void integers_are_read_whole(void **state) {
                  {"-9223372036854775808", INT64_MIN}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int64_t value = 77;
-        assert_true(parse_integer(cases[i].text, &value));
+        assert_true(text_to_integer(cases[i].text, &value));
         assert_true(value == cases[i].value);
     }
 }
@@ -57,7 +57,7 @@ static void other_texts_are_no_integers(void **state) {
                                  "99999999999999999999999"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         int64_t value = 77;
-        if (parse_integer(texts[i], &value)) fail_msg("'%s' was taken for an integer", texts[i]);
+        if (text_to_integer(texts[i], &value)) fail_msg("'%s' was taken for an integer", texts[i]);
         assert_int_equal(value, 77);
     }
 }
@@ -82,7 +82,7 @@ static void numbers_are_read_whole(void **state) {
                  {"4.9e-324", 0x1p-1074}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         double value = 77.0;
-        if (!parse_number(cases[i].text, &value)) fail_msg("'%s' was not taken for a number", cases[i].text);
+        if (!text_to_number(cases[i].text, &value)) fail_msg("'%s' was not taken for a number", cases[i].text);
         assert_true(value == cases[i].value);
     }
 }
@@ -94,7 +94,7 @@ static void other_texts_are_no_numbers(void **state) {
                                  "inf", "-inf", "infinity", "0x10", "0x1p3", "1e999", "-1e999", "1_0",  "one"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         double value = 77.0;
-        if (parse_number(texts[i], &value)) fail_msg("'%s' was taken for a number", texts[i]);
+        if (text_to_number(texts[i], &value)) fail_msg("'%s' was taken for a number", texts[i]);
         assert_true(value == 77.0);
     }
 }

@@ -5,14 +5,14 @@
 #include <sys/stat.h>
 
 #include "eval/model/model_config.h"
-#include "search/base/aside.h"
+#include "search/base/atomic_output.h"
+#include "search/base/json.h"
+#include "search/base/text.h"
+#include "search/evolve/genome.h"
 #include "search/export/export_config.h"
 #include "search/export/export_pair.h"
 #include "search/export/export_source.h"
-#include "search/evolve/genome.h"
-#include "search/base/json.h"
 #include "search/export/model_files.h"
-#include "search/base/text.h"
 #include "tests/unit/scratch.h"
 
 /* Tables and models ---------------------------------------------------------------------------- */
@@ -376,8 +376,8 @@ static void numbers_read_back(void **state) {
                              -2.5, 1.1299999952316284};
     const char *const texts[] = {"0.1", "0.333333333333333", "1e-05", "1e+300", NULL, NULL, "0", "-2.5", NULL};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        char text[NUMBER_TEXT_SIZE];
-        number_text(values[i], text);
+        char text[TEXT_NUMBER_SIZE];
+        text_of_number(values[i], text);
         assert_true(strtod(text, NULL) == values[i]);
         if (texts[i] && i != 1) assert_string_equal(text, texts[i]);
     }
@@ -407,43 +407,43 @@ static void put_file(const char *dir, const char *name, const char *text) {
     free(path);
 }
 
-static void begin_or_fail(const char *path, bool replace, struct aside_folder *out) {
+static void begin_or_fail(const char *path, bool replace, struct atomic_output_folder *out) {
     struct error error = {""};
-    if (aside_begin(path, replace, out, &error) != STATUS_OK) fail_msg("%s", error.message);
+    if (atomic_output_begin(path, replace, out, &error) != STATUS_OK) fail_msg("%s", error.message);
 }
 
 static void folders_are_whole_or_not_there(void **state) {
     (void)state;
     struct scratch scratch = scratch_make();
     struct error error = {""};
-    struct aside_folder folder, second;
+    struct atomic_output_folder folder, second;
     char *path = scratch_path(&scratch, "new"), *part = scratch_path(&scratch, "new.part"),
          *file = scratch_path(&scratch, "new/config.json"), *slashes = scratch_path(&scratch, "new//");
 
     begin_or_fail(slashes, false, &folder);
     put_file(folder.part, "config.json", "{}");
     assert_false(exists(path));
-    assert_int_equal(aside_begin(path, false, &second, &error), STATUS_INPUT); /* a second writer */
+    assert_int_equal(atomic_output_begin(path, false, &second, &error), STATUS_INPUT); /* a second writer */
     assert_message(error.message, "new|another process");
-    aside_abandon(&folder);
+    atomic_output_abandon(&folder);
     assert_false(exists(part) || exists(path));
-    aside_abandon(&(struct aside_folder){NULL, NULL, -1, false});
+    atomic_output_abandon(&(struct atomic_output_folder){NULL, NULL, -1, false});
 
     assert_int_equal(mkdir(part, 0777), 0); /* what a killed one left */
     put_file(part, "other.json", "{}");
     begin_or_fail(path, false, &folder);
     put_file(folder.part, "config.json", "{}");
-    assert_int_equal(aside_end(&folder, &error), STATUS_OK);
+    assert_int_equal(atomic_output_end(&folder, &error), STATUS_OK);
     assert_true(exists(file) && !exists(part));
     free(file);
     file = scratch_path(&scratch, "new/other.json");
     assert_false(exists(file));
 
-    assert_int_equal(aside_begin(path, false, &folder, &error), STATUS_INPUT);
+    assert_int_equal(atomic_output_begin(path, false, &folder, &error), STATUS_INPUT);
     assert_message(error.message, "new|there already|--force");
     begin_or_fail(path, true, &folder);
     put_file(folder.part, "other.json", "{}");
-    assert_int_equal(aside_end(&folder, &error), STATUS_OK);
+    assert_int_equal(atomic_output_end(&folder, &error), STATUS_OK);
     assert_true(exists(file) && !exists(part));
     free(path), free(part), free(file), free(slashes);
     scratch_remove(&scratch);
@@ -454,12 +454,12 @@ static void folders_that_appear_meanwhile(void **state) {
     (void)state;
     struct scratch scratch = scratch_make();
     struct error error = {""};
-    struct aside_folder folder;
+    struct atomic_output_folder folder;
     char *path = scratch_path(&scratch, "new"), *part = scratch_path(&scratch, "new.part");
     begin_or_fail(path, false, &folder);
     assert_int_equal(mkdir(path, 0777), 0);
     put_file(path, "theirs", "x");
-    assert_int_equal(aside_end(&folder, &error), STATUS_INPUT);
+    assert_int_equal(atomic_output_end(&folder, &error), STATUS_INPUT);
     assert_message(error.message, "new|there already");
     assert_false(exists(part));
     free(part);
@@ -476,21 +476,21 @@ static void folders_of_others_are_left_alone(void **state) {
     char *photos = scratch_path(&scratch, "photos"), *inside = scratch_path(&scratch, "photos/2024"),
          *link = scratch_path(&scratch, "link");
     assert_int_equal(mkdir(photos, 0777), 0);
-    assert_int_equal(aside_check_folder(photos, true, &error), STATUS_OK); /* empty */
+    assert_int_equal(atomic_output_check_folder(photos, true, &error), STATUS_OK); /* empty */
     put_file(photos, "picture.jpg", "x");
-    assert_int_equal(aside_check_folder(photos, true, &error), STATUS_INPUT);
+    assert_int_equal(atomic_output_check_folder(photos, true, &error), STATUS_INPUT);
     assert_message(error.message, "photos|no config.json");
     put_file(photos, "config.json", "{}");
-    assert_int_equal(aside_check_folder(photos, true, &error), STATUS_OK);
-    assert_int_equal(aside_check_folder(photos, false, &error), STATUS_INPUT);
+    assert_int_equal(atomic_output_check_folder(photos, true, &error), STATUS_OK);
+    assert_int_equal(atomic_output_check_folder(photos, false, &error), STATUS_INPUT);
     assert_int_equal(mkdir(inside, 0777), 0);
-    assert_int_equal(aside_check_folder(photos, true, &error), STATUS_INPUT);
+    assert_int_equal(atomic_output_check_folder(photos, true, &error), STATUS_INPUT);
     assert_message(error.message, "photos|folders");
     assert_int_equal(symlink(photos, link), 0);
-    assert_int_equal(aside_check_folder(link, true, &error), STATUS_INPUT);
+    assert_int_equal(atomic_output_check_folder(link, true, &error), STATUS_INPUT);
     const char *const paths[] = {"", "/", ".", "..", "a/..", "a/."};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        assert_int_equal(aside_check_folder(paths[i], true, &error), STATUS_INPUT);
+        assert_int_equal(atomic_output_check_folder(paths[i], true, &error), STATUS_INPUT);
     }
     free(photos), free(inside), free(link);
     scratch_remove(&scratch);

@@ -84,8 +84,8 @@ static void test_all_short_texts(void **state) {
             assert_int_equal(fclose(writer.stream), 0);
             assert_null(strpbrk(writer.text, "<>\"'"));
             for (const char *c = writer.text; *c;) {
-                assert_true(utf8_length(c) > 0);
-                c += utf8_length(c);
+                assert_true(text_utf8_length(c) > 0);
+                c += text_utf8_length(c);
             }
             free(writer.text);
             free(text);

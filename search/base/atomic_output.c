@@ -1,4 +1,4 @@
-#include "search/base/aside.h"
+#include "search/base/atomic_output.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -29,7 +29,7 @@ static int path_with(const char *path, size_t length, const char *suffix, char *
 
 /* ---- files ---- */
 
-int aside_check_file(const char *path, bool replace, struct error *error) {
+int atomic_output_check_file(const char *path, bool replace, struct error *error) {
     struct stat info;
     size_t length = strlen(path);
     if (length == 0) return error_set(error, STATUS_INPUT, "'': the path of a file is wanted");
@@ -52,8 +52,8 @@ static bool write_stream(const char *path, bool (*write)(FILE *stream, const voi
     return written;
 }
 
-int aside_write_file(const char *path, bool (*write)(FILE *stream, const void *what), const void *what,
-                     struct error *error) {
+int atomic_output_write_file(const char *path, bool (*write)(FILE *stream, const void *what), const void *what,
+                             struct error *error) {
     char *part = NULL;
     int status = path_with(path, strlen(path), ".part", &part, error);
     if (status != STATUS_OK) return status;
@@ -165,7 +165,7 @@ static int check_folder(const char *path, bool replace, struct error *error) {
     return replace ? check_replaced(path, error) : is_there(path, error);
 }
 
-int aside_check_folder(const char *path, bool replace, struct error *error) {
+int atomic_output_check_folder(const char *path, bool replace, struct error *error) {
     char *bare = NULL;
     int status = path_with(path, length_of(path), "", &bare, error);
     if (status == STATUS_OK) status = check_folder(bare, replace, error);
@@ -176,7 +176,7 @@ int aside_check_folder(const char *path, bool replace, struct error *error) {
 /* ---- beginning ---- */
 
 /* PATH.part, made or found, opened and locked. */
-static int lock_part(struct aside_folder *folder, struct error *error) {
+static int lock_part(struct atomic_output_folder *folder, struct error *error) {
     if (mkdir(folder->part, 0777) != 0 && errno != EEXIST) return not_written(folder->path, errno, error);
     folder->lock = open_folder(folder->part);
     if (folder->lock < 0) {
@@ -192,16 +192,16 @@ static int lock_part(struct aside_folder *folder, struct error *error) {
 }
 
 /* Frees what *folder holds, and takes PATH.part away where it is ours. */
-static void let_go(struct aside_folder *folder) {
+static void let_go(struct atomic_output_folder *folder) {
     if (folder->lock >= 0) {
         remove_folder(folder->part);
         close(folder->lock);
     }
     free(folder->path), free(folder->part);
-    *folder = (struct aside_folder){.lock = -1};
+    *folder = (struct atomic_output_folder){.lock = -1};
 }
 
-static int begin(const char *path, struct aside_folder *folder, struct error *error) {
+static int begin(const char *path, struct atomic_output_folder *folder, struct error *error) {
     int status = path_with(path, length_of(path), "", &folder->path, error);
     if (status == STATUS_OK) status = path_with(path, length_of(path), ".part", &folder->part, error);
     if (status == STATUS_OK) status = check_folder(folder->path, folder->replace, error);
@@ -214,14 +214,14 @@ static int begin(const char *path, struct aside_folder *folder, struct error *er
                      folder->part, folder->path, strerror(cause));
 }
 
-int aside_begin(const char *path, bool replace, struct aside_folder *out, struct error *error) {
-    *out = (struct aside_folder){.lock = -1, .replace = replace};
+int atomic_output_begin(const char *path, bool replace, struct atomic_output_folder *out, struct error *error) {
+    *out = (struct atomic_output_folder){.lock = -1, .replace = replace};
     int status = begin(path, out, error);
     if (status != STATUS_OK) let_go(out);
     return status;
 }
 
-void aside_abandon(struct aside_folder *folder) {
+void atomic_output_abandon(struct atomic_output_folder *folder) {
     if (folder->path) let_go(folder);
 }
 
@@ -231,7 +231,7 @@ void aside_abandon(struct aside_folder *folder) {
 static bool is_unsupported(int cause) { return cause == EINVAL || cause == ENOSYS || cause == ENOTSUP; }
 
 /* Two steps, between which a kill leaves neither at PATH; the old one is then at PATH.old. */
-static bool move_over(const struct aside_folder *folder) {
+static bool move_over(const struct atomic_output_folder *folder) {
     char *old = NULL;
     if (asprintf(&old, "%s.old", folder->path) < 0) return false;
     bool moved = access(old, F_OK) != 0 && rename(folder->path, old) == 0;
@@ -244,7 +244,7 @@ static bool move_over(const struct aside_folder *folder) {
     return placed;
 }
 
-static bool put(const struct aside_folder *folder) {
+static bool put(const struct atomic_output_folder *folder) {
     if (renameat2(AT_FDCWD, folder->part, AT_FDCWD, folder->path, RENAME_NOREPLACE) == 0) return true;
     if (is_unsupported(errno) && access(folder->path, F_OK) != 0) return rename(folder->part, folder->path) == 0;
     if (!folder->replace) return false;
@@ -264,7 +264,7 @@ static void sync_parent(const char *path) {
     free(parent);
 }
 
-int aside_end(struct aside_folder *folder, struct error *error) {
+int atomic_output_end(struct atomic_output_folder *folder, struct error *error) {
     int status = STATUS_OK;
     fsync(folder->lock);
     if (!put(folder)) {
