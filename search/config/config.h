@@ -11,11 +11,11 @@
 #include "eval/base/error.h"
 #include "eval/model/model.h"
 #include "eval/text/needle.h"
-#include "search/evolve/evolve.h"
-#include "search/config/objective.h"
-#include "search/evolve/race.h"
-#include "search/config/stage_kind.h"
 #include "search/base/string_list.h"
+#include "search/config/objective.h"
+#include "search/config/stage_kind.h"
+#include "search/evolve/evolve.h"
+#include "search/evolve/racing.h"
 
 enum attention_rule { ATTENTION_LONGROPE, ATTENTION_YARN, ATTENTION_NONE, ATTENTION_SEARCH, ATTENTION_NUMBER };
 

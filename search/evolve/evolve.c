@@ -89,7 +89,7 @@ bool evolve_add_if_new(struct evolve *evolve, enum origin origin, int64_t first_
 
 /* Generations --------------------------------------------------------------------------------- */
 
-static void make_first_population(struct evolve *evolve, const struct seed_genome *seeds, size_t seed_count) {
+static void make_first_population(struct evolve *evolve, const struct initial_genome *seeds, size_t seed_count) {
     /* CMA-ES begins with the best seed alone, so all of them are its first generation */
     bool genetic = evolve->settings.algorithm != ALGORITHM_CMA_ES;
     size_t most = genetic ? evolve->settings.population : seed_count;
@@ -157,7 +157,7 @@ static void assert_settings(const struct evolve_settings *settings) {
 }
 
 struct evolve *evolve_new(const struct evolve_settings *settings, const struct genome_space *space,
-                          const struct seed_genome *seeds, size_t seed_count) {
+                          const struct initial_genome *seeds, size_t seed_count) {
     assert_settings(settings);
     assert(seed_count >= 1);
     struct evolve *evolve = calloc(1, sizeof *evolve);

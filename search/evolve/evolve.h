@@ -89,7 +89,7 @@ struct individual {
     double score; /* mean nats a token; lower is better */
 };
 
-struct seed_genome {
+struct initial_genome {
     enum origin origin;
     struct genome genome;
 };
@@ -101,7 +101,7 @@ struct evolve;
  * individuals is made at once, so that nothing later can fail. NULL for lack of memory; the caller
  * frees with evolve_free(). */
 struct evolve *evolve_new(const struct evolve_settings *settings, const struct genome_space *space,
-                          const struct seed_genome *seeds, size_t seed_count);
+                          const struct initial_genome *seeds, size_t seed_count);
 void evolve_free(struct evolve *evolve); /* NULL is allowed */
 
 /* The next individual to score; the same one until it is told. NULL when the search is over, which

@@ -123,8 +123,8 @@ static int score_window(struct scorer *scorer, const struct rope_table *table, c
     return cache_add(scorer->options.cache, &key, *nats, error);
 }
 
-int scorer_score(struct scorer *scorer, const struct rope_table *table, const struct race *race, double *sample_nats,
-                 double *nats_per_token, struct scored *scored, struct error *error) {
+int scorer_score(struct scorer *scorer, const struct rope_table *table, const struct racing_test *race,
+                 double *sample_nats, double *nats_per_token, struct scored *scored, struct error *error) {
     const struct scoring *scoring = scorer->options.scoring;
     double began = clock_seconds();
     char fingerprint[DIGITS];
@@ -139,7 +139,7 @@ int scorer_score(struct scorer *scorer, const struct rope_table *table, const st
             score_window(scorer, table, fingerprint, scorer->window, &sample_nats[scorer->window], scored, error);
         if (status != STATUS_OK) return status;
         scored->samples++;
-        lost = race && scored->samples < scoring->count && race_lost(race, scoring, sample_nats, scored->samples);
+        lost = race && scored->samples < scoring->count && racing_lost(race, scoring, sample_nats, scored->samples);
     }
     *nats_per_token = lost ? NAN : perplexity_mean_nats(scoring, sample_nats);
     scored->seconds = clock_seconds() - began;

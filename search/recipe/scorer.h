@@ -9,8 +9,8 @@
 #include "eval/base/error.h"
 #include "eval/model/model.h"
 #include "eval/perplexity.h"
+#include "search/evolve/racing.h"
 #include "search/store/cache.h"
-#include "search/evolve/race.h"
 #include "search/store/store.h"
 
 struct scorer_options {
@@ -32,7 +32,7 @@ void scorer_free(struct scorer *scorer); /* NULL is allowed */
 /* sample_nats[scoring->count]: nats of the first scored->samples windows, which are all of them unless `race`,
  * NULL for none, was lost. *nats_per_token is their mean, NaN where the race was lost. STATUS_STOPPED where the
  * stop flag rose; otherwise errors are those of forward_nats() and of the cache. */
-int scorer_score(struct scorer *scorer, const struct rope_table *table, const struct race *race, double *sample_nats,
-                 double *nats_per_token, struct scored *scored, struct error *error);
+int scorer_score(struct scorer *scorer, const struct rope_table *table, const struct racing_test *race,
+                 double *sample_nats, double *nats_per_token, struct scored *scored, struct error *error);
 
 #endif

@@ -9,12 +9,12 @@
 #include "eval/model/model.h"
 #include "eval/perplexity.h"
 #include "search/base/progress.h"
-#include "search/run/run_view.h"
-#include "search/recipe/scorer.h"
 #include "search/base/signals.h"
+#include "search/recipe/scorer.h"
 #include "search/recipe/stage_rope.h"
 #include "search/recipe/stage_settings.h"
 #include "search/recipe/stage_windows.h"
+#include "search/run/run_view.h"
 
 /* ---- what a stage works with ---- */
 
@@ -315,7 +315,7 @@ static int check_initial(const struct stage *stage, struct error *error) {
 
 static int make_driver(struct stage *stage, struct error *error) {
     const struct stage_config *config = stage->config;
-    struct seed_genome seeds[CONFIG_MAX_INITIAL];
+    struct initial_genome seeds[CONFIG_MAX_INITIAL];
     const struct genome_space *space = &stage->record.space;
     struct rope_setting setting = initial_setting_of(stage);
     int32_t none = 0; /* start_tokens always holds a 0 */
@@ -381,21 +381,21 @@ static int read_rival_nats(struct stage *stage, int64_t rival, struct error *err
 }
 
 /* The race of the individual last asked for; *out is RACING_NONE where its whole score is wanted. */
-static int enter_race(struct stage *stage, struct race *out, struct error *error) {
+static int enter_race(struct stage *stage, struct racing_test *out, struct error *error) {
     const struct individual *rival = evolve_rival(stage->evolve);
-    *out = (struct race){.racing = RACING_NONE};
+    *out = (struct racing_test){.racing = RACING_NONE};
     if (!rival || stage->config->racing == RACING_NONE) return STATUS_OK;
-    *out = (struct race){.racing = stage->config->racing,
-                         .risk = stage->config->racing_risk,
-                         .rival_score = rival->score,
-                         .rival_nats = stage->rival_nats};
+    *out = (struct racing_test){.racing = stage->config->racing,
+                                .risk = stage->config->racing_risk,
+                                .rival_score = rival->score,
+                                .rival_nats = stage->rival_nats};
     return out->racing == RACING_STATISTICAL ? read_rival_nats(stage, rival->id, error) : STATUS_OK;
 }
 
 static int score_individual(struct stage *stage, const struct individual *asked, struct error *error) {
     struct individual individual = *asked;
     struct rope_table table;
-    struct race race;
+    struct racing_test race;
     struct scored scored;
     rope_base(&table, &stage->rope.searched, stage->record.target_length);
     stage_record_table(&stage->record, &asked->genome, &table);

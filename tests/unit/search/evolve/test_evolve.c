@@ -45,7 +45,7 @@ static struct genome_space make_space(int64_t pairs, int32_t largest, int32_t st
 enum { SEEDS = 3 };
 
 /* The closed-form tables at ratio s for a base of 10000 and 4096 tokens, in the paper's order. */
-static void make_seeds(const struct genome_space *space, double s, struct seed_genome seeds[SEEDS]) {
+static void make_seeds(const struct genome_space *space, double s, struct initial_genome seeds[SEEDS]) {
     double pi[ROPE_MAX_PAIRS], ntk[ROPE_MAX_PAIRS], yarn[ROPE_MAX_PAIRS];
     double width = 2.0 * (double)space->pairs;
     for (int64_t i = 0; i < space->pairs; i++) {
@@ -63,7 +63,7 @@ static void make_seeds(const struct genome_space *space, double s, struct seed_g
 }
 
 static struct evolve *make_search(const struct evolve_settings *settings, const struct genome_space *space) {
-    struct seed_genome seeds[SEEDS];
+    struct initial_genome seeds[SEEDS];
     make_seeds(space, space->largest / 125.0, seeds);
     struct evolve *evolve = evolve_new(settings, space, seeds, SEEDS);
     assert_non_null(evolve);
@@ -242,7 +242,7 @@ static void origins_have_names(void **state) {
 static void plans_too_large_are_refused(void **state) {
     (void)state;
     struct genome_space space = make_space(2, 1000, 1);
-    struct seed_genome seeds[SEEDS];
+    struct initial_genome seeds[SEEDS];
     make_seeds(&space, 8, seeds);
     assert_true(evolve_planned(&published, SEEDS) == 64 + 40 * 32);
     struct evolve_settings large[4] = {published, published, published, published};
@@ -268,7 +268,7 @@ static void plans_too_large_are_refused(void **state) {
 static void first_population_is_seeds_then_their_mutations(void **state) {
     (void)state;
     struct genome_space space = make_space(32, 1000, 14);
-    struct seed_genome seeds[SEEDS];
+    struct initial_genome seeds[SEEDS];
     make_seeds(&space, 8, seeds);
     struct evolve_settings settings = published;
     settings.population = 3000;
@@ -298,7 +298,7 @@ static void first_population_is_seeds_then_their_mutations(void **state) {
 static void equal_seeds_enter_once(void **state) {
     (void)state;
     struct genome_space space = make_space(8, 1000, 1);
-    struct seed_genome seeds[SEEDS];
+    struct initial_genome seeds[SEEDS];
     make_seeds(&space, 8, seeds);
     seeds[1].genome = seeds[0].genome;
     struct evolve_settings settings = published;
@@ -394,7 +394,7 @@ enum { BREEDERS = 4 };
  * every crossover of them is valid and, in the paper's way, hardly ever made twice. */
 static struct evolve *make_banded_search(enum algorithm algorithm, const struct genome_space *space, size_t mutations,
                                          size_t crossovers, unsigned long seed) {
-    struct seed_genome seeds[BREEDERS];
+    struct initial_genome seeds[BREEDERS];
     memset(seeds, 0, sizeof seeds);
     for (int s = 0; s < BREEDERS; s++) {
         for (int64_t i = 0; i < space->pairs; i++) seeds[s].genome.genes[i] = 1000 * (int32_t)(i + 1) + s;
@@ -807,7 +807,7 @@ static void microsofts_crossover_copies_early_genes(void **state) {
 static void microsofts_mutations_walk_on(void **state) {
     (void)state;
     struct genome_space space = make_space(4, 101, 1); /* five genomes, in a row */
-    struct seed_genome seed = {.origin = ORIGIN_PI, .genome = {.genes = {101, 101, 101, 101}}};
+    struct initial_genome seed = {.origin = ORIGIN_PI, .genome = {.genes = {101, 101, 101, 101}}};
     for (int algorithm = ALGORITHM_PAPER; algorithm <= ALGORITHM_MICROSOFT; algorithm++) {
         struct evolve_settings settings = published;
         settings.algorithm = (enum algorithm)algorithm;

@@ -1,4 +1,4 @@
-#include "search/evolve/race.h"
+#include "search/evolve/racing.h"
 
 #include <assert.h>
 #include <gsl/gsl_cdf.h>
@@ -20,14 +20,14 @@ bool racing_parse(const char *name, enum racing *out) {
 }
 
 /* Added up as perplexity_mean_nats() does it: rounding must not put the bound above the score. */
-static bool bound_lost(const struct race *race, const struct scoring *scoring, const double *sample_nats,
+static bool bound_lost(const struct racing_test *race, const struct scoring *scoring, const double *sample_nats,
                        size_t scored) {
     double sum = 0.0;
     for (size_t s = 0; s < scored; s++) sum += sample_nats[s];
     return sum / (double)scoring_tokens(scoring) >= race->rival_score;
 }
 
-static bool test_lost(const struct race *race, const struct scoring *scoring, const double *sample_nats,
+static bool test_lost(const struct racing_test *race, const struct scoring *scoring, const double *sample_nats,
                       size_t scored) {
     if (scored < 2) return false;
     double n = (double)scored, all = (double)scoring->count, mean = 0.0, squares = 0.0;
@@ -38,7 +38,8 @@ static bool test_lost(const struct race *race, const struct scoring *scoring, co
     return deviation == 0.0 || gsl_cdf_tdist_Q(mean / deviation, n - 1.0) < race->risk;
 }
 
-bool race_lost(const struct race *race, const struct scoring *scoring, const double *sample_nats, size_t scored) {
+bool racing_lost(const struct racing_test *race, const struct scoring *scoring, const double *sample_nats,
+                 size_t scored) {
     assert(scored >= 1 && scored < scoring->count);
     switch (race->racing) {
     case RACING_NONE:

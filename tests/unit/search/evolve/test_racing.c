@@ -1,5 +1,5 @@
 /* search/race: who is given up, and when. */
-#include "search/evolve/race.h"
+#include "search/evolve/racing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,24 +30,24 @@ static void names_go_there_and_back(void **state) {
 static void without_racing_nobody_is_given_up(void **state) {
     (void)state;
     const double nats[WINDOWS] = {1e9, 1e9, 1e9, 1e9, 1e9};
-    const struct race race = {.racing = RACING_NONE, .rival_score = 0.1};
-    for (size_t scored = 1; scored < WINDOWS; scored++) assert_false(race_lost(&race, &scoring, nats, scored));
+    const struct racing_test race = {.racing = RACING_NONE, .rival_score = 0.1};
+    for (size_t scored = 1; scored < WINDOWS; scored++) assert_false(racing_lost(&race, &scoring, nats, scored));
 }
 
 static void the_bound_is_the_sum_so_far(void **state) {
     (void)state;
     const double nats[WINDOWS] = {10.0, 10.0, 10.0, 10.0, 10.0};
-    struct race race = {.racing = RACING_BOUND, .rival_score = 30.0 / PREDICTIONS};
-    assert_false(race_lost(&race, &scoring, nats, 1));
-    assert_false(race_lost(&race, &scoring, nats, 2));
-    assert_true(race_lost(&race, &scoring, nats, 3)); /* an equal score does not beat the older one */
+    struct racing_test race = {.racing = RACING_BOUND, .rival_score = 30.0 / PREDICTIONS};
+    assert_false(racing_lost(&race, &scoring, nats, 1));
+    assert_false(racing_lost(&race, &scoring, nats, 2));
+    assert_true(racing_lost(&race, &scoring, nats, 3)); /* an equal score does not beat the older one */
     race.rival_score = nextafter(30.0 / PREDICTIONS, 1.0);
-    assert_false(race_lost(&race, &scoring, nats, 3));
-    assert_true(race_lost(&race, &scoring, nats, 4));
+    assert_false(racing_lost(&race, &scoring, nats, 3));
+    assert_true(racing_lost(&race, &scoring, nats, 4));
     race.rival_score = INFINITY;
-    assert_false(race_lost(&race, &scoring, nats, 4));
+    assert_false(racing_lost(&race, &scoring, nats, 4));
     race.rival_score = NAN; /* a rival that is no number is beaten by any */
-    assert_false(race_lost(&race, &scoring, nats, 4));
+    assert_false(racing_lost(&race, &scoring, nats, 4));
 }
 
 /* Whoever is given up would have scored no lower than the rival, to the last bit. */
@@ -62,9 +62,9 @@ static void the_bound_loses_nothing(void **state) {
             /* many ties, and last windows that add nothing or less than a bit */
             nats[w] = rand() % 3 ? rival[w] : rand() % 2 ? 1e-17 : (double)rand() / RAND_MAX * 30.0;
         }
-        const struct race race = {.racing = RACING_BOUND, .rival_score = perplexity_mean_nats(&scoring, rival)};
+        const struct racing_test race = {.racing = RACING_BOUND, .rival_score = perplexity_mean_nats(&scoring, rival)};
         for (size_t scored = 1; scored < WINDOWS; scored++) {
-            if (!race_lost(&race, &scoring, nats, scored)) continue;
+            if (!racing_lost(&race, &scoring, nats, scored)) continue;
             lost++;
             assert_true(perplexity_mean_nats(&scoring, nats) >= race.rival_score);
         }
@@ -78,21 +78,21 @@ static void the_bound_loses_nothing(void **state) {
 static void the_test_is_students(void **state) {
     (void)state;
     const double rival[WINDOWS] = {10.0, 10.0, 10.0, 10.0, 10.0}, nats[WINDOWS] = {11.0, 12.0, 13.0, 0.0, 0.0};
-    struct race race = {
+    struct racing_test race = {
         .racing = RACING_STATISTICAL, .risk = 0.0159, .rival_score = 50.0 / PREDICTIONS, .rival_nats = rival};
-    assert_false(race_lost(&race, &scoring, nats, 1)); /* one difference says nothing of its spread */
-    assert_true(race_lost(&race, &scoring, nats, 3));
+    assert_false(racing_lost(&race, &scoring, nats, 1)); /* one difference says nothing of its spread */
+    assert_true(racing_lost(&race, &scoring, nats, 3));
     race.risk = 0.0158;
-    assert_false(race_lost(&race, &scoring, nats, 3));
+    assert_false(racing_lost(&race, &scoring, nats, 3));
 
     const double better[WINDOWS] = {9.0, 9.5, 9.0, 0.0, 0.0}, same[WINDOWS] = {10.0, 10.0, 10.0, 10.0, 0.0},
                  worse[WINDOWS] = {10.5, 10.5, 10.5, 0.0, 0.0};
     race.risk = 0.499;
-    assert_false(race_lost(&race, &scoring, better, 3));
-    assert_false(race_lost(&race, &scoring, same, 4));
-    assert_true(race_lost(&race, &scoring, worse, 3)); /* no spread at all */
+    assert_false(racing_lost(&race, &scoring, better, 3));
+    assert_false(racing_lost(&race, &scoring, same, 4));
+    assert_true(racing_lost(&race, &scoring, worse, 3)); /* no spread at all */
     const double far[WINDOWS] = {60.0, 0.0, 0.0, 0.0, 0.0};
-    assert_true(race_lost(&race, &scoring, far, 1)); /* the bound is tested as well */
+    assert_true(racing_lost(&race, &scoring, far, 1)); /* the bound is tested as well */
 }
 
 /* Where differences are normal and the candidate is as good as its rival, of those given up at a look a
@@ -110,11 +110,11 @@ static void the_risk_is_that_of_one_look(void **state) {
             rival[w] = 100.0;
             nats[w] = 100.0 + normal;
         }
-        const struct race race = {.racing = RACING_STATISTICAL,
-                                  .risk = 0.1,
-                                  .rival_score = perplexity_mean_nats(&scoring, rival),
-                                  .rival_nats = rival};
-        if (!race_lost(&race, &scoring, nats, LOOK)) continue;
+        const struct racing_test race = {.racing = RACING_STATISTICAL,
+                                         .risk = 0.1,
+                                         .rival_score = perplexity_mean_nats(&scoring, rival),
+                                         .rival_nats = rival};
+        if (!racing_lost(&race, &scoring, nats, LOOK)) continue;
         lost++;
         wrong += perplexity_mean_nats(&scoring, nats) < race.rival_score;
     }

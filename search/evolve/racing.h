@@ -14,8 +14,8 @@
  * probability, as far as differences are like draws of a normal distribution, which those of few
  * windows need not be; the search then takes another path than without racing.
  */
-#ifndef LONGROPE_SEARCH_RACE_H
-#define LONGROPE_SEARCH_RACE_H
+#ifndef LONGROPE_SEARCH_RACING_H
+#define LONGROPE_SEARCH_RACING_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,7 +27,7 @@ enum racing { RACING_NONE, RACING_BOUND, RACING_STATISTICAL };
 const char *racing_name(enum racing racing);
 bool racing_parse(const char *name, enum racing *out);
 
-struct race {
+struct racing_test {
     enum racing racing;
     double risk;              /* statistical only: 0 < risk < 0.5 */
     double rival_score;       /* mean nats a token */
@@ -36,6 +36,7 @@ struct race {
 
 /* True where the candidate with these nats of the first `scored` windows, 1 <= scored < scoring->count, is to
  * be given up. */
-bool race_lost(const struct race *race, const struct scoring *scoring, const double *sample_nats, size_t scored);
+bool racing_lost(const struct racing_test *race, const struct scoring *scoring, const double *sample_nats,
+                 size_t scored);
 
 #endif
