@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "eval/base/file.h"
-#include "search/factors/factors_forms.h"
+#include "search/factors/factors_readers.h"
 
 void factor_entry_complete(struct factor_entry *entry) {
     for (int64_t i = 0; i < entry->pairs; i++) {

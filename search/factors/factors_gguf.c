@@ -1,4 +1,4 @@
-#include "search/factors/factors_forms.h"
+#include "search/factors/factors_readers.h"
 
 #include <math.h>
 #include <stdio.h>

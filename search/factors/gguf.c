@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "eval/base/file.h"
-#include "search/factors/gguf_file.h"
+#include "search/factors/gguf_private.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are copied as they lie in the file");
 

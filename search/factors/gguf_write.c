@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "search/factors/gguf_file.h"
+#include "search/factors/gguf_private.h"
 
 enum { BUFFER_BYTES = 1 << 20 };
 

@@ -2,8 +2,8 @@
  *
  * `source` is what messages call it. Each fills *out, zeroed before, which the caller frees also after an error;
  * STATUS_INPUT for whatever is missing, malformed or out of range. */
-#ifndef LONGROPE_SEARCH_FACTORS_FORMS_H
-#define LONGROPE_SEARCH_FACTORS_FORMS_H
+#ifndef LONGROPE_SEARCH_FACTORS_READERS_H
+#define LONGROPE_SEARCH_FACTORS_READERS_H
 
 #include <stddef.h>
 

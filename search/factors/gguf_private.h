@@ -1,6 +1,6 @@
 /* What gguf.c reads and gguf_write.c copies; nobody else looks inside. */
-#ifndef LONGROPE_SEARCH_GGUF_FILE_H
-#define LONGROPE_SEARCH_GGUF_FILE_H
+#ifndef LONGROPE_SEARCH_GGUF_PRIVATE_H
+#define LONGROPE_SEARCH_GGUF_PRIVATE_H
 
 #include "search/factors/gguf.h"
 
