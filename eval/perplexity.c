@@ -28,9 +28,9 @@ int perplexity_sample(struct forward *forward, const struct rope_table *table, c
 }
 
 int perplexity_score(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
-                     double *sample_nats, double *token_nats, struct error *error) {
+                     double *window_nats, double *token_nats, struct error *error) {
     for (size_t s = 0; s < scoring->count; s++) {
-        int status = perplexity_sample(forward, table, scoring, s, &sample_nats[s], token_nats, error);
+        int status = perplexity_sample(forward, table, scoring, s, &window_nats[s], token_nats, error);
         if (status != STATUS_OK) return status;
         if (token_nats) token_nats += sample_tokens(&scoring->samples[s]);
         if (scoring->progress) scoring->progress(scoring->progress_state, s + 1);
@@ -38,9 +38,9 @@ int perplexity_score(struct forward *forward, const struct rope_table *table, co
     return STATUS_OK;
 }
 
-double perplexity_mean_nats(const struct scoring *scoring, const double *sample_nats) {
+double perplexity_mean_nats(const struct scoring *scoring, const double *window_nats) {
     if (scoring_tokens(scoring) == 0) return NAN;
     double sum = 0.0;
-    for (size_t s = 0; s < scoring->count; s++) sum += sample_nats[s];
+    for (size_t s = 0; s < scoring->count; s++) sum += window_nats[s];
     return sum / (double)scoring_tokens(scoring);
 }

@@ -28,13 +28,13 @@ int64_t scoring_tokens(const struct scoring *scoring);
 int perplexity_sample(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
                       size_t sample, double *nats, double *token_nats, struct error *error);
 
-/* The same of all windows, in order: sample_nats[scoring->count], and token_nats[scoring_tokens()] window by
+/* The same of all windows, in order: window_nats[scoring->count], and token_nats[scoring_tokens()] window by
  * window, unless NULL. */
 int perplexity_score(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
-                     double *sample_nats, double *token_nats, struct error *error);
+                     double *window_nats, double *token_nats, struct error *error);
 
 /* Mean nats a token: the samples' nats added up in order over scoring_tokens(), every prediction counting
  * the same; NaN where there is nothing to predict. Perplexity is exp of it. */
-double perplexity_mean_nats(const struct scoring *scoring, const double *sample_nats);
+double perplexity_mean_nats(const struct scoring *scoring, const double *window_nats);
 
 #endif

@@ -6,13 +6,13 @@
 
 #include "eval/model/model.h"
 #include "eval/perplexity.h"
-#include "search/cli/commands.h"
-#include "search/cli/eval_options.h"
 #include "search/base/json.h"
 #include "search/base/npy.h"
 #include "search/base/progress.h"
-#include "search/measure/recorder.h"
 #include "search/base/signals.h"
+#include "search/cli/commands.h"
+#include "search/cli/eval_options.h"
+#include "search/measure/recorder.h"
 #include "search/measure/sweep.h"
 #include "search/measure/table_choice.h"
 
@@ -147,7 +147,7 @@ static size_t documents_scored(const struct scoring *scoring) {
 }
 
 static void print_row(const struct sweep_row *r) {
-    double mean = perplexity_mean_nats(&r->scoring, r->sample_nats);
+    double mean = perplexity_mean_nats(&r->scoring, r->window_nats);
     const struct rope_table *rope = &r->table.rope;
     char nats[32] = "-", perplexity[32] = "-"; /* a single token predicts nothing */
     if (isfinite(mean)) {
@@ -161,7 +161,7 @@ static void print_row(const struct sweep_row *r) {
 }
 
 static json_t *row_json(const struct evaluation *e, const struct sweep_row *r) {
-    double mean = perplexity_mean_nats(&r->scoring, r->sample_nats);
+    double mean = perplexity_mean_nats(&r->scoring, r->window_nats);
     const struct rope_table *rope = &r->table.rope;
     const struct kernels *kernels = e->model->kernels;
     json_t *row =
@@ -203,7 +203,7 @@ static int record_row(const struct evaluation *e, const struct sweep_row *row, s
     struct length_record record = {.samples = (int64_t)row->scoring.count,
                                    .tokens = scoring_tokens(&row->scoring),
                                    .stride = e->options->stride,
-                                   .nats_per_token = perplexity_mean_nats(&row->scoring, row->sample_nats)};
+                                   .nats_per_token = perplexity_mean_nats(&row->scoring, row->window_nats)};
     recorder_describe(&e->recorder, &measuring, &record.measured);
     return store_put_length(e->recorder.store, &record, error);
 }

@@ -4,15 +4,15 @@
 #include <string.h>
 
 #include "eval/base/file.h"
-#include "search/cli/commands.h"
-#include "search/config/config.h"
-#include "search/recipe/estimate.h"
 #include "search/base/json.h"
-#include "search/cli/options.h"
-#include "search/recipe/recipe.h"
-#include "search/report/report.h"
 #include "search/base/signals.h"
 #include "search/base/version.h"
+#include "search/cli/commands.h"
+#include "search/cli/options.h"
+#include "search/config/config.h"
+#include "search/recipe/estimate.h"
+#include "search/recipe/recipe.h"
+#include "search/report/report.h"
 
 static const char usage[] =
     "usage: longrope search CONFIG.yaml [-o RUN_DIR] [--set KEY=VALUE]... [--resume] [--cache FILE]\n"
@@ -142,7 +142,7 @@ static int read_configuration(const struct search_options *options, struct confi
     return status;
 }
 
-static int run_recipe(struct store *store, struct cache *cache, const struct config *config,
+static int run_recipe(struct store *store, struct score_cache *cache, const struct config *config,
                       const struct search_options *options, const struct configuration_record *configuration,
                       struct error *error) {
     const struct recipe_options recipe = {.config = options->config,
@@ -154,7 +154,7 @@ static int run_recipe(struct store *store, struct cache *cache, const struct con
     return recipe_run(store, config, &recipe, error);
 }
 
-static int run_stages(struct store *store, struct cache *cache, const struct config *config,
+static int run_stages(struct store *store, struct score_cache *cache, const struct config *config,
                       const struct search_options *options, struct error *error) {
     struct configuration_record configuration;
     int status = read_configuration(options, &configuration, error);
@@ -164,12 +164,12 @@ static int run_stages(struct store *store, struct cache *cache, const struct con
     return report_overview(store, &(struct report_options){.stage = NULL}, stdout, error);
 }
 
-static int open_cache(const struct config *config, const struct search_options *options, struct cache **out,
+static int open_cache(const struct config *config, const struct search_options *options, struct score_cache **out,
                       struct error *error) {
     const char *given = options->cache ? options->cache : config->cache;
     char *own = NULL;
     if (!given && asprintf(&own, "%s/scores.db", options->run_dir) < 0) return error_memory(error, 0, "a path");
-    int status = cache_open(given ? given : own, signals_caught(), out, error);
+    int status = score_cache_open(given ? given : own, signals_caught(), out, error);
     free(own);
     return status;
 }
@@ -184,13 +184,13 @@ static int run_config(const struct config *config, const struct search_options *
     bool resume = options->resume && store_exists(options->run_dir);
     if (options->resume && !resume) fprintf(stderr, "%s: no run to resume; beginning one\n", options->run_dir);
     struct store *store = NULL;
-    struct cache *cache = NULL;
+    struct score_cache *cache = NULL;
     int status = store_open(options->run_dir, resume ? STORE_RESUME : STORE_CREATE, &store, error);
     if (status == STATUS_OK) status = store_set_name(store, config->name, error);
     if (status == STATUS_OK) status = store_set_stage_count(store, (int64_t)config->stage_count, error);
     if (status == STATUS_OK) status = open_cache(config, options, &cache, error);
     if (status == STATUS_OK) status = run_stages(store, cache, config, options, error);
-    cache_close(cache);
+    score_cache_close(cache);
     store_close(store);
     return status;
 }

@@ -36,7 +36,7 @@ struct racing_test {
 
 /* True where the candidate with these nats of the first `scored` windows, 1 <= scored < scoring->count, is to
  * be given up. */
-bool racing_lost(const struct racing_test *race, const struct scoring *scoring, const double *sample_nats,
+bool racing_lost(const struct racing_test *race, const struct scoring *scoring, const double *window_nats,
                  size_t scored);
 
 #endif

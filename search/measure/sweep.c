@@ -85,9 +85,9 @@ static void link_windows(struct sweep *sweep, struct sweep_window **sorted, size
 static bool make_row(const struct sweep *sweep, size_t index) {
     struct sweep_row *row = &sweep->rows[index];
     size_t table = first_with_table(sweep, index);
-    row->sample_nats = calloc(row->scoring.count + 1, sizeof *row->sample_nats);
+    row->window_nats = calloc(row->scoring.count + 1, sizeof *row->window_nats);
     row->windows = calloc(row->scoring.count + 1, sizeof *row->windows);
-    if (!row->sample_nats || !row->windows) return false;
+    if (!row->window_nats || !row->windows) return false;
     for (size_t s = 0; s < row->scoring.count; s++) {
         row->windows[s] = (struct sweep_window){.row = index, .sample = s, .table = table};
     }
@@ -99,7 +99,7 @@ int sweep_open(struct sweep *sweep, struct error *error) {
     bool made = true;
     for (size_t r = 0; r < sweep->count; r++) {
         struct sweep_row *row = &sweep->rows[r];
-        row->sample_nats = NULL, row->windows = NULL, row->reused = 0, row->seconds = 0.0;
+        row->window_nats = NULL, row->windows = NULL, row->reused = 0, row->seconds = 0.0;
         count += row->scoring.count;
     }
     for (size_t r = 0; r < sweep->count && made; r++) made = make_row(sweep, r);
@@ -116,9 +116,9 @@ int sweep_open(struct sweep *sweep, struct error *error) {
 
 void sweep_close(struct sweep *sweep) {
     for (size_t r = 0; r < sweep->count; r++) {
-        free(sweep->rows[r].sample_nats);
+        free(sweep->rows[r].window_nats);
         free(sweep->rows[r].windows);
-        sweep->rows[r].sample_nats = NULL, sweep->rows[r].windows = NULL;
+        sweep->rows[r].window_nats = NULL, sweep->rows[r].windows = NULL;
     }
 }
 
@@ -130,7 +130,7 @@ static void take_nats(const struct sweep *sweep, struct sweep_window *window, co
     const double *nats = owner_nats + (own->skip - sample_of(sweep, window->owner)->skip);
     double sum = 0.0;
     for (int64_t i = 0; i < sample_tokens(own); i++) sum += nats[i];
-    sweep->rows[window->row].sample_nats[window->sample] = sum;
+    sweep->rows[window->row].window_nats[window->sample] = sum;
     window->known = true;
 }
 
@@ -140,7 +140,7 @@ static int compute(struct sweep *sweep, struct sweep_window *window, struct forw
     struct sweep_row *row = &sweep->rows[window->row];
     double began = clock_seconds();
     int status = perplexity_sample(forward, &row->table.rope, &row->scoring, window->sample,
-                                   &row->sample_nats[window->sample], token_nats, error);
+                                   &row->window_nats[window->sample], token_nats, error);
     row->seconds += clock_seconds() - began;
     if (status != STATUS_OK) return status;
     window->known = true;

@@ -28,7 +28,7 @@ struct sweep_row {
     int64_t length;         /* as it was asked for; a document's last window may be shorter where they slide */
     struct scoring scoring; /* its progress is called as windows of the row become known */
     /* ---- */
-    double *sample_nats; /* [scoring.count], once the row is scored */
+    double *window_nats; /* [scoring.count], once the row is scored */
     size_t reused;       /* windows that other rows have; known from the beginning */
     double seconds;      /* that computing its other windows took, for whichever row that was; 0 where there are none */
     struct sweep_window *windows; /* [scoring.count] */

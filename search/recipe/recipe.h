@@ -6,15 +6,15 @@
 #include <signal.h>
 
 #include "eval/base/error.h"
-#include "search/store/cache.h"
 #include "search/config/config.h"
+#include "search/store/score_cache.h"
 #include "search/store/store.h"
 #include "search/store/store_configuration.h"
 
 struct recipe_options {
     const char *config;                               /* path of the configuration's file, for messages */
     const char *run_dir;                              /* of the store */
-    struct cache *cache;                              /* of the nats of windows */
+    struct score_cache *cache;                        /* of the nats of windows */
     const struct configuration_record *configuration; /* what the configuration was read from, for the store */
     int threads;                                      /* 0: as many as the machine offers */
     const volatile sig_atomic_t *stop;                /* becomes non-zero when all is to be saved and to stop */

@@ -113,18 +113,18 @@ static bool is_stopped(const struct scorer *scorer) { return scorer->options.sto
 /* Nats of one window, from the cache or computed and put there. */
 static int score_window(struct scorer *scorer, const struct rope_table *table, const char *fingerprint, size_t window,
                         double *nats, struct scored *scored, struct error *error) {
-    const struct cache_key key = {scorer->model, scorer->arithmetic, scorer->windows[window], fingerprint};
+    const struct score_cache_key key = {scorer->model, scorer->arithmetic, scorer->windows[window], fingerprint};
     bool found = false;
-    int status = cache_find(scorer->options.cache, &key, nats, &found, error);
+    int status = score_cache_find(scorer->options.cache, &key, nats, &found, error);
     if (status != STATUS_OK || found) return status;
     status = perplexity_sample(scorer->forward, table, scorer->options.scoring, window, nats, NULL, error);
     if (status != STATUS_OK) return status;
     scored->computed++;
-    return cache_add(scorer->options.cache, &key, *nats, error);
+    return score_cache_add(scorer->options.cache, &key, *nats, error);
 }
 
 int scorer_score(struct scorer *scorer, const struct rope_table *table, const struct racing_test *race,
-                 double *sample_nats, double *nats_per_token, struct scored *scored, struct error *error) {
+                 double *window_nats, double *nats_per_token, struct scored *scored, struct error *error) {
     const struct scoring *scoring = scorer->options.scoring;
     double began = clock_seconds();
     char fingerprint[DIGITS];
@@ -136,12 +136,12 @@ int scorer_score(struct scorer *scorer, const struct rope_table *table, const st
         if (is_stopped(scorer)) return error_set(error, STATUS_STOPPED, "stopped");
         scorer->window = scored->samples;
         int status =
-            score_window(scorer, table, fingerprint, scorer->window, &sample_nats[scorer->window], scored, error);
+            score_window(scorer, table, fingerprint, scorer->window, &window_nats[scorer->window], scored, error);
         if (status != STATUS_OK) return status;
         scored->samples++;
-        lost = race && scored->samples < scoring->count && racing_lost(race, scoring, sample_nats, scored->samples);
+        lost = race && scored->samples < scoring->count && racing_lost(race, scoring, window_nats, scored->samples);
     }
-    *nats_per_token = lost ? NAN : perplexity_mean_nats(scoring, sample_nats);
+    *nats_per_token = lost ? NAN : perplexity_mean_nats(scoring, window_nats);
     scored->seconds = clock_seconds() - began;
     return STATUS_OK;
 }

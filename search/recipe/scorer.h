@@ -10,13 +10,13 @@
 #include "eval/model/model.h"
 #include "eval/perplexity.h"
 #include "search/evolve/racing.h"
-#include "search/store/cache.h"
+#include "search/store/score_cache.h"
 #include "search/store/store.h"
 
 struct scorer_options {
     const struct model *model;
     const struct scoring *scoring; /* at least one window; its progress callback is not used */
-    struct cache *cache;
+    struct score_cache *cache;
     int threads;                                    /* 0: as many as the machine offers */
     const volatile sig_atomic_t *stop;              /* becomes non-zero when scoring should give up */
     void (*progress)(void *state, double fraction); /* 0..1 of the table under way; may be NULL */
@@ -29,10 +29,10 @@ struct scorer;
 int scorer_new(const struct scorer_options *options, struct scorer **out, struct error *error);
 void scorer_free(struct scorer *scorer); /* NULL is allowed */
 
-/* sample_nats[scoring->count]: nats of the first scored->samples windows, which are all of them unless `race`,
+/* window_nats[scoring->count]: nats of the first scored->samples windows, which are all of them unless `race`,
  * NULL for none, was lost. *nats_per_token is their mean, NaN where the race was lost. STATUS_STOPPED where the
  * stop flag rose; otherwise errors are those of forward_nats() and of the cache. */
 int scorer_score(struct scorer *scorer, const struct rope_table *table, const struct racing_test *race,
-                 double *sample_nats, double *nats_per_token, struct scored *scored, struct error *error);
+                 double *window_nats, double *nats_per_token, struct scored *scored, struct error *error);
 
 #endif

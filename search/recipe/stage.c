@@ -31,7 +31,7 @@ struct stage {
     struct stage_windows windows;
     struct scoring scoring; /* on all of them */
     struct scorer *scorer;
-    double *sample_nats; /* [scoring.count] of the table under way */
+    double *window_nats; /* [scoring.count] of the table under way */
     double *rival_nats;  /* [scoring.count] of individual `rival` */
     int64_t rival;       /* EVOLVE_NO_PARENT before any is read */
     struct progress progress;
@@ -42,7 +42,7 @@ struct stage {
 static void stage_close(struct stage *stage) {
     evolve_free(stage->evolve);
     free(stage->rival_nats);
-    free(stage->sample_nats);
+    free(stage->window_nats);
     scorer_free(stage->scorer);
     stage_windows_close(&stage->windows);
     model_free(stage->model);
@@ -71,9 +71,9 @@ static int open_scoring(struct stage *stage, struct error *error) {
     if (status != STATUS_OK) return status;
     stage->scoring = stage_windows_scoring(&stage->windows);
     size_t count = stage->scoring.count;
-    stage->sample_nats = calloc(count, sizeof *stage->sample_nats);
+    stage->window_nats = calloc(count, sizeof *stage->window_nats);
     stage->rival_nats = calloc(count, sizeof *stage->rival_nats);
-    if (!stage->sample_nats || !stage->rival_nats) {
+    if (!stage->window_nats || !stage->rival_nats) {
         return error_memory(error, 2.0 * (double)count * sizeof(double), "the samples' scores");
     }
     return load_model(stage, error); /* last: it may take minutes */
@@ -236,10 +236,10 @@ static int score_baseline(struct stage *stage, enum rope_method method, const st
                           struct error *error) {
     struct baseline_record baseline = {.method = method};
     rope_closed_form(&baseline.table, method, setting);
-    int status = scorer_score(stage->scorer, &baseline.table, NULL, stage->sample_nats, &baseline.nats_per_token,
+    int status = scorer_score(stage->scorer, &baseline.table, NULL, stage->window_nats, &baseline.nats_per_token,
                               &baseline.scored, error);
     if (status != STATUS_OK) return status;
-    status = store_add_baseline(stage->store, stage->record.id, &baseline, stage->sample_nats, error);
+    status = store_add_baseline(stage->store, stage->record.id, &baseline, stage->window_nats, error);
     if (status != STATUS_OK) return status;
     stage->best_baseline = fmin(stage->best_baseline, baseline.nats_per_token);
     progress_clear(&stage->progress);
@@ -368,7 +368,7 @@ static int replay(struct stage *stage, struct error *error) {
 static int read_rival_nats(struct stage *stage, int64_t rival, struct error *error) {
     if (stage->rival == rival) return STATUS_OK;
     size_t count = 0, windows = stage->scoring.count;
-    int status = store_sample_nats(stage->store, stage->record.id, rival, stage->rival_nats, windows, &count, error);
+    int status = store_window_nats(stage->store, stage->record.id, rival, stage->rival_nats, windows, &count, error);
     if (status != STATUS_OK) return status;
     if (count < windows) {
         return error_set(error, STATUS_FAILED,
@@ -401,11 +401,11 @@ static int score_individual(struct stage *stage, const struct individual *asked,
     stage_record_table(&stage->record, &asked->genome, &table);
     int status = enter_race(stage, &race, error);
     if (status != STATUS_OK) return status;
-    status = scorer_score(stage->scorer, &table, &race, stage->sample_nats, &individual.score, &scored, error);
+    status = scorer_score(stage->scorer, &table, &race, stage->window_nats, &individual.score, &scored, error);
     if (status != STATUS_OK) return status;
     individual.scored = true;
     individual.stopped = scored.samples < stage->scoring.count;
-    status = store_add_individual(stage->store, &stage->record, &individual, &scored, stage->sample_nats, error);
+    status = store_add_individual(stage->store, &stage->record, &individual, &scored, stage->window_nats, error);
     if (status != STATUS_OK) return status;
     if (individual.stopped) {
         evolve_tell_stopped(stage->evolve);

@@ -7,14 +7,14 @@
 #include <signal.h>
 
 #include "eval/base/error.h"
-#include "search/store/cache.h"
 #include "search/config/config.h"
+#include "search/store/score_cache.h"
 #include "search/store/store.h"
 #include "search/store/store_configuration.h"
 
 struct stage_options {
-    const char *model;   /* folder; the configuration's, or what its base was fine-tuned to */
-    struct cache *cache; /* of the nats of windows */
+    const char *model;         /* folder; the configuration's, or what its base was fine-tuned to */
+    struct score_cache *cache; /* of the nats of windows */
     /* What `config` was read from: the store keeps it as a stage begins. */
     const struct configuration_record *configuration;
     int threads;                       /* 0: as many as the machine offers */

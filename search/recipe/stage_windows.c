@@ -57,7 +57,7 @@ static int make_needle(const struct stage_config *config, const struct tokenizer
     *document = (struct document){.name = strdup(text->name), .count = prompt.count, .tokens = prompt.tokens};
     windows->needles.count++;
     *sample = (struct sample){.document = window, .length = prompt.count, .skip = prompt.count - 1 - prompt.answer};
-    struct sample_record *record = &windows->records[window];
+    struct window_record *record = &windows->records[window];
     record->answer = prompt.answer;
     record->needle = prompt.needle;
     record->depth = depth;

@@ -24,7 +24,7 @@ struct stage_windows {
     struct documents needles;      /* [count], a document a window; empty with OBJECTIVE_PERPLEXITY */
     size_t count;                  /* windows */
     struct sample *samples;        /* [count], of `needles` where it is not empty, else of `text` */
-    struct sample_record *records; /* [count]: the same as the store keeps it */
+    struct window_record *records; /* [count]: the same as the store keeps it */
 };
 
 /* Reads the stage's text or tokens for a model of that folder and vocabulary. STATUS_INPUT, naming file or stage, for

@@ -130,7 +130,7 @@ static int put_individual(const struct scores *scores, const struct stage_view *
                       .table = &table,
                       .nats_per_token = one->score,
                       .scored = &record->scored};
-    int status = store_sample_nats(scores->run.store, stage->record->id, one->id, scores->nats, scores->windows,
+    int status = store_window_nats(scores->run.store, stage->record->id, one->id, scores->nats, scores->windows,
                                    &row.nats, error);
     if (status == STATUS_OK) put_row(scores, &row);
     return status;

@@ -71,8 +71,8 @@ void run_view_close(struct run_view *run) { free(run->stages); }
 /* ---- a stage ---- */
 
 int run_view_windows(const struct run_view *run, size_t index, size_t *out, struct error *error) {
-    struct sample_record *samples = NULL;
-    int status = store_samples(run->store, run->stages[index].id, &samples, out, error);
+    struct window_record *samples = NULL;
+    int status = store_windows(run->store, run->stages[index].id, &samples, out, error);
     free(samples);
     return status;
 }
@@ -80,7 +80,7 @@ int run_view_windows(const struct run_view *run, size_t index, size_t *out, stru
 int stage_view_read(const struct run_view *run, size_t index, struct stage_view *out, struct error *error) {
     const struct stage_record *record = &run->stages[index];
     *out = (struct stage_view){.record = record};
-    int status = store_samples(run->store, record->id, &out->samples, &out->windows, error);
+    int status = store_windows(run->store, record->id, &out->samples, &out->windows, error);
     if (status != STATUS_OK) return status;
     status = store_settings(run->store, record, &out->settings, &out->setting_count, error);
     if (status != STATUS_OK) return status;

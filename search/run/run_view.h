@@ -32,7 +32,7 @@ void stage_record_table(const struct stage_record *stage, const struct genome *g
 struct stage_view {
     const struct stage_record *record; /* borrowed from the run's view */
     size_t windows;                    /* as run_view_windows() has them */
-    struct sample_record *samples;     /* [windows], in the order of scoring */
+    struct window_record *samples;     /* [windows], in the order of scoring */
     size_t setting_count;
     struct setting_record *settings; /* [setting_count], by key */
     size_t baseline_count;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "search/store/store_private.h"
-#include "search/store/store_rows.h"
+#include "search/store/store_values.h"
 
 /* ---- the name ---- */
 
@@ -111,12 +111,12 @@ static bool read_stage_model(sqlite3_stmt *row, struct stage_record *out) {
     out->pretrained_length = sqlite3_column_int64(row, 19);
     snprintf(out->base, sizeof out->base, "%s", database_text(row, 20));
     out->base_attention_factor = sqlite3_column_double(row, 22);
-    if (out->pretrained_length < 1 || !rows_positive(out->base_attention_factor)) return false;
+    if (out->pretrained_length < 1 || !store_values_positive(out->base_attention_factor)) return false;
     out->composed = sqlite3_column_type(row, 21) != SQLITE_NULL;
     if (!out->composed) return true;
-    if (!rows_doubles(database_text(row, 21), out->space.pairs, out->base_factors)) return false;
+    if (!store_values_doubles(database_text(row, 21), out->space.pairs, out->base_factors)) return false;
     for (int64_t i = 0; i < out->space.pairs; i++) {
-        if (!rows_positive(out->base_factors[i])) return false;
+        if (!store_values_positive(out->base_factors[i])) return false;
     }
     return true;
 }
@@ -144,13 +144,13 @@ static int read_stage(const struct store *store, sqlite3_stmt *row, struct stage
     space->unit = column_int32(row, 11);
     space->largest = column_int32(row, 12);
     space->start_count =
-        (int32_t)rows_integers(database_text(row, 13), 1, GENOME_MAX_STARTS, 0, INT64_MAX, space->start_tokens);
+        (int32_t)store_values_integers(database_text(row, 13), 1, GENOME_MAX_STARTS, 0, INT64_MAX, space->start_tokens);
     space->attention_unit = column_int32(row, 14);
     space->attention_low = column_int32(row, 15);
     space->attention_high = column_int32(row, 16);
     good = good && out->target_length > 0 && out->original_length > 0 && out->iterations >= 0 && out->planned >= 0;
-    good = good && isfinite(out->scale) && out->scale >= 1.0 && rows_positive(out->rope_theta);
-    good = good && rows_positive(out->attention_factor);
+    good = good && isfinite(out->scale) && out->scale >= 1.0 && store_values_positive(out->rope_theta);
+    good = good && store_values_positive(out->attention_factor);
     if (good && space_valid(space) && read_stage_model(row, out)) return STATUS_OK;
     char what[200];
     snprintf(what, sizeof what, "the row of stage '%s' makes no sense", out->name);
@@ -194,7 +194,7 @@ static int stage_by_id(struct store *store, int64_t id, struct stage_record *out
 static int insert_stage(struct store *store, const struct stage_record *stage, struct error *error) {
     sqlite3_stmt *s;
     const struct genome_space *space = &stage->space;
-    char *starts = rows_integers_text(space->start_tokens, space->start_count);
+    char *starts = store_values_integers_text(space->start_tokens, space->start_count);
     if (!starts) return error_memory(error, GENOME_MAX_STARTS * 8.0, "start tokens");
     int status =
         database_prepare(&store->database,
@@ -219,7 +219,7 @@ static int insert_stage(struct store *store, const struct stage_record *stage, s
 
 static int insert_stage_model(struct store *store, const struct stage_record *stage, struct error *error) {
     sqlite3_stmt *s;
-    char *factors = stage->composed ? rows_doubles_text(stage->base_factors, stage->space.pairs) : NULL;
+    char *factors = stage->composed ? store_values_doubles_text(stage->base_factors, stage->space.pairs) : NULL;
     if (stage->composed && !factors) {
         return error_set(error, STATUS_FAILED, "stage '%s': the factors of its base are not finite", stage->name);
     }
@@ -249,7 +249,7 @@ static int insert_settings(struct store *store, int64_t stage, const struct sett
     return status;
 }
 
-static int insert_needle(struct store *store, int64_t stage, int64_t index, const struct sample_record *sample,
+static int insert_needle(struct store *store, int64_t stage, int64_t index, const struct window_record *sample,
                          struct error *error) {
     sqlite3_stmt *s;
     int status = database_prepare(&store->database, "INSERT INTO needles VALUES (?1, ?2, ?3, ?4, ?5, ?6)", &s, error);
@@ -260,7 +260,7 @@ static int insert_needle(struct store *store, int64_t stage, int64_t index, cons
     return database_execute(&store->database, s, bound, error);
 }
 
-static int insert_samples(struct store *store, int64_t stage, const struct sample_record *samples, size_t count,
+static int insert_samples(struct store *store, int64_t stage, const struct window_record *samples, size_t count,
                           struct error *error) {
     sqlite3_stmt *s;
     int status = database_prepare(&store->database, "INSERT INTO samples VALUES (?1, ?2, ?3, ?4, ?5)", &s, error);
@@ -277,7 +277,7 @@ static int insert_samples(struct store *store, int64_t stage, const struct sampl
 }
 
 int store_add_stage(struct store *store, const struct stage_record *stage, const struct setting *settings,
-                    size_t setting_count, const struct sample_record *samples, size_t sample_count,
+                    size_t setting_count, const struct window_record *samples, size_t sample_count,
                     struct error *error) {
     if (!space_valid(&stage->space)) {
         return error_set(error, STATUS_FAILED, "stage '%s': its search space is not valid", stage->name);
@@ -320,7 +320,7 @@ static int read_stage_row(const struct store *store, sqlite3_stmt *row, const st
 int store_stages(struct store *store, struct stage_record **out, size_t *count, struct error *error) {
     const struct row_reader reader = {sizeof **out, read_stage_row, NULL};
     void *items = NULL;
-    int status = rows_read(store, STAGE_COLUMNS "ORDER BY id", &reader, &items, count, error);
+    int status = store_values_read(store, STAGE_COLUMNS "ORDER BY id", &reader, &items, count, error);
     *out = items;
     return status;
 }
@@ -431,7 +431,7 @@ int store_check_stage(struct store *store, const struct stage_record *described,
 /* ---- samples and their nats ---- */
 
 /* From column 4 on; all of them are NULL where the window has none. */
-static bool read_needle(sqlite3_stmt *row, struct sample_record *out) {
+static bool read_needle(sqlite3_stmt *row, struct window_record *out) {
     if (sqlite3_column_type(row, 7) == SQLITE_NULL) return true;
     out->needle = sqlite3_column_int64(row, 4);
     out->depth = sqlite3_column_double(row, 5);
@@ -443,7 +443,7 @@ static bool read_needle(sqlite3_stmt *row, struct sample_record *out) {
 
 static int read_sample(const struct store *store, sqlite3_stmt *row, const struct stage_record *stage, void *item,
                        struct error *error) {
-    struct sample_record *out = item;
+    struct window_record *out = item;
     snprintf(out->document, sizeof out->document, "%s", database_text(row, 1));
     out->start = sqlite3_column_int64(row, 2);
     out->tokens = sqlite3_column_int64(row, 3);
@@ -454,7 +454,7 @@ static int read_sample(const struct store *store, sqlite3_stmt *row, const struc
     return database_damaged(&store->database, what, error);
 }
 
-int store_samples(struct store *store, int64_t stage, struct sample_record **out, size_t *count, struct error *error) {
+int store_windows(struct store *store, int64_t stage, struct window_record **out, size_t *count, struct error *error) {
     struct stage_record record;
     const struct row_reader reader = {sizeof **out, read_sample, &record};
     void *items = NULL;
@@ -462,7 +462,7 @@ int store_samples(struct store *store, int64_t stage, struct sample_record **out
     *count = 0;
     int status = stage_by_id(store, stage, &record, error);
     if (status == STATUS_OK)
-        status = rows_read(
+        status = store_values_read(
             store,
             "SELECT sample, document, start, tokens, position, depth, key, answer FROM samples LEFT JOIN needles "
             "USING (stage, sample) WHERE stage = ?1 ORDER BY sample",
@@ -481,7 +481,7 @@ static int read_nats(struct store *store, sqlite3_stmt *statement, double *nats,
             return database_damaged(&store->database, "nats of a window are missing", error);
         }
         double value = database_double(statement, 1);
-        if (!rows_nats_valid(value)) {
+        if (!store_values_nats_valid(value)) {
             return database_damaged(&store->database, "nats of a window are negative or not finite", error);
         }
         nats[(*count)++] = value;
@@ -490,7 +490,7 @@ static int read_nats(struct store *store, sqlite3_stmt *statement, double *nats,
 
 static int64_t row_limit(size_t capacity) { return capacity > INT64_MAX ? INT64_MAX : (int64_t)capacity; }
 
-int store_sample_nats(struct store *store, int64_t stage, int64_t individual, double *nats, size_t capacity,
+int store_window_nats(struct store *store, int64_t stage, int64_t individual, double *nats, size_t capacity,
                       size_t *count, struct error *error) {
     sqlite3_stmt *s;
     *count = 0;
@@ -551,7 +551,7 @@ static int insert_nats(struct store *store, const struct nats_owner *owner, cons
 static bool read_scored(sqlite3_stmt *row, int computed, int seconds, int samples, struct scored *out) {
     int64_t windows = sqlite3_column_int64(row, computed);
     out->computed = windows < 0 ? 0 : (size_t)windows;
-    out->seconds = rows_seconds(row, seconds);
+    out->seconds = store_values_seconds(row, seconds);
     out->samples = (size_t)sqlite3_column_int64(row, samples); /* a count of rows */
     return windows >= 0;
 }
@@ -579,13 +579,13 @@ static int insert_baseline(struct store *store, int64_t stage, const struct base
 }
 
 int store_add_baseline(struct store *store, int64_t stage, const struct baseline_record *baseline,
-                       const double *sample_nats, struct error *error) {
+                       const double *window_nats, struct error *error) {
     const struct rope_table *table = &baseline->table;
     const struct nats_owner owner = {.stage = stage, .method = rope_method_name(baseline->method)};
     int status = database_begin(&store->database, error);
     if (status != STATUS_OK) return status;
-    char *frequencies = rows_doubles_text(table->frequencies, table->pairs);
-    char *factors = rows_doubles_text(table->factors, table->pairs);
+    char *frequencies = store_values_doubles_text(table->frequencies, table->pairs);
+    char *factors = store_values_doubles_text(table->factors, table->pairs);
     if (frequencies && factors) {
         status = insert_baseline(store, stage, baseline, frequencies, factors, error);
     } else {
@@ -596,19 +596,20 @@ int store_add_baseline(struct store *store, int64_t stage, const struct baseline
     }
     free(frequencies);
     free(factors);
-    if (status == STATUS_OK) status = insert_nats(store, &owner, sample_nats, baseline->scored.samples, error);
+    if (status == STATUS_OK) status = insert_nats(store, &owner, window_nats, baseline->scored.samples, error);
     return database_end(&store->database, status, error);
 }
 
 /* Of a table whose frequencies and factors are there. */
 static bool table_valid(const struct rope_table *table) {
     for (int64_t i = 0; i < table->pairs; i++) {
-        if (!isfinite(table->frequencies[i]) || table->frequencies[i] < 0.0 || !rows_positive(table->factors[i])) {
+        if (!isfinite(table->frequencies[i]) || table->frequencies[i] < 0.0 ||
+            !store_values_positive(table->factors[i])) {
             return false;
         }
     }
-    return table->start_tokens >= 0 && rows_positive(table->attention_factor) &&
-           rows_positive(table->own_attention_factor);
+    return table->start_tokens >= 0 && store_values_positive(table->attention_factor) &&
+           store_values_positive(table->own_attention_factor);
 }
 
 static int read_baseline(const struct store *store, sqlite3_stmt *row, const struct stage_record *stage, void *item,
@@ -621,9 +622,9 @@ static int read_baseline(const struct store *store, sqlite3_stmt *row, const str
     bool known = sqlite3_column_type(row, 5) != SQLITE_NULL;
     table->own_attention_factor = known ? sqlite3_column_double(row, 5) : 1.0;
     out->nats_per_token = database_double(row, 6);
-    if (rope_method_parse(database_text(row, 0), &out->method) && rows_nats_valid(out->nats_per_token) &&
-        rows_doubles(database_text(row, 1), table->pairs, table->frequencies) &&
-        rows_doubles(database_text(row, 2), table->pairs, table->factors) && table_valid(table) &&
+    if (rope_method_parse(database_text(row, 0), &out->method) && store_values_nats_valid(out->nats_per_token) &&
+        store_values_doubles(database_text(row, 1), table->pairs, table->frequencies) &&
+        store_values_doubles(database_text(row, 2), table->pairs, table->factors) && table_valid(table) &&
         read_scored(row, 7, 8, 9, &out->scored)) {
         return STATUS_OK;
     }
@@ -642,12 +643,13 @@ int store_baselines(struct store *store, int64_t stage, struct baseline_record *
     *count = 0;
     int status = stage_by_id(store, stage, &record, error);
     if (status == STATUS_OK)
-        status = rows_read(store,
-                           "SELECT method, frequencies, factors, start_tokens, attention_factor, own_attention_factor, "
-                           "nats_per_token, computed, seconds, (SELECT count(*) FROM baseline_nats AS n "
-                           "WHERE n.stage = b.stage AND n.method = b.method) FROM baselines AS b "
-                           "WHERE stage = ?1 ORDER BY position",
-                           &reader, &items, count, error);
+        status = store_values_read(
+            store,
+            "SELECT method, frequencies, factors, start_tokens, attention_factor, own_attention_factor, "
+            "nats_per_token, computed, seconds, (SELECT count(*) FROM baseline_nats AS n "
+            "WHERE n.stage = b.stage AND n.method = b.method) FROM baselines AS b "
+            "WHERE stage = ?1 ORDER BY position",
+            &reader, &items, count, error);
     *out = items;
     return status;
 }
@@ -657,7 +659,7 @@ int store_baselines(struct store *store, int64_t stage, struct baseline_record *
 static char *genes_to_json(const struct genome_space *space, const struct genome *genome) {
     int64_t genes[ROPE_MAX_PAIRS];
     for (int64_t i = 0; i < space->pairs; i++) genes[i] = genome->genes[i];
-    return rows_integers_text(genes, space->pairs);
+    return store_values_integers_text(genes, space->pairs);
 }
 
 static int bind_parent(sqlite3_stmt *statement, int index, int64_t parent) {
@@ -694,7 +696,7 @@ static int insert_individual(struct store *store, const struct stage_record *sta
 }
 
 int store_add_individual(struct store *store, const struct stage_record *stage, const struct individual *individual,
-                         const struct scored *scored, const double *sample_nats, struct error *error) {
+                         const struct scored *scored, const double *window_nats, struct error *error) {
     const struct nats_owner owner = {.stage = stage->id, .individual = individual->id};
     if (!genome_valid(&stage->space, &individual->genome)) {
         return error_set(error, STATUS_FAILED, "stage '%s': individual %" PRId64 " is outside the search space",
@@ -703,13 +705,13 @@ int store_add_individual(struct store *store, const struct stage_record *stage, 
     int status = database_begin(&store->database, error);
     if (status != STATUS_OK) return status;
     status = insert_individual(store, stage, individual, scored, error);
-    if (status == STATUS_OK) status = insert_nats(store, &owner, sample_nats, scored->samples, error);
+    if (status == STATUS_OK) status = insert_nats(store, &owner, window_nats, scored->samples, error);
     return database_end(&store->database, status, error);
 }
 
 static bool parse_genes(const struct genome_space *space, const char *text, struct genome *out) {
     int64_t genes[ROPE_MAX_PAIRS];
-    if (rows_integers(text, space->pairs, space->pairs, space->unit, space->largest, genes) < 0) return false;
+    if (store_values_integers(text, space->pairs, space->pairs, space->unit, space->largest, genes) < 0) return false;
     for (int64_t i = 0; i < space->pairs; i++) out->genes[i] = (int32_t)genes[i];
     return true;
 }
@@ -748,7 +750,7 @@ static int read_individual(const struct store *store, sqlite3_stmt *row, const s
     out->stopped = sqlite3_column_int(row, 9) != 0;
     out->scored = true;
     if (!read_scored(row, 10, 11, 12, &record->scored)) wrong = "number of computed windows";
-    if (out->stopped ? !isnan(out->score) : !rows_nats_valid(out->score)) wrong = "score";
+    if (out->stopped ? !isnan(out->score) : !store_values_nats_valid(out->score)) wrong = "score";
     if (out->id < 0 || out->generation < 0) wrong = "id or generation";
     if (!origin_parse(database_text(row, 2), &out->origin)) wrong = "origin";
     if (!read_parent(row, 3, out->id, &out->parents[0]) || !read_parent(row, 4, out->id, &out->parents[1])) {
@@ -770,12 +772,12 @@ int store_individuals(struct store *store, const struct stage_record *stage, str
     const struct row_reader reader = {sizeof **out, read_individual, stage};
     void *items = NULL;
     int status =
-        rows_read(store,
-                  "SELECT id, generation, origin, parent_a, parent_b, genes, n_hat, attention, nats_per_token, "
-                  "stopped, computed, seconds, (SELECT count(*) FROM sample_nats AS n "
-                  "WHERE n.stage = i.stage AND n.individual = i.id) FROM individuals AS i "
-                  "WHERE stage = ?1 ORDER BY id",
-                  &reader, &items, count, error);
+        store_values_read(store,
+                          "SELECT id, generation, origin, parent_a, parent_b, genes, n_hat, attention, nats_per_token, "
+                          "stopped, computed, seconds, (SELECT count(*) FROM sample_nats AS n "
+                          "WHERE n.stage = i.stage AND n.individual = i.id) FROM individuals AS i "
+                          "WHERE stage = ?1 ORDER BY id",
+                          &reader, &items, count, error);
     *out = items;
     return status;
 }

@@ -17,11 +17,11 @@
 #include <stdint.h>
 
 #include "eval/base/error.h"
-#include "eval/text/needle.h"
 #include "eval/rope.h"
-#include "search/evolve/evolve.h"
+#include "eval/text/needle.h"
 #include "search/config/objective.h"
 #include "search/config/stage_kind.h"
+#include "search/evolve/evolve.h"
 
 struct store;
 
@@ -93,7 +93,7 @@ struct setting {
 #define STORE_OBJECTIVE "objective" /* key of the setting that every stage has */
 
 /* A window that is scored. */
-struct sample_record {
+struct window_record {
     char document[STORE_DOCUMENT_SIZE]; /* the file's name, without folders */
     int64_t start, tokens;
     /* With OBJECTIVE_NEEDLE the window's text is the haystack; with others all of these are 0. */
@@ -127,7 +127,7 @@ struct individual_record {
 /* Adds a stage with its settings and samples, in one transaction, in state pending. STATUS_INPUT
  * where another stage has its id. */
 int store_add_stage(struct store *store, const struct stage_record *stage, const struct setting *settings,
-                    size_t setting_count, const struct sample_record *samples, size_t sample_count,
+                    size_t setting_count, const struct window_record *samples, size_t sample_count,
                     struct error *error);
 int store_set_state(struct store *store, int64_t stage, enum stage_state state, struct error *error);
 
@@ -146,26 +146,26 @@ int store_check_settings(struct store *store, int64_t stage, const struct settin
 int store_check_stage(struct store *store, const struct stage_record *described, struct error *error);
 
 /* The windows of a stage in the order of their scoring; the caller frees *out with free(). */
-int store_samples(struct store *store, int64_t stage, struct sample_record **out, size_t *count, struct error *error);
+int store_windows(struct store *store, int64_t stage, struct window_record **out, size_t *count, struct error *error);
 
-/* A baseline with its nats on the first windows, sample_nats[baseline->scored.samples], in one transaction. */
+/* A baseline with its nats on the first windows, window_nats[baseline->scored.samples], in one transaction. */
 int store_add_baseline(struct store *store, int64_t stage, const struct baseline_record *baseline,
-                       const double *sample_nats, struct error *error);
+                       const double *window_nats, struct error *error);
 /* In the order they were added; the caller frees *out with free(). */
 int store_baselines(struct store *store, int64_t stage, struct baseline_record **out, size_t *count,
                     struct error *error);
 
-/* A scored or stopped individual with its nats on the first windows, sample_nats[scored->samples], in one
+/* A scored or stopped individual with its nats on the first windows, window_nats[scored->samples], in one
  * transaction. Its parents are there already. */
 int store_add_individual(struct store *store, const struct stage_record *stage, const struct individual *individual,
-                         const struct scored *scored, const double *sample_nats, struct error *error);
+                         const struct scored *scored, const double *window_nats, struct error *error);
 /* All individuals of a stage by id; the caller frees *out with free(). */
 int store_individuals(struct store *store, const struct stage_record *stage, struct individual_record **out,
                       size_t *count, struct error *error);
 
 /* Nats, summed over its tokens, of each of the first windows, at most nats[capacity]; *count says how many
  * there are. None for what is not in the store. */
-int store_sample_nats(struct store *store, int64_t stage, int64_t individual, double *nats, size_t capacity,
+int store_window_nats(struct store *store, int64_t stage, int64_t individual, double *nats, size_t capacity,
                       size_t *count, struct error *error);
 int store_baseline_nats(struct store *store, int64_t stage, enum rope_method method, double *nats, size_t capacity,
                         size_t *count, struct error *error);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/store/store_rows.h"
+#include "search/store/store_values.h"
 
 /* ---- the configuration ---- */
 
@@ -62,8 +62,8 @@ int store_settings(struct store *store, const struct stage_record *stage, struct
                    struct error *error) {
     const struct row_reader reader = {sizeof **out, read_setting, stage};
     void *items = NULL;
-    int status = rows_read(store, "SELECT key, value FROM settings WHERE stage = ?1 ORDER BY key", &reader, &items,
-                           count, error);
+    int status = store_values_read(store, "SELECT key, value FROM settings WHERE stage = ?1 ORDER BY key", &reader,
+                                   &items, count, error);
     *out = items;
     return status;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "search/store/store_private.h"
-#include "search/store/store_rows.h"
+#include "search/store/store_values.h"
 
 /* ---- what values can be ---- */
 
@@ -35,12 +35,12 @@ int store_check_label(const char *label, struct error *error) {
 static const char *measured_fault(const struct measured *m) {
     if (label_fault(m->label)) return "label";
     if (m->length < 1) return "length";
-    if (!rows_positive(m->scale)) return "scale";
+    if (!store_values_positive(m->scale)) return "scale";
     if (m->start_tokens < 0) return "start_tokens";
-    if (!rows_positive(m->attention_factor)) return "attention_factor";
+    if (!store_values_positive(m->attention_factor)) return "attention_factor";
     if (m->pairs < 1 || m->pairs > ROPE_MAX_PAIRS) return "factors";
     for (int64_t i = 0; i < m->pairs; i++) {
-        if (!rows_positive(m->factors[i])) return "factors";
+        if (!store_values_positive(m->factors[i])) return "factors";
     }
     return NULL;
 }
@@ -49,7 +49,7 @@ static const char *length_fault(const struct length_record *r) {
     if (r->samples < 1) return "samples";
     if (r->tokens < 0) return "tokens";
     if (r->stride < 0) return "stride";
-    return isnan(r->nats_per_token) || rows_nats_valid(r->nats_per_token) ? NULL : "nats_per_token";
+    return isnan(r->nats_per_token) || store_values_nats_valid(r->nats_per_token) ? NULL : "nats_per_token";
 }
 
 static const char *pass_key_fault(const struct pass_key_record *r) {
@@ -95,7 +95,7 @@ static bool read_factors(sqlite3_stmt *row, int column, struct measured *out) {
     out->pairs = json_is_array(array) ? (int64_t)json_array_size(array) : 0;
     json_decref(array);
     if (out->pairs < 1 || out->pairs > ROPE_MAX_PAIRS) return false;
-    return rows_doubles(database_text(row, column), out->pairs, out->factors);
+    return store_values_doubles(database_text(row, column), out->pairs, out->factors);
 }
 
 /* The name of a field that cannot be as it is, or NULL. */
@@ -112,7 +112,7 @@ static const char *read_measured(sqlite3_stmt *row, struct measured *out) {
     snprintf(out->dtype, sizeof out->dtype, "%s", database_text(row, 7));
     snprintf(out->kernels, sizeof out->kernels, "%s", database_text(row, 8));
     snprintf(out->angles, sizeof out->angles, "%s", database_text(row, 9));
-    out->seconds = rows_seconds(row, 10);
+    out->seconds = store_values_seconds(row, 10);
     return measured_fault(out);
 }
 
@@ -147,7 +147,7 @@ int store_put_length(struct store *store, const struct length_record *record, st
     const char *fault = measured_fault(&record->measured);
     if (!fault) fault = length_fault(record);
     if (fault) return cannot_be_recorded(&record->measured, fault, error);
-    char *factors = rows_doubles_text(record->measured.factors, record->measured.pairs);
+    char *factors = store_values_doubles_text(record->measured.factors, record->measured.pairs);
     if (!factors) return error_memory(error, (double)record->measured.pairs * 8.0, "factors");
     int status = database_begin(&store->database, error);
     if (status == STATUS_OK) {
@@ -174,10 +174,11 @@ static int read_length(const struct store *store, sqlite3_stmt *row, const struc
 int store_lengths(struct store *store, struct length_record **out, size_t *count, struct error *error) {
     const struct row_reader reader = {sizeof **out, read_length, NULL};
     void *items = NULL;
-    int status = rows_read(store,
-                           "SELECT " MEASURED_COLUMNS ", samples, tokens, stride, nats_per_token FROM lengths AS l "
-                           "ORDER BY (SELECT min(id) FROM lengths AS f WHERE f.label = l.label), length",
-                           &reader, &items, count, error);
+    int status =
+        store_values_read(store,
+                          "SELECT " MEASURED_COLUMNS ", samples, tokens, stride, nats_per_token FROM lengths AS l "
+                          "ORDER BY (SELECT min(id) FROM lengths AS f WHERE f.label = l.label), length",
+                          &reader, &items, count, error);
     *out = items;
     return status;
 }
@@ -207,7 +208,7 @@ static int put_pass_keys(struct store *store, const struct pass_key_record *reco
     const char *fault = measured_fault(&record->measured);
     if (!fault) fault = pass_key_fault(record);
     if (fault) return cannot_be_recorded(&record->measured, fault, error);
-    char *factors = rows_doubles_text(record->measured.factors, record->measured.pairs);
+    char *factors = store_values_doubles_text(record->measured.factors, record->measured.pairs);
     if (!factors) return error_memory(error, (double)record->measured.pairs * 8.0, "factors");
     int status = insert_pass_keys(store, record, factors, error);
     free(factors);
@@ -239,11 +240,12 @@ static int read_pass_keys(const struct store *store, sqlite3_stmt *row, const st
 int store_pass_keys(struct store *store, struct pass_key_record **out, size_t *count, struct error *error) {
     const struct row_reader reader = {sizeof **out, read_pass_keys, NULL};
     void *items = NULL;
-    int status = rows_read(store,
-                           "SELECT " MEASURED_COLUMNS ", depth, digits, trials, correct, seed, wording FROM "
-                           "pass_keys AS p "
-                           "ORDER BY (SELECT min(id) FROM pass_keys AS f WHERE f.label = p.label), length, depth",
-                           &reader, &items, count, error);
+    int status =
+        store_values_read(store,
+                          "SELECT " MEASURED_COLUMNS ", depth, digits, trials, correct, seed, wording FROM "
+                          "pass_keys AS p "
+                          "ORDER BY (SELECT min(id) FROM pass_keys AS f WHERE f.label = p.label), length, depth",
+                          &reader, &items, count, error);
     *out = items;
     return status;
 }

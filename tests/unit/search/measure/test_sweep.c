@@ -68,7 +68,7 @@ static void assert_as_alone(const struct bench *b, const struct sweep_row *row) 
     double *nats = calloc(row->scoring.count, sizeof *nats);
     assert_non_null(nats);
     assert_int_equal(perplexity_score(alone, &row->table.rope, &row->scoring, nats, NULL, &error), STATUS_OK);
-    assert_memory_equal(nats, row->sample_nats, row->scoring.count * sizeof *nats);
+    assert_memory_equal(nats, row->window_nats, row->scoring.count * sizeof *nats);
     free(nats);
     forward_free(alone);
 }
@@ -179,7 +179,7 @@ static void test_single_row(void **state) {
     assert_int_equal(sweep_score(&sweep, 0, b->forward, got, &b->error), STATUS_OK);
     assert_int_equal(perplexity_score(b->forward, &row.table.rope, &row.scoring, sums, expected, &b->error), STATUS_OK);
     assert_memory_equal(got, expected, (size_t)scoring_tokens(&row.scoring) * sizeof *got);
-    assert_memory_equal(sums, row.sample_nats, sizeof sums);
+    assert_memory_equal(sums, row.window_nats, sizeof sums);
     sweep_close(&sweep);
     sweep_close(&(struct sweep){0});
 }

@@ -17,7 +17,7 @@ struct fixture {
     struct scoring scoring;
     struct model *model;
     struct rope_table table;
-    struct cache *cache;
+    struct score_cache *cache;
     volatile sig_atomic_t stop;
     double progress; /* as it was said last */
 };
@@ -32,14 +32,14 @@ static int setup(void **state) {
     f->model = make_model(NULL);
     f->table = make_table();
     struct error error = {""};
-    if (cache_open(f->path, NULL, &f->cache, &error) != STATUS_OK) fail_msg("%s", error.message);
+    if (score_cache_open(f->path, NULL, &f->cache, &error) != STATUS_OK) fail_msg("%s", error.message);
     *state = f;
     return 0;
 }
 
 static int teardown(void **state) {
     struct fixture *f = *state;
-    cache_close(f->cache);
+    score_cache_close(f->cache);
     model_free(f->model);
     free(f->path);
     scratch_remove(&f->scratch);
@@ -103,8 +103,8 @@ static void first_computed_then_remembered(void **state) {
     assert_int_equal(perplexity_score(forward, &f->table, &f->scoring, nats, NULL, &error), STATUS_OK);
     assert_memory_equal(first.nats, nats, sizeof nats);
     forward_free(forward);
-    cache_close(f->cache);
-    assert_int_equal(cache_open(f->path, NULL, &f->cache, &error), STATUS_OK);
+    score_cache_close(f->cache);
+    assert_int_equal(score_cache_open(f->path, NULL, &f->cache, &error), STATUS_OK);
     scorer = make_scorer(f);
     again = score(f, scorer, NULL);
     assert_int_equal(again.scored.computed, 0);

@@ -88,7 +88,7 @@ static void perplexity_scores_windows_of_the_text(void **state) {
     assert_int_equal(scoring.count, WINDOWS);
     assert_memory_equal(scoring.samples, samples, count * sizeof *samples);
     for (size_t i = 0; i < count; i++) {
-        const struct sample_record *record = &f->windows.records[i];
+        const struct window_record *record = &f->windows.records[i];
         assert_string_equal(record->document, samples[i].document ? "b.txt" : "a.txt");
         assert_true(record->start == samples[i].start && record->tokens == LENGTH && record->answer == 0);
     }
@@ -110,7 +110,7 @@ static void needles_lie_in_the_same_windows(void **state) {
     assert_int_equal(scoring.count, WINDOWS);
     assert_int_equal(scoring_tokens(&scoring), WINDOWS * 5);
     for (size_t i = 0; i < count; i++) {
-        const struct sample_record *record = &f->windows.records[i];
+        const struct window_record *record = &f->windows.records[i];
         const struct sample *sample = &scoring.samples[i];
         const struct document *document = &scoring.documents->items[sample->document];
         const int32_t *text = f->windows.text.items[samples[i].document].tokens + samples[i].start;

@@ -16,7 +16,7 @@ enum { PAIRS = 3 };
 /* A new run with one stage, held as a search holds it. */
 static struct store *make_run(struct fixture *f) {
     static struct setting setting = {"search.seed", "1"};
-    static const struct sample_record sample = {.document = "a.txt", .tokens = 2048};
+    static const struct window_record sample = {.document = "a.txt", .tokens = 2048};
     struct stage_record stage = {.name = "extend-2k",
                                  .target_length = 2048,
                                  .original_length = 512,

@@ -199,7 +199,7 @@ static void check_individuals(struct fixture *f, struct store *store, const stru
     free(individuals);
     for (int64_t i = 0; i < INDIVIDUALS; i += 57) {
         double nats[SAMPLES];
-        good(f, store_sample_nats(store, 0, i, nats, SAMPLES, &count, &f->error));
+        good(f, store_window_nats(store, 0, i, nats, SAMPLES, &count, &f->error));
         assert_int_equal(count, SAMPLES);
         for (int s = 0; s < SAMPLES; s++) assert_true(same_bits(nats[s], (double)(i + s) / 3.0));
     }
@@ -234,7 +234,7 @@ static void check_run(struct fixture *f, struct store *store) {
                                           {"objective", "perplexity"}};
     char name[STORE_NAME_SIZE];
     struct stage_record *stages;
-    struct sample_record *samples;
+    struct window_record *samples;
     size_t count;
     int64_t planned;
     good(f, store_name(store, name, sizeof name, &f->error));
@@ -253,7 +253,7 @@ static void check_run(struct fixture *f, struct store *store) {
     assert_int_equal(stages[0].space.attention_unit, 0);
     assert_int_equal(stages[0].space.attention_high, 0);
     good(f, store_check_settings(store, 0, then, sizeof then / sizeof *then, &f->error));
-    good(f, store_samples(store, 0, &samples, &count, &f->error));
+    good(f, store_windows(store, 0, &samples, &count, &f->error));
     assert_int_equal(count, SAMPLES);
     assert_string_equal(samples[1].document, "b.txt");
     assert_int_equal(samples[2].start, 99);

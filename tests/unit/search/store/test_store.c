@@ -45,7 +45,7 @@ static struct stage_record make_stage(int64_t id, const char *name) {
 static struct setting settings[] = {
     {"search.seed", "1"}, {"data.samples", "3"}, {"objective", "perplexity"}, {"target_length", "2048"}};
 enum { SETTINGS = sizeof settings / sizeof *settings };
-static const struct sample_record samples[SAMPLES] = {
+static const struct window_record samples[SAMPLES] = {
     {.document = "a.txt", .start = 0, .tokens = 2048},
     {.document = "b.txt", .start = 0, .tokens = 2048},
     {.document = "a.txt", .start = 99, .tokens = 2048, .answer = 5, .needle = 7, .depth = 1.0 / 3, .key = "01234"}};
@@ -356,9 +356,9 @@ static struct baseline_record make_baseline(enum rope_method method) {
 static void test_samples(void **state) {
     struct fixture *f = *state;
     struct store *store = make_run(f, 0);
-    struct sample_record *got;
+    struct window_record *got;
     size_t count;
-    good(f, store_samples(store, 0, &got, &count, &f->error));
+    good(f, store_windows(store, 0, &got, &count, &f->error));
     assert_int_equal(count, SAMPLES);
     for (size_t i = 0; i < SAMPLES; i++) {
         assert_string_equal(got[i].document, samples[i].document);
@@ -370,7 +370,7 @@ static void test_samples(void **state) {
         assert_string_equal(got[i].key, samples[i].key);
     }
     free(got);
-    assert_int_equal(store_samples(store, 4, &got, &count, &f->error), STATUS_FAILED);
+    assert_int_equal(store_windows(store, 4, &got, &count, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "no stage 4");
     store_close(store);
 
@@ -380,14 +380,14 @@ static void test_samples(void **state) {
         snprintf(sql, sizeof sql, "UPDATE needles SET %s", spoil[i]);
         run_sql(f, sql);
         store = open_run(f, STORE_READ);
-        assert_int_equal(store_samples(store, 0, &got, &count, &f->error), STATUS_FAILED);
+        assert_int_equal(store_windows(store, 0, &got, &count, &f->error), STATUS_FAILED);
         assert_message(f->error.message, "damaged|stage 'extend-2k'|sample 2");
         store_close(store);
         run_sql(f, "UPDATE needles SET position = 7, depth = 0.5, answer = 5");
     }
     run_sql(f, "UPDATE samples SET start = -1 WHERE sample = 1");
     store = open_run(f, STORE_READ);
-    assert_int_equal(store_samples(store, 0, &got, &count, &f->error), STATUS_FAILED);
+    assert_int_equal(store_windows(store, 0, &got, &count, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "damaged|stage 'extend-2k'|sample 1");
     assert_null(got);
     store_close(store);
@@ -462,15 +462,15 @@ static void test_nats_of_windows(void **state) {
     struct baseline_record baseline = make_baseline(ROPE_YARN);
     double nats[SAMPLES];
     size_t count;
-    good(f, store_sample_nats(store, 0, 2, nats, SAMPLES, &count, &f->error));
+    good(f, store_window_nats(store, 0, 2, nats, SAMPLES, &count, &f->error));
     assert_nats(nats, count, 2, SAMPLES);
-    good(f, store_sample_nats(store, 0, 3, nats, SAMPLES, &count, &f->error));
+    good(f, store_window_nats(store, 0, 3, nats, SAMPLES, &count, &f->error));
     assert_nats(nats, count, 3, 1); /* it was stopped */
     nats[2] = -1;
-    good(f, store_sample_nats(store, 0, 2, nats, 2, &count, &f->error));
+    good(f, store_window_nats(store, 0, 2, nats, 2, &count, &f->error));
     assert_nats(nats, count, 2, 2);
     assert_true(same_bits(nats[2], -1));
-    good(f, store_sample_nats(store, 0, 99, nats, SAMPLES, &count, &f->error));
+    good(f, store_window_nats(store, 0, 99, nats, SAMPLES, &count, &f->error));
     assert_int_equal(count, 0);
 
     good(f, store_add_baseline(store, 0, &baseline, of_baseline, &f->error));
@@ -483,7 +483,7 @@ static void test_nats_of_windows(void **state) {
 
     run_sql(f, "DELETE FROM sample_nats WHERE individual = 2 AND sample = 1");
     store = open_run(f, STORE_READ);
-    assert_int_equal(store_sample_nats(store, 0, 2, nats, SAMPLES, &count, &f->error), STATUS_FAILED);
+    assert_int_equal(store_window_nats(store, 0, 2, nats, SAMPLES, &count, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "run.db: is damaged|nats of a window are missing");
     store_close(store);
 

@@ -1,7 +1,7 @@
 /* Rows of run.db as C has them: arrays of numbers, which columns hold as JSON, arrays of records, and what values can
  * be. Nothing that is read is trusted: the file may be damaged. */
-#ifndef LONGROPE_SEARCH_STORE_ROWS_H
-#define LONGROPE_SEARCH_STORE_ROWS_H
+#ifndef LONGROPE_SEARCH_STORE_VALUES_H
+#define LONGROPE_SEARCH_STORE_VALUES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,20 +11,20 @@
 #include "search/store/store_private.h"
 
 /* JSON of values[count]; NULL for lack of memory, and for doubles that are not finite. The caller frees it. */
-char *rows_integers_text(const int64_t *values, int64_t count);
-char *rows_doubles_text(const double *values, int64_t count);
+char *store_values_integers_text(const int64_t *values, int64_t count);
+char *store_values_doubles_text(const double *values, int64_t count);
 
 /* The number of integers in JSON, least..most of them, each low..high; -1 for anything else. */
-int64_t rows_integers(const char *text, int64_t least, int64_t most, int64_t low, int64_t high, int64_t *out);
+int64_t store_values_integers(const char *text, int64_t least, int64_t most, int64_t low, int64_t high, int64_t *out);
 /* False unless the JSON is an array of `count` numbers. */
-bool rows_doubles(const char *text, int64_t count, double *out);
+bool store_values_doubles(const char *text, int64_t count, double *out);
 
 /* Finite and above 0. */
-bool rows_positive(double value);
+bool store_values_positive(double value);
 /* What a mean or a sum of nats can be. */
-bool rows_nats_valid(double nats);
+bool store_values_nats_valid(double nats);
 /* 0 for what can be no time: nothing depends on it, so it is no reason to lose a run. */
-double rows_seconds(sqlite3_stmt *row, int column);
+double store_values_seconds(sqlite3_stmt *row, int column);
 
 struct row_reader {
     size_t size; /* of an item */
@@ -35,7 +35,7 @@ struct row_reader {
 
 /* All rows of a statement, as rows (items of reader->size) that the caller frees with free(); its parameter, where
  * there is one, is the id of reader->stage. *out is NULL after an error, and where there is no row. */
-int rows_read(struct store *store, const char *text, const struct row_reader *reader, void **out, size_t *count,
-              struct error *error);
+int store_values_read(struct store *store, const char *text, const struct row_reader *reader, void **out, size_t *count,
+                      struct error *error);
 
 #endif

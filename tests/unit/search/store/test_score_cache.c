@@ -1,5 +1,5 @@
 /* The score cache: what it finds again, several processes at it at once, and files that it cannot use. */
-#include "search/store/cache.h"
+#include "search/store/score_cache.h"
 
 #include "search/base/clock.h"
 #include "tests/unit/child.h"
@@ -40,16 +40,16 @@ static void good(struct fixture *f, int status) {
     if (status != STATUS_OK) fail_msg("status %d: %s", status, f->error.message);
 }
 
-static struct cache *open_cache(struct fixture *f) {
-    struct cache *cache = NULL;
-    good(f, cache_open(f->path, f->stop, &cache, &f->error));
+static struct score_cache *open_cache(struct fixture *f) {
+    struct score_cache *cache = NULL;
+    good(f, score_cache_open(f->path, f->stop, &cache, &f->error));
     assert_non_null(cache);
     return cache;
 }
 
 static void open_bad(struct fixture *f, int status, const char *words) {
-    struct cache *cache;
-    int got = cache_open(f->path, f->stop, &cache, &f->error);
+    struct score_cache *cache;
+    int got = score_cache_open(f->path, f->stop, &cache, &f->error);
     assert_null(cache);
     assert_message(f->error.message, words);
     assert_int_equal(got, status);
@@ -65,24 +65,24 @@ static void run_sql(struct fixture *f, const char *text) {
 static bool same_bits(double a, double b) { return memcmp(&a, &b, sizeof a) == 0; }
 
 /* Entry `i` of those that tests add, and its nats, which name the process that added it. */
-static struct cache_key numbered_key(int i, char text[20]) {
+static struct score_cache_key numbered_key(int i, char text[20]) {
     snprintf(text, 20, "%016x", (unsigned)i);
-    return (struct cache_key){"model", "f32", "window", text};
+    return (struct score_cache_key){"model", "f32", "window", text};
 }
 
 /* How many of the entries 0..count-1 are there. */
 static int count_entries(struct fixture *f, int count) {
-    struct cache *cache = open_cache(f);
+    struct score_cache *cache = open_cache(f);
     int there = 0;
     for (int i = 0; i < count; i++) {
         char text[20];
         double nats;
         bool found;
-        struct cache_key key = numbered_key(i, text);
-        good(f, cache_find(cache, &key, &nats, &found, &f->error));
+        struct score_cache_key key = numbered_key(i, text);
+        good(f, score_cache_find(cache, &key, &nats, &found, &f->error));
         there += found;
     }
-    cache_close(cache);
+    score_cache_close(cache);
     return there;
 }
 
@@ -90,56 +90,56 @@ static int count_entries(struct fixture *f, int count) {
 
 static void test_entries(void **state) {
     struct fixture *f = *state;
-    static const struct cache_key keys[] = {
+    static const struct score_cache_key keys[] = {
         {"m", "a", "w", "t"}, {"M", "a", "w", "t"}, {"m", "A", "w", "t"}, {"m", "a", "W", "t"},
         {"m", "a", "w", "T"}, {"", "a", "w", "t"},  {"ma", "", "w", "t"},
     };
     static const double nats[] = {1.0 / 3, DBL_TRUE_MIN, DBL_MAX, 6931.4718055994530, 0, 1e22, 0.1};
     enum { KEYS = sizeof keys / sizeof *keys };
-    struct cache *cache = open_cache(f);
+    struct score_cache *cache = open_cache(f);
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < KEYS; i++) {
             double got = 7;
             bool found;
-            good(f, cache_find(cache, &keys[i], &got, &found, &f->error));
+            good(f, score_cache_find(cache, &keys[i], &got, &found, &f->error));
             assert_int_equal(found, round);
             assert_true(same_bits(got, round ? nats[i] : 7));
-            good(f, cache_add(cache, &keys[i], round ? 99 : nats[i], &f->error)); /* the first one stays */
+            good(f, score_cache_add(cache, &keys[i], round ? 99 : nats[i], &f->error)); /* the first one stays */
         }
-        cache_close(cache);
+        score_cache_close(cache);
         cache = open_cache(f);
     }
     for (int i = 0; i < KEYS; i++) {
         double got;
         bool found;
-        good(f, cache_find(cache, &keys[i], &got, &found, &f->error));
+        good(f, score_cache_find(cache, &keys[i], &got, &found, &f->error));
         assert_true(found && same_bits(got, nats[i]));
     }
-    cache_close(cache);
-    cache_close(NULL);
+    score_cache_close(cache);
+    score_cache_close(NULL);
 }
 
 /* Behind the cache's back: SQLite looks for such entries only when the cache is opened. */
 static void test_entries_that_cannot_be(void **state) {
     static const char *const damages[] = {"-0.5", "-9e999", "9e999"};
     struct fixture *f = *state;
-    struct cache *cache = open_cache(f);
-    struct cache_key key = {"model", "f32", "window", "table"};
+    struct score_cache *cache = open_cache(f);
+    struct score_cache_key key = {"model", "f32", "window", "table"};
     double nats;
     bool found;
-    good(f, cache_add(cache, &key, 1.5, &f->error));
+    good(f, score_cache_add(cache, &key, 1.5, &f->error));
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
         char sql[200];
         snprintf(sql, sizeof sql, "PRAGMA ignore_check_constraints = ON; UPDATE scores SET nats = %s", damages[i]);
         run_sql(f, sql);
         f->error.message[0] = '\0';
-        assert_int_equal(cache_find(cache, &key, &nats, &found, &f->error), STATUS_FAILED);
+        assert_int_equal(score_cache_find(cache, &key, &nats, &found, &f->error), STATUS_FAILED);
         assert_message(f->error.message, "scores.db: is damaged|negative or not finite|remove it: it only saves time");
     }
     run_sql(f, "UPDATE scores SET nats = 2.5");
-    good(f, cache_find(cache, &key, &nats, &found, &f->error));
+    good(f, score_cache_find(cache, &key, &nats, &found, &f->error));
     assert_true(found && nats == 2.5);
-    cache_close(cache);
+    score_cache_close(cache);
     run_sql(f, "PRAGMA ignore_check_constraints = ON; UPDATE scores SET nats = -1");
     open_bad(f, STATUS_FAILED, "scores.db: is damaged|remove it");
 }
@@ -148,7 +148,7 @@ static void test_schema_documents_itself(void **state) {
     struct fixture *f = *state;
     sqlite3 *db;
     sqlite3_stmt *statement;
-    cache_close(open_cache(f));
+    score_cache_close(open_cache(f));
     assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_prepare_v2(db, "SELECT sql FROM sqlite_schema", -1, &statement, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
@@ -164,18 +164,18 @@ enum { ENTRIES = 300 };
 /* Opens the cache, which may be there or not, and adds all entries; 0 where all went well. */
 static int add_all(void *state, int pipe) {
     struct fixture *f = state;
-    struct cache *cache;
-    int status = cache_open(f->path, f->stop, &cache, &f->error);
+    struct score_cache *cache;
+    int status = score_cache_open(f->path, f->stop, &cache, &f->error);
     for (int i = 0; i < ENTRIES && status == STATUS_OK; i++) {
         char text[20];
         double nats;
         bool found;
-        struct cache_key key = numbered_key(i, text);
-        status = cache_find(cache, &key, &nats, &found, &f->error);
-        if (status == STATUS_OK && !found) status = cache_add(cache, &key, getpid(), &f->error);
+        struct score_cache_key key = numbered_key(i, text);
+        status = score_cache_find(cache, &key, &nats, &found, &f->error);
+        if (status == STATUS_OK && !found) status = score_cache_add(cache, &key, getpid(), &f->error);
     }
     if (status == STATUS_OK) {
-        cache_close(cache);
+        score_cache_close(cache);
     } else {
         child_say(pipe, f->error.message);
     }
@@ -202,12 +202,12 @@ static void test_processes_at_once(void **state) {
 
 static int add_and_tell(void *state, int pipe) {
     struct fixture *f = state;
-    struct cache *cache;
-    if (cache_open(f->path, f->stop, &cache, &f->error) != STATUS_OK) return 1;
+    struct score_cache *cache;
+    if (score_cache_open(f->path, f->stop, &cache, &f->error) != STATUS_OK) return 1;
     for (int i = 0;; i++) {
         char text[20];
-        struct cache_key key = numbered_key(i, text);
-        if (cache_add(cache, &key, i, &f->error) != STATUS_OK || write(pipe, "x", 1) != 1) return 2;
+        struct score_cache_key key = numbered_key(i, text);
+        if (score_cache_add(cache, &key, i, &f->error) != STATUS_OK || write(pipe, "x", 1) != 1) return 2;
     }
 }
 
@@ -254,16 +254,16 @@ static pid_t start_holder(struct fixture *f, int hold_ms, int *pipe) {
 static void test_waits_for_a_lock(void **state) {
     enum { HELD_MS = 700 };
     struct fixture *f = *state;
-    struct cache *cache = open_cache(f);
-    struct cache_key key = {"model", "f32", "window", "table"};
+    struct score_cache *cache = open_cache(f);
+    struct score_cache_key key = {"model", "f32", "window", "table"};
     int pipe;
     pid_t child = start_holder(f, HELD_MS, &pipe);
     double began = clock_seconds();
-    good(f, cache_add(cache, &key, 1.5, &f->error));
+    good(f, score_cache_add(cache, &key, 1.5, &f->error));
     assert_true(clock_seconds() - began > HELD_MS / 2000.0); /* it was held, or this shows nothing */
     assert_int_equal(child_wait(child), 0);
     close(pipe);
-    cache_close(cache);
+    score_cache_close(cache);
 }
 
 static volatile sig_atomic_t stop_flag;
@@ -281,54 +281,54 @@ static void raise_flag_in(int milliseconds) {
 
 static void test_stops_waiting(void **state) {
     struct fixture *f = *state;
-    struct cache_key key = {"model", "f32", "window", "table"};
+    struct score_cache_key key = {"model", "f32", "window", "table"};
     int pipe;
     f->stop = &stop_flag;
     stop_flag = 0;
-    struct cache *cache = open_cache(f);
+    struct score_cache *cache = open_cache(f);
     pid_t child = start_holder(f, 0, &pipe);
     raise_flag_in(300);
     double began = clock_seconds();
-    assert_int_equal(cache_add(cache, &key, 1.5, &f->error), STATUS_STOPPED);
+    assert_int_equal(score_cache_add(cache, &key, 1.5, &f->error), STATUS_STOPPED);
     assert_message(f->error.message, "stopped while waiting for |scores.db, which another process has locked|--resume");
     assert_true(clock_seconds() - began < 1.3);
     assert_true(stop_flag);
     began = clock_seconds();
-    assert_int_equal(cache_add(cache, &key, 1.5, &f->error), STATUS_STOPPED); /* it is up already */
+    assert_int_equal(score_cache_add(cache, &key, 1.5, &f->error), STATUS_STOPPED); /* it is up already */
     assert_true(clock_seconds() - began < 1.0);
     kill(child, SIGKILL);
     child_wait(child);
     close(pipe);
-    good(f, cache_add(cache, &key, 1.5, &f->error)); /* there is nothing to wait for */
-    cache_close(cache);
+    good(f, score_cache_add(cache, &key, 1.5, &f->error)); /* there is nothing to wait for */
+    score_cache_close(cache);
 }
 
 /* Making the table waits as well. */
 static void test_stops_waiting_while_making(void **state) {
     struct fixture *f = *state;
-    struct cache *cache;
+    struct score_cache *cache;
     int pipe;
     f->stop = &stop_flag;
     pid_t child = start_holder(f, 0, &pipe);
     raise_flag_in(300);
     double began = clock_seconds();
-    assert_int_equal(cache_open(f->path, f->stop, &cache, &f->error), STATUS_STOPPED);
+    assert_int_equal(score_cache_open(f->path, f->stop, &cache, &f->error), STATUS_STOPPED);
     assert_message(f->error.message, "stopped while waiting for |scores.db, which");
     assert_true(clock_seconds() - began < 1.3);
     kill(child, SIGKILL);
     child_wait(child);
     close(pipe);
     stop_flag = 0;
-    cache_close(open_cache(f));
+    score_cache_close(open_cache(f));
 }
 
 static int add_one(void *state, int pipe) {
     struct fixture *f = state;
-    struct cache *cache;
-    struct cache_key key = {"model", "f32", "window", "table"};
+    struct score_cache *cache;
+    struct score_cache_key key = {"model", "f32", "window", "table"};
     if (dup2(pipe, STDERR_FILENO) < 0) return 100;
-    int status = cache_open(f->path, f->stop, &cache, &f->error);
-    if (status == STATUS_OK) status = cache_add(cache, &key, 1.5, &f->error);
+    int status = score_cache_open(f->path, f->stop, &cache, &f->error);
+    if (status == STATUS_OK) status = score_cache_add(cache, &key, 1.5, &f->error);
     child_say(pipe, status == STATUS_OK ? "added" : f->error.message);
     return status;
 }
@@ -339,7 +339,7 @@ static void test_says_that_it_waits(void **state) {
     struct fixture *f = *state;
     char said[1200], expected[300];
     int holder_pipe, pipe;
-    cache_close(open_cache(f));
+    score_cache_close(open_cache(f));
     pid_t holder = start_holder(f, HELD_MS, &holder_pipe), child = child_start(add_one, f, &pipe);
     child_read_all(pipe, said, sizeof said);
     snprintf(expected, sizeof expected, "longrope: waiting for %s, which another process has locked\nadded\n", f->path);
@@ -367,9 +367,9 @@ static int make_for_ever(void *state, int pipe) {
     struct fixture *f = state;
     (void)pipe;
     for (;;) {
-        struct cache *cache;
-        if (cache_open(f->path, f->stop, &cache, &f->error) != STATUS_OK) return 1;
-        cache_close(cache);
+        struct score_cache *cache;
+        if (score_cache_open(f->path, f->stop, &cache, &f->error) != STATUS_OK) return 1;
+        score_cache_close(cache);
         unlink(f->path);
     }
 }
@@ -418,7 +418,7 @@ static void test_not_a_database(void **state) {
     scratch_write(f->path, text, sizeof text);
     open_bad(f, STATUS_INPUT, "scores.db: is not a database|name another file with --cache");
     scratch_write(f->path, "", 0); /* what a kill at the right moment leaves */
-    cache_close(open_cache(f));
+    score_cache_close(open_cache(f));
 }
 
 static void test_database_of_another_program(void **state) {
@@ -441,7 +441,7 @@ static void test_special_names(void **state) {
     assert_int_equal(chdir(f->scratch.dir), 0);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         f->path = (char *)names[i];
-        cache_close(open_cache(f));
+        score_cache_close(open_cache(f));
         assert_int_equal(access(names[i], F_OK), 0);
     }
     f->path = "";
@@ -453,7 +453,7 @@ static void test_special_names(void **state) {
 
 static void test_newer_schema(void **state) {
     struct fixture *f = *state;
-    cache_close(open_cache(f));
+    score_cache_close(open_cache(f));
     run_sql(f, "PRAGMA user_version = 2");
     open_bad(f, STATUS_INPUT, "scores.db: was written by a newer longrope (schema 2, this one knows 1)");
 }
@@ -507,9 +507,9 @@ static void test_damaged(void **state) {
 
 static int open_without_permission(void *state, int pipe) {
     struct fixture *f = state;
-    struct cache *cache;
+    struct score_cache *cache;
     child_drop_root();
-    int status = cache_open(f->path, f->stop, &cache, &f->error);
+    int status = score_cache_open(f->path, f->stop, &cache, &f->error);
     child_say(pipe, status == STATUS_OK ? "opened" : f->error.message);
     return status;
 }
@@ -517,7 +517,7 @@ static int open_without_permission(void *state, int pipe) {
 static void test_without_permission(void **state) {
     struct fixture *f = *state;
     char said[1200];
-    cache_close(open_cache(f));
+    score_cache_close(open_cache(f));
     assert_int_equal(chmod(f->path, 0666), 0);
     assert_int_equal(chmod(f->scratch.dir, 0555), 0);
     assert_int_equal(child_run(open_without_permission, f, said, sizeof said), STATUS_FAILED);
@@ -533,20 +533,20 @@ static void test_without_permission(void **state) {
 
 static int add_until_full(void *state, int pipe) {
     struct fixture *f = state;
-    struct cache *cache;
-    if (cache_open(f->path, f->stop, &cache, &f->error) != STATUS_OK) return 100;
+    struct score_cache *cache;
+    if (score_cache_open(f->path, f->stop, &cache, &f->error) != STATUS_OK) return 100;
     child_limit_files(300000);
     int status = STATUS_OK, i = 0;
     while (status == STATUS_OK && i < 50000) {
         char text[20];
-        struct cache_key key = numbered_key(i, text);
-        status = cache_add(cache, &key, i, &f->error);
+        struct score_cache_key key = numbered_key(i, text);
+        status = score_cache_add(cache, &key, i, &f->error);
         i += status == STATUS_OK;
     }
     char line[1200];
     snprintf(line, sizeof line, "%d %s", i, f->error.message);
     child_say(pipe, line);
-    cache_close(cache);
+    score_cache_close(cache);
     return status;
 }
 
@@ -562,9 +562,9 @@ static void test_full_disk(void **state) {
 
 static int make_on_full_disk(void *state, int pipe) {
     struct fixture *f = state;
-    struct cache *cache;
+    struct score_cache *cache;
     child_limit_files(2000);
-    int status = cache_open(f->path, f->stop, &cache, &f->error);
+    int status = score_cache_open(f->path, f->stop, &cache, &f->error);
     child_say(pipe, f->error.message);
     return status;
 }
@@ -574,7 +574,7 @@ static void test_made_on_full_disk(void **state) {
     char said[1200];
     assert_int_equal(child_run(make_on_full_disk, f, said, sizeof said), STATUS_FAILED);
     assert_message(said, "scores.db: disk full or failing|free space, then try again");
-    cache_close(open_cache(f));
+    score_cache_close(open_cache(f));
 }
 
 int main(void) {

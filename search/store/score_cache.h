@@ -12,8 +12,8 @@
  * Write-ahead log, synchronous=NORMAL: entries survive kill -9; a power failure may take the last few, which
  * are then scored again.
  */
-#ifndef LONGROPE_SEARCH_CACHE_H
-#define LONGROPE_SEARCH_CACHE_H
+#ifndef LONGROPE_SEARCH_SCORE_CACHE_H
+#define LONGROPE_SEARCH_SCORE_CACHE_H
 
 #include <signal.h>
 #include <stdbool.h>
@@ -21,10 +21,10 @@
 
 #include "eval/base/error.h"
 
-struct cache;
+struct score_cache;
 
 /* Fingerprints in hexadecimal, and words; all borrowed. */
-struct cache_key {
+struct score_cache_key {
     const char *model;      /* weights and config.json */
     const char *arithmetic; /* number type, kernels, compiler, C library and the evaluator's revision */
     const char *window;     /* tokens, and how many of them are context only */
@@ -35,13 +35,15 @@ struct cache_key {
  * something else or of a newer schema; STATUS_FAILED where it is damaged or the disk does not let it. The caller
  * closes *out. Where *stop becomes non-zero, this and the functions below end with STATUS_STOPPED instead of
  * waiting; it outlives the cache, and may be NULL. */
-int cache_open(const char *path, const volatile sig_atomic_t *stop, struct cache **out, struct error *error);
-void cache_close(struct cache *cache); /* NULL is allowed */
+int score_cache_open(const char *path, const volatile sig_atomic_t *stop, struct score_cache **out,
+                     struct error *error);
+void score_cache_close(struct score_cache *cache); /* NULL is allowed */
 
 /* STATUS_FAILED for an entry that no window can have. */
-int cache_find(struct cache *cache, const struct cache_key *key, double *nats, bool *found, struct error *error);
+int score_cache_find(struct score_cache *cache, const struct score_cache_key *key, double *nats, bool *found,
+                     struct error *error);
 
 /* Adds the entry, finite and not negative; one that is there already stays as it is. */
-int cache_add(struct cache *cache, const struct cache_key *key, double nats, struct error *error);
+int score_cache_add(struct score_cache *cache, const struct score_cache_key *key, double nats, struct error *error);
 
 #endif

@@ -1,4 +1,4 @@
-#include "search/store/store_rows.h"
+#include "search/store/store_values.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -15,7 +15,7 @@ static char *dump_array(json_t *array) {
     return text;
 }
 
-char *rows_integers_text(const int64_t *values, int64_t count) {
+char *store_values_integers_text(const int64_t *values, int64_t count) {
     json_t *array = json_array();
     for (int64_t i = 0; array && i < count; i++) {
         if (json_array_append_new(array, json_integer(values[i])) == 0) continue;
@@ -25,7 +25,9 @@ char *rows_integers_text(const int64_t *values, int64_t count) {
     return dump_array(array);
 }
 
-char *rows_doubles_text(const double *values, int64_t count) { return dump_array(json_number_array(values, count)); }
+char *store_values_doubles_text(const double *values, int64_t count) {
+    return dump_array(json_number_array(values, count));
+}
 
 /* An array of `least` to `most` items; NULL where it is none. */
 static json_t *load_array(const char *text, int64_t least, int64_t most) {
@@ -37,7 +39,7 @@ static json_t *load_array(const char *text, int64_t least, int64_t most) {
     return NULL;
 }
 
-int64_t rows_integers(const char *text, int64_t least, int64_t most, int64_t low, int64_t high, int64_t *out) {
+int64_t store_values_integers(const char *text, int64_t least, int64_t most, int64_t low, int64_t high, int64_t *out) {
     json_t *array = load_array(text, least, most);
     int64_t count = array ? (int64_t)json_array_size(array) : -1;
     for (int64_t i = 0; i < count; i++) {
@@ -49,7 +51,7 @@ int64_t rows_integers(const char *text, int64_t least, int64_t most, int64_t low
     return count;
 }
 
-bool rows_doubles(const char *text, int64_t count, double *out) {
+bool store_values_doubles(const char *text, int64_t count, double *out) {
     json_t *array = load_array(text, count, count);
     bool good = array != NULL;
     for (int64_t i = 0; good && i < count; i++) {
@@ -63,11 +65,11 @@ bool rows_doubles(const char *text, int64_t count, double *out) {
 
 /* ---- what values can be ---- */
 
-bool rows_positive(double value) { return isfinite(value) && value > 0.0; }
+bool store_values_positive(double value) { return isfinite(value) && value > 0.0; }
 
-bool rows_nats_valid(double nats) { return isfinite(nats) && nats >= 0.0; }
+bool store_values_nats_valid(double nats) { return isfinite(nats) && nats >= 0.0; }
 
-double rows_seconds(sqlite3_stmt *row, int column) {
+double store_values_seconds(sqlite3_stmt *row, int column) {
     double seconds = database_double(row, column);
     return isfinite(seconds) && seconds > 0.0 ? seconds : 0.0;
 }
@@ -87,8 +89,8 @@ static void *grow(void **items, size_t count, size_t size) {
     return item;
 }
 
-int rows_read(struct store *store, const char *text, const struct row_reader *reader, void **out, size_t *count,
-              struct error *error) {
+int store_values_read(struct store *store, const char *text, const struct row_reader *reader, void **out, size_t *count,
+                      struct error *error) {
     sqlite3_stmt *statement;
     bool row = false;
     *out = NULL;

@@ -1,4 +1,4 @@
-#include "search/store/cache.h"
+#include "search/store/score_cache.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -10,7 +10,7 @@
 
 #include "search/store/database.h"
 
-static const struct database_kind cache_kind = {
+static const struct database_kind score_cache_kind = {
     .name = "a score cache",
     .application = DATABASE_CACHE,
     .schema = 1,
@@ -32,7 +32,7 @@ static const char schema[] =
     "  PRIMARY KEY (model, arithmetic, window, rope)\n"
     ") STRICT, WITHOUT ROWID;";
 
-struct cache {
+struct score_cache {
     struct database database;
 };
 
@@ -40,7 +40,7 @@ struct cache {
 
 static int check_file(const struct database *database, struct error *error) {
     if (!*database->path) {
-        return error_set(error, STATUS_INPUT, "the score cache has no name; %s", cache_kind.if_foreign);
+        return error_set(error, STATUS_INPUT, "the score cache has no name; %s", score_cache_kind.if_foreign);
     }
     if (access(database->path, R_OK | W_OK) == 0 || errno == ENOENT) return STATUS_OK;
     return database_errno(database, errno, error);
@@ -87,23 +87,24 @@ static int open_file(struct database *database, struct error *error) {
     return status;
 }
 
-int cache_open(const char *path, const volatile sig_atomic_t *stop, struct cache **out, struct error *error) {
+int score_cache_open(const char *path, const volatile sig_atomic_t *stop, struct score_cache **out,
+                     struct error *error) {
     *out = NULL;
-    struct cache *cache = calloc(1, sizeof *cache);
+    struct score_cache *cache = calloc(1, sizeof *cache);
     if (!cache) return error_memory(error, (double)sizeof *cache, "the score cache");
-    cache->database = (struct database){.kind = &cache_kind, .path = strdup(path), .stop = stop};
+    cache->database = (struct database){.kind = &score_cache_kind, .path = strdup(path), .stop = stop};
     cache->database.place = cache->database.path;
     int status =
         cache->database.path ? open_file(&cache->database, error) : error_memory(error, (double)strlen(path), "a path");
     if (status != STATUS_OK) {
-        cache_close(cache);
+        score_cache_close(cache);
         return status;
     }
     *out = cache;
     return STATUS_OK;
 }
 
-void cache_close(struct cache *cache) {
+void score_cache_close(struct score_cache *cache) {
     if (!cache) return;
     database_close(&cache->database);
     free(cache->database.path);
@@ -113,12 +114,13 @@ void cache_close(struct cache *cache) {
 /* ---- entries ---- */
 
 /* Returns what the bindings return, or'ed together. */
-static int bind_key(sqlite3_stmt *statement, const struct cache_key *key) {
+static int bind_key(sqlite3_stmt *statement, const struct score_cache_key *key) {
     return database_bind_text(statement, 1, key->model) | database_bind_text(statement, 2, key->arithmetic) |
            database_bind_text(statement, 3, key->window) | database_bind_text(statement, 4, key->table);
 }
 
-int cache_find(struct cache *cache, const struct cache_key *key, double *nats, bool *found, struct error *error) {
+int score_cache_find(struct score_cache *cache, const struct score_cache_key *key, double *nats, bool *found,
+                     struct error *error) {
     sqlite3_stmt *statement;
     *found = false;
     int status = database_prepare(&cache->database,
@@ -139,7 +141,7 @@ int cache_find(struct cache *cache, const struct cache_key *key, double *nats, b
     return status;
 }
 
-int cache_add(struct cache *cache, const struct cache_key *key, double nats, struct error *error) {
+int score_cache_add(struct score_cache *cache, const struct score_cache_key *key, double nats, struct error *error) {
     assert(isfinite(nats) && nats >= 0.0);
     sqlite3_stmt *statement;
     int status = database_prepare(&cache->database,
