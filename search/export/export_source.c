@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "search/base/text.h"
-#include "search/run/run_factors.h"
+#include "search/run/run_tables.h"
 #include "search/store/store.h"
 
 /* ---- a run ---- */
@@ -22,11 +22,11 @@ static bool has_table(const struct factor_file *file, const char *name) {
 /* `stage` may have been found on another model than the tables that belong together: then it is *alone. */
 static int read_tables(struct store *store, const char *stage, struct factor_file *out, bool *alone,
                        struct error *error) {
-    int status = run_factors(store, NULL, out, error);
+    int status = run_tables_read(store, NULL, out, error);
     *alone = status == STATUS_OK && stage && out->count && !has_table(out, stage);
     if (!*alone) return status;
     factors_free(out);
-    return run_factors(store, stage, out, error);
+    return run_tables_read(store, stage, out, error);
 }
 
 static int read_run(const char *run_dir, const char *stage, struct factor_file *out, struct error *error) {
@@ -46,7 +46,7 @@ static int read_run_model(const char *run_dir, const char *stage, char out[STORE
     bool alone;
     int status = store_open(run_dir, STORE_READ, &store, error);
     if (status == STATUS_OK) status = read_tables(store, stage, &file, &alone, error);
-    if (status == STATUS_OK) status = run_factors_model(store, alone ? stage : NULL, out, error);
+    if (status == STATUS_OK) status = run_tables_model(store, alone ? stage : NULL, out, error);
     factors_free(&file);
     store_close(store);
     return status;

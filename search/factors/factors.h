@@ -7,7 +7,7 @@
  *                  "perplexity", "objective", "origin", "whole", "base_factors", "searched_factors"}, ...],
  *      "exportable_tables": [...]}
  *
- * "tables" holds the best of each stage (of those found on the final model, search/run/run_factors.h), in ascending
+ * "tables" holds the best of each stage (of those found on the final model, search/run/run_tables_read.h), in ascending
  * max_length, and "exportable_tables" the best of
  * those without start tokens, for engines that know none. "base_factors" and "searched_factors" are there
  * where a table was searched on top of another: "factors" is their product. Version 1 has neither. "objective", which

@@ -6,9 +6,9 @@
 
 #include "search/recipe/finetune.h"
 #include "search/recipe/recipe_models.h"
-#include "search/run/run_factors.h"
-#include "search/run/run_view.h"
 #include "search/recipe/stage.h"
+#include "search/run/run_tables.h"
+#include "search/run/run_view.h"
 
 struct recipe {
     struct store *store;

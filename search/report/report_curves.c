@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/run/generation.h"
 #include "search/base/json.h"
 #include "search/report/report.h"
 #include "search/report/report_stages.h"
 #include "search/report/terminal_plot.h"
+#include "search/run/generation_stats.h"
 
 /* ---- convergence ---- */
 
@@ -25,16 +25,16 @@ struct convergence {
 static int read_convergence(const struct stage_view *stage, struct convergence *out, struct error *error) {
     enum { COLUMNS = 4 + QUARTILES };
     size_t most = stage->individual_count + 1; /* generations are no more than individuals */
-    struct generation row = {.number = 0};
+    struct generation_stats row = {.number = 0};
     *out = (struct convergence){.columns = calloc(COLUMNS * most, sizeof *out->columns)};
     if (!out->columns) return error_memory(error, (double)(COLUMNS * most) * sizeof *out->columns, "the curves");
     out->generation = out->columns, out->evaluations = out->columns + most, out->best = out->columns + 2 * most;
     out->high = out->columns + 3 * most;
     for (size_t q = 0; q < QUARTILES; q++) out->quartiles[q] = out->columns + (4 + q) * most;
-    for (size_t next = 0; generation_next(stage, &next, &row); out->count++) {
+    for (size_t next = 0; generation_stats_next(stage, &next, &row); out->count++) {
         double quartiles[QUARTILES];
         size_t at = out->count;
-        if (!generation_quartiles(stage, &row, quartiles)) return error_memory(error, 0, "the curves");
+        if (!generation_stats_quartiles(stage, &row, quartiles)) return error_memory(error, 0, "the curves");
         out->generation[at] = (double)row.number;
         out->evaluations[at] = (double)row.evaluations;
         out->best[at] = exp(row.best_so_far->score);

@@ -2,10 +2,10 @@
 #include <jansson.h>
 #include <math.h>
 
-#include "search/run/generation.h"
 #include "search/base/json.h"
 #include "search/report/report.h"
 #include "search/report/report_stages.h"
+#include "search/run/generation_stats.h"
 
 /* "n/a" where racing has stopped a whole generation. */
 static void print_perplexity(FILE *out, int width, double nats) {
@@ -18,7 +18,7 @@ static void print_perplexity(FILE *out, int width, double nats) {
 
 static int print_stage(const void *state, const struct stage_view *stage, FILE *out, struct error *error) {
     (void)state, (void)error;
-    struct generation row = {.number = 0};
+    struct generation_stats row = {.number = 0};
     size_t next = 0;
     if (!stage->individual_count) {
         fputs("  no evaluation yet\n", out);
@@ -26,7 +26,7 @@ static int print_stage(const void *state, const struct stage_view *stage, FILE *
     }
     fprintf(out, "  %10s  %11s  %7s  %9s  %10s  %11s  %5s  %9s  %s\n", "generation", "individuals", "so far",
             "cut short", "best of it", "best so far", "n_hat", "attention", "origin");
-    while (generation_next(stage, &next, &row)) {
+    while (generation_stats_next(stage, &next, &row)) {
         struct factor_entry table;
         stage_view_entry(stage, row.best_so_far, &table);
         fprintf(out, "  %10" PRId64 "  %11zu  %7zu  %9zu", row.number, row.individuals, row.evaluations, row.stopped);
@@ -39,9 +39,9 @@ static int print_stage(const void *state, const struct stage_view *stage, FILE *
 }
 
 /* NULL for lack of memory. */
-static json_t *quartiles_json(const struct stage_view *stage, const struct generation *row) {
+static json_t *quartiles_json(const struct stage_view *stage, const struct generation_stats *row) {
     double quartiles[QUARTILES];
-    json_t *array = generation_quartiles(stage, row, quartiles) ? json_array() : NULL;
+    json_t *array = generation_stats_quartiles(stage, row, quartiles) ? json_array() : NULL;
     for (size_t q = 0; array && q < QUARTILES; q++) json_array_append_new(array, json_number_or_null(quartiles[q]));
     return array;
 }
@@ -56,10 +56,10 @@ static json_t *best_json(const struct stage_view *stage, const struct individual
 
 static int stage_json(const void *state, const struct stage_view *stage, json_t **out, struct error *error) {
     (void)state;
-    struct generation row = {.number = 0};
+    struct generation_stats row = {.number = 0};
     json_t *rows = json_array();
     bool whole = rows != NULL;
-    for (size_t next = 0; whole && generation_next(stage, &next, &row);) {
+    for (size_t next = 0; whole && generation_stats_next(stage, &next, &row);) {
         json_t *object = json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "generation", (json_int_t)row.number,
                                    "individuals", (json_int_t)row.individuals, "stopped", (json_int_t)row.stopped,
                                    "evaluations", (json_int_t)row.evaluations, "windows", (json_int_t)row.windows,

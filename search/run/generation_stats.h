@@ -1,6 +1,6 @@
 /* Individuals of a stage by their generations, as tables and pictures of convergence have them. */
-#ifndef LONGROPE_SEARCH_GENERATION_H
-#define LONGROPE_SEARCH_GENERATION_H
+#ifndef LONGROPE_SEARCH_GENERATION_STATS_H
+#define LONGROPE_SEARCH_GENERATION_STATS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,7 +11,7 @@
 enum { QUARTILES = 3 };
 
 /* One generation, or as much of it as is scored. */
-struct generation {
+struct generation_stats {
     int64_t number;
     size_t individuals;
     size_t first;                  /* its first individual in the stage's view */
@@ -24,11 +24,12 @@ struct generation {
 
 /* Goes on to the generation that individual *next is the first of, taking *next behind its last one. False where
  * there is none. `row` holds the generation before; zeroed at first. */
-bool generation_next(const struct stage_view *stage, size_t *next, struct generation *row);
+bool generation_stats_next(const struct stage_view *stage, size_t *next, struct generation_stats *row);
 
 /* The perplexities below which a quarter, a half and three quarters of the generation lie, each that of an individual.
  * What racing cut short counts as worse than all that was scored: NaN where it falls on such a one. False for lack of
  * memory. */
-bool generation_quartiles(const struct stage_view *stage, const struct generation *row, double out[QUARTILES]);
+bool generation_stats_quartiles(const struct stage_view *stage, const struct generation_stats *row,
+                                double out[QUARTILES]);
 
 #endif

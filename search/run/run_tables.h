@@ -1,6 +1,6 @@
 /* The tables that a run has found. */
-#ifndef LONGROPE_SEARCH_RUN_FACTORS_H
-#define LONGROPE_SEARCH_RUN_FACTORS_H
+#ifndef LONGROPE_SEARCH_RUN_TABLES_H
+#define LONGROPE_SEARCH_RUN_TABLES_H
 
 #include "eval/base/error.h"
 #include "search/factors/factors.h"
@@ -11,13 +11,13 @@
  * the base's own and those found on that model. `stage` names the only one to look at, whatever its model; NULL: all
  * are looked at. STATUS_INPUT where there is none of that name. The caller frees *out with factors_free(), also after
  * an error. */
-int run_factors(struct store *store, const char *stage, struct factor_file *out, struct error *error);
+int run_tables_read(struct store *store, const char *stage, struct factor_file *out, struct error *error);
 
 /* The folder of the model that they are of, as it was when the search loaded it: that which was fine-tuned last, or
  * that of the longest table. "" where the run does not know. `stage` and errors as above. */
-int run_factors_model(struct store *store, const char *stage, char out[STORE_PATH_SIZE], struct error *error);
+int run_tables_model(struct store *store, const char *stage, char out[STORE_PATH_SIZE], struct error *error);
 
-/* Writes run_factors() of all stages to `path`, as factors_write() does. */
+/* Writes run_tables_read() of all stages to `path`, as factors_write() does. */
 int run_tables_write(struct store *store, const char *path, struct error *error);
 
 #endif

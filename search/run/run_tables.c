@@ -1,4 +1,4 @@
-#include "search/run/run_factors.h"
+#include "search/run/run_tables.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +56,7 @@ static int read_tables(const struct run_view *run, struct factor_file *file, str
     return STATUS_OK;
 }
 
-int run_factors(struct store *store, const char *stage, struct factor_file *out, struct error *error) {
+int run_tables_read(struct store *store, const char *stage, struct factor_file *out, struct error *error) {
     struct run_view run;
     *out = (struct factor_file){0};
     int status = run_view_open(store, stage, &run, error);
@@ -78,7 +78,7 @@ static const struct stage_record *last_stage(const struct run_view *run) {
     return last;
 }
 
-int run_factors_model(struct store *store, const char *stage, char out[STORE_PATH_SIZE], struct error *error) {
+int run_tables_model(struct store *store, const char *stage, char out[STORE_PATH_SIZE], struct error *error) {
     struct run_view run;
     int status = run_view_open(store, stage, &run, error);
     if (status != STATUS_OK) return status;
@@ -90,7 +90,7 @@ int run_factors_model(struct store *store, const char *stage, char out[STORE_PAT
 
 int run_tables_write(struct store *store, const char *path, struct error *error) {
     struct factor_file file;
-    int status = run_factors(store, NULL, &file, error);
+    int status = run_tables_read(store, NULL, &file, error);
     if (status == STATUS_OK) status = factors_write(path, &file, error);
     factors_free(&file);
     return status;

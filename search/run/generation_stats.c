@@ -1,9 +1,9 @@
-#include "search/run/generation.h"
+#include "search/run/generation_stats.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-bool generation_next(const struct stage_view *stage, size_t *next, struct generation *row) {
+bool generation_stats_next(const struct stage_view *stage, size_t *next, struct generation_stats *row) {
     if (*next == stage->individual_count) return false;
     row->number = stage->individuals[*next].individual.generation;
     row->individuals = row->stopped = 0;
@@ -28,7 +28,8 @@ static int by_score(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-bool generation_quartiles(const struct stage_view *stage, const struct generation *row, double out[QUARTILES]) {
+bool generation_stats_quartiles(const struct stage_view *stage, const struct generation_stats *row,
+                                double out[QUARTILES]) {
     double *scores = calloc(row->individuals, sizeof *scores);
     if (!scores) return false;
     for (size_t i = 0; i < row->individuals; i++) scores[i] = stage->individuals[row->first + i].individual.score;
