@@ -8,9 +8,9 @@
 
 #include "eval/work.h"
 #include "search/recipe/finetune.h"
-#include "search/recipe/recipe_models.h"
+#include "search/recipe/recipe_paths.h"
 #include "search/recipe/stage.h"
-#include "search/recipe/stage_rope.h"
+#include "search/recipe/stage_base.h"
 
 /* What a stage is estimated with. */
 struct plan {

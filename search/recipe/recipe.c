@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "search/recipe/finetune.h"
-#include "search/recipe/recipe_models.h"
+#include "search/recipe/recipe_paths.h"
 #include "search/recipe/stage.h"
 #include "search/run/run_tables.h"
 #include "search/run/run_view.h"

@@ -11,7 +11,7 @@
 #include "search/base/progress.h"
 #include "search/base/signals.h"
 #include "search/recipe/scorer.h"
-#include "search/recipe/stage_rope.h"
+#include "search/recipe/stage_base.h"
 #include "search/recipe/stage_settings.h"
 #include "search/recipe/stage_windows.h"
 #include "search/run/run_view.h"
@@ -27,7 +27,7 @@ struct stage {
     struct stage_record record;
     bool stored; /* the store knows the stage already */
     struct model *model;
-    struct stage_rope rope;
+    struct stage_base rope;
     struct stage_windows windows;
     struct scoring scoring; /* on all of them */
     struct scorer *scorer;
@@ -146,7 +146,7 @@ static int resolve_rope(struct stage *stage, struct error *error) {
     bool based = config->base != CONFIG_NO_STAGE;
     int status = based ? table_of_stage(stage, stage->run->stages[config->base].name, &base, error) : STATUS_OK;
     if (status != STATUS_OK) return status;
-    return stage_rope_resolve(config, &stage->model->config, based ? &base : NULL, &stage->rope, error);
+    return stage_base_resolve(config, &stage->model->config, based ? &base : NULL, &stage->rope, error);
 }
 
 /* What searched tables rescale. */

@@ -1,5 +1,5 @@
 /* What a stage's tables rescale: the model as it is, with the table it was fine-tuned with, or nothing of it. */
-#include "search/recipe/stage_rope.h"
+#include "search/recipe/stage_base.h"
 
 #include <math.h>
 #include <string.h>
@@ -37,22 +37,22 @@ static struct model_config make_tuned(void) {
     return model;
 }
 
-static struct stage_rope resolve(enum stage_kind kind, const struct model_config *model,
+static struct stage_base resolve(enum stage_kind kind, const struct model_config *model,
                                  const struct factor_entry *base) {
     char name[] = "stage";
     const struct stage_config config = {.name = name, .kind = kind};
-    struct stage_rope out;
+    struct stage_base out;
     struct error error = {""};
-    if (stage_rope_resolve(&config, model, base, &out, &error) != STATUS_OK) fail_msg("%s", error.message);
+    if (stage_base_resolve(&config, model, base, &out, &error) != STATUS_OK) fail_msg("%s", error.message);
     return out;
 }
 
 static void refuse(const struct model_config *model, const struct factor_entry *base, const char *words) {
     char name[] = "stage";
     const struct stage_config config = {.name = name};
-    struct stage_rope out;
+    struct stage_base out;
     struct error error = {""};
-    assert_int_equal(stage_rope_resolve(&config, model, base, &out, &error), STATUS_INPUT);
+    assert_int_equal(stage_base_resolve(&config, model, base, &out, &error), STATUS_INPUT);
     assert_message(error.message, words);
 }
 
@@ -68,7 +68,7 @@ static void assert_same_angles(const struct rope_model *a, const struct rope_mod
 static void models_without_scaling(void **state) {
     (void)state;
     struct model_config model = make_model();
-    struct stage_rope rope = resolve(STAGE_EXTEND, &model, NULL);
+    struct stage_base rope = resolve(STAGE_EXTEND, &model, NULL);
     assert_int_equal(rope.window, WINDOW);
     assert_int_equal(rope.pretrained_length, WINDOW);
     assert_int_equal(rope.searched.type, ROPE_TYPE_DEFAULT);
@@ -82,8 +82,8 @@ static void models_fine_tuned_with_a_table(void **state) {
     (void)state;
     struct model_config plain = make_model(), tuned = make_tuned();
     struct factor_entry base = make_base();
-    struct stage_rope of_plain = resolve(STAGE_EXTEND, &plain, &base), of_tuned = resolve(STAGE_EXTEND, &tuned, &base);
-    struct stage_rope alone = resolve(STAGE_EXTEND, &tuned, NULL); /* the model says it all */
+    struct stage_base of_plain = resolve(STAGE_EXTEND, &plain, &base), of_tuned = resolve(STAGE_EXTEND, &tuned, &base);
+    struct stage_base alone = resolve(STAGE_EXTEND, &tuned, NULL); /* the model says it all */
     assert_int_equal(of_plain.window, 1024);
     assert_int_equal(of_tuned.window, 1024);
     assert_int_equal(alone.window, 1024);
@@ -100,7 +100,7 @@ static void short_windows_are_searched_outright(void **state) {
     (void)state;
     struct model_config plain = make_model(), tuned = make_tuned();
     struct factor_entry base = make_base();
-    struct stage_rope of_plain = resolve(STAGE_RECOVER, &plain, &base),
+    struct stage_base of_plain = resolve(STAGE_RECOVER, &plain, &base),
                       of_tuned = resolve(STAGE_RECOVER, &tuned, &base);
     assert_int_equal(of_plain.window, WINDOW);
     assert_int_equal(of_tuned.window, WINDOW);
@@ -122,7 +122,7 @@ static void windows_before_the_models_own_scaling(void **state) {
     model.rope.beta_fast = 32.0, model.rope.beta_slow = 1.0;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         model.rope.type = cases[i].type;
-        struct stage_rope rope = resolve(STAGE_EXTEND, &model, NULL);
+        struct stage_base rope = resolve(STAGE_EXTEND, &model, NULL);
         assert_int_equal(rope.pretrained_length, cases[i].pretrained);
         assert_int_equal(rope.window, WINDOW);
         assert_int_equal(rope.searched.type, cases[i].type); /* is multiplied */

@@ -4,8 +4,8 @@
  * authors' own tables tell: 2048k_la2_256k divided by ft_la2_256k lies on the 0.01 lattice and is monotone, so
  * what was searched is a factor of a product. Tables of short windows were searched outright.
  */
-#ifndef LONGROPE_SEARCH_STAGE_ROPE_H
-#define LONGROPE_SEARCH_STAGE_ROPE_H
+#ifndef LONGROPE_SEARCH_STAGE_BASE_H
+#define LONGROPE_SEARCH_STAGE_BASE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,7 +15,7 @@
 #include "search/config/config.h"
 #include "search/factors/factors.h"
 
-struct stage_rope {
+struct stage_base {
     struct rope_model own;      /* what the model does of itself, the table it was fine-tuned with included */
     struct rope_model searched; /* what searched tables multiply: `own`, or with STAGE_RECOVER nothing */
     int64_t window;             /* tokens: what the target length is compared with */
@@ -31,7 +31,7 @@ int64_t stage_window(enum stage_kind kind, const struct model_config *model, int
 
 /* `base` is the table that the model was fine-tuned with; NULL where the configuration names no base. A model whose
  * config.json has no scaling gets it; one that has must say the same. STATUS_INPUT where it says something else. */
-int stage_rope_resolve(const struct stage_config *config, const struct model_config *model,
-                       const struct factor_entry *base, struct stage_rope *out, struct error *error);
+int stage_base_resolve(const struct stage_config *config, const struct model_config *model,
+                       const struct factor_entry *base, struct stage_base *out, struct error *error);
 
 #endif

@@ -1,4 +1,4 @@
-#include "search/recipe/stage_rope.h"
+#include "search/recipe/stage_base.h"
 
 #include <math.h>
 #include <string.h>
@@ -50,10 +50,10 @@ static bool has_table(const struct rope_model *rope, const struct factor_entry *
     return true;
 }
 
-int stage_rope_resolve(const struct stage_config *config, const struct model_config *model,
-                       const struct factor_entry *base, struct stage_rope *out, struct error *error) {
+int stage_base_resolve(const struct stage_config *config, const struct model_config *model,
+                       const struct factor_entry *base, struct stage_base *out, struct error *error) {
     const struct rope_model *rope = &model->rope;
-    *out = (struct stage_rope){.own = *rope,
+    *out = (struct stage_base){.own = *rope,
                                .window = stage_window(config->kind, model, base ? base->max_length : 0),
                                .pretrained_length = stage_pretrained_length(model)};
     if (base && base->pairs != rope->pairs) {

@@ -1,4 +1,4 @@
-#include "search/recipe/recipe_models.h"
+#include "search/recipe/recipe_paths.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* Which model is where in a progressive recipe: what a stage searches on, what its fine-tuning begins from, and where
  * that writes. `run_dir` is the run's folder, which need not be there. The caller frees the paths, which are NULL for
  * lack of memory. */
-#ifndef LONGROPE_SEARCH_RECIPE_MODELS_H
-#define LONGROPE_SEARCH_RECIPE_MODELS_H
+#ifndef LONGROPE_SEARCH_RECIPE_PATHS_H
+#define LONGROPE_SEARCH_RECIPE_PATHS_H
 
 #include <stddef.h>
 
