@@ -12,9 +12,9 @@
 #include "search/base/signals.h"
 #include "search/cli/commands.h"
 #include "search/cli/eval_options.h"
-#include "search/measure/recorder.h"
+#include "search/measure/measurement_log.h"
 #include "search/measure/sweep.h"
-#include "search/measure/table_choice.h"
+#include "search/measure/table_source.h"
 
 /* The windows of one --length. */
 struct windows {
@@ -27,11 +27,11 @@ struct evaluation {
     const struct eval_options *options;
     struct model_config config;
     struct documents documents;
-    struct table_choice tables;
+    struct table_source tables;
     struct windows *windows; /* [lengths] */
     struct sweep_row *rows;  /* a length's tables, then the next length's */
     struct sweep sweep;
-    struct recorder recorder; /* of --into */
+    struct measurement_log recorder; /* of --into */
     struct model *model;
     struct forward *forward;
     struct progress progress; /* of the row under way */
@@ -45,12 +45,12 @@ static void evaluation_close(struct evaluation *e) {
     json_decref(e->results);
     forward_free(e->forward);
     model_free(e->model);
-    recorder_close(&e->recorder);
+    measurement_log_close(&e->recorder);
     sweep_close(&e->sweep);
     free(e->rows);
     for (size_t l = 0; e->windows && l < e->options->lengths.count; l++) free(e->windows[l].samples);
     free(e->windows);
-    table_choice_close(&e->tables);
+    table_source_close(&e->tables);
     documents_free(&e->documents);
 }
 
@@ -86,7 +86,7 @@ static void window_scored(void *state, size_t windows) { progress_step(state, wi
 
 /* All rows, before the weights are loaded: a length beyond the documents would cost what came before it. */
 static int plan_rows(struct evaluation *e, struct error *error) {
-    size_t lengths = e->options->lengths.count, tables = table_choice_count(&e->tables);
+    size_t lengths = e->options->lengths.count, tables = table_source_count(&e->tables);
     int status = STATUS_OK;
     e->windows = calloc(lengths, sizeof *e->windows);
     e->rows = calloc(lengths * tables, sizeof *e->rows);
@@ -103,7 +103,7 @@ static int plan_rows(struct evaluation *e, struct error *error) {
                                             .count = windows->count,
                                             .progress = window_scored,
                                             .progress_state = &e->progress};
-            table_choose(&e->tables, t, windows->length, &row->table);
+            table_source_get(&e->tables, t, windows->length, &row->table);
         }
     }
     return status == STATUS_OK ? sweep_open(&e->sweep, error) : status;
@@ -112,10 +112,10 @@ static int plan_rows(struct evaluation *e, struct error *error) {
 static int evaluation_open(struct evaluation *e, struct error *error) {
     const struct eval_options *o = e->options;
     int status = model_read_config(o->model.model, &e->config, error);
-    if (status == STATUS_OK) status = table_choice_open(&o->model.tables, &e->config, &e->tables, error);
+    if (status == STATUS_OK) status = table_source_open(&o->model.tables, &e->config, &e->tables, error);
     if (status == STATUS_OK) status = read_documents(e, error);
     if (status == STATUS_OK) status = plan_rows(e, error);
-    if (status == STATUS_OK) status = recorder_open(o->model.into, o->model.label, &e->recorder, error);
+    if (status == STATUS_OK) status = measurement_log_open(o->model.into, o->model.label, &e->recorder, error);
     if (status == STATUS_OK) status = model_load(o->model.model, o->model.type, &e->model, error);
     if (status != STATUS_OK) return status;
     struct forward_options forward = {.threads = (int)o->model.threads,
@@ -192,19 +192,19 @@ static int show_row(struct evaluation *e, const struct sweep_row *row, struct er
 static int record_row(const struct evaluation *e, const struct sweep_row *row, struct error *error) {
     if (!e->recorder.store) return STATUS_OK;
     const struct chosen_table *table = &row->table;
-    const struct measuring measuring = {.name = table->name ? table->name : table->method,
-                                        .model = e->options->model.model,
-                                        .length = row->length,
-                                        .scale = table->scale,
-                                        .seconds = row->seconds,
-                                        .table = &table->rope,
-                                        .kernels = e->model->kernels,
-                                        .angles = e->options->model.angles};
+    const struct measurement_setup measuring = {.name = table->name ? table->name : table->method,
+                                                .model = e->options->model.model,
+                                                .length = row->length,
+                                                .scale = table->scale,
+                                                .seconds = row->seconds,
+                                                .table = &table->rope,
+                                                .kernels = e->model->kernels,
+                                                .angles = e->options->model.angles};
     struct length_record record = {.samples = (int64_t)row->scoring.count,
                                    .tokens = scoring_tokens(&row->scoring),
                                    .stride = e->options->stride,
                                    .nats_per_token = perplexity_mean_nats(&row->scoring, row->window_nats)};
-    recorder_describe(&e->recorder, &measuring, &record.measured);
+    measurement_log_describe(&e->recorder, &measuring, &record.measured);
     return store_put_length(e->recorder.store, &record, error);
 }
 

@@ -7,24 +7,24 @@
 #include "eval/model/model.h"
 #include "eval/text/tokenizer.h"
 #include "search/base/clock.h"
-#include "search/cli/commands.h"
 #include "search/base/npy.h"
-#include "search/measure/passkey.h"
+#include "search/base/progress.h"
+#include "search/base/signals.h"
+#include "search/cli/commands.h"
 #include "search/cli/passkey_options.h"
 #include "search/cli/passkey_print.h"
-#include "search/base/progress.h"
-#include "search/measure/recorder.h"
-#include "search/base/signals.h"
-#include "search/measure/table_choice.h"
 #include "search/cli/terminal.h"
+#include "search/measure/measurement_log.h"
+#include "search/measure/passkey.h"
+#include "search/measure/table_source.h"
 
 struct retrieval {
     const struct passkey_options *options;
     struct model_config config;
     struct tokenizer tokenizer;
-    struct table_choice tables;
-    struct pass_key_task task;
-    struct recorder recorder;
+    struct table_source tables;
+    struct passkey_task task;
+    struct measurement_log recorder;
     struct model *model;
     struct forward *forward;
     struct progress progress; /* of the row under way */
@@ -38,8 +38,8 @@ static void retrieval_close(struct retrieval *r) {
     json_decref(r->results);
     forward_free(r->forward);
     model_free(r->model);
-    recorder_close(&r->recorder);
-    table_choice_close(&r->tables);
+    measurement_log_close(&r->recorder);
+    table_source_close(&r->tables);
     tokenizer_close(&r->tokenizer);
 }
 
@@ -48,7 +48,7 @@ static int check_lengths(const struct retrieval *r, struct error *error) {
     int status = STATUS_OK;
     for (size_t l = 0; l < r->options->length_count && status == STATUS_OK; l++) {
         struct needle_prompt prompt;
-        status = pass_key_prompt(&r->task, r->options->lengths[l], r->task.depths[0], 0, &prompt, error);
+        status = passkey_prompt(&r->task, r->options->lengths[l], r->task.depths[0], 0, &prompt, error);
         needle_prompt_free(&prompt);
     }
     return status;
@@ -63,7 +63,7 @@ static int save_tokens(const struct retrieval *r, struct error *error) {
     int status = tokens ? STATUS_OK : error_memory(error, (double)bytes, "all prompts");
     for (int64_t i = 0; i < count && status == STATUS_OK; i++) {
         struct needle_prompt prompt;
-        status = pass_key_prompt(&r->task, length, o->depths[i / o->trials], i % o->trials, &prompt, error);
+        status = passkey_prompt(&r->task, length, o->depths[i / o->trials], i % o->trials, &prompt, error);
         if (status == STATUS_OK) memcpy(tokens + i * length, prompt.tokens, (size_t)length * sizeof *tokens);
         needle_prompt_free(&prompt);
     }
@@ -92,11 +92,11 @@ static int retrieval_open(struct retrieval *r, struct error *error) {
     const struct passkey_options *o = r->options;
     r->unicode = terminal_shows_unicode();
     int status = model_read_config(o->model.model, &r->config, error);
-    if (status == STATUS_OK) status = table_choice_open(&o->model.tables, &r->config, &r->tables, error);
+    if (status == STATUS_OK) status = table_source_open(&o->model.tables, &r->config, &r->tables, error);
     if (status == STATUS_OK) {
         status = tokenizer_open(o->model.tokenizer, o->model.model, r->config.vocabulary, &r->tokenizer, error);
     }
-    r->task = (struct pass_key_task){
+    r->task = (struct passkey_task){
         .setting = {.tokenizer = &r->tokenizer, .form = o->prompt, .digits = o->digits},
         .depths = o->depths,
         .depth_count = o->depth_count,
@@ -105,7 +105,7 @@ static int retrieval_open(struct retrieval *r, struct error *error) {
         .vocabulary = r->config.vocabulary,
     };
     if (status == STATUS_OK) status = check_lengths(r, error);
-    if (status == STATUS_OK) status = recorder_open(o->model.into, o->model.label, &r->recorder, error);
+    if (status == STATUS_OK) status = measurement_log_open(o->model.into, o->model.label, &r->recorder, error);
     if (status == STATUS_OK && o->save_tokens) status = save_tokens(r, error);
     if (status == STATUS_OK) status = load(r, error);
     if (status == STATUS_OK && o->json && !(r->results = json_array())) status = error_memory(error, 0, "the results");
@@ -114,35 +114,35 @@ static int retrieval_open(struct retrieval *r, struct error *error) {
 
 /* ---- Rows ---- */
 
-static int record(const struct retrieval *r, const struct pass_key_result *result, struct error *error) {
+static int record(const struct retrieval *r, const struct passkey_result *result, struct error *error) {
     if (!r->recorder.store) return STATUS_OK;
     const struct passkey_options *o = r->options;
     const struct chosen_table *table = result->table;
-    const struct measuring measuring = {.name = table->name ? table->name : table->method,
-                                        .model = o->model.model,
-                                        .length = result->length,
-                                        .scale = table->scale,
-                                        .seconds = result->seconds,
-                                        .table = &table->rope,
-                                        .kernels = result->kernels,
-                                        .angles = o->model.angles};
-    struct pass_key_record *rows = calloc(o->depth_count, sizeof *rows);
+    const struct measurement_setup measuring = {.name = table->name ? table->name : table->method,
+                                                .model = o->model.model,
+                                                .length = result->length,
+                                                .scale = table->scale,
+                                                .seconds = result->seconds,
+                                                .table = &table->rope,
+                                                .kernels = result->kernels,
+                                                .angles = o->model.angles};
+    struct passkey_record *rows = calloc(o->depth_count, sizeof *rows);
     if (!rows) return error_memory(error, (double)o->depth_count * sizeof *rows, "the results");
     for (size_t d = 0; d < o->depth_count; d++) {
-        recorder_describe(&r->recorder, &measuring, &rows[d].measured);
+        measurement_log_describe(&r->recorder, &measuring, &rows[d].measured);
         rows[d].depth = o->depths[d];
         rows[d].digits = o->digits;
         rows[d].trials = o->trials;
-        rows[d].correct = pass_keys_found(result->sheet, d);
+        rows[d].correct = passkeys_found(result->sheet, d);
         rows[d].seed = o->seed;
         snprintf(rows[d].wording, sizeof rows[d].wording, "%s", needle_form_name(o->prompt));
     }
-    int status = store_put_pass_keys(r->recorder.store, rows, o->depth_count, error);
+    int status = store_put_passkeys(r->recorder.store, rows, o->depth_count, error);
     free(rows);
     return status;
 }
 
-static int show(struct retrieval *r, const struct pass_key_result *result, struct error *error) {
+static int show(struct retrieval *r, const struct passkey_result *result, struct error *error) {
     if (r->results) {
         json_t *row = passkey_json(result);
         return row && json_array_append_new(r->results, row) == 0 ? STATUS_OK : error_memory(error, 0, "the results");
@@ -154,24 +154,24 @@ static int show(struct retrieval *r, const struct pass_key_result *result, struc
 /* The `index`-th table at one length. */
 static int ask_length(struct retrieval *r, size_t index, int64_t length, struct error *error) {
     struct chosen_table table;
-    struct pass_key_sheet sheet;
+    struct passkey_sheet sheet;
     char title[64];
-    table_choose(&r->tables, index, length, &table);
+    table_source_get(&r->tables, index, length, &table);
     snprintf(title, sizeof title, "%s at %" PRId64 " tokens", table.method, length);
     progress_begin(&r->progress, title, "prompts", 0, r->task.depth_count * (size_t)r->task.trials);
-    int status = pass_key_ask(&r->task, r->forward, &table.rope, length, prompt_asked, &r->progress, &sheet, error);
+    int status = passkey_ask(&r->task, r->forward, &table.rope, length, prompt_asked, &r->progress, &sheet, error);
     progress_clear(&r->progress);
     if (status == STATUS_OK) {
-        const struct pass_key_result result = {.options = r->options,
-                                               .kernels = r->model->kernels,
-                                               .table = &table,
-                                               .sheet = &sheet,
-                                               .length = length,
-                                               .seconds = clock_seconds() - r->progress.began};
+        const struct passkey_result result = {.options = r->options,
+                                              .kernels = r->model->kernels,
+                                              .table = &table,
+                                              .sheet = &sheet,
+                                              .length = length,
+                                              .seconds = clock_seconds() - r->progress.began};
         status = record(r, &result, error);
         if (status == STATUS_OK) status = show(r, &result, error);
     }
-    pass_key_sheet_free(&sheet);
+    passkey_sheet_free(&sheet);
     return status;
 }
 
@@ -180,7 +180,7 @@ static int ask_all(struct retrieval *r, struct error *error) {
     const struct passkey_options *o = r->options;
     int status = STATUS_OK;
     if (!r->results) passkey_print_setting(o, r->model->kernels);
-    for (size_t t = 0; t < table_choice_count(&r->tables) && status == STATUS_OK; t++) {
+    for (size_t t = 0; t < table_source_count(&r->tables) && status == STATUS_OK; t++) {
         if (!r->results)
             passkey_print_heading(o, o->model.tables.factors ? "factors" : o->model.tables.methods.items[t]);
         for (size_t l = 0; l < o->length_count && status == STATUS_OK; l++) {

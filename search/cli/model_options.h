@@ -8,7 +8,7 @@
 #include "eval/model/model.h"
 #include "eval/rope.h"
 #include "search/cli/options.h"
-#include "search/measure/table_choice.h"
+#include "search/measure/table_source.h"
 
 /* Lines of a command's usage, which say what the options mean: those of tables, of text, and of arithmetic. */
 #define TABLE_USAGE                                                                                                    \

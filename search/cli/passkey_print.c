@@ -32,15 +32,15 @@ const char *passkey_shade(int64_t found, int64_t asked, bool unicode) {
     return (unicode ? blocks : letters)[level];
 }
 
-void passkey_print_row(const struct pass_key_result *r, bool unicode) {
+void passkey_print_row(const struct passkey_result *r, bool unicode) {
     int64_t trials = r->sheet->trials, all = trials * (int64_t)r->sheet->depth_count;
     printf("%9" PRId64 " %8.4g ", r->length, r->table->scale);
     for (size_t d = 0; d < r->sheet->depth_count; d++) {
-        int64_t found = pass_keys_found(r->sheet, d);
+        int64_t found = passkeys_found(r->sheet, d);
         printf("  %s %3.0f", passkey_shade(found, trials, unicode), 100.0 * (double)found / (double)trials);
     }
-    printf("   %6.1f %11.5f %9.2f\n", 100.0 * (double)pass_keys_found_at_all(r->sheet) / (double)all,
-           pass_key_nats_at_all(r->sheet), r->seconds);
+    printf("   %6.1f %11.5f %9.2f\n", 100.0 * (double)passkeys_found_at_all(r->sheet) / (double)all,
+           passkey_nats_at_all(r->sheet), r->seconds);
     fflush(stdout);
 }
 
@@ -56,16 +56,16 @@ static json_t *tokens_json(const int32_t *tokens, int64_t count) {
     return out;
 }
 
-static json_t *answer_json(const struct pass_key_answer *a, int64_t trial) {
+static json_t *answer_json(const struct passkey_answer *a, int64_t trial) {
     return json_pack("{s:I, s:s, s:o, s:o, s:f, s:b}", "trial", (json_int_t)trial, "key", a->key, "answer",
                      tokens_json(a->tokens, a->count), "arg_max", tokens_json(a->arg_max, a->count), "nats", a->nats,
                      "correct", a->correct);
 }
 
-static json_t *answers_json(const struct pass_key_sheet *sheet, size_t depth) {
+static json_t *answers_json(const struct passkey_sheet *sheet, size_t depth) {
     json_t *out = json_array();
     for (int64_t t = 0; t < sheet->trials; t++) {
-        const struct pass_key_answer *answer = &sheet->answers[depth * (size_t)sheet->trials + (size_t)t];
+        const struct passkey_answer *answer = &sheet->answers[depth * (size_t)sheet->trials + (size_t)t];
         if (json_array_append_new(out, answer_json(answer, t)) == 0) continue;
         json_decref(out);
         return NULL;
@@ -73,11 +73,10 @@ static json_t *answers_json(const struct pass_key_sheet *sheet, size_t depth) {
     return out;
 }
 
-static json_t *depth_json(const struct pass_key_result *r, size_t depth) {
-    int64_t found = pass_keys_found(r->sheet, depth);
-    json_t *out =
-        json_pack("{s:f, s:I, s:f, s:f}", "depth", r->options->depths[depth], "correct", (json_int_t)found, "accuracy",
-                  (double)found / (double)r->sheet->trials, "nll", pass_key_nats(r->sheet, depth));
+static json_t *depth_json(const struct passkey_result *r, size_t depth) {
+    int64_t found = passkeys_found(r->sheet, depth);
+    json_t *out = json_pack("{s:f, s:I, s:f, s:f}", "depth", r->options->depths[depth], "correct", (json_int_t)found,
+                            "accuracy", (double)found / (double)r->sheet->trials, "nll", passkey_nats(r->sheet, depth));
     if (!out || !r->options->prompts || json_object_set_new(out, "prompts", answers_json(r->sheet, depth)) == 0) {
         return out;
     }
@@ -85,7 +84,7 @@ static json_t *depth_json(const struct pass_key_result *r, size_t depth) {
     return NULL;
 }
 
-static json_t *depths_json(const struct pass_key_result *r) {
+static json_t *depths_json(const struct passkey_result *r) {
     json_t *out = json_array();
     for (size_t d = 0; d < r->sheet->depth_count; d++) {
         if (json_array_append_new(out, depth_json(r, d)) == 0) continue;
@@ -95,17 +94,17 @@ static json_t *depths_json(const struct pass_key_result *r) {
     return out;
 }
 
-json_t *passkey_json(const struct pass_key_result *r) {
+json_t *passkey_json(const struct passkey_result *r) {
     const struct passkey_options *o = r->options;
     const struct rope_table *rope = &r->table->rope;
-    int64_t found = pass_keys_found_at_all(r->sheet), all = r->sheet->trials * (int64_t)r->sheet->depth_count;
+    int64_t found = passkeys_found_at_all(r->sheet), all = r->sheet->trials * (int64_t)r->sheet->depth_count;
     json_t *out =
         json_pack("{s:I, s:s, s:f, s:f, s:I, s:o, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:f, s:s, s:s, s:s}",
                   "length", (json_int_t)r->length, "method", r->table->method, "scale", r->table->scale,
                   "attention_factor", rope->attention_factor, "start_tokens", (json_int_t)rope->start_tokens, "factors",
                   json_number_array(rope->factors, rope->pairs), "prompt", needle_form_name(o->prompt), "digits",
                   (json_int_t)o->digits, "trials", (json_int_t)o->trials, "seed", (json_int_t)o->seed, "correct",
-                  (json_int_t)found, "accuracy", (double)found / (double)all, "nll", pass_key_nats_at_all(r->sheet),
+                  (json_int_t)found, "accuracy", (double)found / (double)all, "nll", passkey_nats_at_all(r->sheet),
                   "depths", depths_json(r), "seconds", r->seconds, "dtype", number_type_name(r->kernels->type),
                   "kernels", r->kernels->name, "angles", rope_angles_name(o->model.angles));
     if (!out || !r->table->name || json_object_set_new(out, "table", json_string(r->table->name)) == 0) return out;

@@ -5,8 +5,8 @@
 
 #include "eval/text/tokens.h"
 
-int pass_key_prompt(const struct pass_key_task *task, int64_t length, double depth, int64_t trial,
-                    struct needle_prompt *out, struct error *error) {
+int passkey_prompt(const struct passkey_task *task, int64_t length, double depth, int64_t trial,
+                   struct needle_prompt *out, struct error *error) {
     const struct needle_place place = {.length = length, .depth = depth, .seed = task->seed, .trial = trial};
     int status = needle_prompt_make(&task->setting, &place, out, error);
     if (status != STATUS_OK) return status;
@@ -19,11 +19,11 @@ int pass_key_prompt(const struct pass_key_task *task, int64_t length, double dep
 
 /* ---- One prompt ---- */
 
-static void answer_free(struct pass_key_answer *answer) { free(answer->tokens), free(answer->arg_max); }
+static void answer_free(struct passkey_answer *answer) { free(answer->tokens), free(answer->arg_max); }
 
-static int answer_open(const struct needle_prompt *prompt, struct pass_key_answer *out, struct error *error) {
+static int answer_open(const struct needle_prompt *prompt, struct passkey_answer *out, struct error *error) {
     size_t size = (size_t)prompt->answer * sizeof *out->tokens;
-    *out = (struct pass_key_answer){.count = prompt->answer, .tokens = malloc(size), .arg_max = malloc(size)};
+    *out = (struct passkey_answer){.count = prompt->answer, .tokens = malloc(size), .arg_max = malloc(size)};
     if (!out->tokens || !out->arg_max) return error_memory(error, (double)size, "an answer");
     memcpy(out->key, prompt->key, sizeof out->key);
     memcpy(out->tokens, prompt->tokens + prompt->count - prompt->answer, size);
@@ -31,7 +31,7 @@ static int answer_open(const struct needle_prompt *prompt, struct pass_key_answe
 }
 
 static int ask(struct forward *forward, const struct rope_table *table, const struct needle_prompt *prompt,
-               struct pass_key_answer *out, struct error *error) {
+               struct passkey_answer *out, struct error *error) {
     int status = answer_open(prompt, out, error);
     double *nats = calloc((size_t)prompt->answer, sizeof *nats);
     if (status == STATUS_OK && !nats) status = error_memory(error, (double)prompt->answer * sizeof *nats, "an answer");
@@ -49,17 +49,17 @@ static int ask(struct forward *forward, const struct rope_table *table, const st
 
 /* ---- All of a length ---- */
 
-int pass_key_ask(const struct pass_key_task *task, struct forward *forward, const struct rope_table *table,
-                 int64_t length, void (*asked)(void *state, size_t prompts), void *state, struct pass_key_sheet *out,
-                 struct error *error) {
+int passkey_ask(const struct passkey_task *task, struct forward *forward, const struct rope_table *table,
+                int64_t length, void (*asked)(void *state, size_t prompts), void *state, struct passkey_sheet *out,
+                struct error *error) {
     size_t count = task->depth_count * (size_t)task->trials;
-    *out = (struct pass_key_sheet){.depth_count = task->depth_count, .trials = task->trials};
+    *out = (struct passkey_sheet){.depth_count = task->depth_count, .trials = task->trials};
     out->answers = calloc(count, sizeof *out->answers);
     if (!out->answers) return error_memory(error, (double)count * sizeof *out->answers, "the answers");
     for (size_t i = 0; i < count; i++) {
         struct needle_prompt prompt;
         double depth = task->depths[i / (size_t)task->trials];
-        int status = pass_key_prompt(task, length, depth, (int64_t)(i % (size_t)task->trials), &prompt, error);
+        int status = passkey_prompt(task, length, depth, (int64_t)(i % (size_t)task->trials), &prompt, error);
         if (status == STATUS_OK) status = ask(forward, table, &prompt, &out->answers[i], error);
         needle_prompt_free(&prompt);
         if (status != STATUS_OK) return status;
@@ -68,43 +68,43 @@ int pass_key_ask(const struct pass_key_task *task, struct forward *forward, cons
     return STATUS_OK;
 }
 
-void pass_key_sheet_free(struct pass_key_sheet *sheet) {
+void passkey_sheet_free(struct passkey_sheet *sheet) {
     size_t count = sheet->answers ? sheet->depth_count * (size_t)sheet->trials : 0;
     for (size_t i = 0; i < count; i++) answer_free(&sheet->answers[i]);
     free(sheet->answers);
-    *sheet = (struct pass_key_sheet){0};
+    *sheet = (struct passkey_sheet){0};
 }
 
 /* ---- Sums ---- */
 
 /* Of answers begin..end-1. */
-static int64_t found(const struct pass_key_sheet *sheet, size_t begin, size_t end) {
+static int64_t found(const struct passkey_sheet *sheet, size_t begin, size_t end) {
     int64_t out = 0;
     for (size_t i = begin; i < end; i++) out += sheet->answers[i].correct;
     return out;
 }
 
-static double mean_nats(const struct pass_key_sheet *sheet, size_t begin, size_t end) {
+static double mean_nats(const struct passkey_sheet *sheet, size_t begin, size_t end) {
     double nats = 0.0;
     int64_t tokens = 0;
     for (size_t i = begin; i < end; i++) nats += sheet->answers[i].nats, tokens += sheet->answers[i].count;
     return nats / (double)tokens;
 }
 
-int64_t pass_keys_found(const struct pass_key_sheet *sheet, size_t depth) {
+int64_t passkeys_found(const struct passkey_sheet *sheet, size_t depth) {
     size_t trials = (size_t)sheet->trials;
     return found(sheet, depth * trials, (depth + 1) * trials);
 }
 
-int64_t pass_keys_found_at_all(const struct pass_key_sheet *sheet) {
+int64_t passkeys_found_at_all(const struct passkey_sheet *sheet) {
     return found(sheet, 0, sheet->depth_count * (size_t)sheet->trials);
 }
 
-double pass_key_nats(const struct pass_key_sheet *sheet, size_t depth) {
+double passkey_nats(const struct passkey_sheet *sheet, size_t depth) {
     size_t trials = (size_t)sheet->trials;
     return mean_nats(sheet, depth * trials, (depth + 1) * trials);
 }
 
-double pass_key_nats_at_all(const struct pass_key_sheet *sheet) {
+double passkey_nats_at_all(const struct passkey_sheet *sheet) {
     return mean_nats(sheet, 0, sheet->depth_count * (size_t)sheet->trials);
 }

@@ -10,7 +10,7 @@
 #include "eval/text/needle.h"
 
 /* What came of one prompt. */
-struct pass_key_answer {
+struct passkey_answer {
     char key[NEEDLE_MOST_DIGITS + 1];
     bool correct;              /* every token of the answer is the arg max of what precedes it (eval/text/needle.h) */
     double nats;               /* of all the answer's tokens */
@@ -19,7 +19,7 @@ struct pass_key_answer {
 };
 
 /* What is asked at each length. Borrowed. */
-struct pass_key_task {
+struct passkey_task {
     struct needle_setting setting;
     const double *depths; /* [depth_count], 0..1 */
     size_t depth_count;
@@ -29,30 +29,30 @@ struct pass_key_task {
 };
 
 /* Answers to all prompts of one length, depth by depth: [depth_count][trials]. */
-struct pass_key_sheet {
+struct passkey_sheet {
     size_t depth_count;
     int64_t trials;
-    struct pass_key_answer *answers;
+    struct passkey_answer *answers;
 };
 
 /* Prompt `trial` of a depth, of `length` tokens. Every table gets the same ones. STATUS_INPUT as needle_prompt_make(),
  * and where the tokenizer has tokens that the model has not. The caller frees *out. */
-int pass_key_prompt(const struct pass_key_task *task, int64_t length, double depth, int64_t trial,
-                    struct needle_prompt *out, struct error *error);
+int passkey_prompt(const struct passkey_task *task, int64_t length, double depth, int64_t trial,
+                   struct needle_prompt *out, struct error *error);
 
 /* Asks for every key at that length. `asked` is told how many prompts are done; it may be NULL. Errors are those of
- * forward_predict() and pass_key_prompt(). The caller frees *out with pass_key_sheet_free(), also after a failure. */
-int pass_key_ask(const struct pass_key_task *task, struct forward *forward, const struct rope_table *table,
-                 int64_t length, void (*asked)(void *state, size_t prompts), void *state, struct pass_key_sheet *out,
-                 struct error *error);
-void pass_key_sheet_free(struct pass_key_sheet *sheet); /* a zeroed struct is allowed */
+ * forward_predict() and passkey_prompt(). The caller frees *out with passkey_sheet_free(), also after a failure. */
+int passkey_ask(const struct passkey_task *task, struct forward *forward, const struct rope_table *table,
+                int64_t length, void (*asked)(void *state, size_t prompts), void *state, struct passkey_sheet *out,
+                struct error *error);
+void passkey_sheet_free(struct passkey_sheet *sheet); /* a zeroed struct is allowed */
 
 /* Keys found at depth number `depth`, and at all. */
-int64_t pass_keys_found(const struct pass_key_sheet *sheet, size_t depth);
-int64_t pass_keys_found_at_all(const struct pass_key_sheet *sheet);
+int64_t passkeys_found(const struct passkey_sheet *sheet, size_t depth);
+int64_t passkeys_found_at_all(const struct passkey_sheet *sheet);
 
 /* Mean nats of a token of the answers at depth number `depth`, and at all, every token counting the same. */
-double pass_key_nats(const struct pass_key_sheet *sheet, size_t depth);
-double pass_key_nats_at_all(const struct pass_key_sheet *sheet);
+double passkey_nats(const struct passkey_sheet *sheet, size_t depth);
+double passkey_nats_at_all(const struct passkey_sheet *sheet);
 
 #endif

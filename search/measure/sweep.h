@@ -18,7 +18,7 @@
 #include "eval/base/error.h"
 #include "eval/forward.h"
 #include "eval/perplexity.h"
-#include "search/measure/table_choice.h"
+#include "search/measure/table_source.h"
 
 struct sweep_window; /* what is known of one window of one row */
 

@@ -85,19 +85,19 @@ static int print_lengths(FILE *out, const struct length_record *records, size_t 
     return STATUS_OK;
 }
 
-static bool same_row(const struct pass_key_record *a, const struct pass_key_record *b) {
+static bool same_row(const struct passkey_record *a, const struct passkey_record *b) {
     return strcmp(a->measured.label, b->measured.label) == 0 && a->measured.length == b->measured.length;
 }
 
 /* A block of at most A_LINE depths, a label and length a row. */
-static void print_depth_block(FILE *out, const struct pass_key_record *records, size_t count, const double *depths,
+static void print_depth_block(FILE *out, const struct passkey_record *records, size_t count, const double *depths,
                               size_t columns) {
     print_label(out, "label");
     fprintf(out, " %10s", "length");
     for (size_t c = 0; c < columns; c++) fprintf(out, " %7.4g %%", 100.0 * depths[c]);
     fputc('\n', out);
     for (size_t i = 0; i < count;) {
-        const struct pass_key_record *row = &records[i];
+        const struct passkey_record *row = &records[i];
         print_label(out, row->measured.label);
         fprintf(out, " %10" PRId64, row->measured.length);
         int blanks = 0;
@@ -114,7 +114,7 @@ static void print_depth_block(FILE *out, const struct pass_key_record *records, 
     }
 }
 
-static int print_pass_keys(FILE *out, const struct pass_key_record *records, size_t count, struct error *error) {
+static int print_pass_keys(FILE *out, const struct passkey_record *records, size_t count, struct error *error) {
     if (!count) return STATUS_OK;
     double *depths = calloc(count, sizeof *depths);
     if (!depths) return error_memory(error, (double)count * sizeof *depths, "the depths");
@@ -131,11 +131,11 @@ static int print_pass_keys(FILE *out, const struct pass_key_record *records, siz
 
 int report_measurements(struct store *store, FILE *out, struct error *error) {
     struct length_record *lengths = NULL;
-    struct pass_key_record *keys = NULL;
+    struct passkey_record *keys = NULL;
     size_t length_count, key_count;
     int status = store_lengths(store, &lengths, &length_count, error);
     if (status == STATUS_OK) status = print_lengths(out, lengths, length_count, error);
-    if (status == STATUS_OK) status = store_pass_keys(store, &keys, &key_count, error);
+    if (status == STATUS_OK) status = store_passkeys(store, &keys, &key_count, error);
     if (status == STATUS_OK) status = print_pass_keys(out, keys, key_count, error);
     free(lengths);
     free(keys);
@@ -151,7 +151,7 @@ static json_t *text_or_null(const char *text) {
 }
 
 /* Of either kind, with `more`, which this takes, at the end; NULL for lack of memory. */
-static json_t *measured_json(const struct measured *m, json_t *more) {
+static json_t *measured_json(const struct measurement *m, json_t *more) {
     json_t *object =
         json_pack("{s:s, s:o, s:I, s:f, s:f, s:I, s:o, s:o, s:o, s:o, s:f}", "label", m->label, "model",
                   text_or_null(m->model), "length", (json_int_t)m->length, "scale", m->scale, "attention_factor",
@@ -173,7 +173,7 @@ static json_t *length_json(const struct length_record *r) {
                                    json_number_or_null(exp(r->nats_per_token))));
 }
 
-static json_t *pass_key_json(const struct pass_key_record *r) {
+static json_t *passkey_json(const struct passkey_record *r) {
     return measured_json(&r->measured,
                          json_pack("{s:f, s:I, s:I, s:I, s:I, s:o}", "depth", r->depth, "digits", (json_int_t)r->digits,
                                    "trials", (json_int_t)r->trials, "correct", (json_int_t)r->correct, "seed",
@@ -191,12 +191,12 @@ static int lengths_json(struct store *store, json_t *array, struct error *error)
     return status;
 }
 
-static int pass_keys_json(struct store *store, json_t *array, struct error *error) {
-    struct pass_key_record *records;
+static int passkeys_json(struct store *store, json_t *array, struct error *error) {
+    struct passkey_record *records;
     size_t count;
-    int status = store_pass_keys(store, &records, &count, error);
+    int status = store_passkeys(store, &records, &count, error);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        if (json_array_append_new(array, pass_key_json(&records[i])) != 0) {
+        if (json_array_append_new(array, passkey_json(&records[i])) != 0) {
             status = error_memory(error, 0, "the report");
         }
     }
@@ -207,7 +207,7 @@ static int pass_keys_json(struct store *store, json_t *array, struct error *erro
 int report_measurements_json(struct store *store, json_t **out, struct error *error) {
     json_t *lengths = json_array(), *keys = json_array();
     int status = lengths_json(store, lengths, error);
-    if (status == STATUS_OK) status = pass_keys_json(store, keys, error);
+    if (status == STATUS_OK) status = passkeys_json(store, keys, error);
     *out = json_pack("{s:o, s:o}", "lengths", lengths, "pass_keys", keys); /* takes both, also where it fails */
     if (status == STATUS_OK && !*out) status = error_memory(error, 0, "the report");
     if (status == STATUS_OK) return STATUS_OK;

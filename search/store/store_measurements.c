@@ -32,7 +32,7 @@ int store_check_label(const char *label, struct error *error) {
 }
 
 /* The name of a field that cannot be as it is, or NULL. */
-static const char *measured_fault(const struct measured *m) {
+static const char *measured_fault(const struct measurement *m) {
     if (label_fault(m->label)) return "label";
     if (m->length < 1) return "length";
     if (!store_values_positive(m->scale)) return "scale";
@@ -52,7 +52,7 @@ static const char *length_fault(const struct length_record *r) {
     return isnan(r->nats_per_token) || store_values_nats_valid(r->nats_per_token) ? NULL : "nats_per_token";
 }
 
-static const char *pass_key_fault(const struct pass_key_record *r) {
+static const char *passkey_fault(const struct passkey_record *r) {
     if (!(r->depth >= 0.0 && r->depth <= 1.0)) return "depth";
     if (r->digits < 1) return "digits";
     if (r->trials < 1) return "trials";
@@ -60,12 +60,12 @@ static const char *pass_key_fault(const struct pass_key_record *r) {
     return r->seed < 0 ? "seed" : NULL;
 }
 
-static int cannot_be_recorded(const struct measured *m, const char *field, struct error *error) {
+static int cannot_be_recorded(const struct measurement *m, const char *field, struct error *error) {
     return error_set(error, STATUS_FAILED, "'%.100s' at %" PRId64 " tokens cannot be recorded: its %s cannot be right",
                      m->label, m->length, field);
 }
 
-static int row_damaged(const struct store *store, const char *table, const struct measured *m, const char *field,
+static int row_damaged(const struct store *store, const char *table, const struct measurement *m, const char *field,
                        struct error *error) {
     char what[300];
     if (label_fault(m->label)) return database_damaged(&store->database, "a row's label cannot be right", error);
@@ -80,7 +80,7 @@ static int row_damaged(const struct store *store, const char *table, const struc
     "label, length, model, scale, factors, start_tokens, attention_factor, dtype, kernels, angles, seconds"
 enum { MEASURED_COUNT = 11 };
 
-static int bind_measured(sqlite3_stmt *s, const struct measured *m, const char *factors) {
+static int bind_measured(sqlite3_stmt *s, const struct measurement *m, const char *factors) {
     return database_bind_text(s, 1, m->label) | sqlite3_bind_int64(s, 2, m->length) |
            database_bind_text(s, 3, m->model) | sqlite3_bind_double(s, 4, m->scale) |
            database_bind_text(s, 5, factors) | sqlite3_bind_int64(s, 6, m->start_tokens) |
@@ -90,7 +90,7 @@ static int bind_measured(sqlite3_stmt *s, const struct measured *m, const char *
 }
 
 /* False where the factors are not as many numbers as an array of them can be. */
-static bool read_factors(sqlite3_stmt *row, int column, struct measured *out) {
+static bool read_factors(sqlite3_stmt *row, int column, struct measurement *out) {
     json_t *array = json_loads(database_text(row, column), 0, NULL);
     out->pairs = json_is_array(array) ? (int64_t)json_array_size(array) : 0;
     json_decref(array);
@@ -99,7 +99,7 @@ static bool read_factors(sqlite3_stmt *row, int column, struct measured *out) {
 }
 
 /* The name of a field that cannot be as it is, or NULL. */
-static const char *read_measured(sqlite3_stmt *row, struct measured *out) {
+static const char *read_measured(sqlite3_stmt *row, struct measurement *out) {
     const char *label = database_text(row, 0);
     snprintf(out->label, sizeof out->label, "%s", label);
     if (label_fault(label)) return "label";
@@ -185,7 +185,7 @@ int store_lengths(struct store *store, struct length_record **out, size_t *count
 
 /* ---- pass keys ---- */
 
-static int insert_pass_keys(struct store *store, const struct pass_key_record *r, const char *factors,
+static int insert_pass_keys(struct store *store, const struct passkey_record *r, const char *factors,
                             struct error *error) {
     sqlite3_stmt *s;
     int status = database_prepare(&store->database,
@@ -204,9 +204,9 @@ static int insert_pass_keys(struct store *store, const struct pass_key_record *r
     return database_execute(&store->database, s, bound, error);
 }
 
-static int put_pass_keys(struct store *store, const struct pass_key_record *record, struct error *error) {
+static int put_pass_keys(struct store *store, const struct passkey_record *record, struct error *error) {
     const char *fault = measured_fault(&record->measured);
-    if (!fault) fault = pass_key_fault(record);
+    if (!fault) fault = passkey_fault(record);
     if (fault) return cannot_be_recorded(&record->measured, fault, error);
     char *factors = store_values_doubles_text(record->measured.factors, record->measured.pairs);
     if (!factors) return error_memory(error, (double)record->measured.pairs * 8.0, "factors");
@@ -215,7 +215,7 @@ static int put_pass_keys(struct store *store, const struct pass_key_record *reco
     return status;
 }
 
-int store_put_pass_keys(struct store *store, const struct pass_key_record *records, size_t count, struct error *error) {
+int store_put_passkeys(struct store *store, const struct passkey_record *records, size_t count, struct error *error) {
     int status = database_begin(&store->database, error);
     if (status != STATUS_OK) return status;
     for (size_t i = 0; i < count && status == STATUS_OK; i++) status = put_pass_keys(store, &records[i], error);
@@ -225,7 +225,7 @@ int store_put_pass_keys(struct store *store, const struct pass_key_record *recor
 static int read_pass_keys(const struct store *store, sqlite3_stmt *row, const struct stage_record *stage, void *item,
                           struct error *error) {
     (void)stage;
-    struct pass_key_record *out = item;
+    struct passkey_record *out = item;
     const char *fault = read_measured(row, &out->measured);
     out->depth = database_double(row, MEASURED_COUNT);
     out->digits = sqlite3_column_int64(row, MEASURED_COUNT + 1);
@@ -233,11 +233,11 @@ static int read_pass_keys(const struct store *store, sqlite3_stmt *row, const st
     out->correct = sqlite3_column_int64(row, MEASURED_COUNT + 3);
     out->seed = sqlite3_column_int64(row, MEASURED_COUNT + 4);
     snprintf(out->wording, sizeof out->wording, "%s", database_text(row, MEASURED_COUNT + 5));
-    if (!fault) fault = pass_key_fault(out);
+    if (!fault) fault = passkey_fault(out);
     return fault ? row_damaged(store, "pass_keys", &out->measured, fault, error) : STATUS_OK;
 }
 
-int store_pass_keys(struct store *store, struct pass_key_record **out, size_t *count, struct error *error) {
+int store_passkeys(struct store *store, struct passkey_record **out, size_t *count, struct error *error) {
     const struct row_reader reader = {sizeof **out, read_pass_keys, NULL};
     void *items = NULL;
     int status =

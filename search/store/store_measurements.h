@@ -1,4 +1,4 @@
-/* What `longrope eval` and `longrope passkey` measured on a run: the tables `lengths` and `pass_keys` of its run.db.
+/* What `longrope eval` and `longrope passkey` measured on a run: the tables `lengths` and `passkeys` of its run.db.
  *
  * Nothing in a search reads or writes them. They are written beside one that goes on (STORE_RECORD of
  * search/store/store.h), a transaction a call. */
@@ -15,7 +15,7 @@
 enum { STORE_WORD_SIZE = 16 };
 
 /* With which table and how something was measured. */
-struct measured {
+struct measurement {
     char label[STORE_NAME_SIZE];    /* whose table: a method's name, a factor file's table, or as --label says */
     char model[STORE_PATH_SIZE];    /* folder */
     int64_t length;                 /* tokens of a window or prompt; above 0 */
@@ -32,7 +32,7 @@ struct measured {
 
 /* Perplexity of a table at one length. */
 struct length_record {
-    struct measured measured;
+    struct measurement measured;
     int64_t samples;       /* windows */
     int64_t tokens;        /* predictions in them */
     int64_t stride;        /* by which windows advance; 0: they do not slide */
@@ -40,8 +40,8 @@ struct length_record {
 };
 
 /* Pass keys found at one length and depth. */
-struct pass_key_record {
-    struct measured measured;
+struct passkey_record {
+    struct measurement measured;
     double depth;   /* of the key in the prompt, 0: at its beginning, to 1 */
     int64_t digits; /* of a key */
     int64_t trials; /* prompts, at least 1 */
@@ -56,11 +56,11 @@ int store_check_label(const char *label, struct error *error);
 /* Record one length, or `count` rows in one transaction. A row of the same label, length (and depth) is replaced.
  * STATUS_FAILED where a record has values that it says it cannot have. */
 int store_put_length(struct store *store, const struct length_record *record, struct error *error);
-int store_put_pass_keys(struct store *store, const struct pass_key_record *records, size_t count, struct error *error);
+int store_put_passkeys(struct store *store, const struct passkey_record *records, size_t count, struct error *error);
 
 /* All of them: labels in the order in which each was first recorded, ascending lengths, ascending depths. The caller
  * frees *out with free(). */
 int store_lengths(struct store *store, struct length_record **out, size_t *count, struct error *error);
-int store_pass_keys(struct store *store, struct pass_key_record **out, size_t *count, struct error *error);
+int store_passkeys(struct store *store, struct passkey_record **out, size_t *count, struct error *error);
 
 #endif

@@ -193,7 +193,7 @@ static const char *const tables[] = {
     ") STRICT;",
 };
 enum { TABLES = sizeof tables / sizeof *tables, TABLES_3 = TABLES - 4 /* schema 3 had all but the last four */ };
-enum { PASS_KEYS = TABLES - 3 }; /* the place of pass_keys */
+enum { PASS_KEYS = TABLES - 3 }; /* the place of passkeys */
 
 /* Those from `first` on. */
 static int make_tables(struct database *database, size_t first, struct error *error) {

@@ -45,18 +45,18 @@ static int add_individual(struct store *store, int64_t id, struct error *error) 
     return store_add_individual(store, &stage, &one, &scored, &nats, error);
 }
 
-static struct measured make_measured(const char *label, int64_t length) {
-    struct measured m = {.length = length,
-                         .model = "models/a model",
-                         .scale = (double)length / 3,
-                         .start_tokens = 4,
-                         .attention_factor = 1.0 / 3,
-                         .pairs = PAIRS,
-                         .factors = {1.0, 2.5, 1e300},
-                         .dtype = "bf16",
-                         .kernels = "avx512bf16",
-                         .angles = "f64",
-                         .seconds = 0.1};
+static struct measurement make_measured(const char *label, int64_t length) {
+    struct measurement m = {.length = length,
+                            .model = "models/a model",
+                            .scale = (double)length / 3,
+                            .start_tokens = 4,
+                            .attention_factor = 1.0 / 3,
+                            .pairs = PAIRS,
+                            .factors = {1.0, 2.5, 1e300},
+                            .dtype = "bf16",
+                            .kernels = "avx512bf16",
+                            .angles = "f64",
+                            .seconds = 0.1};
     snprintf(m.label, sizeof m.label, "%s", label);
     return m;
 }
@@ -69,19 +69,19 @@ static struct length_record make_length(const char *label, int64_t length) {
                                   .nats_per_token = 1.0 / (double)length};
 }
 
-static struct pass_key_record make_pass_keys(const char *label, int64_t length, double depth) {
-    return (struct pass_key_record){.measured = make_measured(label, length),
-                                    .depth = depth,
-                                    .digits = 5,
-                                    .trials = 10,
-                                    .correct = (int64_t)(10.0 * depth),
-                                    .seed = INT64_MAX,
-                                    .wording = "demo"};
+static struct passkey_record make_pass_keys(const char *label, int64_t length, double depth) {
+    return (struct passkey_record){.measured = make_measured(label, length),
+                                   .depth = depth,
+                                   .digits = 5,
+                                   .trials = 10,
+                                   .correct = (int64_t)(10.0 * depth),
+                                   .seed = INT64_MAX,
+                                   .wording = "demo"};
 }
 
 static bool same_bits(double a, double b) { return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0; }
 
-static void assert_measured(const struct measured *got, const struct measured *expected) {
+static void assert_measured(const struct measurement *got, const struct measurement *expected) {
     assert_string_equal(got->label, expected->label);
     assert_string_equal(got->model, expected->model);
     assert_int_equal(got->length, expected->length);
@@ -104,7 +104,7 @@ static void assert_length(const struct length_record *got, const struct length_r
     assert_true(same_bits(got->nats_per_token, expected->nats_per_token));
 }
 
-static void assert_pass_keys(const struct pass_key_record *got, const struct pass_key_record *expected) {
+static void assert_pass_keys(const struct passkey_record *got, const struct passkey_record *expected) {
     assert_measured(&got->measured, &expected->measured);
     assert_true(same_bits(got->depth, expected->depth));
     assert_int_equal(got->digits, expected->digits);
@@ -123,11 +123,11 @@ static void check_lengths(struct fixture *f, struct store *store, const struct l
     free(got);
 }
 
-static void check_pass_keys(struct fixture *f, struct store *store, const struct pass_key_record *expected,
+static void check_pass_keys(struct fixture *f, struct store *store, const struct passkey_record *expected,
                             size_t count) {
-    struct pass_key_record *got;
+    struct passkey_record *got;
     size_t found;
-    good(f, store_pass_keys(store, &got, &found, &f->error));
+    good(f, store_passkeys(store, &got, &found, &f->error));
     assert_int_equal(found, count);
     for (size_t i = 0; i < count; i++) assert_pass_keys(&got[i], &expected[i]);
     free(got);
@@ -178,20 +178,20 @@ static void test_pass_keys(void **state) {
     store_close(make_run(f));
     struct store *store = open_run(f, STORE_RECORD);
     check_pass_keys(f, store, NULL, 0);
-    struct pass_key_record records[] = {make_pass_keys("yarn", 512, 1.0 / 3), make_pass_keys("yarn", 512, 1),
-                                        make_pass_keys("yarn", 1024, 0), make_pass_keys("none", 512, 1)};
-    good(f, store_put_pass_keys(store, &records[1], 2, &f->error));
-    good(f, store_put_pass_keys(store, records, 4, &f->error));
+    struct passkey_record records[] = {make_pass_keys("yarn", 512, 1.0 / 3), make_pass_keys("yarn", 512, 1),
+                                       make_pass_keys("yarn", 1024, 0), make_pass_keys("none", 512, 1)};
+    good(f, store_put_passkeys(store, &records[1], 2, &f->error));
+    good(f, store_put_passkeys(store, records, 4, &f->error));
     check_pass_keys(f, store, records, 4);
     records[2].correct = 3;
     records[2].trials = 4;
-    good(f, store_put_pass_keys(store, &records[2], 1, &f->error));
-    good(f, store_put_pass_keys(store, NULL, 0, &f->error));
+    good(f, store_put_passkeys(store, &records[2], 1, &f->error));
+    good(f, store_put_passkeys(store, NULL, 0, &f->error));
     check_pass_keys(f, store, records, 4);
 
     records[0].correct = 9; /* all or none of a call */
     records[3].correct = 11;
-    assert_int_equal(store_put_pass_keys(store, records, 4, &f->error), STATUS_FAILED);
+    assert_int_equal(store_put_passkeys(store, records, 4, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "'none' at 512 tokens cannot be recorded: its correct cannot be right");
     records[0].correct = 3;
     records[3].correct = 10;

@@ -381,9 +381,9 @@ static void test_schema_4_migrates(void **state) {
         "  VALUES ('yarn', 512, 'model', 2, '[1.0, 2.5]', 3, 1.25, 'f32', 'avx2', 'f64', 0.5, 0.75, 5, 20, 17, 1, '')");
     struct store *store = open_run(f, STORE_RESUME);
     check_run(f, store);
-    struct pass_key_record *keys;
+    struct passkey_record *keys;
     size_t count;
-    good(f, store_pass_keys(store, &keys, &count, &f->error));
+    good(f, store_passkeys(store, &keys, &count, &f->error));
     assert_int_equal(count, 1);
     assert_string_equal(keys->measured.label, "yarn");
     assert_int_equal(keys->measured.start_tokens, 3);
@@ -401,16 +401,16 @@ static void test_schema_4_migrates(void **state) {
 
 static struct length_record measured_length(void) {
     struct length_record record = {.samples = 5, .tokens = 1275, .nats_per_token = 1.0 / 3};
-    record.measured = (struct measured){.label = "yarn",
-                                        .length = 256,
-                                        .scale = 1.0,
-                                        .attention_factor = 1.0,
-                                        .pairs = 2,
-                                        .factors = {1.0, 2.5},
-                                        .dtype = "f32",
-                                        .kernels = "avx2",
-                                        .angles = "f64",
-                                        .seconds = 0.5};
+    record.measured = (struct measurement){.label = "yarn",
+                                           .length = 256,
+                                           .scale = 1.0,
+                                           .attention_factor = 1.0,
+                                           .pairs = 2,
+                                           .factors = {1.0, 2.5},
+                                           .dtype = "f32",
+                                           .kernels = "avx2",
+                                           .angles = "f64",
+                                           .seconds = 0.5};
     return record;
 }
 

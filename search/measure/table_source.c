@@ -1,29 +1,29 @@
-#include "search/measure/table_choice.h"
+#include "search/measure/table_source.h"
 
 #include <assert.h>
 #include <math.h>
 
-int table_choice_open(const struct table_request *request, const struct model_config *config, struct table_choice *out,
+int table_source_open(const struct table_request *request, const struct model_config *config, struct table_source *out,
                       struct error *error) {
-    *out = (struct table_choice){.request = request, .config = config};
+    *out = (struct table_source){.request = request, .config = config};
     if (!request->factors) return STATUS_OK;
     int status = factors_read(request->factors, &out->factors, error);
     return status == STATUS_OK ? factors_check(&out->factors, request->factors, &config->rope, error) : status;
 }
 
-void table_choice_close(struct table_choice *choice) { factors_free(&choice->factors); }
+void table_source_close(struct table_source *choice) { factors_free(&choice->factors); }
 
-size_t table_choice_count(const struct table_choice *choice) {
+size_t table_source_count(const struct table_source *choice) {
     return choice->request->factors ? 1 : choice->request->methods.count;
 }
 
 /* L0: that of the factor file where it says, else the model's window. */
-static int64_t original_length_of(const struct table_choice *choice) {
+static int64_t original_length_of(const struct table_source *choice) {
     if (choice->request->original_length != TABLE_REQUEST_UNSET) return choice->request->original_length;
     return choice->factors.original_length > 0 ? choice->factors.original_length : choice->config->window;
 }
 
-static struct rope_setting setting_of(const struct table_choice *choice, int64_t length) {
+static struct rope_setting setting_of(const struct table_source *choice, int64_t length) {
     const struct table_request *o = choice->request;
     int64_t original = original_length_of(choice);
     double scale = o->scale != TABLE_REQUEST_UNSET ? o->scale : fmax(1.0, (double)length / (double)original);
@@ -32,7 +32,7 @@ static struct rope_setting setting_of(const struct table_choice *choice, int64_t
 }
 
 /* The factor file's table for this length. */
-static void choose_entry(const struct table_choice *choice, struct rope_setting *setting, struct chosen_table *out) {
+static void choose_entry(const struct table_source *choice, struct rope_setting *setting, struct chosen_table *out) {
     const struct factor_entry *entry =
         factors_for_length(choice->factors.tables, choice->factors.count, setting->length);
     if (entry->scale > 0.0 && choice->request->scale == TABLE_REQUEST_UNSET) setting->scale = entry->scale;
@@ -49,10 +49,10 @@ static void choose_method(const char *method, const struct rope_setting *setting
     out->method = method, out->name = NULL;
 }
 
-void table_choose(const struct table_choice *choice, size_t index, int64_t length, struct chosen_table *out) {
+void table_source_get(const struct table_source *choice, size_t index, int64_t length, struct chosen_table *out) {
     const struct table_request *o = choice->request;
     struct rope_setting setting = setting_of(choice, length);
-    assert(index < table_choice_count(choice));
+    assert(index < table_source_count(choice));
     if (o->factors) {
         choose_entry(choice, &setting, out);
     } else {

@@ -1,25 +1,25 @@
 /* --into RUN_DIR [--label NAME] of the commands that measure: what they measured is kept in a run, also while a
  * search goes on there. */
-#ifndef LONGROPE_SEARCH_RECORDER_H
-#define LONGROPE_SEARCH_RECORDER_H
+#ifndef LONGROPE_SEARCH_MEASUREMENT_LOG_H
+#define LONGROPE_SEARCH_MEASUREMENT_LOG_H
 
 #include "eval/base/error.h"
 #include "eval/kernels/kernels.h"
 #include "eval/rope.h"
 #include "search/store/store_measurements.h"
 
-struct recorder {
-    struct store *store; /* for store_put_length() and store_put_pass_keys(); NULL: nothing is recorded */
+struct measurement_log {
+    struct store *store; /* for store_put_length() and store_put_passkeys(); NULL: nothing is recorded */
     const char *label;   /* borrowed; NULL: each table's own */
 };
 
 /* Before anything is computed, so that it is not computed in vain. `into` and `label` may be NULL; STATUS_INPUT for a
  * label that cannot be or has no run to be in, else as store_open(). The caller closes *out, also after an error. */
-int recorder_open(const char *into, const char *label, struct recorder *out, struct error *error);
-void recorder_close(struct recorder *recorder); /* a zeroed struct is allowed */
+int measurement_log_open(const char *into, const char *label, struct measurement_log *out, struct error *error);
+void measurement_log_close(struct measurement_log *recorder); /* a zeroed struct is allowed */
 
 /* What a table is measured with. */
-struct measuring {
+struct measurement_setup {
     const char *name; /* the table's own label: a method, or the name in a factor file; "factors" takes the place of one
                        * that can be none */
     const char *model; /* folder */
@@ -30,6 +30,7 @@ struct measuring {
     enum rope_angles angles;
 };
 
-void recorder_describe(const struct recorder *recorder, const struct measuring *measuring, struct measured *out);
+void measurement_log_describe(const struct measurement_log *recorder, const struct measurement_setup *measuring,
+                              struct measurement *out);
 
 #endif

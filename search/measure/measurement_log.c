@@ -1,16 +1,16 @@
-#include "search/measure/recorder.h"
+#include "search/measure/measurement_log.h"
 
 #include <stdio.h>
 #include <string.h>
 
-int recorder_open(const char *into, const char *label, struct recorder *out, struct error *error) {
-    *out = (struct recorder){.label = label};
+int measurement_log_open(const char *into, const char *label, struct measurement_log *out, struct error *error) {
+    *out = (struct measurement_log){.label = label};
     if (label && !into) return error_set(error, STATUS_INPUT, "--label names what --into RUN_DIR records; give both");
     int status = label ? store_check_label(label, error) : STATUS_OK;
     return status == STATUS_OK && into ? store_open(into, STORE_RECORD, &out->store, error) : status;
 }
 
-void recorder_close(struct recorder *recorder) {
+void measurement_log_close(struct measurement_log *recorder) {
     store_close(recorder->store);
     recorder->store = NULL;
 }
@@ -21,14 +21,15 @@ static const char *own_label(const char *name) {
     return store_check_label(name, &ignored) == STATUS_OK ? name : "factors";
 }
 
-void recorder_describe(const struct recorder *recorder, const struct measuring *m, struct measured *out) {
+void measurement_log_describe(const struct measurement_log *recorder, const struct measurement_setup *m,
+                              struct measurement *out) {
     const struct rope_table *table = m->table;
-    *out = (struct measured){.length = m->length,
-                             .scale = m->scale,
-                             .start_tokens = table->start_tokens,
-                             .attention_factor = table->attention_factor,
-                             .pairs = table->pairs,
-                             .seconds = m->seconds};
+    *out = (struct measurement){.length = m->length,
+                                .scale = m->scale,
+                                .start_tokens = table->start_tokens,
+                                .attention_factor = table->attention_factor,
+                                .pairs = table->pairs,
+                                .seconds = m->seconds};
     snprintf(out->label, sizeof out->label, "%s", recorder->label ? recorder->label : own_label(m->name));
     snprintf(out->model, sizeof out->model, "%s", m->model);
     memcpy(out->factors, table->factors, (size_t)table->pairs * sizeof *table->factors);
