@@ -11,7 +11,7 @@
 #include "search/cli/options.h"
 #include "search/html/html_page.h"
 #include "search/report/report.h"
-#include "search/report/report_stages.h"
+#include "search/report/report_frame.h"
 
 static const char usage[] =
     "usage: longrope report RUN_DIR -o FILE.html [--force]\n"

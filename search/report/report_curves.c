@@ -6,7 +6,7 @@
 
 #include "search/base/json.h"
 #include "search/report/report.h"
-#include "search/report/report_stages.h"
+#include "search/report/report_frame.h"
 #include "search/report/terminal_plot.h"
 #include "search/run/generation_stats.h"
 

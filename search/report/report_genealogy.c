@@ -5,7 +5,7 @@
 
 #include "search/base/json.h"
 #include "search/report/report.h"
-#include "search/report/report_stages.h"
+#include "search/report/report_frame.h"
 
 /* ---- ancestors ---- */
 

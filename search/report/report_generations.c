@@ -4,7 +4,7 @@
 
 #include "search/base/json.h"
 #include "search/report/report.h"
-#include "search/report/report_stages.h"
+#include "search/report/report_frame.h"
 #include "search/run/generation_stats.h"
 
 /* "n/a" where racing has stopped a whole generation. */

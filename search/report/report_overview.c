@@ -4,9 +4,9 @@
 
 #include "search/base/json.h"
 #include "search/report/report.h"
+#include "search/report/report_frame.h"
 #include "search/report/report_measurements.h"
-#include "search/report/report_stages.h"
-#include "search/report/report_subject.h"
+#include "search/report/report_setup.h"
 
 /* ---- what the evaluations cost ---- */
 
@@ -161,7 +161,7 @@ static int stage_json(const void *state, const struct stage_view *stage, json_t 
                      (json_int_t)record->iterations, "evaluations", (json_int_t)stage->individual_count, "best",
                      individual_json(stage, best.any), "best_exportable", individual_json(stage, best.exportable),
                      "baselines", baselines_json(stage), "cost", cost_json(stage));
-    json_t *subject = report_subject_json(stage);
+    json_t *subject = report_setup_json(stage);
     bool whole = json_object_update_missing(*out, subject) == 0; /* not so where either is NULL */
     json_decref(subject);
     if (whole) return STATUS_OK;

@@ -1,4 +1,4 @@
-#include "search/report/report_stages.h"
+#include "search/report/report_frame.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "search/report/report_subject.h"
+#include "search/report/report_setup.h"
 
 #include "search/base/json.h"
 
@@ -55,7 +55,7 @@ static json_t *settings_json(const struct stage_view *stage) {
     return object;
 }
 
-json_t *report_subject_json(const struct stage_view *stage) {
+json_t *report_setup_json(const struct stage_view *stage) {
     const struct stage_record *record = stage->record;
     int64_t pair = stage_view_window_pair(stage);
     return json_pack("{s:s, s:o, s:o, s:I, s:I, s:f, s:f, s:I, s:o, s:I, s:o, s:o}", "kind",

@@ -1,6 +1,6 @@
 /* What a run and its stages were asked to do: the part of the overview that is known before the first score. */
-#ifndef LONGROPE_SEARCH_REPORT_SUBJECT_H
-#define LONGROPE_SEARCH_REPORT_SUBJECT_H
+#ifndef LONGROPE_SEARCH_REPORT_SETUP_H
+#define LONGROPE_SEARCH_REPORT_SETUP_H
 
 #include <jansson.h>
 
@@ -9,7 +9,7 @@
 /* {"kind", "model", "base", "original_length", "pretrained_length", "scale", "rope_theta", "pairs", "window_pair",
  * "planned", "samples": [{"document", "start", "tokens"}], "settings": {...}}, as the README documents them. NULL for
  * lack of memory. */
-json_t *report_subject_json(const struct stage_view *stage);
+json_t *report_setup_json(const struct stage_view *stage);
 
 /* {"program", "path", "overrides", "content"}, or null where the run does not know; the caller's. */
 int report_configuration_json(struct store *store, json_t **out, struct error *error);

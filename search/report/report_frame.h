@@ -1,7 +1,7 @@
 /* What the reports on a run's stages have in common: what stands around the stages, as a table and as
  * JSON. A report supplies what it says of one stage. */
-#ifndef LONGROPE_SEARCH_REPORT_STAGES_H
-#define LONGROPE_SEARCH_REPORT_STAGES_H
+#ifndef LONGROPE_SEARCH_REPORT_FRAME_H
+#define LONGROPE_SEARCH_REPORT_FRAME_H
 
 #include <jansson.h>
 #include <stdio.h>
