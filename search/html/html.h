@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "search/html/datum.h"
+#include "search/html/cited_value.h"
 
 /* Any bytes as text, between tags or in an attribute's double quotes: what HTML reads as markup is escaped, and
  * control characters but for tab and newline, and what is not UTF-8, become U+FFFD. */

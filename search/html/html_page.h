@@ -1,7 +1,7 @@
 /* The report of a run as a page: one HTML file that holds all it needs, for screens of any width, light or dark, and
  * for paper. It fetches nothing and runs nothing, and forbids browsers to (Content-Security-Policy).
  *
- * Its numbers are those of `longrope show --json` (search/html/datum.h); each says where it stands there. */
+ * Its numbers are those of `longrope show --json` (search/html/cited_value.h); each says where it stands there. */
 #ifndef LONGROPE_SEARCH_HTML_PAGE_H
 #define LONGROPE_SEARCH_HTML_PAGE_H
 
@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "eval/base/error.h"
-#include "search/html/datum.h"
+#include "search/html/cited_value.h"
 #include "search/html/gnuplot.h"
 
 /* The first bytes of every report, by which one is known again. */

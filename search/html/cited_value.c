@@ -1,4 +1,4 @@
-#include "search/html/datum.h"
+#include "search/html/cited_value.h"
 
 #include <assert.h>
 #include <math.h>
