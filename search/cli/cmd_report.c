@@ -114,14 +114,14 @@ static int make_page(const struct report_command *command, json_t *const *docume
                      struct error *error) {
     FILE *memory = open_memstream(&text->bytes, &text->size);
     if (!memory) return error_memory(error, 0, "the report");
-    struct page page = {.out = memory,
-                        .gnuplot = {"gnuplot", DRAWING_SECONDS, signals_caught()},
-                        .program = program_version,
-                        .run_dir = command->run_dir,
-                        .written = time(NULL),
-                        .overview = datum_root("", documents[OVERVIEW]),
-                        .generations = datum_root("--generations", documents[GENERATIONS]),
-                        .genealogy = datum_root("--genealogy", documents[GENEALOGY])};
+    struct html_page page = {.out = memory,
+                             .gnuplot = {"gnuplot", DRAWING_SECONDS, signals_caught()},
+                             .program = program_version,
+                             .run_dir = command->run_dir,
+                             .written = time(NULL),
+                             .overview = cited_root("", documents[OVERVIEW]),
+                             .generations = cited_root("--generations", documents[GENERATIONS]),
+                             .genealogy = cited_root("--genealogy", documents[GENEALOGY])};
     int status = html_page_write(&page, error);
     bool whole = !ferror(memory);
     whole = fclose(memory) == 0 && whole;

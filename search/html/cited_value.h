@@ -1,40 +1,40 @@
 /* A value of what `longrope show --json` prints, with where it stands there: a page made of these says nothing that
  * show does not, and says of each number where to look it up. */
-#ifndef LONGROPE_SEARCH_DATUM_H
-#define LONGROPE_SEARCH_DATUM_H
+#ifndef LONGROPE_SEARCH_CITED_VALUE_H
+#define LONGROPE_SEARCH_CITED_VALUE_H
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DATUM_PATH_SIZE = 120 };
+enum { CITED_PATH_SIZE = 120 };
 
-struct datum {
+struct cited_value {
     const json_t *json;         /* borrowed; NULL: there is no such value */
-    char path[DATUM_PATH_SIZE]; /* as jq has it, led by the option of show that prints it:
+    char path[CITED_PATH_SIZE]; /* as jq has it, led by the option of show that prints it:
                                  * ".stages[0].best", "--generations .stages[0].generations[3]" */
 };
 
 /* The whole of a document; `option` is the one of show that prints it, "" for none. */
-struct datum datum_root(const char *option, const json_t *json);
+struct cited_value cited_root(const char *option, const json_t *json);
 /* A member or item; of what has none such one that does not exist. `key` is a literal, letters and underscores. */
-struct datum datum_get(const struct datum *of, const char *key);
-struct datum datum_at(const struct datum *of, size_t index);
-size_t datum_count(const struct datum *array);
+struct cited_value cited_get(const struct cited_value *of, const char *key);
+struct cited_value cited_at(const struct cited_value *of, size_t index);
+size_t cited_count(const struct cited_value *array);
 
 /* There is one, and it is not null. */
-bool datum_known(const struct datum *datum);
+bool cited_known(const struct cited_value *datum);
 /* NaN where it is no number. */
-double datum_number(const struct datum *datum);
-int64_t datum_integer(const struct datum *datum);  /* 0 where it is none */
-const char *datum_text(const struct datum *datum); /* "" where it is none; borrowed */
+double cited_number(const struct cited_value *datum);
+int64_t cited_integer(const struct cited_value *datum);  /* 0 where it is none */
+const char *cited_text(const struct cited_value *datum); /* "" where it is none; borrowed */
 /* The same of a member. */
-double datum_get_number(const struct datum *of, const char *key);
-int64_t datum_get_integer(const struct datum *of, const char *key);
-const char *datum_get_text(const struct datum *of, const char *key);
-bool datum_get_true(const struct datum *of, const char *key);
+double cited_get_number(const struct cited_value *of, const char *key);
+int64_t cited_get_integer(const struct cited_value *of, const char *key);
+const char *cited_get_text(const struct cited_value *of, const char *key);
+bool cited_get_true(const struct cited_value *of, const char *key);
 /* The first item of an array whose member `key` is the lowest number; one that does not exist where none has any. */
-struct datum datum_least(const struct datum *array, const char *key);
+struct cited_value cited_least(const struct cited_value *array, const char *key);
 
 #endif

@@ -67,8 +67,8 @@ static void put_data(FILE *out, double value, const char *from, int decimals) {
     fprintf(out, "<data value=\"%.17g\" data-from=\"%s\">%.*f</data>", value, from, decimals, value);
 }
 
-void html_number(FILE *out, const struct datum *datum, int decimals) {
-    double value = datum_number(datum);
+void html_number(FILE *out, const struct cited_value *datum, int decimals) {
+    double value = cited_number(datum);
     if (isfinite(value)) {
         put_data(out, value, datum->path, decimals);
     } else {
@@ -76,22 +76,22 @@ void html_number(FILE *out, const struct datum *datum, int decimals) {
     }
 }
 
-void html_integer(FILE *out, const struct datum *datum) {
+void html_integer(FILE *out, const struct cited_value *datum) {
     if (!json_is_integer(datum->json)) {
         put_unknown(out);
         return;
     }
-    long long value = datum_integer(datum);
+    long long value = cited_integer(datum);
     fprintf(out, "<data value=\"%lld\" data-from=\"%s\">%lld</data>", value, datum->path, value);
 }
 
-void html_perplexity(FILE *out, const struct datum *datum) {
-    double value = datum_number(datum);
+void html_perplexity(FILE *out, const struct cited_value *datum) {
+    double value = cited_number(datum);
     html_number(out, datum, value < 1000.0 ? 4 : value < 100000.0 ? 1 : 0);
 }
 
-void html_short(FILE *out, const struct datum *datum) {
-    double value = datum_number(datum), unit = 1.0;
+void html_short(FILE *out, const struct cited_value *datum) {
+    double value = cited_number(datum), unit = 1.0;
     int decimals = 0;
     while (decimals < 3 && fabs(round(value * unit) - value * unit) > 1e-9 * fabs(value * unit)) {
         unit *= 10.0;
@@ -100,19 +100,23 @@ void html_short(FILE *out, const struct datum *datum) {
     html_number(out, datum, decimals);
 }
 
-void html_get_number(FILE *out, const struct datum *of, const char *key, int decimals) {
-    struct datum member = datum_get(of, key);
+void html_get_number(FILE *out, const struct cited_value *of, const char *key, int decimals) {
+    struct cited_value member = cited_get(of, key);
     html_number(out, &member, decimals);
 }
 
-void html_get_integer(FILE *out, const struct datum *of, const char *key) {
-    struct datum member = datum_get(of, key);
+void html_get_integer(FILE *out, const struct cited_value *of, const char *key) {
+    struct cited_value member = cited_get(of, key);
     html_integer(out, &member);
 }
 
-void html_get_text(FILE *out, const struct datum *of, const char *key) { html_text(out, datum_get_text(of, key)); }
+void html_get_text(FILE *out, const struct cited_value *of, const char *key) {
+    html_text(out, cited_get_text(of, key));
+}
 
-void html_get_name(FILE *out, const struct datum *of, const char *key) { html_name(out, datum_get_text(of, key)); }
+void html_get_name(FILE *out, const struct cited_value *of, const char *key) {
+    html_name(out, cited_get_text(of, key));
+}
 
 void html_computed(FILE *out, double value, int decimals, const char *format, ...) {
     char from[512];
@@ -129,20 +133,20 @@ void html_computed(FILE *out, double value, int decimals, const char *format, ..
 
 /* ---- cells ---- */
 
-void html_cell_number(FILE *out, const struct datum *of, const char *key, int decimals) {
+void html_cell_number(FILE *out, const struct cited_value *of, const char *key, int decimals) {
     fputs("<td class=\"n\">", out);
     html_get_number(out, of, key, decimals);
     fputs("</td>", out);
 }
 
-void html_cell_integer(FILE *out, const struct datum *of, const char *key) {
+void html_cell_integer(FILE *out, const struct cited_value *of, const char *key) {
     fputs("<td class=\"n\">", out);
     html_get_integer(out, of, key);
     fputs("</td>", out);
 }
 
-void html_cell_perplexity(FILE *out, const struct datum *of, const char *key) {
-    struct datum member = datum_get(of, key);
+void html_cell_perplexity(FILE *out, const struct cited_value *of, const char *key) {
+    struct cited_value member = cited_get(of, key);
     fputs("<td class=\"n\">", out);
     html_perplexity(out, &member);
     fputs("</td>", out);

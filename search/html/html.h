@@ -19,15 +19,15 @@ void html_name(FILE *out, const char *name);
 
 /* Numbers as <data value="17 digits" data-from="where it stands">as people read it</data>; a dash for null. The
  * first one rounds to `decimals`. */
-void html_number(FILE *out, const struct datum *datum, int decimals);
-void html_integer(FILE *out, const struct datum *datum);
-void html_perplexity(FILE *out, const struct datum *datum); /* four decimals, fewer of large ones */
-void html_short(FILE *out, const struct datum *datum);      /* three decimals, fewer where the rest is zeros */
+void html_number(FILE *out, const struct cited_value *datum, int decimals);
+void html_integer(FILE *out, const struct cited_value *datum);
+void html_perplexity(FILE *out, const struct cited_value *datum); /* four decimals, fewer of large ones */
+void html_short(FILE *out, const struct cited_value *datum);      /* three decimals, fewer where the rest is zeros */
 /* Of a member. */
-void html_get_number(FILE *out, const struct datum *of, const char *key, int decimals);
-void html_get_integer(FILE *out, const struct datum *of, const char *key);
-void html_get_text(FILE *out, const struct datum *of, const char *key);
-void html_get_name(FILE *out, const struct datum *of, const char *key);
+void html_get_number(FILE *out, const struct cited_value *of, const char *key, int decimals);
+void html_get_integer(FILE *out, const struct cited_value *of, const char *key);
+void html_get_text(FILE *out, const struct cited_value *of, const char *key);
+void html_get_name(FILE *out, const struct cited_value *of, const char *key);
 
 /* Any text as one word of a shell's command line, quoted where it has to be. */
 void html_shell_word(FILE *out, const char *word);
@@ -38,8 +38,8 @@ void html_computed(FILE *out, double value, int decimals, const char *format, ..
     __attribute__((format(printf, 4, 5)));
 
 /* A cell of a table with the number in it. */
-void html_cell_number(FILE *out, const struct datum *of, const char *key, int decimals);
-void html_cell_integer(FILE *out, const struct datum *of, const char *key);
-void html_cell_perplexity(FILE *out, const struct datum *of, const char *key);
+void html_cell_number(FILE *out, const struct cited_value *of, const char *key, int decimals);
+void html_cell_integer(FILE *out, const struct cited_value *of, const char *key);
+void html_cell_perplexity(FILE *out, const struct cited_value *of, const char *key);
 
 #endif

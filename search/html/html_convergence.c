@@ -10,24 +10,24 @@ struct spread {
     double *evaluations, *best, *lower, *median, *upper;
 };
 
-static double quartile(const struct datum *generation, size_t which) {
-    struct datum quartiles = datum_get(generation, "quartiles"), one = datum_at(&quartiles, which);
-    return datum_number(&one);
+static double quartile(const struct cited_value *generation, size_t which) {
+    struct cited_value quartiles = cited_get(generation, "quartiles"), one = cited_at(&quartiles, which);
+    return cited_number(&one);
 }
 
-static bool read_spread(const struct datum *generations, struct figure *figure, struct spread *out) {
-    size_t count = datum_count(generations);
+static bool read_spread(const struct cited_value *generations, struct html_figure *figure, struct spread *out) {
+    size_t count = cited_count(generations);
     *out = (struct spread){.count = count,
-                           .evaluations = figure_column(figure, count),
-                           .best = figure_column(figure, count),
-                           .lower = figure_column(figure, count),
-                           .median = figure_column(figure, count),
-                           .upper = figure_column(figure, count)};
+                           .evaluations = html_figure_column(figure, count),
+                           .best = html_figure_column(figure, count),
+                           .lower = html_figure_column(figure, count),
+                           .median = html_figure_column(figure, count),
+                           .upper = html_figure_column(figure, count)};
     if (figure->short_of_memory) return false;
     for (size_t i = 0; i < count; i++) {
-        struct datum one = datum_at(generations, i), best = datum_get(&one, "best");
-        out->evaluations[i] = datum_get_number(&one, "evaluations");
-        out->best[i] = datum_get_number(&best, "perplexity");
+        struct cited_value one = cited_at(generations, i), best = cited_get(&one, "best");
+        out->evaluations[i] = cited_get_number(&one, "evaluations");
+        out->best[i] = cited_get_number(&best, "perplexity");
         out->lower[i] = quartile(&one, 0);
         out->median[i] = quartile(&one, 1);
         out->upper[i] = quartile(&one, 2);
@@ -57,40 +57,40 @@ static void raise_hidden(struct spread *spread, double top) {
     }
 }
 
-static void add_series(struct figure *figure, const struct spread *spread, const struct datum *baseline) {
+static void add_series(struct html_figure *figure, const struct spread *spread, const struct cited_value *baseline) {
     const struct chart *chart = &figure->chart;
-    double *ends = figure_column(figure, 2), *level = figure_column(figure, 2);
+    double *ends = html_figure_column(figure, 2), *level = html_figure_column(figure, 2);
     size_t count = spread->count;
-    figure_add(figure, "middle half of a generation",
-               &(struct chart_series){.style = CHART_BAND,
-                                      .colour = CHART_FIRST,
-                                      .count = count,
-                                      .x = spread->evaluations,
-                                      .y = spread->lower,
-                                      .y2 = spread->upper});
-    figure_add(
+    html_figure_add(figure, "middle half of a generation",
+                    &(struct chart_series){.style = CHART_BAND,
+                                           .colour = CHART_FIRST,
+                                           .count = count,
+                                           .x = spread->evaluations,
+                                           .y = spread->lower,
+                                           .y2 = spread->upper});
+    html_figure_add(
         figure, "its median",
         &(struct chart_series){
             .style = CHART_BOTH, .colour = CHART_FIRST, .count = count, .x = spread->evaluations, .y = spread->median});
-    if (ends && level && datum_known(baseline)) {
+    if (ends && level && cited_known(baseline)) {
         char legend[100];
         ends[0] = chart->x.low, ends[1] = chart->x.high;
-        level[0] = level[1] = datum_get_number(baseline, "perplexity");
-        snprintf(legend, sizeof legend, "%.80s, the best baseline", datum_get_text(baseline, "method"));
-        figure_add(figure, legend,
-                   &(struct chart_series){
-                       .style = CHART_LINE, .colour = CHART_INK, .dash = 1, .count = 2, .x = ends, .y = level});
+        level[0] = level[1] = cited_get_number(baseline, "perplexity");
+        snprintf(legend, sizeof legend, "%.80s, the best baseline", cited_get_text(baseline, "method"));
+        html_figure_add(figure, legend,
+                        &(struct chart_series){
+                            .style = CHART_LINE, .colour = CHART_INK, .dash = 1, .count = 2, .x = ends, .y = level});
     }
-    figure_add(figure, "best so far",
-               &(struct chart_series){.style = count > 1 ? CHART_STEPS : CHART_DOTS,
-                                      .colour = CHART_BEST,
-                                      .count = count,
-                                      .x = spread->evaluations,
-                                      .y = spread->best});
+    html_figure_add(figure, "best so far",
+                    &(struct chart_series){.style = count > 1 ? CHART_STEPS : CHART_DOTS,
+                                           .colour = CHART_BEST,
+                                           .count = count,
+                                           .x = spread->evaluations,
+                                           .y = spread->best});
 }
 
-static void put_row(FILE *out, const struct datum *one) {
-    struct datum quartiles = datum_get(one, "quartiles"), best = datum_get(one, "best");
+static void put_row(FILE *out, const struct cited_value *one) {
+    struct cited_value quartiles = cited_get(one, "quartiles"), best = cited_get(one, "best");
     fputs("<tr>", out);
     html_cell_integer(out, one, "generation");
     html_cell_integer(out, one, "evaluations");
@@ -98,7 +98,7 @@ static void put_row(FILE *out, const struct datum *one) {
     html_cell_integer(out, one, "stopped");
     html_cell_perplexity(out, one, "perplexity");
     for (size_t i = 0; i < 3; i++) {
-        struct datum quarter = datum_at(&quartiles, i);
+        struct cited_value quarter = cited_at(&quartiles, i);
         fputs("<td class=\"n\">", out);
         html_perplexity(out, &quarter);
         fputs("</td>", out);
@@ -110,29 +110,29 @@ static void put_row(FILE *out, const struct datum *one) {
     fputs("</td></tr>\n", out);
 }
 
-static void put_table(struct page *page, const struct datum *generations) {
-    fold_begin(page, "The numbers, a row a generation",
-               "generation|evaluations so far|individuals|cut short|its best|lower quartile|median|upper quartile|"
-               "best so far|individual|origin");
-    for (size_t i = 0; i < datum_count(generations); i++) {
-        struct datum one = datum_at(generations, i);
+static void put_table(struct html_page *page, const struct cited_value *generations) {
+    html_fold_begin(page, "The numbers, a row a generation",
+                    "generation|evaluations so far|individuals|cut short|its best|lower quartile|median|upper quartile|"
+                    "best so far|individual|origin");
+    for (size_t i = 0; i < cited_count(generations); i++) {
+        struct cited_value one = cited_at(generations, i);
         put_row(page->out, &one);
     }
-    fold_end(page);
+    html_fold_end(page);
 }
 
-int html_convergence(struct page *page, size_t index, struct error *error) {
-    struct datum stages = datum_get(&page->overview, "stages"), stage = datum_at(&stages, index);
-    struct datum runs = datum_get(&page->generations, "stages"), run = datum_at(&runs, index);
-    struct datum generations = datum_get(&run, "generations"), baselines = datum_get(&stage, "baselines");
-    struct datum baseline = datum_least(&baselines, "perplexity");
-    struct figure figure;
+int html_convergence(struct html_page *page, size_t index, struct error *error) {
+    struct cited_value stages = cited_get(&page->overview, "stages"), stage = cited_at(&stages, index);
+    struct cited_value runs = cited_get(&page->generations, "stages"), run = cited_at(&runs, index);
+    struct cited_value generations = cited_get(&run, "generations"), baselines = cited_get(&stage, "baselines");
+    struct cited_value baseline = cited_least(&baselines, "perplexity");
+    struct html_figure figure;
     struct spread spread;
-    if (!datum_count(&generations)) return STATUS_OK;
-    figure_begin(page, &figure);
+    if (!cited_count(&generations)) return STATUS_OK;
+    html_figure_begin(page, &figure);
     if (read_spread(&generations, &figure, &spread)) {
         double low, high, last = spread.evaluations[spread.count - 1];
-        find_frame(&spread, datum_get_number(&baseline, "perplexity"), &low, &high);
+        find_frame(&spread, cited_get_number(&baseline, "perplexity"), &low, &high);
         if (!isfinite(low) || !isfinite(high)) low = high = 1.0; /* nothing has a perplexity */
         figure.chart.title = "Convergence";
         figure.chart.description = "Best perplexity so far and quartiles of each generation against evaluations; the "
@@ -144,13 +144,13 @@ int html_convergence(struct page *page, size_t index, struct error *error) {
         raise_hidden(&spread, figure.chart.y.high);
         add_series(&figure, &spread, &baseline);
     }
-    int status = figure_write(page, &figure, "Convergence", error);
+    int status = html_figure_write(page, &figure, "Convergence", error);
     if (status != STATUS_OK) return status;
     fputs("<figcaption>Each generation stands at the evaluations made up to its end. Half of its individuals lie in "
           "the band; those that racing cut short count as worse than all others. What lies above the frame is in the "
           "table.</figcaption>\n",
           page->out);
     put_table(page, &generations);
-    figure_end(page);
+    html_figure_end(page);
     return STATUS_OK;
 }

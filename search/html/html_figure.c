@@ -6,13 +6,13 @@
 
 #include "search/html/html.h"
 
-void figure_begin(struct page *page, struct figure *figure) {
-    *figure = (struct figure){.chart = {.mark = NAN}};
+void html_figure_begin(struct html_page *page, struct html_figure *figure) {
+    *figure = (struct html_figure){.chart = {.mark = NAN}};
     snprintf(figure->name, sizeof figure->name, "chart-%zu", ++page->charts);
     figure->chart.name = figure->name;
 }
 
-double *figure_column(struct figure *figure, size_t count) {
+double *html_figure_column(struct html_figure *figure, size_t count) {
     double *column = NULL;
     if (figure->column_count < sizeof figure->columns / sizeof *figure->columns) {
         column = malloc((count + 1) * sizeof *column);
@@ -26,14 +26,14 @@ double *figure_column(struct figure *figure, size_t count) {
     return column;
 }
 
-void figure_add(struct figure *figure, const char *legend, const struct chart_series *series) {
+void html_figure_add(struct html_figure *figure, const char *legend, const struct chart_series *series) {
     struct chart *chart = &figure->chart;
     if (!series->x || !series->y || chart->count == CHART_MAX_SERIES) return;
     snprintf(figure->legend[chart->count], sizeof *figure->legend, "%s", legend);
     chart->series[chart->count++] = *series;
 }
 
-bool figure_range(const struct figure *figure, double *low, double *high) {
+bool html_figure_range(const struct html_figure *figure, double *low, double *high) {
     *low = INFINITY, *high = -INFINITY;
     for (size_t s = 0; s < figure->chart.count; s++) {
         const struct chart_series *series = &figure->chart.series[s];
@@ -46,7 +46,7 @@ bool figure_range(const struct figure *figure, double *low, double *high) {
     return *low <= *high;
 }
 
-static void put_legend(const struct page *page, const struct figure *figure) {
+static void put_legend(const struct html_page *page, const struct html_figure *figure) {
     fputs("<ul class=\"legend\">\n", page->out);
     for (size_t i = 0; i < figure->chart.count; i++) {
         if (!*figure->legend[i]) continue;
@@ -58,7 +58,7 @@ static void put_legend(const struct page *page, const struct figure *figure) {
     fputs("</ul>\n", page->out);
 }
 
-int figure_write(struct page *page, struct figure *figure, const char *heading, struct error *error) {
+int html_figure_write(struct html_page *page, struct html_figure *figure, const char *heading, struct error *error) {
     int status = figure->short_of_memory ? error_memory(error, 0, "the points of a chart") : STATUS_OK;
     if (status == STATUS_OK) {
         fprintf(page->out, "<figure>\n<h3>%s</h3>\n", heading);
@@ -70,11 +70,11 @@ int figure_write(struct page *page, struct figure *figure, const char *heading, 
     return status;
 }
 
-void figure_end(struct page *page) { fputs("</figure>\n", page->out); }
+void html_figure_end(struct html_page *page) { fputs("</figure>\n", page->out); }
 
 /* ---- tables ---- */
 
-void table_begin(struct page *page, const char *heads) {
+void html_table_begin(struct html_page *page, const char *heads) {
     fputs("<div class=\"wide\"><table>\n<thead><tr>", page->out);
     for (const char *head = heads; head; head = strchr(head, '|')) {
         head += head != heads;
@@ -83,14 +83,14 @@ void table_begin(struct page *page, const char *heads) {
     fputs("</tr></thead>\n<tbody>\n", page->out);
 }
 
-void table_end(struct page *page) { fputs("</tbody>\n</table></div>\n", page->out); }
+void html_table_end(struct html_page *page) { fputs("</tbody>\n</table></div>\n", page->out); }
 
-void fold_begin(struct page *page, const char *summary, const char *heads) {
+void html_fold_begin(struct html_page *page, const char *summary, const char *heads) {
     fprintf(page->out, "<details><summary>%s</summary>\n", summary);
-    table_begin(page, heads);
+    html_table_begin(page, heads);
 }
 
-void fold_end(struct page *page) {
-    table_end(page);
+void html_fold_end(struct html_page *page) {
+    html_table_end(page);
     fputs("</details>\n", page->out);
 }

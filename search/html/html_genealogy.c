@@ -14,20 +14,20 @@ static const struct kind kinds[] = {
     {"mutation", "mutation"}, {"crossover", "crossover"}, {"sample", "sample"}, {NULL, "closed form"}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-static size_t kind_of(const struct datum *individual) {
-    const char *origin = datum_get_text(individual, "origin");
+static size_t kind_of(const struct cited_value *individual) {
+    const char *origin = cited_get_text(individual, "origin");
     size_t kind = 0;
     while (kinds[kind].origin && strcmp(kinds[kind].origin, origin) != 0) kind++;
     return kind;
 }
 
 /* The individual of that id: they stand in ascending order. One that does not exist where there is none. */
-static struct datum find(const struct datum *genealogy, int64_t id) {
-    size_t low = 0, high = datum_count(genealogy);
+static struct cited_value find(const struct cited_value *genealogy, int64_t id) {
+    size_t low = 0, high = cited_count(genealogy);
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        struct datum one = datum_at(genealogy, middle);
-        int64_t found = datum_get_integer(&one, "id");
+        struct cited_value one = cited_at(genealogy, middle);
+        int64_t found = cited_get_integer(&one, "id");
         if (found == id) return one;
         if (found < id) {
             low = middle + 1;
@@ -35,93 +35,93 @@ static struct datum find(const struct datum *genealogy, int64_t id) {
             high = middle;
         }
     }
-    return (struct datum){.json = NULL};
+    return (struct cited_value){.json = NULL};
 }
 
 /* ---- the chart ---- */
 
 /* A line from each parent to its child, three items a line: both ends and a gap. */
-static void add_descent(struct figure *figure, const struct datum *genealogy) {
-    size_t count = datum_count(genealogy), most = 6 * count, used = 0;
-    double *x = figure_column(figure, most), *y = figure_column(figure, most);
+static void add_descent(struct html_figure *figure, const struct cited_value *genealogy) {
+    size_t count = cited_count(genealogy), most = 6 * count, used = 0;
+    double *x = html_figure_column(figure, most), *y = html_figure_column(figure, most);
     if (!x || !y) return;
     for (size_t i = 0; i < count; i++) {
-        struct datum child = datum_at(genealogy, i), parents = datum_get(&child, "parents");
-        for (size_t p = 0; p < datum_count(&parents) && p < 2; p++) {
-            struct datum link = datum_at(&parents, p), parent = find(genealogy, datum_get_integer(&link, "id"));
-            x[used] = datum_get_number(&parent, "generation"), y[used++] = datum_get_number(&parent, "perplexity");
-            x[used] = datum_get_number(&child, "generation"), y[used++] = datum_get_number(&child, "perplexity");
+        struct cited_value child = cited_at(genealogy, i), parents = cited_get(&child, "parents");
+        for (size_t p = 0; p < cited_count(&parents) && p < 2; p++) {
+            struct cited_value link = cited_at(&parents, p), parent = find(genealogy, cited_get_integer(&link, "id"));
+            x[used] = cited_get_number(&parent, "generation"), y[used++] = cited_get_number(&parent, "perplexity");
+            x[used] = cited_get_number(&child, "generation"), y[used++] = cited_get_number(&child, "perplexity");
             used++;
         }
     }
-    figure_add(figure, "from parent to child",
-               &(struct chart_series){.style = CHART_LINE, .colour = CHART_MUTED, .count = used, .x = x, .y = y});
+    html_figure_add(figure, "from parent to child",
+                    &(struct chart_series){.style = CHART_LINE, .colour = CHART_MUTED, .count = used, .x = x, .y = y});
 }
 
-static void add_kind(struct figure *figure, const struct datum *genealogy, size_t kind) {
-    size_t count = datum_count(genealogy), used = 0;
-    double *x = figure_column(figure, count), *y = figure_column(figure, count);
+static void add_kind(struct html_figure *figure, const struct cited_value *genealogy, size_t kind) {
+    size_t count = cited_count(genealogy), used = 0;
+    double *x = html_figure_column(figure, count), *y = html_figure_column(figure, count);
     for (size_t i = 0; x && y && i < count; i++) {
-        struct datum one = datum_at(genealogy, i);
+        struct cited_value one = cited_at(genealogy, i);
         if (kind_of(&one) != kind || i + 1 == count) continue;
-        x[used] = datum_get_number(&one, "generation");
-        y[used++] = datum_get_number(&one, "perplexity");
+        x[used] = cited_get_number(&one, "generation");
+        y[used++] = cited_get_number(&one, "perplexity");
     }
     if (!used) return;
-    figure_add(
+    html_figure_add(
         figure, kinds[kind].legend,
         &(struct chart_series){
             .style = CHART_DOTS, .colour = CHART_FIRST + (enum chart_colour)kind, .count = used, .x = x, .y = y});
 }
 
-static void add_youngest(struct figure *figure, const struct datum *genealogy) {
-    struct datum youngest = datum_at(genealogy, datum_count(genealogy) - 1);
-    double *x = figure_column(figure, 1), *y = figure_column(figure, 1);
+static void add_youngest(struct html_figure *figure, const struct cited_value *genealogy) {
+    struct cited_value youngest = cited_at(genealogy, cited_count(genealogy) - 1);
+    double *x = html_figure_column(figure, 1), *y = html_figure_column(figure, 1);
     if (!x || !y) return;
-    x[0] = datum_get_number(&youngest, "generation");
-    y[0] = datum_get_number(&youngest, "perplexity");
-    figure_add(figure, "the best",
-               &(struct chart_series){.style = CHART_DOTS, .colour = CHART_BEST, .count = 1, .x = x, .y = y});
+    x[0] = cited_get_number(&youngest, "generation");
+    y[0] = cited_get_number(&youngest, "perplexity");
+    html_figure_add(figure, "the best",
+                    &(struct chart_series){.style = CHART_DOTS, .colour = CHART_BEST, .count = 1, .x = x, .y = y});
 }
 
 /* The frame holds the ancestors that were bred; those of the first population may lie far above. */
-static void find_frame(const struct datum *genealogy, double *low, double *high) {
+static void find_frame(const struct cited_value *genealogy, double *low, double *high) {
     *low = INFINITY, *high = -INFINITY;
-    for (size_t i = 0; i < datum_count(genealogy); i++) {
-        struct datum one = datum_at(genealogy, i);
-        double perplexity = datum_get_number(&one, "perplexity");
+    for (size_t i = 0; i < cited_count(genealogy); i++) {
+        struct cited_value one = cited_at(genealogy, i);
+        double perplexity = cited_get_number(&one, "perplexity");
         if (!isfinite(perplexity)) continue;
         *low = fmin(*low, perplexity);
-        if (datum_get_integer(&one, "generation") > 0) *high = fmax(*high, perplexity);
+        if (cited_get_integer(&one, "generation") > 0) *high = fmax(*high, perplexity);
     }
     *high = fmax(*high, *low * 1.01);
 }
 
-static int draw(struct page *page, const struct datum *genealogy, struct error *error) {
-    struct figure figure;
+static int draw(struct html_page *page, const struct cited_value *genealogy, struct error *error) {
+    struct html_figure figure;
     double low, high;
-    figure_begin(page, &figure);
-    struct datum youngest = datum_at(genealogy, datum_count(genealogy) - 1);
+    html_figure_begin(page, &figure);
+    struct cited_value youngest = cited_at(genealogy, cited_count(genealogy) - 1);
     find_frame(genealogy, &low, &high);
     if (!isfinite(low)) low = high = 1.0;
     figure.chart.title = "Genealogy of the best";
     figure.chart.description = "The ancestors of the best individual: perplexity against generation, with a line from "
                                "each parent to its child; the numbers are in the table below.";
-    figure.chart.x = chart_axis_for("generation", 0.0, datum_get_number(&youngest, "generation"), false);
+    figure.chart.x = chart_axis_for("generation", 0.0, cited_get_number(&youngest, "generation"), false);
     figure.chart.x.whole = true;
     figure.chart.y = chart_axis_for("perplexity", low, high, false);
     add_descent(&figure, genealogy);
     for (size_t kind = 0; kind < KINDS; kind++) add_kind(&figure, genealogy, kind);
     add_youngest(&figure, genealogy);
-    return figure_write(page, &figure, "Genealogy of the best", error);
+    return html_figure_write(page, &figure, "Genealogy of the best", error);
 }
 
 /* ---- the table ---- */
 
-static void put_parents(FILE *out, const struct datum *individual) {
-    struct datum parents = datum_get(individual, "parents");
-    for (size_t p = 0; p < datum_count(&parents); p++) {
-        struct datum parent = datum_at(&parents, p);
+static void put_parents(FILE *out, const struct cited_value *individual) {
+    struct cited_value parents = cited_get(individual, "parents");
+    for (size_t p = 0; p < cited_count(&parents); p++) {
+        struct cited_value parent = cited_at(&parents, p);
         if (p) fputs(" and ", out);
         html_get_integer(out, &parent, "id");
         fputs(" (", out);
@@ -130,7 +130,7 @@ static void put_parents(FILE *out, const struct datum *individual) {
     }
 }
 
-static void put_row(FILE *out, const struct datum *one) {
+static void put_row(FILE *out, const struct cited_value *one) {
     fputs("<tr>", out);
     html_cell_integer(out, one, "id");
     html_cell_integer(out, one, "generation");
@@ -139,7 +139,7 @@ static void put_row(FILE *out, const struct datum *one) {
     fputs("</td>", out);
     html_cell_integer(out, one, "start_tokens");
     html_cell_number(out, one, "attention_factor", 4);
-    if (datum_get_true(one, "stopped")) {
+    if (cited_get_true(one, "stopped")) {
         fputs("<td>cut short</td>", out);
     } else {
         html_cell_perplexity(out, one, "perplexity");
@@ -149,27 +149,27 @@ static void put_row(FILE *out, const struct datum *one) {
     fputs("</td></tr>\n", out);
 }
 
-static void put_caption(FILE *out, const struct datum *stage, const struct datum *genealogy) {
+static void put_caption(FILE *out, const struct cited_value *stage, const struct cited_value *genealogy) {
     fputs("<figcaption>Individual ", out);
     html_get_integer(out, stage, "individual");
     fputs(" and its ancestors, ", out);
-    html_computed(out, (double)datum_count(genealogy), 0, "%s | length", genealogy->path);
+    html_computed(out, (double)cited_count(genealogy), 0, "%s | length", genealogy->path);
     fputs(" in all, of ", out);
     html_get_integer(out, stage, "genes");
     fputs(" genes each. Ancestors in the first population may lie above the frame.</figcaption>\n", out);
 }
 
-int html_genealogy(struct page *page, size_t index, struct error *error) {
-    struct datum stages = datum_get(&page->genealogy, "stages"), stage = datum_at(&stages, index);
-    struct datum genealogy = datum_get(&stage, "genealogy");
-    size_t count = datum_count(&genealogy);
+int html_genealogy(struct html_page *page, size_t index, struct error *error) {
+    struct cited_value stages = cited_get(&page->genealogy, "stages"), stage = cited_at(&stages, index);
+    struct cited_value genealogy = cited_get(&stage, "genealogy");
+    size_t count = cited_count(&genealogy);
     FILE *out = page->out;
     if (!count) return STATUS_OK;
     if (count == 1) {
         fputs("<figure>\n<h3>Genealogy of the best</h3>\n<p>Individual ", out);
         html_get_integer(out, &stage, "individual");
         fputs(" (", out);
-        struct datum only = datum_at(&genealogy, 0);
+        struct cited_value only = cited_at(&genealogy, 0);
         html_get_text(out, &only, "origin");
         fputs(") has no ancestors.</p>\n", out);
     } else {
@@ -177,13 +177,13 @@ int html_genealogy(struct page *page, size_t index, struct error *error) {
         if (status != STATUS_OK) return status;
         put_caption(out, &stage, &genealogy);
     }
-    fold_begin(page, "The numbers, a row an individual",
-               "individual|generation|origin|start tokens|attention|perplexity|parents (genes that differ)");
+    html_fold_begin(page, "The numbers, a row an individual",
+                    "individual|generation|origin|start tokens|attention|perplexity|parents (genes that differ)");
     for (size_t i = 0; i < count; i++) {
-        struct datum one = datum_at(&genealogy, i);
+        struct cited_value one = cited_at(&genealogy, i);
         put_row(out, &one);
     }
-    fold_end(page);
-    figure_end(page);
+    html_fold_end(page);
+    html_figure_end(page);
     return STATUS_OK;
 }

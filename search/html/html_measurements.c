@@ -8,10 +8,10 @@
 #include "search/html/html_figure.h"
 
 /* Records of one label follow each other: those from `first` on, as many as are returned. */
-static size_t run_of(const struct datum *records, size_t first, const char *key) {
+static size_t run_of(const struct cited_value *records, size_t first, const char *key) {
     const json_t *value = json_object_get(json_array_get(records->json, first), key);
     size_t end = first + 1;
-    while (end < datum_count(records) && json_equal(json_object_get(json_array_get(records->json, end), key), value)) {
+    while (end < cited_count(records) && json_equal(json_object_get(json_array_get(records->json, end), key), value)) {
         end++;
     }
     return end - first;
@@ -29,14 +29,15 @@ static int by_value(const void *a, const void *b) {
 }
 
 /* The distinct values of records first..first+count-1, ascending; *out is the caller's, NULL for lack of memory. */
-static size_t distinct(const struct datum *records, size_t first, size_t count, const char *key, struct place **out) {
+static size_t distinct(const struct cited_value *records, size_t first, size_t count, const char *key,
+                       struct place **out) {
     struct place *places = malloc((count + 1) * sizeof *places);
     size_t kept = 0;
     *out = places;
     if (!places) return 0;
     for (size_t i = 0; i < count; i++) {
-        struct datum one = datum_at(records, first + i);
-        places[i] = (struct place){datum_get_number(&one, key), first + i};
+        struct cited_value one = cited_at(records, first + i);
+        places[i] = (struct place){cited_get_number(&one, key), first + i};
     }
     qsort(places, count, sizeof *places, by_value);
     for (size_t i = 0; i < count; i++) {
@@ -46,7 +47,7 @@ static size_t distinct(const struct datum *records, size_t first, size_t count, 
 }
 
 /* A row of either kind: first what it is called, at the end its table and what computed it. */
-static void measured_begin(FILE *out, const struct datum *one) {
+static void measured_begin(FILE *out, const struct cited_value *one) {
     fputs("<tr><td>", out);
     html_get_name(out, one, "label");
     fputs("</td>", out);
@@ -55,7 +56,7 @@ static void measured_begin(FILE *out, const struct datum *one) {
 
 #define MEASURED_END_HEADS "scale|attention factor|start tokens|arithmetic|model"
 
-static void measured_end(FILE *out, const struct datum *one) {
+static void measured_end(FILE *out, const struct cited_value *one) {
     html_cell_number(out, one, "scale", 2);
     html_cell_number(out, one, "attention_factor", 4);
     html_cell_integer(out, one, "start_tokens");
@@ -70,24 +71,24 @@ static void measured_end(FILE *out, const struct datum *one) {
 
 /* ---- perplexity by length ---- */
 
-static void add_lengths(struct figure *figure, const struct datum *lengths) {
+static void add_lengths(struct html_figure *figure, const struct cited_value *lengths) {
     size_t label = 0;
-    for (size_t i = 0, count; i < datum_count(lengths); i += count, label++) {
-        struct datum first = datum_at(lengths, i);
+    for (size_t i = 0, count; i < cited_count(lengths); i += count, label++) {
+        struct cited_value first = cited_at(lengths, i);
         count = run_of(lengths, i, "label");
-        double *x = figure_column(figure, count), *y = figure_column(figure, count);
+        double *x = html_figure_column(figure, count), *y = html_figure_column(figure, count);
         for (size_t k = 0; x && y && k < count; k++) {
-            struct datum one = datum_at(lengths, i + k);
-            x[k] = datum_get_number(&one, "length");
-            y[k] = datum_get_number(&one, "perplexity");
+            struct cited_value one = cited_at(lengths, i + k);
+            x[k] = cited_get_number(&one, "length");
+            y[k] = cited_get_number(&one, "perplexity");
         }
-        figure_add(figure, datum_get_text(&first, "label"),
-                   &(struct chart_series){.style = CHART_BOTH,
-                                          .colour = CHART_FIRST + (enum chart_colour)(label % CHART_HUES),
-                                          .dash = (int)label,
-                                          .count = count,
-                                          .x = x,
-                                          .y = y});
+        html_figure_add(figure, cited_get_text(&first, "label"),
+                        &(struct chart_series){.style = CHART_BOTH,
+                                               .colour = CHART_FIRST + (enum chart_colour)(label % CHART_HUES),
+                                               .dash = (int)label,
+                                               .count = count,
+                                               .x = x,
+                                               .y = y});
     }
 }
 
@@ -95,9 +96,9 @@ static void add_lengths(struct figure *figure, const struct datum *lengths) {
 enum { MOST_RATIO = 8 };
 
 /* Ticks at the lengths themselves where they are few, else at powers of two. */
-static int find_length_axis(const struct datum *lengths, struct chart_axis *out, struct error *error) {
+static int find_length_axis(const struct cited_value *lengths, struct chart_axis *out, struct error *error) {
     struct place *values;
-    size_t count = distinct(lengths, 0, datum_count(lengths), "length", &values);
+    size_t count = distinct(lengths, 0, cited_count(lengths), "length", &values);
     if (!values) return error_memory(error, 0, "the lengths");
     *out = chart_axis_for("tokens", values[0].value, values[count - 1].value, true);
     double least_ratio = pow(values[count - 1].value / values[0].value, 1.0 / 7.0), last = 0.0;
@@ -109,11 +110,11 @@ static int find_length_axis(const struct datum *lengths, struct chart_axis *out,
     return STATUS_OK;
 }
 
-static void put_length_rows(struct page *page, const struct datum *lengths) {
-    fold_begin(page, "The numbers, a row a measurement",
-               "label|tokens|perplexity|windows|predictions|stride|" MEASURED_END_HEADS);
-    for (size_t i = 0; i < datum_count(lengths); i++) {
-        struct datum one = datum_at(lengths, i);
+static void put_length_rows(struct html_page *page, const struct cited_value *lengths) {
+    html_fold_begin(page, "The numbers, a row a measurement",
+                    "label|tokens|perplexity|windows|predictions|stride|" MEASURED_END_HEADS);
+    for (size_t i = 0; i < cited_count(lengths); i++) {
+        struct cited_value one = cited_at(lengths, i);
         measured_begin(page->out, &one);
         html_cell_perplexity(page->out, &one, "perplexity");
         html_cell_integer(page->out, &one, "samples");
@@ -121,24 +122,24 @@ static void put_length_rows(struct page *page, const struct datum *lengths) {
         html_cell_integer(page->out, &one, "stride");
         measured_end(page->out, &one);
     }
-    fold_end(page);
+    html_fold_end(page);
 }
 
-static int put_lengths(struct page *page, const struct datum *lengths, struct error *error) {
-    struct figure figure;
+static int put_lengths(struct html_page *page, const struct cited_value *lengths, struct error *error) {
+    struct html_figure figure;
     double low, high;
-    if (!datum_count(lengths)) return STATUS_OK;
-    figure_begin(page, &figure);
+    if (!cited_count(lengths)) return STATUS_OK;
+    html_figure_begin(page, &figure);
     int status = find_length_axis(lengths, &figure.chart.x, error);
     if (status != STATUS_OK) return status;
     add_lengths(&figure, lengths);
-    if (!figure_range(&figure, &low, &high)) low = high = 1.0;
+    if (!html_figure_range(&figure, &low, &high)) low = high = 1.0;
     if (high > MOST_RATIO * low) high = MOST_RATIO * low;
     figure.chart.y = chart_axis_for("perplexity", low, high, high > 5.0 * low);
     figure.chart.title = "Perplexity by length";
     figure.chart.description =
         "Perplexity against tokens of a window, a line a label; the numbers are in the table below.";
-    status = figure_write(page, &figure, "Perplexity by length", error);
+    status = html_figure_write(page, &figure, "Perplexity by length", error);
     if (status != STATUS_OK) return status;
     fputs(
         "<figcaption>Each table on windows of growing length, as <code>longrope eval --into</code> measured it. Lower "
@@ -146,17 +147,17 @@ static int put_lengths(struct page *page, const struct datum *lengths, struct er
         "the table.</figcaption>\n",
         page->out);
     put_length_rows(page, lengths);
-    figure_end(page);
+    html_figure_end(page);
     return STATUS_OK;
 }
 
 /* ---- pass keys ---- */
 
-static void put_depth_heads(FILE *out, const struct datum *keys, const struct place *depths, size_t count) {
+static void put_depth_heads(FILE *out, const struct cited_value *keys, const struct place *depths, size_t count) {
     fprintf(out, "<thead><tr><th rowspan=\"2\">tokens</th><th colspan=\"%zu\">depth of the key in %%</th></tr>\n<tr>",
             count);
     for (size_t i = 0; i < count; i++) {
-        struct datum one = datum_at(keys, depths[i].record);
+        struct cited_value one = cited_at(keys, depths[i].record);
         double percent = 100.0 * depths[i].value;
         fputs("<th scope=\"col\">", out);
         html_computed(out, percent, fabs(percent - round(percent)) < 1e-9 ? 0 : 1, "100 * %s.depth", one.path);
@@ -165,8 +166,8 @@ static void put_depth_heads(FILE *out, const struct datum *keys, const struct pl
     fputs("</tr></thead>\n<tbody>\n", out);
 }
 
-static void put_cell(FILE *out, const struct datum *one) {
-    double share = datum_get_number(one, "correct") / datum_get_number(one, "trials");
+static void put_cell(FILE *out, const struct cited_value *one) {
+    double share = cited_get_number(one, "correct") / cited_get_number(one, "trials");
     int level = share >= 0.0 && share <= 1.0 ? (int)floor(10.0 * share) : 0;
     fprintf(out, "<td class=\"n h%d\">", level);
     html_computed(out, 100.0 * share, 0, "100 * (%s.correct / %s.trials)", one->path, one->path);
@@ -174,18 +175,18 @@ static void put_cell(FILE *out, const struct datum *one) {
 }
 
 /* The rows of a label, a length each: records first..first+count-1, ascending by length and depth. */
-static void put_heat_rows(FILE *out, const struct datum *keys, size_t first, size_t count, const struct place *depths,
-                          size_t columns) {
+static void put_heat_rows(FILE *out, const struct cited_value *keys, size_t first, size_t count,
+                          const struct place *depths, size_t columns) {
     for (size_t i = first, row; i < first + count; i += row) {
-        struct datum one = datum_at(keys, i);
+        struct cited_value one = cited_at(keys, i);
         row = run_of(keys, i, "length");
         if (row > first + count - i) row = first + count - i;
         fputs("<tr><th scope=\"row\">", out);
         html_get_integer(out, &one, "length");
         fputs("</th>", out);
         for (size_t c = 0, at = i; c < columns; c++) {
-            struct datum cell = datum_at(keys, at);
-            if (at < i + row && datum_get_number(&cell, "depth") == depths[c].value) {
+            struct cited_value cell = cited_at(keys, at);
+            if (at < i + row && cited_get_number(&cell, "depth") == depths[c].value) {
                 put_cell(out, &cell);
                 at++;
             } else {
@@ -196,10 +197,11 @@ static void put_heat_rows(FILE *out, const struct datum *keys, size_t first, siz
     }
 }
 
-static int put_heat_map(struct page *page, const struct datum *keys, size_t first, size_t count, struct error *error) {
+static int put_heat_map(struct html_page *page, const struct cited_value *keys, size_t first, size_t count,
+                        struct error *error) {
     struct place *depths;
     size_t columns = distinct(keys, first, count, "depth", &depths);
-    struct datum one = datum_at(keys, first);
+    struct cited_value one = cited_at(keys, first);
     FILE *out = page->out;
     if (!depths) return error_memory(error, 0, "the depths");
     fputs("<figure>\n<h3>Pass keys: ", out);
@@ -212,31 +214,31 @@ static int put_heat_map(struct page *page, const struct datum *keys, size_t firs
     fputs(" prompts a cell, the percentage whose key of ", out);
     html_get_integer(out, &one, "digits");
     fputs(" digits the model gave back, by length of the prompt and depth of the key in it.", out);
-    if (*datum_get_text(&one, "wording")) {
+    if (*cited_get_text(&one, "wording")) {
         fputs(" Prompts are worded as <code>--prompt ", out);
         html_get_text(out, &one, "wording");
         fputs("</code> has it.", out);
     }
     fputs("</figcaption>\n", out);
-    figure_end(page);
+    html_figure_end(page);
     free(depths);
     return STATUS_OK;
 }
 
-static int put_pass_keys(struct page *page, const struct datum *keys, struct error *error) {
+static int put_pass_keys(struct html_page *page, const struct cited_value *keys, struct error *error) {
     int status = STATUS_OK;
-    for (size_t i = 0, count; i < datum_count(keys) && status == STATUS_OK; i += count) {
+    for (size_t i = 0, count; i < cited_count(keys) && status == STATUS_OK; i += count) {
         count = run_of(keys, i, "label");
         status = put_heat_map(page, keys, i, count, error);
     }
     return status;
 }
 
-static void put_pass_key_rows(struct page *page, const struct datum *keys) {
-    fold_begin(page, "All pass keys, a row a cell",
-               "label|tokens|depth|found|of|digits|seed|wording|" MEASURED_END_HEADS);
-    for (size_t i = 0; i < datum_count(keys); i++) {
-        struct datum one = datum_at(keys, i);
+static void put_pass_key_rows(struct html_page *page, const struct cited_value *keys) {
+    html_fold_begin(page, "All pass keys, a row a cell",
+                    "label|tokens|depth|found|of|digits|seed|wording|" MEASURED_END_HEADS);
+    for (size_t i = 0; i < cited_count(keys); i++) {
+        struct cited_value one = cited_at(keys, i);
         measured_begin(page->out, &one);
         html_cell_number(page->out, &one, "depth", 4);
         html_cell_integer(page->out, &one, "correct");
@@ -248,34 +250,34 @@ static void put_pass_key_rows(struct page *page, const struct datum *keys) {
         fputs("</td>", page->out);
         measured_end(page->out, &one);
     }
-    fold_end(page);
+    html_fold_end(page);
 }
 
 /* ---- the section ---- */
 
 /* The stage that is done and reaches the furthest; one that does not exist where none is. */
-static struct datum furthest_stage(const struct page *page) {
-    struct datum stages = datum_get(&page->overview, "stages"), furthest = {.json = NULL};
-    for (size_t i = 0; i < datum_count(&stages); i++) {
-        struct datum one = datum_at(&stages, i);
-        bool done = strcmp(datum_get_text(&one, "state"), "done") == 0;
-        bool further = datum_get_integer(&one, "target_length") > datum_get_integer(&furthest, "target_length");
+static struct cited_value furthest_stage(const struct html_page *page) {
+    struct cited_value stages = cited_get(&page->overview, "stages"), furthest = {.json = NULL};
+    for (size_t i = 0; i < cited_count(&stages); i++) {
+        struct cited_value one = cited_at(&stages, i);
+        bool done = strcmp(cited_get_text(&one, "state"), "done") == 0;
+        bool further = cited_get_integer(&one, "target_length") > cited_get_integer(&furthest, "target_length");
         if (done && further) furthest = one;
     }
     return furthest;
 }
 
 /* " --model M --length W,2W,..." up to twice the stage's length. */
-static void put_model_and_lengths(FILE *out, const struct datum *stage) {
-    int64_t length = datum_get_integer(stage, "pretrained_length"), last = datum_get_integer(stage, "target_length");
-    const char *model = datum_get_text(stage, "model");
+static void put_model_and_lengths(FILE *out, const struct cited_value *stage) {
+    int64_t length = cited_get_integer(stage, "pretrained_length"), last = cited_get_integer(stage, "target_length");
+    const char *model = cited_get_text(stage, "model");
     fputs(" --model ", out);
     html_shell_word(out, *model ? model : "MODEL");
     fprintf(out, " --length %" PRId64, length);
     while (length > 0 && length < 2 * last) fprintf(out, ",%" PRId64, length *= 2);
 }
 
-static void put_end(struct page *page, const char *methods) {
+static void put_end(struct html_page *page, const char *methods) {
     char path[4200];
     snprintf(path, sizeof path, "%.4096s/factors.json", page->run_dir);
     fprintf(page->out, " \\\n    %s", methods ? methods : "--factors ");
@@ -285,7 +287,7 @@ static void put_end(struct page *page, const char *methods) {
     fputs("\n", page->out);
 }
 
-static void put_commands(struct page *page, const char *command, const struct datum *stage) {
+static void put_commands(struct html_page *page, const char *command, const struct cited_value *stage) {
     static const char *const methods[] = {"--method none,yarn", NULL};
     for (size_t i = 0; i < 2; i++) {
         fputs(command, page->out);
@@ -294,15 +296,15 @@ static void put_commands(struct page *page, const char *command, const struct da
     }
 }
 
-static void put_how_to(struct page *page, bool lengths, bool keys) {
-    struct datum stage = furthest_stage(page);
+static void put_how_to(struct html_page *page, bool lengths, bool keys) {
+    struct cited_value stage = furthest_stage(page);
     FILE *out = page->out;
     if (lengths && keys) return;
     fprintf(out, "<p>%s on this run. ",
             lengths ? "Pass keys were not measured"
             : keys  ? "Perplexity by length was not measured"
                     : "Neither perplexity by length nor pass keys were measured");
-    if (!datum_known(&stage)) {
+    if (!cited_known(&stage)) {
         fputs("Once a stage is done, <code>longrope eval</code> and <code>longrope passkey</code> do it with "
               "<code>--into</code>.</p>\n",
               out);
@@ -314,15 +316,15 @@ static void put_how_to(struct page *page, bool lengths, bool keys) {
     fputs("</pre>\n", out);
 }
 
-int html_measurements(struct page *page, struct error *error) {
-    struct datum lengths = datum_get(&page->overview, "lengths"), keys = datum_get(&page->overview, "pass_keys");
+int html_measurements(struct html_page *page, struct error *error) {
+    struct cited_value lengths = cited_get(&page->overview, "lengths"), keys = cited_get(&page->overview, "pass_keys");
     fputs("<section id=\"measurements\">\n<h2>How far it reaches</h2>\n<div class=\"figures\">\n", page->out);
     int status = put_lengths(page, &lengths, error);
     if (status == STATUS_OK) status = put_pass_keys(page, &keys, error);
     if (status != STATUS_OK) return status;
     fputs("</div>\n", page->out);
-    if (datum_count(&keys)) put_pass_key_rows(page, &keys);
-    put_how_to(page, datum_count(&lengths) > 0, datum_count(&keys) > 0);
+    if (cited_count(&keys)) put_pass_key_rows(page, &keys);
+    put_how_to(page, cited_count(&lengths) > 0, cited_count(&keys) > 0);
     fputs("</section>\n", page->out);
     return STATUS_OK;
 }

@@ -4,7 +4,7 @@
 
 #include "search/html/html.h"
 
-static void put_head(struct page *page) {
+static void put_head(struct html_page *page) {
     FILE *out = page->out;
     fputs(HTML_PAGE_MARK, out);
     fputs("<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -21,7 +21,7 @@ static void put_head(struct page *page) {
     fputs("</style>\n</head>\n<body>\n<main>\n", out);
 }
 
-static void put_time(struct page *page) {
+static void put_time(struct html_page *page) {
     char machine[40] = "", people[60] = "";
     struct tm utc;
     if (gmtime_r(&page->written, &utc)) {
@@ -31,8 +31,8 @@ static void put_time(struct page *page) {
     fprintf(page->out, "<time datetime=\"%s\">%s</time>", machine, people);
 }
 
-static void put_header(struct page *page) {
-    const char *state = datum_get_text(&page->overview, "state");
+static void put_header(struct html_page *page) {
+    const char *state = cited_get_text(&page->overview, "state");
     bool over = strcmp(state, "done") == 0;
     FILE *out = page->out;
     fputs("<header>\n<p class=\"kind\">LongRoPE search</p>\n<h1>", out);
@@ -49,12 +49,12 @@ static void put_header(struct page *page) {
 }
 
 /* How far each stage is and what it has found; a link to each. */
-static void put_contents(struct page *page) {
-    struct datum stages = datum_get(&page->overview, "stages");
+static void put_contents(struct html_page *page) {
+    struct cited_value stages = cited_get(&page->overview, "stages");
     FILE *out = page->out;
     fputs("<nav><ul>\n", out);
-    for (size_t i = 0; i < datum_count(&stages); i++) {
-        struct datum stage = datum_at(&stages, i), best = datum_get(&stage, "best");
+    for (size_t i = 0; i < cited_count(&stages); i++) {
+        struct cited_value stage = cited_at(&stages, i), best = cited_get(&stage, "best");
         fprintf(out, "<li><a href=\"#stage-%zu\">", i);
         html_get_name(out, &stage, "name");
         fputs("</a> ", out);
@@ -62,14 +62,14 @@ static void put_contents(struct page *page) {
         fputs(" of ", out);
         html_get_integer(out, &stage, "planned");
         fputs(" evaluations", out);
-        if (datum_known(&best)) {
-            struct datum perplexity = datum_get(&best, "perplexity");
+        if (cited_known(&best)) {
+            struct cited_value perplexity = cited_get(&best, "perplexity");
             fputs(", perplexity ", out);
             html_perplexity(out, &perplexity);
         }
         fputs("</li>\n", out);
     }
-    if (!datum_count(&stages)) fputs("<li>No stage has begun yet.</li>\n", out);
+    if (!cited_count(&stages)) fputs("<li>No stage has begun yet.</li>\n", out);
     fputs("<li><a href=\"#measurements\">How far it reaches</a></li>\n"
           "<li><a href=\"#reproduce\">How to reproduce it</a></li>\n</ul></nav>\n</header>\n",
           out);
@@ -83,13 +83,13 @@ static void put_footer(FILE *out) {
           out);
 }
 
-int html_page_write(struct page *page, struct error *error) {
-    struct datum stages = datum_get(&page->overview, "stages");
+int html_page_write(struct html_page *page, struct error *error) {
+    struct cited_value stages = cited_get(&page->overview, "stages");
     int status = STATUS_OK;
     put_head(page);
     put_header(page);
     put_contents(page);
-    for (size_t i = 0; i < datum_count(&stages) && status == STATUS_OK; i++) status = html_stage(page, i, error);
+    for (size_t i = 0; i < cited_count(&stages) && status == STATUS_OK; i++) status = html_stage(page, i, error);
     if (status == STATUS_OK) status = html_measurements(page, error);
     if (status != STATUS_OK) return status;
     html_reproduce(page);

@@ -27,17 +27,17 @@ void html_shell_word(FILE *out, const char *word) {
 }
 
 /* "avx512" of a stage's setting "f32 (avx512)", into name[size]; "" where it says none. */
-static void kernels_of(const struct datum *stage, char *name, size_t size) {
-    struct datum settings = datum_get(stage, "settings");
+static void kernels_of(const struct cited_value *stage, char *name, size_t size) {
+    struct cited_value settings = cited_get(stage, "settings");
     const char *text = json_string_value(json_object_get(settings.json, "dtype (LONGROPE_KERNELS)"));
     const char *open = text ? strchr(text, '(') : NULL;
     *name = '\0';
     if (open) snprintf(name, size, "%.*s", (int)strcspn(open + 1, ")"), open + 1);
 }
 
-static void put_search(struct page *page, const struct datum *configuration) {
-    struct datum stages = datum_get(&page->overview, "stages"), first = datum_at(&stages, 0);
-    struct datum overrides = datum_get(configuration, "overrides");
+static void put_search(struct html_page *page, const struct cited_value *configuration) {
+    struct cited_value stages = cited_get(&page->overview, "stages"), first = cited_at(&stages, 0);
+    struct cited_value overrides = cited_get(configuration, "overrides");
     char kernels[32];
     FILE *out = page->out;
     kernels_of(&first, kernels, sizeof kernels);
@@ -47,19 +47,19 @@ static void put_search(struct page *page, const struct datum *configuration) {
         fputs(" ", out);
     }
     fputs("longrope search ", out);
-    html_shell_word(out, datum_get_text(configuration, "path"));
-    for (size_t i = 0; i < datum_count(&overrides); i++) {
-        struct datum one = datum_at(&overrides, i);
+    html_shell_word(out, cited_get_text(configuration, "path"));
+    for (size_t i = 0; i < cited_count(&overrides); i++) {
+        struct cited_value one = cited_at(&overrides, i);
         fputs(" \\\n    --set ", out);
-        html_shell_word(out, datum_text(&one));
+        html_shell_word(out, cited_text(&one));
     }
     fputs(" -o NEW_RUN\n", out);
 }
 
-static void put_commands(struct page *page, const struct datum *configuration) {
+static void put_commands(struct html_page *page, const struct cited_value *configuration) {
     FILE *out = page->out;
     fputs("<h3>Commands</h3>\n<pre>", out);
-    if (datum_known(configuration)) put_search(page, configuration);
+    if (cited_known(configuration)) put_search(page, configuration);
     fputs("longrope show ", out);
     html_shell_word(out, page->run_dir);
     fputs(" --json                # the numbers of this report\nlongrope show ", out);
@@ -71,9 +71,9 @@ static void put_commands(struct page *page, const struct datum *configuration) {
 
 /* ---- what was asked ---- */
 
-static void put_configuration(struct page *page, const struct datum *configuration) {
+static void put_configuration(struct html_page *page, const struct cited_value *configuration) {
     FILE *out = page->out;
-    if (!datum_known(configuration)) {
+    if (!cited_known(configuration)) {
         fputs(
             "<p>The file that the run was configured with is not known: an older version began it. What matters of it "
             "stands among the settings.</p>\n",
@@ -99,28 +99,28 @@ static void put_setting(FILE *out, const char *stage, const char *key, const cha
     fputs("</code></td></tr>\n", out);
 }
 
-static void put_settings(struct page *page) {
-    struct datum stages = datum_get(&page->overview, "stages");
+static void put_settings(struct html_page *page) {
+    struct cited_value stages = cited_get(&page->overview, "stages");
     fputs("<h3>The settings of each stage</h3>\n", page->out);
-    table_begin(page, "stage|setting|value");
-    for (size_t i = 0; i < datum_count(&stages); i++) {
-        struct datum stage = datum_at(&stages, i), settings = datum_get(&stage, "settings");
+    html_table_begin(page, "stage|setting|value");
+    for (size_t i = 0; i < cited_count(&stages); i++) {
+        struct cited_value stage = cited_at(&stages, i), settings = cited_get(&stage, "settings");
         const char *key;
         json_t *value;
         json_object_foreach((json_t *)settings.json, key, value) {
-            put_setting(page->out, datum_get_text(&stage, "name"), key, json_string_value(value));
+            put_setting(page->out, cited_get_text(&stage, "name"), key, json_string_value(value));
         }
     }
-    table_end(page);
+    html_table_end(page);
 }
 
-static void put_samples(struct page *page) {
-    struct datum stages = datum_get(&page->overview, "stages");
-    fold_begin(page, "The windows of text that each stage was scored on", "stage|document|first token|tokens");
-    for (size_t i = 0; i < datum_count(&stages); i++) {
-        struct datum stage = datum_at(&stages, i), samples = datum_get(&stage, "samples");
-        for (size_t k = 0; k < datum_count(&samples); k++) {
-            struct datum one = datum_at(&samples, k);
+static void put_samples(struct html_page *page) {
+    struct cited_value stages = cited_get(&page->overview, "stages");
+    html_fold_begin(page, "The windows of text that each stage was scored on", "stage|document|first token|tokens");
+    for (size_t i = 0; i < cited_count(&stages); i++) {
+        struct cited_value stage = cited_at(&stages, i), samples = cited_get(&stage, "samples");
+        for (size_t k = 0; k < cited_count(&samples); k++) {
+            struct cited_value one = cited_at(&samples, k);
             fputs("<tr><td>", page->out);
             html_get_name(page->out, &stage, "name");
             fputs("</td><td><code>", page->out);
@@ -131,12 +131,12 @@ static void put_samples(struct page *page) {
             fputs("</tr>\n", page->out);
         }
     }
-    fold_end(page);
+    html_fold_end(page);
 }
 
-void html_reproduce(struct page *page) {
-    struct datum configuration = datum_get(&page->overview, "configuration");
-    struct datum stages = datum_get(&page->overview, "stages");
+void html_reproduce(struct html_page *page) {
+    struct cited_value configuration = cited_get(&page->overview, "configuration");
+    struct cited_value stages = cited_get(&page->overview, "stages");
     FILE *out = page->out;
     fputs(
         "<section id=\"reproduce\">\n<h2>How to reproduce it</h2>\n"
@@ -146,7 +146,7 @@ void html_reproduce(struct page *page) {
         out);
     put_commands(page, &configuration);
     put_configuration(page, &configuration);
-    if (datum_count(&stages)) {
+    if (cited_count(&stages)) {
         put_settings(page);
         put_samples(page);
     }

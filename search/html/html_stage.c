@@ -2,23 +2,23 @@
 #include <math.h>
 #include <string.h>
 
+#include "search/config/objective.h"
 #include "search/html/html.h"
 #include "search/html/html_figure.h"
 #include "search/html/html_page.h"
-#include "search/config/objective.h"
 
 /* ---- what was searched ---- */
 
 static void fact_begin(FILE *out, const char *name) { fprintf(out, "<div><dt>%s</dt><dd>", name); }
 static void fact_end(FILE *out) { fputs("</dd></div>\n", out); }
 
-static void put_target(FILE *out, const struct datum *stage) {
-    bool recovers = strcmp(datum_get_text(stage, "kind"), "recover") == 0;
+static void put_target(FILE *out, const struct cited_value *stage) {
+    bool recovers = strcmp(cited_get_text(stage, "kind"), "recover") == 0;
     fact_begin(out, "Searched");
     fputs(recovers ? "a table that recovers short windows: " : "rescale factors for ", out);
     html_get_integer(out, stage, "target_length");
     fputs(" tokens, ", out);
-    struct datum scale = datum_get(stage, "scale");
+    struct cited_value scale = cited_get(stage, "scale");
     html_short(out, &scale);
     fputs(" times the window of ", out);
     html_get_integer(out, stage, "original_length");
@@ -29,16 +29,16 @@ static void put_target(FILE *out, const struct datum *stage) {
     fact_end(out);
 }
 
-static void put_model(FILE *out, const struct datum *stage) {
+static void put_model(FILE *out, const struct cited_value *stage) {
     fact_begin(out, "Model");
-    if (*datum_get_text(stage, "model")) {
+    if (*cited_get_text(stage, "model")) {
         fputs("<code>", out);
         html_get_text(out, stage, "model");
         fputs("</code>", out);
     } else {
         fputs("not known: the run was begun by an older version", out);
     }
-    if (*datum_get_text(stage, "base")) {
+    if (*cited_get_text(stage, "base")) {
         fputs(", fine-tuned with the table of stage <code>", out);
         html_get_text(out, stage, "base");
         fputs("</code>", out);
@@ -46,8 +46,8 @@ static void put_model(FILE *out, const struct datum *stage) {
     fact_end(out);
 }
 
-static double distinct_documents(const struct datum *samples) {
-    size_t count = datum_count(samples), distinct = 0;
+static double distinct_documents(const struct cited_value *samples) {
+    size_t count = cited_count(samples), distinct = 0;
     for (size_t i = 0; i < count; i++) {
         const json_t *one = json_object_get(json_array_get(samples->json, i), "document");
         size_t first = 0;
@@ -57,9 +57,9 @@ static double distinct_documents(const struct datum *samples) {
     return (double)distinct;
 }
 
-static void put_text(FILE *out, const struct datum *stage) {
-    struct datum samples = datum_get(stage, "samples"), first = datum_at(&samples, 0);
-    double windows = (double)datum_count(&samples), documents = distinct_documents(&samples);
+static void put_text(FILE *out, const struct cited_value *stage) {
+    struct cited_value samples = cited_get(stage, "samples"), first = cited_at(&samples, 0);
+    double windows = (double)cited_count(&samples), documents = distinct_documents(&samples);
     fact_begin(out, "Text");
     html_computed(out, windows, 0, "%s | length", samples.path);
     fputs(windows == 1.0 ? " window of " : " windows of ", out);
@@ -70,8 +70,8 @@ static void put_text(FILE *out, const struct datum *stage) {
     fact_end(out);
 }
 
-static void put_setting(FILE *out, const struct datum *stage, const char *key, const char *before) {
-    struct datum settings = datum_get(stage, "settings");
+static void put_setting(FILE *out, const struct cited_value *stage, const char *key, const char *before) {
+    struct cited_value settings = cited_get(stage, "settings");
     const char *value = json_string_value(json_object_get(settings.json, key));
     if (!value || strcmp(value, "0") == 0) return; /* CMA-ES makes no mutations */
     fprintf(out, "%s<code>", before);
@@ -80,8 +80,8 @@ static void put_setting(FILE *out, const struct datum *stage, const char *key, c
 }
 
 /* Of what all of the stage's perplexities are. */
-static void put_objective(FILE *out, const struct datum *stage) {
-    if (strcmp(datum_get_text(stage, "objective"), objective_name(OBJECTIVE_NEEDLE)) != 0) return;
+static void put_objective(FILE *out, const struct cited_value *stage) {
+    if (strcmp(cited_get_text(stage, "objective"), objective_name(OBJECTIVE_NEEDLE)) != 0) return;
     fact_begin(out, "Objective");
     html_get_text(out, stage, "objective");
     fputs(": perplexity is of the needles' answers alone", out);
@@ -91,7 +91,7 @@ static void put_objective(FILE *out, const struct datum *stage) {
     fact_end(out);
 }
 
-static void put_algorithm(FILE *out, const struct datum *stage) {
+static void put_algorithm(FILE *out, const struct cited_value *stage) {
     fact_begin(out, "Algorithm");
     put_setting(out, stage, "search.algorithm", "");
     put_setting(out, stage, "search.population", ", population ");
@@ -103,7 +103,7 @@ static void put_algorithm(FILE *out, const struct datum *stage) {
     fact_end(out);
 }
 
-static void put_progress(FILE *out, const struct datum *stage) {
+static void put_progress(FILE *out, const struct cited_value *stage) {
     fact_begin(out, "Budget");
     html_get_integer(out, stage, "evaluations");
     fputs(" of ", out);
@@ -115,14 +115,14 @@ static void put_progress(FILE *out, const struct datum *stage) {
     fact_end(out);
 }
 
-static void put_count(FILE *out, const struct datum *of, const char *key, const char *noun) {
+static void put_count(FILE *out, const struct cited_value *of, const char *key, const char *noun) {
     html_get_integer(out, of, key);
-    fprintf(out, " %s%s", noun, datum_get_integer(of, key) == 1 ? "" : "s");
+    fprintf(out, " %s%s", noun, cited_get_integer(of, key) == 1 ? "" : "s");
 }
 
-static void put_cost(FILE *out, const struct datum *stage) {
-    struct datum cost = datum_get(stage, "cost");
-    if (!datum_get_integer(stage, "evaluations")) return;
+static void put_cost(FILE *out, const struct cited_value *stage) {
+    struct cited_value cost = cited_get(stage, "cost");
+    if (!cited_get_integer(stage, "evaluations")) return;
     fact_begin(out, "Cost");
     html_get_number(out, &cost, "seconds", 1);
     fputs(" s for ", out);
@@ -138,7 +138,7 @@ static void put_cost(FILE *out, const struct datum *stage) {
     fact_end(out);
 }
 
-static void put_facts(FILE *out, const struct datum *stage) {
+static void put_facts(FILE *out, const struct cited_value *stage) {
     fputs("<dl class=\"facts\">\n", out);
     put_target(out, stage);
     put_model(out, stage);
@@ -153,34 +153,34 @@ static void put_facts(FILE *out, const struct datum *stage) {
 /* ---- what came of it ---- */
 
 /* By how many percent `a` is below `b`, less than 0 where it is above. */
-static void put_gain(FILE *out, const struct datum *a, const struct datum *b) {
-    double gain = 1.0 - datum_get_number(a, "perplexity") / datum_get_number(b, "perplexity");
+static void put_gain(FILE *out, const struct cited_value *a, const struct cited_value *b) {
+    double gain = 1.0 - cited_get_number(a, "perplexity") / cited_get_number(b, "perplexity");
     html_computed(out, 100.0 * gain, 1, "100 * (1 - %s.perplexity / %s.perplexity)", a->path, b->path);
     fputs(" %", out);
 }
 
 /* The same in words, "1.5 % below". */
-static void put_below(FILE *out, const struct datum *a, const struct datum *b) {
-    if (datum_get_number(a, "perplexity") <= datum_get_number(b, "perplexity")) {
+static void put_below(FILE *out, const struct cited_value *a, const struct cited_value *b) {
+    if (cited_get_number(a, "perplexity") <= cited_get_number(b, "perplexity")) {
         put_gain(out, a, b);
         fputs(" below ", out);
         return;
     }
-    double loss = datum_get_number(a, "perplexity") / datum_get_number(b, "perplexity") - 1.0;
+    double loss = cited_get_number(a, "perplexity") / cited_get_number(b, "perplexity") - 1.0;
     html_computed(out, 100.0 * loss, 1, "100 * (%s.perplexity / %s.perplexity - 1)", a->path, b->path);
     fputs(" % above ", out);
 }
 
-static bool is_scored(const struct datum *one) { return isfinite(datum_get_number(one, "perplexity")); }
+static bool is_scored(const struct cited_value *one) { return isfinite(cited_get_number(one, "perplexity")); }
 
-static void put_lead(FILE *out, const struct datum *stage) {
-    struct datum best = datum_get(stage, "best"), baselines = datum_get(stage, "baselines"),
-                 baseline = datum_least(&baselines, "perplexity");
+static void put_lead(FILE *out, const struct cited_value *stage) {
+    struct cited_value best = cited_get(stage, "best"), baselines = cited_get(stage, "baselines"),
+                       baseline = cited_least(&baselines, "perplexity");
     if (!is_scored(&best)) {
         fputs("<p class=\"lead\">Nothing has been found yet.</p>\n", out);
         return;
     }
-    struct datum perplexity = datum_get(&best, "perplexity");
+    struct cited_value perplexity = cited_get(&best, "perplexity");
     fputs("<p class=\"lead\">The best table has a perplexity of <strong>", out);
     html_perplexity(out, &perplexity);
     fputs("</strong> at ", out);
@@ -195,7 +195,7 @@ static void put_lead(FILE *out, const struct datum *stage) {
     fputs(".</p>\n", out);
 }
 
-static void put_baseline(FILE *out, const struct datum *one, const struct datum *best) {
+static void put_baseline(FILE *out, const struct cited_value *one, const struct cited_value *best) {
     fputs("<tr><td>", out);
     html_get_text(out, one, "method");
     fputs("</td>", out);
@@ -207,7 +207,7 @@ static void put_baseline(FILE *out, const struct datum *one, const struct datum 
     fputs("</tr>\n", out);
 }
 
-static void put_found(FILE *out, const struct datum *one, const char *name) {
+static void put_found(FILE *out, const struct cited_value *one, const char *name) {
     fprintf(out, "<tr class=\"best\"><td>%s<small>", name);
     html_get_integer(out, one, "start_tokens");
     fputs(" start tokens, ", out);
@@ -219,21 +219,21 @@ static void put_found(FILE *out, const struct datum *one, const char *name) {
     fputs("</tr>\n", out);
 }
 
-static void put_results(struct page *page, const struct datum *stage) {
-    struct datum baselines = datum_get(stage, "baselines"), best = datum_get(stage, "best");
-    struct datum exportable = datum_get(stage, "best_exportable");
-    if (!datum_count(&baselines) && !datum_known(&best)) return;
+static void put_results(struct html_page *page, const struct cited_value *stage) {
+    struct cited_value baselines = cited_get(stage, "baselines"), best = cited_get(stage, "best");
+    struct cited_value exportable = cited_get(stage, "best_exportable");
+    if (!cited_count(&baselines) && !cited_known(&best)) return;
     fputs("<h3>Best against baselines</h3>\n", page->out);
-    table_begin(page, "method|perplexity|best is below by|attention factor");
-    for (size_t i = 0; i < datum_count(&baselines); i++) {
-        struct datum one = datum_at(&baselines, i);
+    html_table_begin(page, "method|perplexity|best is below by|attention factor");
+    for (size_t i = 0; i < cited_count(&baselines); i++) {
+        struct cited_value one = cited_at(&baselines, i);
         put_baseline(page->out, &one, &best);
     }
-    if (datum_known(&exportable) && datum_get_integer(&best, "start_tokens") != 0) {
+    if (cited_known(&exportable) && cited_get_integer(&best, "start_tokens") != 0) {
         put_found(page->out, &exportable, "longrope, for engines");
     }
-    if (datum_known(&best)) put_found(page->out, &best, "longrope");
-    table_end(page);
+    if (cited_known(&best)) put_found(page->out, &best, "longrope");
+    html_table_end(page);
     fputs("<p class=\"note\">Positions of start tokens are not rescaled. Engines know no such tokens, so that "
           "<code>longrope export</code> writes the best table without.</p>\n",
           page->out);
@@ -241,8 +241,8 @@ static void put_results(struct page *page, const struct datum *stage) {
 
 /* ---- the stage ---- */
 
-int html_stage(struct page *page, size_t index, struct error *error) {
-    struct datum stages = datum_get(&page->overview, "stages"), stage = datum_at(&stages, index);
+int html_stage(struct html_page *page, size_t index, struct error *error) {
+    struct cited_value stages = cited_get(&page->overview, "stages"), stage = cited_at(&stages, index);
     FILE *out = page->out;
     fprintf(out, "<section id=\"stage-%zu\">\n<h2>Stage ", index);
     html_get_name(out, &stage, "name");

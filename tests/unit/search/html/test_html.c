@@ -139,8 +139,8 @@ static json_t *document(void) {
 static void test_numbers_say_where_they_are_from(void **state) {
     (void)state;
     json_t *json = document();
-    struct datum root = datum_root("", json), stages = datum_get(&root, "stages"), first = datum_at(&stages, 0);
-    struct datum second = datum_at(&stages, 1), large = datum_get(&second, "perplexity");
+    struct cited_value root = cited_root("", json), stages = cited_get(&root, "stages"), first = cited_at(&stages, 0);
+    struct cited_value second = cited_at(&stages, 1), large = cited_get(&second, "perplexity");
     struct writer writer;
     FILE *out = begin(&writer);
     html_get_number(out, &first, "perplexity", 2);
@@ -168,7 +168,7 @@ static void test_short_numbers(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         json_t *number = json_real(cases[i].value);
-        struct datum datum = datum_root("--x", number);
+        struct cited_value datum = cited_root("--x", number);
         struct writer writer;
         html_short(begin(&writer), &datum);
         assert_int_equal(fclose(writer.stream), 0);
@@ -183,26 +183,27 @@ static void test_short_numbers(void **state) {
 static void test_what_is_not_there(void **state) {
     (void)state;
     json_t *json = document();
-    struct datum root = datum_root("--view", json), stages = datum_get(&root, "stages"), third = datum_at(&stages, 2);
-    struct datum lost = datum_get(&third, "perplexity");
+    struct cited_value root = cited_root("--view", json), stages = cited_get(&root, "stages"),
+                       third = cited_at(&stages, 2);
+    struct cited_value lost = cited_get(&third, "perplexity");
     assert_string_equal(lost.path, "--view .stages[2].perplexity");
-    assert_false(datum_known(&third));
-    assert_true(isnan(datum_number(&lost)));
-    assert_int_equal(datum_count(&lost), 0);
-    assert_string_equal(datum_text(&lost), "");
-    assert_int_equal(datum_get_integer(&lost, "x"), 0);
-    struct datum first = datum_at(&stages, 0), none = datum_get(&first, "none");
-    assert_false(datum_known(&none));
+    assert_false(cited_known(&third));
+    assert_true(isnan(cited_number(&lost)));
+    assert_int_equal(cited_count(&lost), 0);
+    assert_string_equal(cited_text(&lost), "");
+    assert_int_equal(cited_get_integer(&lost, "x"), 0);
+    struct cited_value first = cited_at(&stages, 0), none = cited_get(&first, "none");
+    assert_false(cited_known(&none));
     json_decref(json);
 }
 
 static void test_least(void **state) {
     (void)state;
     json_t *json = json_pack("[{s:n}, {s:f}, {s:f}, {s:f}]", "p", "p", 3.0, "p", 2.0, "p", 2.0), *empty = json_array();
-    struct datum array = datum_root("", json), least = datum_least(&array, "p"), nothing = datum_root("", empty);
+    struct cited_value array = cited_root("", json), least = cited_least(&array, "p"), nothing = cited_root("", empty);
     assert_string_equal(least.path, "[2]");
-    least = datum_least(&nothing, "p");
-    assert_false(datum_known(&least));
+    least = cited_least(&nothing, "p");
+    assert_false(cited_known(&least));
     json_decref(json);
     json_decref(empty);
 }
