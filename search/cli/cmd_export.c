@@ -61,7 +61,7 @@ static int write_csv(struct exporting *e, struct error *error) {
         status = export_pair_choose_one(&e->file, e->source, &o->choice, e->dir ? &e->model : NULL, &e->pair, error);
     }
     if (status != STATUS_OK) return status;
-    return factors_write_numbers(o->out, e->pair.beyond.factors, e->pair.pairs, error);
+    return factors_write_numbers(o->out, e->pair.long_table.factors, e->pair.pairs, error);
 }
 
 static int write_hf(struct exporting *e, struct error *error) {
@@ -85,7 +85,7 @@ static void copied(void *state, double fraction) { progress_step(state, (size_t)
 static const double *own_factors_of(const struct exporting *e, struct rope_table *base) {
     const struct rope_model *rope = &e->model.rope;
     if (rope->type != ROPE_TYPE_LINEAR && rope->type != ROPE_TYPE_LLAMA3 && rope->type != ROPE_TYPE_YARN) return NULL;
-    rope_base(base, rope, e->pair.beyond.max_length);
+    rope_base(base, rope, e->pair.long_table.max_length);
     return base->own_factors;
 }
 
@@ -97,13 +97,13 @@ static int copy_gguf(const struct exporting *e, const char *path, struct error *
         .input = e->options->gguf,
         .output = path,
         .pairs = pair->pairs,
-        .long_factors = pair->beyond.factors,
-        .short_factors = pair->within.factors,
+        .long_factors = pair->long_table.factors,
+        .short_factors = pair->short_table.factors,
         .own_factors = own_factors_of(e, &base),
-        .attention_factor = pair->beyond.attention_factor,
+        .attention_factor = pair->long_table.attention_factor,
         .theta = pair->theta,
         .original_length = pair->switch_length,
-        .context_length = pair->beyond.max_length,
+        .context_length = pair->long_table.max_length,
         .control = {.stop = signals_caught(), .progress = copied, .progress_state = &progress}};
     progress_begin(&progress, "copying the GGUF", "%", 0, 100);
     int status = export_gguf(&what, error);

@@ -77,12 +77,12 @@ static struct row *list_rows(const struct export_report *report, size_t *count) 
     if (!pair) {
         for (size_t i = 0; i < report->file->count; i++) rows[(*count)++] = row_of_entry(&report->file->tables[i]);
     } else if (report->format == EXPORT_CSV) {
-        rows[(*count)++] = row_of_table("only", &pair->beyond);
+        rows[(*count)++] = row_of_table("only", &pair->long_table);
     } else if (!pair->recovered) {
-        rows[(*count)++] = row_of_table("both", &pair->beyond);
+        rows[(*count)++] = row_of_table("both", &pair->long_table);
     } else {
-        rows[(*count)++] = row_of_table("short", &pair->within);
-        rows[(*count)++] = row_of_table("long", &pair->beyond);
+        rows[(*count)++] = row_of_table("short", &pair->short_table);
+        rows[(*count)++] = row_of_table("long", &pair->long_table);
     }
     return rows;
 }
@@ -90,7 +90,7 @@ static struct row *list_rows(const struct export_report *report, size_t *count) 
 /* True for a table of the source that was not written. */
 static bool is_left_out(const struct export_report *report, const struct factor_entry *entry) {
     const struct export_pair *pair = report->pair;
-    return pair && entry != pair->beyond.best && (report->format == EXPORT_CSV || entry != pair->within.best);
+    return pair && entry != pair->long_table.best && (report->format == EXPORT_CSV || entry != pair->short_table.best);
 }
 
 /* ---- for people ---- */
@@ -143,11 +143,11 @@ static void print_short(FILE *out, const struct export_pair *pair) {
         fprintf(out,
                 "  no shorter table was searched: the long one is the short one, too, for up to %" PRId64 " tokens\n",
                 pair->switch_length);
-    } else if (pair->within.max_length > pair->switch_length) {
+    } else if (pair->short_table.max_length > pair->switch_length) {
         fprintf(out,
                 "  no table was searched for %" PRId64 " tokens: the short one is the next longer; with --short-length "
                 "%" PRId64 " it is used as far as it reaches\n",
-                pair->switch_length, pair->within.max_length);
+                pair->switch_length, pair->short_table.max_length);
     }
 }
 
@@ -169,9 +169,9 @@ static void print_text(const struct export_report *report, const struct row *row
         fprintf(out,
                 "  attention factor %.6g for both; extended to %" PRId64 " tokens, with the long table from %" PRId64
                 " on\n",
-                pair->beyond.attention_factor, pair->beyond.max_length, pair->switch_length + 1);
+                pair->long_table.attention_factor, pair->long_table.max_length, pair->switch_length + 1);
     }
-    if (report->format == EXPORT_CSV && pair->beyond.attention_factor > 0.0) {
+    if (report->format == EXPORT_CSV && pair->long_table.attention_factor > 0.0) {
         fprintf(out, "  the attention factor is not in the file: this form has no place for it\n");
     }
     print_left_out(out, report);

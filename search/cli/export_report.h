@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 #include "eval/base/error.h"
-#include "search/export/export_notes.h"
 #include "search/cli/export_options.h"
+#include "search/export/export_notes.h"
 #include "search/export/export_pair.h"
 #include "search/factors/factors.h"
 
@@ -15,7 +15,7 @@ struct export_report {
     enum export_format format;
     const char *path;
     const struct factor_file *file;   /* of the source */
-    const struct export_pair *pair;   /* NULL for EXPORT_JSON; of EXPORT_CSV only `beyond` */
+    const struct export_pair *pair;   /* NULL for EXPORT_JSON; of EXPORT_CSV only `long_table` */
     const struct export_notes *notes; /* in the JSON; people read them on stderr */
 };
 

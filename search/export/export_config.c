@@ -21,10 +21,10 @@ struct setting_of {
     bool phi3;                 /* has a reader of its own in transformers */
 };
 
-static double attention_factor_of(const struct export_pair *pair) { return pair->beyond.attention_factor; }
+static double attention_factor_of(const struct export_pair *pair) { return pair->long_table.attention_factor; }
 
 static double scale_of(const struct export_pair *pair) {
-    return (double)pair->beyond.max_length / (double)pair->switch_length;
+    return (double)pair->long_table.max_length / (double)pair->switch_length;
 }
 
 static bool is_formula(const struct export_pair *pair) {
@@ -47,8 +47,8 @@ static json_t *block_of(const struct setting_of *s) {
         set(block, "short_mscale", json_real(attention_factor_of(pair)));
         set(block, "long_mscale", json_real(attention_factor_of(pair)));
     }
-    set(block, "short_factor", json_number_array(pair->within.factors, pair->pairs));
-    set(block, "long_factor", json_number_array(pair->beyond.factors, pair->pairs));
+    set(block, "short_factor", json_number_array(pair->short_table.factors, pair->pairs));
+    set(block, "long_factor", json_number_array(pair->long_table.factors, pair->pairs));
     return block;
 }
 
@@ -57,8 +57,8 @@ static json_t *phi3_block_of(const struct setting_of *s) {
     json_t *block = json_object();
     if (!block) return NULL;
     set(block, "type", json_string("longrope"));
-    set(block, "short_factor", json_number_array(s->pair->within.factors, s->pair->pairs));
-    set(block, "long_factor", json_number_array(s->pair->beyond.factors, s->pair->pairs));
+    set(block, "short_factor", json_number_array(s->pair->short_table.factors, s->pair->pairs));
+    set(block, "long_factor", json_number_array(s->pair->long_table.factors, s->pair->pairs));
     return block;
 }
 
@@ -72,7 +72,7 @@ static json_t *parameters_of(const struct setting_of *s) {
 
 /* What goes wrong here, the text that is read back tells. */
 static void change(json_t *root, const struct setting_of *s) {
-    set(root, "max_position_embeddings", json_integer(s->pair->beyond.max_length));
+    set(root, "max_position_embeddings", json_integer(s->pair->long_table.max_length));
     set(root, "original_max_position_embeddings", json_integer(s->pair->switch_length));
     if (!json_is_number(json_object_get(root, "rope_theta"))) set(root, "rope_theta", json_real(s->pair->theta));
     if (s->part < 1.0) set(root, "partial_rotary_factor", json_real(s->part));
@@ -121,9 +121,9 @@ static bool same_pair(const struct model_config *config, const struct export_pai
     const struct rope_model *rope = &config->rope;
     double m = attention_factor_of(pair);
     return rope->type == ROPE_TYPE_LONGROPE && rope->pairs == pair->pairs && rope->theta == pair->theta &&
-           config->window == pair->beyond.max_length && rope->original_length == pair->switch_length &&
-           same_table(rope, pair->switch_length, &pair->within, m) &&
-           same_table(rope, pair->switch_length + 1, &pair->beyond, m);
+           config->window == pair->long_table.max_length && rope->original_length == pair->switch_length &&
+           same_table(rope, pair->switch_length, &pair->short_table, m) &&
+           same_table(rope, pair->switch_length + 1, &pair->long_table, m);
 }
 
 static int check_text(const char *path, const char *text, const struct export_pair *pair, struct error *error) {

@@ -154,12 +154,12 @@ static int begin(const struct factor_file *file, const char *source, const struc
     const struct factor_entry *best = NULL;
     *out = (struct export_pair){.theta = file->rope_theta};
     int status = choose_long(file, source, choice, &best, error);
-    if (status == STATUS_OK) status = choose_table(file, source, best, &out->beyond, error);
+    if (status == STATUS_OK) status = choose_table(file, source, best, &out->long_table, error);
     if (status != STATUS_OK) return status;
     out->pairs = best->pairs;
     out->original_length = original_length_of(file, model);
     if (model) out->theta = model->rope.theta;
-    if (out->beyond.max_length == 0) out->beyond.max_length = choice->length;
+    if (out->long_table.max_length == 0) out->long_table.max_length = choice->length;
     return STATUS_OK;
 }
 
@@ -168,11 +168,11 @@ int export_pair_choose_one(const struct factor_file *file, const char *source, c
     int status = begin(file, source, choice, model, out, error);
     if (status != STATUS_OK) return status;
     if (model) out->switch_length = choice->short_length ? choice->short_length : usual_switch(file, model);
-    return finish_table(out, &out->beyond, model, out->beyond.max_length, error);
+    return finish_table(out, &out->long_table, model, out->long_table.max_length, error);
 }
 
 static int check_lengths(const struct export_pair *pair, const char *source, struct error *error) {
-    int64_t longest = pair->beyond.max_length;
+    int64_t longest = pair->long_table.max_length;
     if (longest == 0) {
         return error_set(error, STATUS_INPUT,
                          "%s: does not say how long inputs its table is for; say --length N, the extended window",
@@ -193,9 +193,10 @@ static int check_lengths(const struct export_pair *pair, const char *source, str
 static int choose_short(const struct factor_file *file, const char *source, struct export_pair *pair,
                         struct error *error) {
     const struct factor_entry *best = factors_for_length(file->tables, file->count, pair->switch_length);
-    pair->within = pair->beyond;
-    pair->recovered = best != pair->beyond.best && best->max_length && best->max_length < pair->beyond.max_length;
-    return pair->recovered ? choose_table(file, source, best, &pair->within, error) : STATUS_OK;
+    pair->short_table = pair->long_table;
+    pair->recovered =
+        best != pair->long_table.best && best->max_length && best->max_length < pair->long_table.max_length;
+    return pair->recovered ? choose_table(file, source, best, &pair->short_table, error) : STATUS_OK;
 }
 
 int export_pair_choose(const struct factor_file *file, const char *source, const struct export_choice *choice,
@@ -205,15 +206,15 @@ int export_pair_choose(const struct factor_file *file, const char *source, const
     out->switch_length = choice->short_length ? choice->short_length : usual_switch(file, model);
     status = check_lengths(out, source, error);
     if (status == STATUS_OK) status = choose_short(file, source, out, error);
-    if (status == STATUS_OK) status = finish_table(out, &out->within, model, out->switch_length, error);
-    return status == STATUS_OK ? finish_table(out, &out->beyond, model, out->beyond.max_length, error) : status;
+    if (status == STATUS_OK) status = finish_table(out, &out->short_table, model, out->switch_length, error);
+    return status == STATUS_OK ? finish_table(out, &out->long_table, model, out->long_table.max_length, error) : status;
 }
 
 void export_pair_note(const struct export_pair *pair, struct export_notes *notes) {
-    double m = pair->beyond.attention_factor, own = pair->within.attention_factor;
+    double m = pair->long_table.attention_factor, own = pair->short_table.attention_factor;
     if (fabs(own / m - 1.0) < 1e-7) return; /* float32 cannot tell them apart */
     export_note(notes,
                 "engines have one attention factor for both tables: that of '%s', %.6g, is used with '%s', too, which "
                 "was found with %.6g; to search the short table for it, give its stage attention_factor: %.6g",
-                pair->beyond.used->name, m, pair->within.used->name, own, m);
+                pair->long_table.used->name, m, pair->short_table.used->name, own, m);
 }

@@ -28,11 +28,11 @@ struct export_table {
 struct export_pair {
     int64_t pairs;
     double theta;
-    int64_t original_length;    /* window before any extension, which attention factors are computed from */
-    int64_t switch_length;      /* tokens up to which `within` is used */
-    struct export_table within; /* the source's table for switch_length tokens */
-    struct export_table beyond; /* the same table where the source has no shorter one */
-    bool recovered;             /* they are two tables; `within` may have been found for more than switch_length */
+    int64_t original_length;         /* window before any extension, which attention factors are computed from */
+    int64_t switch_length;           /* tokens up to which `short_table` is used */
+    struct export_table short_table; /* the source's table for switch_length tokens */
+    struct export_table long_table;  /* the same table where the source has no shorter one */
+    bool recovered; /* they are two tables; `short_table` may have been found for more than switch_length */
 };
 
 /* The long table that `choice` means, alone, which is all that some forms hold. `model`, which factors_check() has

@@ -116,11 +116,11 @@ static void assert_refused(const struct factor_file *file, const struct export_c
 static void assert_pair(const struct factor_file *file, const struct export_choice *choice,
                         const struct model_config *model, const char *within, const char *beyond, int64_t at) {
     struct export_pair pair = choose(file, choice, model);
-    assert_string_equal(pair.within.used->name, within);
-    assert_string_equal(pair.beyond.used->name, beyond);
+    assert_string_equal(pair.short_table.used->name, within);
+    assert_string_equal(pair.long_table.used->name, beyond);
     assert_int_equal(pair.switch_length, at);
     assert_int_equal(pair.recovered, strcmp(within, beyond) != 0);
-    assert_int_equal(pair.beyond.max_length, pair.beyond.used->max_length);
+    assert_int_equal(pair.long_table.max_length, pair.long_table.used->max_length);
 }
 
 static void two_of_many_tables(void **state) {
@@ -155,14 +155,14 @@ static void tables_of_no_stated_length(void **state) {
     t.items[0].max_length = 0;
     assert_refused(&t.file, &(struct export_choice){0}, &model, "given|--length N");
     struct export_pair pair = choose(&t.file, &(struct export_choice){.length = 1024}, &model);
-    assert_int_equal(pair.beyond.max_length, 1024);
+    assert_int_equal(pair.long_table.max_length, 1024);
     assert_false(pair.recovered);
     t.items[0].attention_factor = t.items[0].scale = 0.0; /* by formula, of that length */
     pair = choose(&t.file, &(struct export_choice){.length = 1024}, &model);
-    assert_true(pair.beyond.attention_factor == rope_longrope_attention_factor(4.0, 256));
+    assert_true(pair.long_table.attention_factor == rope_longrope_attention_factor(4.0, 256));
     t.items[0].scale = 2.0; /* of what the file says */
     pair = choose(&t.file, &(struct export_choice){.length = 1024}, &model);
-    assert_true(pair.beyond.attention_factor == rope_longrope_attention_factor(2.0, 256));
+    assert_true(pair.long_table.attention_factor == rope_longrope_attention_factor(2.0, 256));
 }
 
 static void start_tokens_are_left_out(void **state) {
@@ -172,10 +172,10 @@ static void start_tokens_are_left_out(void **state) {
     const struct model_config model = model_with("");
     add_start_tokens(&t, 2);
     struct export_pair pair = choose(&t.file, &(struct export_choice){0}, &model);
-    assert_ptr_equal(pair.beyond.best, &t.items[2]);
-    assert_ptr_equal(pair.beyond.used, &t.spare[0]);
-    assert_memory_equal(pair.beyond.factors, t.spare[0].factors, EIGHT * sizeof(double));
-    assert_ptr_equal(pair.within.used, &t.items[0]);
+    assert_ptr_equal(pair.long_table.best, &t.items[2]);
+    assert_ptr_equal(pair.long_table.used, &t.spare[0]);
+    assert_memory_equal(pair.long_table.factors, t.spare[0].factors, EIGHT * sizeof(double));
+    assert_ptr_equal(pair.short_table.used, &t.items[0]);
     t.spare[0].start_tokens = 1; /* a file may lie */
     assert_refused(&t.file, &(struct export_choice){0}, &model, "'long'|8 tokens|start_tokens: [0]|json");
     t.file.exportable_count = 0;
@@ -199,9 +199,9 @@ static void own_scaling_is_multiplied_in(void **state) {
     for (size_t s = 0; s < sizeof scalings / sizeof *scalings; s++) {
         const struct model_config model = model_with(scalings[s]);
         struct export_pair pair = choose(&t.file, &(struct export_choice){0}, &model);
-        assert_product(&pair.within, &model, 256);
-        assert_product(&pair.beyond, &model, 2048);
-        if (s) assert_true(pair.beyond.factors[EIGHT - 1] > t.items[2].factors[EIGHT - 1]);
+        assert_product(&pair.short_table, &model, 256);
+        assert_product(&pair.long_table, &model, 2048);
+        if (s) assert_true(pair.long_table.factors[EIGHT - 1] > t.items[2].factors[EIGHT - 1]);
     }
 }
 
@@ -214,8 +214,8 @@ static void own_scaling_that_changes(void **state) {
     model = model_with(longrope);
     assert_refused(&t.file, &(struct export_choice){0}, &model, "longrope scaling|--short-length 64");
     struct export_pair pair = choose(&t.file, &(struct export_choice){.short_length = 64}, &model);
-    assert_product(&pair.within, &model, 64);
-    assert_product(&pair.beyond, &model, 2048);
+    assert_product(&pair.short_table, &model, 64);
+    assert_product(&pair.long_table, &model, 2048);
     t.file.original_length = 0; /* where the model's own tables change */
     pair = choose(&t.file, &(struct export_choice){0}, &model);
     assert_int_equal(pair.switch_length, 64);
@@ -234,9 +234,9 @@ static void whole_tables_are_taken_as_they_are(void **state) {
     for (size_t s = 0; s < sizeof scalings / sizeof *scalings; s++) {
         const struct model_config model = model_with(scalings[s]);
         struct export_pair pair = choose(&t.file, &(struct export_choice){0}, &model);
-        assert_memory_equal(pair.within.factors, t.items[0].factors, EIGHT * sizeof(double));
-        assert_memory_equal(pair.beyond.factors, t.items[2].factors, EIGHT * sizeof(double));
-        assert_true(pair.beyond.attention_factor == 1.25);
+        assert_memory_equal(pair.short_table.factors, t.items[0].factors, EIGHT * sizeof(double));
+        assert_memory_equal(pair.long_table.factors, t.items[2].factors, EIGHT * sizeof(double));
+        assert_true(pair.long_table.attention_factor == 1.25);
     }
 }
 
@@ -265,9 +265,9 @@ static void one_table_without_a_model(void **state) {
     t.items[2].attention_factor = 0.0;
     int status = export_pair_choose_one(&t.file, "given", &(struct export_choice){0}, NULL, &pair, &error);
     assert_int_equal(status, STATUS_OK);
-    assert_ptr_equal(pair.beyond.used, &t.items[2]);
-    assert_true(pair.theta == 0.0 && pair.beyond.attention_factor == 0.0);
-    assert_memory_equal(pair.beyond.factors, t.items[2].factors, EIGHT * sizeof(double));
+    assert_ptr_equal(pair.long_table.used, &t.items[2]);
+    assert_true(pair.theta == 0.0 && pair.long_table.attention_factor == 0.0);
+    assert_memory_equal(pair.long_table.factors, t.items[2].factors, EIGHT * sizeof(double));
 }
 
 /* config.json ---------------------------------------------------------------------------------- */
