@@ -10,7 +10,7 @@
 #include "search/base/signals.h"
 #include "search/cli/commands.h"
 #include "search/cli/export_options.h"
-#include "search/cli/export_report.h"
+#include "search/cli/export_print.h"
 #include "search/export/export_gguf.h"
 #include "search/export/export_hf.h"
 #include "search/export/export_source.h"
@@ -144,13 +144,13 @@ static int export(struct exporting *e, struct error *error) {
     int status = open_source(e, error);
     if (status == STATUS_OK) status = writers[o->format](e, error);
     if (status != STATUS_OK) return status;
-    const struct export_report report = {.format = o->format,
-                                         .path = o->out,
-                                         .file = &e->file,
-                                         .pair = o->format == EXPORT_JSON ? NULL : &e->pair,
-                                         .notes = &e->notes};
+    const struct export_summary report = {.format = o->format,
+                                          .path = o->out,
+                                          .file = &e->file,
+                                          .pair = o->format == EXPORT_JSON ? NULL : &e->pair,
+                                          .notes = &e->notes};
     export_notes_print(&e->notes);
-    return export_report_print(&report, o->json, stdout, error);
+    return export_print(&report, o->json, stdout, error);
 }
 
 int cmd_export(int argc, char **argv, struct error *error) {

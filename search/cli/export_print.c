@@ -1,4 +1,4 @@
-#include "search/cli/export_report.h"
+#include "search/cli/export_print.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -38,7 +38,7 @@ static const struct engine {
 };
 enum { ENGINES = sizeof engines / sizeof *engines, RULE_SIZE = 320 };
 
-static void rule_of(const struct engine *engine, const struct export_report *report, char out[RULE_SIZE]) {
+static void rule_of(const struct engine *engine, const struct export_summary *report, char out[RULE_SIZE]) {
     size_t used = 0;
     for (const char *c = engine->rule; *c && used + 24 < RULE_SIZE; c++) {
         if (*c == '@') {
@@ -69,7 +69,7 @@ static struct row row_of_entry(const struct factor_entry *entry) {
 }
 
 /* What was written, rows[*count], which the caller frees. NULL for lack of memory. */
-static struct row *list_rows(const struct export_report *report, size_t *count) {
+static struct row *list_rows(const struct export_summary *report, size_t *count) {
     struct row *rows = calloc(report->file->count + 2, sizeof *rows);
     const struct export_pair *pair = report->pair;
     *count = 0;
@@ -88,7 +88,7 @@ static struct row *list_rows(const struct export_report *report, size_t *count) 
 }
 
 /* True for a table of the source that was not written. */
-static bool is_left_out(const struct export_report *report, const struct factor_entry *entry) {
+static bool is_left_out(const struct export_summary *report, const struct factor_entry *entry) {
     const struct export_pair *pair = report->pair;
     return pair && entry != pair->long_table.best && (report->format == EXPORT_CSV || entry != pair->short_table.best);
 }
@@ -124,7 +124,7 @@ static void print_row(FILE *out, const struct row *row) {
     fputc('\n', out);
 }
 
-static void print_left_out(FILE *out, const struct export_report *report) {
+static void print_left_out(FILE *out, const struct export_summary *report) {
     const char *before = "  left out, since there is room for no more: ";
     for (size_t i = 0; i < report->file->count; i++) {
         const struct factor_entry *entry = &report->file->tables[i];
@@ -151,7 +151,7 @@ static void print_short(FILE *out, const struct export_pair *pair) {
     }
 }
 
-static void print_engines(FILE *out, const struct export_report *report) {
+static void print_engines(FILE *out, const struct export_summary *report) {
     for (size_t i = 0; i < ENGINES; i++) {
         char rule[RULE_SIZE];
         if (engines[i].format != report->format) continue;
@@ -160,7 +160,7 @@ static void print_engines(FILE *out, const struct export_report *report) {
     }
 }
 
-static void print_text(const struct export_report *report, const struct row *rows, size_t count, FILE *out) {
+static void print_text(const struct export_summary *report, const struct row *rows, size_t count, FILE *out) {
     const struct export_pair *pair = report->pair;
     fprintf(out, "wrote %s\n", report->path);
     for (size_t i = 0; i < count; i++) print_row(out, &rows[i]);
@@ -200,7 +200,7 @@ static json_t *rows_json(const struct row *rows, size_t count) {
     return array;
 }
 
-static json_t *left_out_json(const struct export_report *report) {
+static json_t *left_out_json(const struct export_summary *report) {
     json_t *array = json_array();
     for (size_t i = 0; i < report->file->count; i++) {
         const struct factor_entry *entry = &report->file->tables[i];
@@ -211,7 +211,7 @@ static json_t *left_out_json(const struct export_report *report) {
     return array;
 }
 
-static json_t *engines_json(const struct export_report *report) {
+static json_t *engines_json(const struct export_summary *report) {
     json_t *array = json_array();
     for (size_t i = 0; i < ENGINES; i++) {
         char rule[RULE_SIZE];
@@ -229,7 +229,7 @@ static json_t *notes_json(const struct export_notes *notes) {
     return array;
 }
 
-static json_t *report_json(const struct export_report *report, const struct row *rows, size_t count) {
+static json_t *report_json(const struct export_summary *report, const struct row *rows, size_t count) {
     const struct export_pair *pair = report->pair;
     bool two = report->format == EXPORT_HF || report->format == EXPORT_GGUF;
     return json_pack(
@@ -239,7 +239,7 @@ static json_t *report_json(const struct export_report *report, const struct row 
         engines_json(report), "left_out", left_out_json(report), "notes", notes_json(report->notes));
 }
 
-int export_report_print(const struct export_report *report, bool json, FILE *out, struct error *error) {
+int export_print(const struct export_summary *report, bool json, FILE *out, struct error *error) {
     size_t count;
     struct row *rows = list_rows(report, &count);
     if (!rows) return error_memory(error, (double)report->file->count * sizeof *rows, "the report");

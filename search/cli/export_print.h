@@ -1,6 +1,6 @@
 /* What `longrope export` says of what it wrote: which tables, what they cost, and which engine uses which when. */
-#ifndef LONGROPE_SEARCH_EXPORT_REPORT_H
-#define LONGROPE_SEARCH_EXPORT_REPORT_H
+#ifndef LONGROPE_SEARCH_EXPORT_PRINT_H
+#define LONGROPE_SEARCH_EXPORT_PRINT_H
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "search/export/export_pair.h"
 #include "search/factors/factors.h"
 
-struct export_report {
+struct export_summary {
     enum export_format format;
     const char *path;
     const struct factor_file *file;   /* of the source */
@@ -30,6 +30,6 @@ struct export_report {
  * "long", "both" or "only", and null where the form holds all tables of the source. "searched_..." are those of the
  * stage's best table, start tokens and all, in whose stead the table is where they differ. "left_out" names tables that
  * the form has no room for. What is not known is null. STATUS_FAILED for lack of memory. */
-int export_report_print(const struct export_report *report, bool json, FILE *out, struct error *error);
+int export_print(const struct export_summary *report, bool json, FILE *out, struct error *error);
 
 #endif
