@@ -3,19 +3,19 @@
 #include <math.h>
 #include <stdlib.h>
 
-int64_t sample_tokens(const struct sample *sample) { return sample->length - 1 - sample->skip; }
+int64_t window_tokens(const struct window *sample) { return sample->length - 1 - sample->skip; }
 
 int64_t scoring_tokens(const struct scoring *scoring) {
     int64_t tokens = 0;
-    for (size_t s = 0; s < scoring->count; s++) tokens += sample_tokens(&scoring->samples[s]);
+    for (size_t s = 0; s < scoring->count; s++) tokens += window_tokens(&scoring->samples[s]);
     return tokens;
 }
 
-int perplexity_sample(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
+int perplexity_window(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
                       size_t sample, double *nats, double *token_nats, struct error *error) {
-    const struct sample *window = &scoring->samples[sample];
+    const struct window *window = &scoring->samples[sample];
     const int32_t *tokens = scoring->documents->items[window->document].tokens + window->start;
-    int64_t count = sample_tokens(window);
+    int64_t count = window_tokens(window);
     double *own = token_nats ? NULL : malloc((size_t)(count + 1) * sizeof *own), *each = token_nats ? token_nats : own;
     if (!each) return error_memory(error, (double)count * sizeof *own, "the nats of a window");
     int status = forward_nats(forward, table, tokens, window->length, window->skip, each, error);
@@ -30,9 +30,9 @@ int perplexity_sample(struct forward *forward, const struct rope_table *table, c
 int perplexity_score(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
                      double *window_nats, double *token_nats, struct error *error) {
     for (size_t s = 0; s < scoring->count; s++) {
-        int status = perplexity_sample(forward, table, scoring, s, &window_nats[s], token_nats, error);
+        int status = perplexity_window(forward, table, scoring, s, &window_nats[s], token_nats, error);
         if (status != STATUS_OK) return status;
-        if (token_nats) token_nats += sample_tokens(&scoring->samples[s]);
+        if (token_nats) token_nats += window_tokens(&scoring->samples[s]);
         if (scoring->progress) scoring->progress(scoring->progress_state, s + 1);
     }
     return STATUS_OK;

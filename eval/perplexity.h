@@ -6,26 +6,26 @@
 #include <stdint.h>
 
 #include "eval/forward.h"
-#include "eval/text/tokens.h"
+#include "eval/text/documents.h"
 
 /* What candidates are scored on. Borrowed: the caller keeps and frees all of it. */
 struct scoring {
     const struct documents *documents;
-    const struct sample *samples; /* [count] */
+    const struct window *samples; /* [count] */
     size_t count;
     void (*progress)(void *state, size_t samples); /* so many are scored; may be NULL */
     void *progress_state;
 };
 
 /* Predictions that a window scores: length - 1 - skip. */
-int64_t sample_tokens(const struct sample *sample);
+int64_t window_tokens(const struct window *sample);
 
 /* Those of all windows. */
 int64_t scoring_tokens(const struct scoring *scoring);
 
 /* Nats of window `sample` (below scoring->count): *nats is their sum over its tokens in double, in order;
- * token_nats[sample_tokens()] receives each, unless NULL. Errors are those of forward_nats(). */
-int perplexity_sample(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
+ * token_nats[window_tokens()] receives each, unless NULL. Errors are those of forward_nats(). */
+int perplexity_window(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
                       size_t sample, double *nats, double *token_nats, struct error *error);
 
 /* The same of all windows, in order: window_nats[scoring->count], and token_nats[scoring_tokens()] window by

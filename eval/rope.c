@@ -148,7 +148,7 @@ static double own_attention_factor(const struct rope_model *model) {
     return yarn ? rope_yarn_attention_factor(model->factor) : 1.0;
 }
 
-void rope_base(struct rope_table *table, const struct rope_model *model, int64_t length) {
+void rope_model_table(struct rope_table *table, const struct rope_model *model, int64_t length) {
     assert(model->pairs >= 1 && model->pairs <= ROPE_MAX_PAIRS);
     *table = (struct rope_table){.pairs = model->pairs,
                                  .theta = model->theta,
@@ -192,7 +192,7 @@ void rope_closed_form(struct rope_table *table, enum rope_method method, const s
     assert(setting->scale >= 1.0 && setting->original_length >= 1);
     const struct rope_model *model = setting->model;
     const struct yarn yarn = yarn_of(setting);
-    rope_base(table, model, setting->length);
+    rope_model_table(table, model, setting->length);
     switch (method) {
     case ROPE_NONE:
     case ROPE_METHODS:
@@ -218,7 +218,7 @@ void rope_yarn_lambda(struct rope_table *table, const struct rope_setting *setti
     assert(setting->scale >= 1.0 && setting->original_length >= 1);
     const struct yarn yarn = yarn_of(setting);
     double kept[ROPE_MAX_PAIRS];
-    rope_base(table, setting->model, setting->length);
+    rope_model_table(table, setting->model, setting->length);
     yarn_ramp(kept, setting->model, &yarn);
     for (int64_t i = 0; i < table->pairs; i++) table->factors[i] = (1.0 - kept[i]) * setting->scale + kept[i];
 }

@@ -77,13 +77,13 @@ struct rope_setting {
 
 /* What the model does of itself with an input of `length` tokens (dynamic and longrope depend on it):
  * factors and m are 1, no start tokens. */
-void rope_base(struct rope_table *table, const struct rope_model *model, int64_t length);
+void rope_model_table(struct rope_table *table, const struct rope_model *model, int64_t length);
 
 /* Divides the table's frequencies by factors[pairs] once more, start tokens included: what a model was fine-tuned
  * with is part of what it does of itself, and a table searched on it multiplies that. */
 void rope_compose(struct rope_table *table, const double *factors);
 
-/* The table of a closed-form method at ratio s, on top of rope_base():
+/* The table of a closed-form method at ratio s, on top of rope_model_table():
  * - PI (arXiv 2306.15595): lambda_i = s.
  * - NTK-aware: theta' = theta s^(d/(d-2)), so lambda_i = s^(2i/(d-2)); 1 where d = 2.
  * - Dynamic NTK: NTK with s L/L0 - (s-1) for s where L > L0, otherwise unscaled.

@@ -337,7 +337,7 @@ static int check_mscale(const struct config_file *file, const struct rope_model 
     int status = state_in_blocks(file, &stated, key, error);
     if (status == STATUS_OK && stated.value) status = read_number(file, &stated, &mscale, error);
     if (status != STATUS_OK || !stated.value) return status;
-    rope_base(&table, rope, rope->original_length);
+    rope_model_table(&table, rope, rope->original_length);
     if (fabs(mscale - table.own_attention_factor) <= 1e-6 * table.own_attention_factor) return STATUS_OK;
     return error_set(error, STATUS_INPUT,
                      "%s: %s is %g, but the attention factor is %g: engines disagree about such a model; remove one",

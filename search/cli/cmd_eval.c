@@ -19,7 +19,7 @@
 /* The windows of one --length. */
 struct windows {
     int64_t length;
-    struct sample *samples; /* [count] */
+    struct window *samples; /* [count] */
     size_t count;
 };
 
@@ -76,8 +76,8 @@ static int choose_windows(const struct evaluation *e, const char *text, struct w
     int status = option_integer("length", text, 1, INT32_MAX, &out->length, error);
     if (status != STATUS_OK) return status;
     return o->stride
-               ? samples_slide(&e->documents, out->length, o->stride, &out->samples, &out->count, error)
-               : samples_choose(&e->documents, out->length, (size_t)o->samples, &out->samples, &out->count, error);
+               ? windows_slide(&e->documents, out->length, o->stride, &out->samples, &out->count, error)
+               : windows_choose(&e->documents, out->length, (size_t)o->samples, &out->samples, &out->count, error);
 }
 
 static void pass_advanced(void *state, double fraction) { progress_within(state, fraction); }

@@ -85,7 +85,7 @@ static void copied(void *state, double fraction) { progress_step(state, (size_t)
 static const double *own_factors_of(const struct exporting *e, struct rope_table *base) {
     const struct rope_model *rope = &e->model.rope;
     if (rope->type != ROPE_TYPE_LINEAR && rope->type != ROPE_TYPE_LLAMA3 && rope->type != ROPE_TYPE_YARN) return NULL;
-    rope_base(base, rope, e->pair.long_table.max_length);
+    rope_model_table(base, rope, e->pair.long_table.max_length);
     return base->own_factors;
 }
 

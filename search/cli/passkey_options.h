@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "eval/base/error.h"
-#include "eval/text/needle.h"
+#include "eval/text/needle_prompt.h"
 #include "search/cli/model_options.h"
 
 extern const char passkey_usage[]; /* what --help prints, and what the options mean */

@@ -10,7 +10,7 @@
 
 #include "eval/base/error.h"
 #include "eval/model/model.h"
-#include "eval/text/needle.h"
+#include "eval/text/needle_prompt.h"
 #include "search/base/string_list.h"
 #include "search/config/objective.h"
 #include "search/config/stage_kind.h"
@@ -93,7 +93,7 @@ struct config {
  *     data: {text: [corpus/a*.txt], tokenizer: bytes, samples: 5}    # or tokens: [a.npy, ...]
  *     objective: perplexity           # perplexity | needle
  *     needle:                         # for objective: needle; all optional
- *       prompt: published             # published | demo: how it is worded (eval/text/needle.h)
+ *       prompt: published             # published | demo: how it is worded (eval/text/needle_prompt.h)
  *       digits: 5                     # of its key
  *       seed: 1                       # that keys and depths are drawn by
  *     search:                         # all optional, with the published defaults

@@ -111,7 +111,7 @@ static int read_model(const char *path, json_t **root, struct model_config *mode
 
 static bool same_table(const struct rope_model *rope, int64_t length, const struct export_table *table, double m) {
     struct rope_table read;
-    rope_base(&read, rope, length);
+    rope_model_table(&read, rope, length);
     int64_t i = 0;
     while (i < rope->pairs && read.own_factors[i] == table->factors[i]) i++;
     return i == rope->pairs && fabs(read.own_attention_factor / m - 1.0) < 1e-7;

@@ -13,8 +13,8 @@ struct gguf_export {
     const char *output; /* where the copy goes; nothing may be there */
     int64_t pairs;      /* d/2, at most ROPE_MAX_PAIRS */
 
-    /* What the angles n theta^(-2i/d) are divided by, the model's own scaling INCLUDED: with `base` of rope_base()
-     * and the searched lambda, base.own_factors[i] x lambda[i]. Finite and > 0. */
+    /* What the angles n theta^(-2i/d) are divided by, the model's own scaling INCLUDED: with `base` of
+     * rope_model_table() and the searched lambda, base.own_factors[i] x lambda[i]. Finite and > 0. */
     const double *long_factors;  /* [pairs] for contexts beyond original_length tokens */
     const double *short_factors; /* [pairs] for those up to it */
 

@@ -154,7 +154,7 @@ int factors_check(const struct factor_file *file, const char *source, const stru
 void factor_entry_table(const struct factor_entry *entry, const struct rope_model *model, int64_t length,
                         double attention_factor, struct rope_table *out) {
     struct rope_model plain = rope_model_plain(model->pairs, model->theta);
-    rope_base(out, entry->whole ? &plain : model, length);
+    rope_model_table(out, entry->whole ? &plain : model, length);
     if (entry->composed) rope_compose(out, entry->base);
     memcpy(out->factors, entry->searched, sizeof out->factors);
     out->start_tokens = entry->start_tokens;

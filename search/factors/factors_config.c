@@ -11,7 +11,7 @@
 /* A model's own table, for inputs of `length` tokens. */
 static struct factor_entry own_entry(const char *name, const struct rope_model *rope, int64_t length) {
     struct rope_table table;
-    rope_base(&table, rope, length);
+    rope_model_table(&table, rope, length);
     struct factor_entry entry = {.max_length = length,
                                  .scale = fmax(1.0, (double)length / (double)rope->original_length),
                                  .pairs = rope->pairs,

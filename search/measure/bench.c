@@ -330,7 +330,7 @@ static int window_open(const struct model *model, struct window *w, struct error
     for (int64_t i = 0; i < w->length; i++) {
         w->tokens[i] = (int32_t)(scatter((uint32_t)i) % (uint64_t)model->config.vocabulary);
     }
-    rope_base(&w->table, &model->config.rope, w->length);
+    rope_model_table(&w->table, &model->config.rope, w->length);
     return forward_new(model, &options, &w->forward, error);
 }
 

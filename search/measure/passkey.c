@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "eval/text/tokens.h"
+#include "eval/text/documents.h"
 
 int passkey_prompt(const struct passkey_task *task, int64_t length, double depth, int64_t trial,
                    struct needle_prompt *out, struct error *error) {

@@ -7,14 +7,14 @@
 #include <stdint.h>
 
 #include "eval/forward.h"
-#include "eval/text/needle.h"
+#include "eval/text/needle_prompt.h"
 
 /* What came of one prompt. */
 struct passkey_answer {
     char key[NEEDLE_MOST_DIGITS + 1];
-    bool correct;              /* every token of the answer is the arg max of what precedes it (eval/text/needle.h) */
-    double nats;               /* of all the answer's tokens */
-    int64_t count;             /* tokens of the answer */
+    bool correct;  /* every token of the answer is the arg max of what precedes it (eval/text/needle_prompt.h) */
+    double nats;   /* of all the answer's tokens */
+    int64_t count; /* tokens of the answer */
     int32_t *tokens, *arg_max; /* [count]: the right ones, and those that the model holds likeliest */
 };
 

@@ -16,7 +16,7 @@ struct sweep_window {
     bool known;
 };
 
-static const struct sample *sample_of(const struct sweep *sweep, const struct sweep_window *w) {
+static const struct window *sample_of(const struct sweep *sweep, const struct sweep_window *w) {
     return &sweep->rows[w->row].scoring.samples[w->sample];
 }
 
@@ -35,7 +35,7 @@ static int compare(int64_t a, int64_t b) { return (a > b) - (a < b); }
  * the one that scores most, of these the one of the earliest row. */
 static int compare_windows(const void *a, const void *b, void *state) {
     const struct sweep_window *v = *(struct sweep_window *const *)a, *w = *(struct sweep_window *const *)b;
-    const struct sample *s = sample_of(state, v), *t = sample_of(state, w);
+    const struct window *s = sample_of(state, v), *t = sample_of(state, w);
     int order = compare((int64_t)v->table, (int64_t)w->table);
     if (order == 0) order = compare((int64_t)s->document, (int64_t)t->document);
     if (order == 0) order = compare(s->start, t->start);
@@ -51,7 +51,7 @@ static bool same_request(const struct sweep_row *a, const struct sweep_row *b) {
 
 /* Whether all that `small` scores is in `large`, which comes before it. */
 static bool covers(const struct sweep *sweep, const struct sweep_window *large, const struct sweep_window *small) {
-    const struct sample *s = sample_of(sweep, large), *t = sample_of(sweep, small);
+    const struct window *s = sample_of(sweep, large), *t = sample_of(sweep, small);
     return large->table == small->table && s->document == t->document && s->start == t->start && s->skip <= t->skip &&
            !same_request(&sweep->rows[large->row], &sweep->rows[small->row]);
 }
@@ -60,10 +60,10 @@ static bool covers(const struct sweep *sweep, const struct sweep_window *large, 
  * more than there are rows. */
 static struct sweep_window *find_owner(const struct sweep *sweep, struct sweep_window *const *sorted, size_t at) {
     struct sweep_window *own = sorted[at];
-    const struct sample *here = sample_of(sweep, own);
+    const struct window *here = sample_of(sweep, own);
     for (size_t i = at; i > 0; i--) {
         struct sweep_window *other = sorted[i - 1];
-        const struct sample *there = sample_of(sweep, other);
+        const struct window *there = sample_of(sweep, other);
         if (other->table != own->table || there->document != here->document || there->start != here->start) break;
         if (covers(sweep, other->owner, own)) return other->owner;
     }
@@ -124,12 +124,12 @@ void sweep_close(struct sweep *sweep) {
 
 /* ---- computing ---- */
 
-/* Sets the nats of a window from those of its owner's tokens, added up as perplexity_sample() does. */
+/* Sets the nats of a window from those of its owner's tokens, added up as perplexity_window() does. */
 static void take_nats(const struct sweep *sweep, struct sweep_window *window, const double *owner_nats) {
-    const struct sample *own = sample_of(sweep, window);
+    const struct window *own = sample_of(sweep, window);
     const double *nats = owner_nats + (own->skip - sample_of(sweep, window->owner)->skip);
     double sum = 0.0;
-    for (int64_t i = 0; i < sample_tokens(own); i++) sum += nats[i];
+    for (int64_t i = 0; i < window_tokens(own); i++) sum += nats[i];
     sweep->rows[window->row].window_nats[window->sample] = sum;
     window->known = true;
 }
@@ -139,7 +139,7 @@ static int compute(struct sweep *sweep, struct sweep_window *window, struct forw
                    struct error *error) {
     struct sweep_row *row = &sweep->rows[window->row];
     double began = clock_seconds();
-    int status = perplexity_sample(forward, &row->table.rope, &row->scoring, window->sample,
+    int status = perplexity_window(forward, &row->table.rope, &row->scoring, window->sample,
                                    &row->window_nats[window->sample], token_nats, error);
     row->seconds += clock_seconds() - began;
     if (status != STATUS_OK) return status;
@@ -152,7 +152,7 @@ static int compute(struct sweep *sweep, struct sweep_window *window, struct forw
 static int64_t most_tokens(const struct sweep *sweep, const struct sweep_row *row) {
     int64_t most = 0;
     for (size_t s = 0; s < row->scoring.count; s++) {
-        int64_t tokens = sample_tokens(sample_of(sweep, row->windows[s].owner));
+        int64_t tokens = window_tokens(sample_of(sweep, row->windows[s].owner));
         if (tokens > most) most = tokens;
     }
     return most;
@@ -168,7 +168,7 @@ int sweep_score(struct sweep *sweep, size_t index, struct forward *forward, doub
     for (size_t s = 0; s < row->scoring.count && status == STATUS_OK; s++) {
         struct sweep_window *window = &row->windows[s];
         if (!window->known) status = compute(sweep, window->owner, forward, token_nats ? token_nats : own, error);
-        if (token_nats) token_nats += sample_tokens(sample_of(sweep, window));
+        if (token_nats) token_nats += window_tokens(sample_of(sweep, window));
         if (status == STATUS_OK && row->scoring.progress) row->scoring.progress(row->scoring.progress_state, s + 1);
     }
     free(own);

@@ -31,7 +31,7 @@ static void digest(const XXH3_state_t *hash, char out[DIGITS]) {
 
 /* The pieces are of fixed sizes, or led by a count, so no two windows or tables feed the same bytes. */
 static void window_fingerprint(XXH3_state_t *hash, const struct scoring *scoring, size_t window, char out[DIGITS]) {
-    const struct sample *sample = &scoring->samples[window];
+    const struct window *sample = &scoring->samples[window];
     const int32_t *tokens = scoring->documents->items[sample->document].tokens + sample->start;
     XXH3_128bits_reset(hash);
     XXH3_128bits_update(hash, &sample->skip, sizeof sample->skip);
@@ -117,7 +117,7 @@ static int score_window(struct scorer *scorer, const struct rope_table *table, c
     bool found = false;
     int status = score_cache_find(scorer->options.cache, &key, nats, &found, error);
     if (status != STATUS_OK || found) return status;
-    status = perplexity_sample(scorer->forward, table, scorer->options.scoring, window, nats, NULL, error);
+    status = perplexity_window(scorer->forward, table, scorer->options.scoring, window, nats, NULL, error);
     if (status != STATUS_OK) return status;
     scored->computed++;
     return score_cache_add(scorer->options.cache, &key, *nats, error);

@@ -96,7 +96,7 @@ static int long_attention_factor(struct stage *stage, double *out, struct error 
         if (s->kind == STAGE_EXTEND && (!longest || s->target_length > longest->target_length)) longest = s;
     }
     struct rope_table own;
-    rope_base(&own, &stage->rope.own, stage->rope.own.original_length + 1);
+    rope_model_table(&own, &stage->rope.own, stage->rope.own.original_length + 1);
     *out = own.own_attention_factor;
     if (!longest) return STATUS_OK;
     struct factor_entry table;
@@ -154,7 +154,7 @@ static void describe_model(struct stage *stage) {
     struct stage_record *record = &stage->record;
     const struct stage_config *config = stage->config;
     struct rope_table base;
-    rope_base(&base, &stage->rope.searched, config->target_length);
+    rope_model_table(&base, &stage->rope.searched, config->target_length);
     record->kind = config->kind;
     record->pretrained_length = stage->rope.pretrained_length;
     record->composed = stage->rope.searched.type != ROPE_TYPE_DEFAULT;
@@ -294,7 +294,7 @@ static void initial_table(const struct stage *stage, enum origin origin, const s
     if (origin == ORIGIN_YARN_LAMBDA) {
         rope_yarn_lambda(table, setting);
     } else if (origin == ORIGIN_OWN) {
-        rope_base(table, &stage->rope.own, stage->rope.own.original_length + 1); /* the long one */
+        rope_model_table(table, &stage->rope.own, stage->rope.own.original_length + 1); /* the long one */
         memcpy(table->factors, table->own_factors, sizeof table->factors);
     } else {
         rope_closed_form(table, methods[origin], setting);
@@ -397,7 +397,7 @@ static int score_individual(struct stage *stage, const struct individual *asked,
     struct rope_table table;
     struct racing_test race;
     struct scored scored;
-    rope_base(&table, &stage->rope.searched, stage->record.target_length);
+    rope_model_table(&table, &stage->rope.searched, stage->record.target_length);
     stage_record_table(&stage->record, &asked->genome, &table);
     int status = enter_race(stage, &race, error);
     if (status != STATUS_OK) return status;

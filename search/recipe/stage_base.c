@@ -42,7 +42,7 @@ static bool nearly(double a, double b) { return fabs(a - b) <= 1e-5 * fabs(b); }
 
 static bool has_table(const struct rope_model *rope, const struct factor_entry *table) {
     struct rope_table own;
-    rope_base(&own, rope, rope->original_length + 1);
+    rope_model_table(&own, rope, rope->original_length + 1);
     if (!nearly(own.own_attention_factor, table->attention_factor)) return false;
     for (int64_t i = 0; i < rope->pairs; i++) {
         if (!nearly(own.own_factors[i], table->factors[i])) return false;

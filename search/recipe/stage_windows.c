@@ -7,7 +7,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "eval/text/needle.h"
+#include "eval/text/needle_prompt.h"
 #include "eval/text/tokenizer.h"
 
 /* ---- text ---- */
@@ -48,7 +48,7 @@ static int make_needle(const struct stage_config *config, const struct tokenizer
         .tokenizer = tokenizer, .form = config->needle.prompt, .digits = config->needle.digits};
     const struct needle_place place = {
         .length = config->target_length, .depth = depth, .seed = config->needle.seed, .trial = (int64_t)window};
-    struct sample *sample = &windows->samples[window];
+    struct window *sample = &windows->samples[window];
     const struct document *text = &windows->text.items[sample->document];
     struct needle_prompt prompt;
     int status = needle_prompt_in_text(&setting, &place, text->tokens + sample->start, sample->length, &prompt, error);
@@ -56,7 +56,7 @@ static int make_needle(const struct stage_config *config, const struct tokenizer
     struct document *document = &windows->needles.items[window];
     *document = (struct document){.name = strdup(text->name), .count = prompt.count, .tokens = prompt.tokens};
     windows->needles.count++;
-    *sample = (struct sample){.document = window, .length = prompt.count, .skip = prompt.count - 1 - prompt.answer};
+    *sample = (struct window){.document = window, .length = prompt.count, .skip = prompt.count - 1 - prompt.answer};
     struct window_record *record = &windows->records[window];
     record->answer = prompt.answer;
     record->needle = prompt.needle;
@@ -87,7 +87,7 @@ static int make_records(struct stage_windows *windows, struct error *error) {
     windows->records = calloc(windows->count, sizeof *windows->records);
     if (!windows->records) return error_memory(error, (double)windows->count * sizeof *windows->records, "the windows");
     for (size_t i = 0; i < windows->count; i++) {
-        const struct sample *sample = &windows->samples[i];
+        const struct window *sample = &windows->samples[i];
         const char *path = windows->text.items[sample->document].name;
         const char *slash = strrchr(path, '/'); /* a run is the same wherever its text lies */
         snprintf(windows->records[i].document, sizeof windows->records[i].document, "%s", slash ? slash + 1 : path);
@@ -102,7 +102,7 @@ static int make_windows(const struct stage_config *config, const struct tokenize
     int status = read_text(config, tokenizer, &out->text, error);
     if (status == STATUS_OK) status = documents_check(&out->text, vocabulary, error);
     if (status == STATUS_OK) {
-        status = samples_choose(&out->text, config->target_length, config->samples, &out->samples, &out->count, error);
+        status = windows_choose(&out->text, config->target_length, config->samples, &out->samples, &out->count, error);
     }
     if (status == STATUS_OK) status = make_records(out, error);
     if (status != STATUS_OK || config->objective != OBJECTIVE_NEEDLE) return status;

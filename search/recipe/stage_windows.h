@@ -1,9 +1,9 @@
 /* What the tables of a stage are scored on: windows of its text, or, with OBJECTIVE_NEEDLE, one document made of each
  * window, with a needle in it.
  *
- * Such a document is a pass-key prompt (eval/text/needle.h) of exactly target_length tokens whose haystack is the
- * window's text: a needle at a random depth states a key, a question at the end asks for it, and the answer's tokens,
- * which are the document's last, alone are scored. Text, its windows and their number are those of
+ * Such a document is a pass-key prompt (eval/text/needle_prompt.h) of exactly target_length tokens whose haystack is
+ * the window's text: a needle at a random depth states a key, a question at the end asks for it, and the answer's
+ * tokens, which are the document's last, alone are scored. Text, its windows and their number are those of
  * OBJECTIVE_PERPLEXITY, so that both objectives cost the same and see the same pages.
  *
  * Depths are the fractional parts of u + i (sqrt(5) - 1) / 2 for window i, u drawn by the seed: each is uniform over
@@ -15,7 +15,7 @@
 
 #include "eval/base/error.h"
 #include "eval/perplexity.h"
-#include "eval/text/tokens.h"
+#include "eval/text/documents.h"
 #include "search/config/config.h"
 #include "search/store/store.h"
 
@@ -23,7 +23,7 @@ struct stage_windows {
     struct documents text;         /* as it was read */
     struct documents needles;      /* [count], a document a window; empty with OBJECTIVE_PERPLEXITY */
     size_t count;                  /* windows */
-    struct sample *samples;        /* [count], of `needles` where it is not empty, else of `text` */
+    struct window *samples;        /* [count], of `needles` where it is not empty, else of `text` */
     struct window_record *records; /* [count]: the same as the store keeps it */
 };
 

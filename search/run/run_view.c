@@ -135,7 +135,7 @@ void stage_view_entry(const struct stage_view *stage, const struct individual *i
 /* The frequencies before any rescaling, the model's own included. */
 static void plain_frequencies(const struct stage_record *record, struct rope_table *out) {
     const struct rope_model plain = rope_model_plain(record->space.pairs, record->rope_theta);
-    rope_base(out, &plain, record->target_length);
+    rope_model_table(out, &plain, record->target_length);
 }
 
 void stage_view_baseline_factors(const struct stage_view *stage, const struct baseline_record *baseline,

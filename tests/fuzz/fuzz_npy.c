@@ -1,5 +1,5 @@
 /* Any bytes as an .npy file of tokens: refused, or a document of tokens that are not negative. */
-#include "eval/text/tokens.h"
+#include "eval/text/documents.h"
 #include "tests/fuzz/memory_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "eval/forward.h"
-#include "eval/text/tokens.h"
+#include "eval/text/documents.h"
 
 enum { VOCABULARY = 97, PAIRS = 8, TOKENS = 500 };
 
@@ -64,7 +64,7 @@ static inline struct rope_table make_table(void) {
     static const double factors[PAIRS] = {1.0, 1.03, 1.5, 2.25, 2.25, 4.0, 5.13, 6.4};
     const struct rope_model rope = rope_model_plain(PAIRS, 10000.0);
     struct rope_table table;
-    rope_base(&table, &rope, 128);
+    rope_model_table(&table, &rope, 128);
     memcpy(table.factors, factors, sizeof factors);
     table.start_tokens = 28;
     table.attention_factor = 1.2;

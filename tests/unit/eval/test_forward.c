@@ -111,7 +111,7 @@ static struct model *make_model(void) {
 static struct rope_table plain_table(void) {
     const struct rope_model rope = rope_model_plain(PAIRS, 10000.0);
     struct rope_table table;
-    rope_base(&table, &rope, MOST_TOKENS);
+    rope_model_table(&table, &rope, MOST_TOKENS);
     return table;
 }
 
@@ -426,7 +426,7 @@ static void nats_with_heads_turned_in_part(void **state) {
     struct model_config config = plain_config();
     config.rope = rope_model_plain(3, 10000.0);
     struct rope_table table;
-    rope_base(&table, &config.rope, MOST_TOKENS);
+    rope_model_table(&table, &config.rope, MOST_TOKENS);
     table.factors[1] = 1.5, table.factors[2] = 4.0;
     check_model(&config, &table);
 }

@@ -23,7 +23,7 @@ static struct forward *make_forward(const struct model *model, const volatile si
 /* Sums ---------------------------------------------------------------------------------------- */
 
 /* Windows of many lengths, in no particular order, some of them with context that is not scored. */
-static const struct sample windows[] = {{1, 0, 150, 0}, {0, 0, 150, 0}, {0, 170, 150, 20}, {1, 30, 99, 97},
+static const struct window windows[] = {{1, 0, 150, 0}, {0, 0, 150, 0}, {0, 170, 150, 20}, {1, 30, 99, 97},
                                         {0, 5, 2, 0},   {1, 179, 1, 0}, {0, 0, 320, 318},  {1, 20, 150, 149}};
 enum { WINDOWS = sizeof windows / sizeof *windows };
 
@@ -80,12 +80,12 @@ static void sliding_windows_score_all_of_a_document(void **state) {
     struct corpus corpus;
     make_corpus(&corpus);
     struct scoring scoring = {.documents = &corpus.documents};
-    struct sample *samples = NULL;
+    struct window *samples = NULL;
     struct model *model = make_model(NULL);
     struct rope_table table = make_table();
     struct forward *forward = make_forward(model, NULL);
     struct error error = {""};
-    assert_int_equal(samples_slide(&corpus.documents, LENGTH, STRIDE, &samples, &scoring.count, &error), STATUS_OK);
+    assert_int_equal(windows_slide(&corpus.documents, LENGTH, STRIDE, &samples, &scoring.count, &error), STATUS_OK);
     scoring.samples = samples;
     assert_int_equal(scoring_tokens(&scoring), TOKENS - 2);
     double sums[64], token_nats[TOKENS], nats[LENGTH];
@@ -112,8 +112,8 @@ static void sliding_windows_score_all_of_a_document(void **state) {
 static void mean_nats_by_hand(void **state) {
     (void)state;
     const double sums[3] = {1.0, 2.5, 8.5};
-    const struct sample uneven[3] = {{.length = 5}, {.length = 9, .skip = 5}, {.length = 6}};
-    const struct sample single[3] = {{.length = 1}, {.length = 1}, {.length = 7, .skip = 6}};
+    const struct window uneven[3] = {{.length = 5}, {.length = 9, .skip = 5}, {.length = 6}};
+    const struct window single[3] = {{.length = 1}, {.length = 1}, {.length = 7, .skip = 6}};
     struct scoring scoring = {.samples = uneven, .count = 3};
     assert_int_equal(scoring_tokens(&scoring), 12);
     assert_true(perplexity_mean_nats(&scoring, sums) == 1.0);

@@ -104,7 +104,7 @@ static void frequencies_fall_geometrically(void **state) {
             struct rope_table table;
             memset(&table, 0x55, sizeof table);
             struct rope_model model = rope_model_plain(widths[w], thetas[t]);
-            rope_base(&table, &model, 4096);
+            rope_model_table(&table, &model, 4096);
             assert_true(table.own_attention_factor == 1.0);
             assert_int_equal(table.pairs, widths[w]);
             assert_int_equal(table.start_tokens, 0);
@@ -117,7 +117,7 @@ static void frequencies_fall_geometrically(void **state) {
     }
     struct rope_table table;
     struct rope_model model = rope_model_plain(4, 10000.0);
-    rope_base(&table, &model, 1);
+    rope_model_table(&table, &model, 1);
     const double decades[] = {1.0, 0.1, 0.01, 0.001};
     for (int i = 0; i < 4; i++) assert_near(table.frequencies[i], decades[i], 1e-15);
 }
@@ -127,7 +127,7 @@ static void none_is_the_base(void **state) {
     for (int w = 0; w < WIDTHS; w++) {
         struct rope_setting setting = make_setting(widths[w], 8.0);
         struct rope_table table = make_table(ROPE_NONE, &setting), base;
-        rope_base(&base, setting.model, setting.length);
+        rope_model_table(&base, setting.model, setting.length);
         assert_unscaled(&table);
         assert_memory_equal(table.frequencies, base.frequencies, (size_t)widths[w] * sizeof(double));
     }
@@ -339,7 +339,7 @@ static void assert_rows(const struct rope_table *table, int64_t first, int64_t r
 static struct rope_table uneven_table(int64_t pairs, int64_t start_tokens, double attention_factor) {
     struct rope_table table;
     struct rope_model model = rope_model_plain(pairs, 10000.0);
-    rope_base(&table, &model, 4096);
+    rope_model_table(&table, &model, 4096);
     for (int64_t i = 0; i < pairs; i++) table.factors[i] = 1.07 + 0.13 * (double)i;
     table.start_tokens = start_tokens;
     table.attention_factor = attention_factor;
@@ -376,7 +376,7 @@ static void rows_by_hand(void **state) {
     (void)state;
     struct rope_table table;
     struct rope_model model = rope_model_plain(1, 10000.0);
-    rope_base(&table, &model, 4096);
+    rope_model_table(&table, &model, 4096);
     table.factors[0] = 2.0;
     table.start_tokens = 3;
     table.attention_factor = 0.5;
@@ -433,7 +433,7 @@ static void f32_rows_are_those_of_transformers(void **state) {
     const double factors[4] = {1.07, 1.5, 2.3, 7.7};
     struct rope_model model = rope_model_plain(4, 10000.0);
     struct rope_table table;
-    rope_base(&table, &model, 4096);
+    rope_model_table(&table, &model, 4096);
     memcpy(table.factors, factors, sizeof factors);
     table.attention_factor = 1.19;
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
@@ -458,7 +458,7 @@ static void f32_powers_are_those_of_transformers(void **state) {
                                                 -0.985180199f, 0.930353165f,  -0.999731243f, -0.469243288f};
     struct rope_model model = rope_model_plain(PAIRS, 10000.0);
     struct rope_table table;
-    rope_base(&table, &model, 4096);
+    rope_model_table(&table, &model, 4096);
     float cosines[PAIRS], sines[PAIRS];
     rope_rows(&table, ROPE_ANGLES_F32, 1999999, 1, cosines, sines);
     for (int i = 0; i < PAIRS; i++) {
@@ -703,7 +703,7 @@ static void own_scaling_is_that_of_transformers(void **state) {
         const struct own *own = &own_scalings[c];
         struct rope_table table;
         memset(&table, 0x55, sizeof table);
-        rope_base(&table, &own->model, own->length);
+        rope_model_table(&table, &own->model, own->length);
         assert_int_equal(table.pairs, OWN_PAIRS);
         assert_int_equal(table.start_tokens, 0);
         assert_unscaled(&table);

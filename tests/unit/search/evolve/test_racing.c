@@ -13,7 +13,7 @@
 
 /* Windows of 11 tokens, that is of 10 predictions, each. */
 enum { WINDOWS = 5, PREDICTIONS = 50 };
-static const struct sample windows[WINDOWS] = {
+static const struct window windows[WINDOWS] = {
     {0, 0, 11, 0}, {0, 11, 11, 0}, {0, 22, 11, 0}, {0, 33, 11, 0}, {0, 44, 11, 0}};
 static const struct scoring scoring = {.samples = windows, .count = WINDOWS};
 

@@ -186,7 +186,7 @@ static void start_tokens_are_left_out(void **state) {
 /* By what an entry and the model's own scaling divide the frequencies at a length. */
 static void assert_product(const struct export_table *table, const struct model_config *model, int64_t length) {
     struct rope_table own;
-    rope_base(&own, &model->rope, length);
+    rope_model_table(&own, &model->rope, length);
     for (int i = 0; i < EIGHT; i++) assert_true(table->factors[i] == own.own_factors[i] * table->used->factors[i]);
     assert_true(table->attention_factor == own.own_attention_factor * table->used->attention_factor);
 }

@@ -51,7 +51,7 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static struct sweep_row make_row(const struct bench *b, const struct sample *samples, size_t count, double factor) {
+static struct sweep_row make_row(const struct bench *b, const struct window *samples, size_t count, double factor) {
     struct sweep_row row = {.table = {.method = "none", .scale = 1.0, .rope = make_table()},
                             .length = samples[0].length,
                             .scoring = {.documents = &b->corpus.documents, .samples = samples, .count = count}};
@@ -84,7 +84,7 @@ static void score_all(struct bench *b, struct sweep *sweep, const size_t *order)
 
 /* Lengths on both sides of the blocks that the forward works in, two tables, in several orders. */
 static void test_prefixes(void **state) {
-    static const struct sample long_windows[] = {{0, 0, 320, 0}, {1, 0, 180, 0}},
+    static const struct window long_windows[] = {{0, 0, 320, 0}, {1, 0, 180, 0}},
                                middle[] = {{0, 0, 193, 0}, {1, 0, 97, 0}}, small[] = {{0, 0, 96, 0}, {1, 0, 96, 0}},
                                single[] = {{0, 0, 1, 0}, {1, 0, 2, 0}};
     static const size_t orders[][8] = {{0, 1, 2, 3, 4, 5, 6, 7}, {7, 6, 5, 4, 3, 2, 1, 0}, {2, 6, 0, 3, 7, 1, 5, 4}};
@@ -109,7 +109,7 @@ static void test_prefixes(void **state) {
 
 /* Who asks for a row twice times it; a shorter one has it from the first. */
 static void test_asked_for_twice(void **state) {
-    static const struct sample windows[] = {{0, 0, 150, 0}}, shorter[] = {{0, 0, 99, 0}};
+    static const struct window windows[] = {{0, 0, 150, 0}}, shorter[] = {{0, 0, 99, 0}};
     struct bench *b = *state;
     struct sweep_row rows[] = {make_row(b, windows, 1, 1.5), make_row(b, shorter, 1, 1.5),
                                make_row(b, windows, 1, 1.5)};
@@ -123,7 +123,7 @@ static void test_asked_for_twice(void **state) {
 
 /* Windows that begin elsewhere, or want a prediction that the longer one leaves out, are others. */
 static void test_what_is_not_shared(void **state) {
-    static const struct sample first[] = {{0, 0, 150, 0}, {0, 50, 150, 0}, {1, 0, 150, 100}},
+    static const struct window first[] = {{0, 0, 150, 0}, {0, 50, 150, 0}, {1, 0, 150, 100}},
                                second[] = {{1, 0, 120, 99}, {0, 50, 100, 20}, {0, 49, 100, 0}, {1, 0, 130, 110}};
     struct bench *b = *state;
     struct sweep_row rows[] = {make_row(b, first, 3, 1.5), make_row(b, second, 4, 1.5)};
@@ -137,7 +137,7 @@ static void test_what_is_not_shared(void **state) {
 
 /* Whatever a table consists of makes it another one. */
 static void test_tables_that_differ(void **state) {
-    static const struct sample windows[] = {{0, 0, 64, 0}};
+    static const struct window windows[] = {{0, 0, 64, 0}};
     struct bench *b = *state;
     static const char *const methods[] = {"none", "pi", "ntk", "yarn", "factors"}; /* so that none is asked for twice */
     struct sweep_row rows[5];
@@ -170,7 +170,7 @@ static void test_closed_forms_of_scale_1(void **state) {
 
 /* The tokens' nats of a row that is alone, and the stop flag. */
 static void test_single_row(void **state) {
-    static const struct sample windows[] = {{0, 0, 150, 20}, {1, 0, 2, 0}, {1, 40, 97, 0}};
+    static const struct window windows[] = {{0, 0, 150, 20}, {1, 0, 2, 0}, {1, 40, 97, 0}};
     struct bench *b = *state;
     struct sweep_row row = make_row(b, windows, 3, 1.5);
     struct sweep sweep = {1, &row};
@@ -185,7 +185,7 @@ static void test_single_row(void **state) {
 }
 
 static void test_stopped(void **state) {
-    static const struct sample windows[] = {{0, 0, 150, 0}};
+    static const struct window windows[] = {{0, 0, 150, 0}};
     struct bench *b = *state;
     volatile sig_atomic_t stop = 1;
     const struct forward_options options = {.threads = 1, .stop = &stop};

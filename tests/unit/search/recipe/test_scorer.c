@@ -7,7 +7,7 @@
 #include <math.h>
 
 enum { WINDOWS = 4, LENGTH = 60 };
-static const struct sample windows[WINDOWS] = {
+static const struct window windows[WINDOWS] = {
     {0, 0, LENGTH, 0}, {0, 100, LENGTH, 0}, {1, 0, LENGTH, 0}, {0, 200, LENGTH, 0}};
 
 struct fixture {
@@ -134,7 +134,7 @@ static void what_matters_is_in_the_key(void **state) {
     scorer_free(scorer);
 
     /* another window beside three that are known; of one, the same tokens in another place */
-    struct sample others[WINDOWS];
+    struct window others[WINDOWS];
     memcpy(others, windows, sizeof others);
     others[1].start++;
     f->scoring.samples = others;

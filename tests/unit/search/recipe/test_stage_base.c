@@ -59,8 +59,8 @@ static void refuse(const struct model_config *model, const struct factor_entry *
 /* Cosines and sines far out, as a model computes them with factors of 1 on top. */
 static void assert_same_angles(const struct rope_model *a, const struct rope_model *b, int64_t length) {
     struct rope_table x, y;
-    rope_base(&x, a, length);
-    rope_base(&y, b, length);
+    rope_model_table(&x, a, length);
+    rope_model_table(&y, b, length);
     for (int i = 0; i < PAIRS; i++) assert_true(x.frequencies[i] == y.frequencies[i]);
     assert_true(x.own_attention_factor == y.own_attention_factor);
 }

@@ -81,9 +81,9 @@ static void perplexity_scores_windows_of_the_text(void **state) {
     f->config.objective = OBJECTIVE_PERPLEXITY;
     open_good(f);
     struct scoring scoring = stage_windows_scoring(&f->windows);
-    struct sample *samples;
+    struct window *samples;
     size_t count;
-    assert_int_equal(samples_choose(&f->windows.text, LENGTH, WINDOWS, &samples, &count, &f->error), STATUS_OK);
+    assert_int_equal(windows_choose(&f->windows.text, LENGTH, WINDOWS, &samples, &count, &f->error), STATUS_OK);
     assert_ptr_equal(scoring.documents, &f->windows.text);
     assert_int_equal(scoring.count, WINDOWS);
     assert_memory_equal(scoring.samples, samples, count * sizeof *samples);
@@ -104,14 +104,14 @@ static void needles_lie_in_the_same_windows(void **state) {
     struct fixture *f = *state;
     open_good(f);
     struct scoring scoring = stage_windows_scoring(&f->windows);
-    struct sample *samples;
+    struct window *samples;
     size_t count;
-    assert_int_equal(samples_choose(&f->windows.text, LENGTH, WINDOWS, &samples, &count, &f->error), STATUS_OK);
+    assert_int_equal(windows_choose(&f->windows.text, LENGTH, WINDOWS, &samples, &count, &f->error), STATUS_OK);
     assert_int_equal(scoring.count, WINDOWS);
     assert_int_equal(scoring_tokens(&scoring), WINDOWS * 5);
     for (size_t i = 0; i < count; i++) {
         const struct window_record *record = &f->windows.records[i];
-        const struct sample *sample = &scoring.samples[i];
+        const struct window *sample = &scoring.samples[i];
         const struct document *document = &scoring.documents->items[sample->document];
         const int32_t *text = f->windows.text.items[samples[i].document].tokens + samples[i].start;
         assert_true(sample->start == 0 && sample->length == LENGTH && document->count == LENGTH);

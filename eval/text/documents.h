@@ -1,6 +1,6 @@
 /* Documents as tokens, and the windows of them that are scored. */
-#ifndef LONGROPE_EVAL_TOKENS_H
-#define LONGROPE_EVAL_TOKENS_H
+#ifndef LONGROPE_EVAL_DOCUMENTS_H
+#define LONGROPE_EVAL_DOCUMENTS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -21,7 +21,7 @@ struct documents {
 
 /* A window of a document: tokens start..start+length-1. Of its length-1 predictions the first `skip`
  * are context for the others and not scored. */
-struct sample {
+struct window {
     size_t document;
     int64_t start, length;
     int64_t skip; /* 0..length-1 */
@@ -49,7 +49,7 @@ uint64_t documents_fingerprint(const struct documents *documents);
  * A document's windows begin at equal distances, the last one at its end, and never overlap.
  * Sorted: beginnings first, then by document and position. STATUS_INPUT where no document is long
  * enough or the documents hold fewer windows. The caller frees *out with free(). */
-int samples_choose(const struct documents *documents, int64_t length, size_t wanted, struct sample **out, size_t *count,
+int windows_choose(const struct documents *documents, int64_t length, size_t wanted, struct window **out, size_t *count,
                    struct error *error);
 
 /* Windows of `length` tokens that advance by `stride` over each document, and each scores what those
@@ -60,7 +60,7 @@ int samples_choose(const struct documents *documents, int64_t length, size_t wan
  * not overlap, and nothing predicts the first token of any. Windows without a prediction are left out.
  * Sorted by document and position. STATUS_INPUT where stride is not within 1..length or nothing is left
  * to predict. The caller frees *out with free(). */
-int samples_slide(const struct documents *documents, int64_t length, int64_t stride, struct sample **out, size_t *count,
+int windows_slide(const struct documents *documents, int64_t length, int64_t stride, struct window **out, size_t *count,
                   struct error *error);
 
 #endif

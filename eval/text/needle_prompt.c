@@ -1,4 +1,4 @@
-#include "eval/text/needle.h"
+#include "eval/text/needle_prompt.h"
 
 #include <gsl/gsl_rng.h>
 #include <inttypes.h>

@@ -10,8 +10,8 @@
  * Parts of a prompt are tokenized one by one, each as it would be behind a line end, and then joined: where the
  * tokenizer never joins a line end to what follows it, these are the tokens of the whole text.
  */
-#ifndef LONGROPE_EVAL_NEEDLE_H
-#define LONGROPE_EVAL_NEEDLE_H
+#ifndef LONGROPE_EVAL_NEEDLE_PROMPT_H
+#define LONGROPE_EVAL_NEEDLE_PROMPT_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "eval/text/needle.h"
+#include "eval/text/needle_prompt.h"
 
 static const struct tokenizer bytes = {.bos = -1};
 

@@ -1,4 +1,4 @@
-#include "eval/text/tokens.h"
+#include "eval/text/documents.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -380,7 +380,7 @@ static void shares_assign(struct share *shares, size_t count, int64_t length, si
 /* All windows but the first: window k of w starts at floor(k (tokens - length) / (w - 1)), counted
  * up with the remainder carried, since the product could overflow. As the document holds w windows
  * the distance is at least `length`, and so is every difference of two floors. */
-static struct sample *share_windows(const struct share *share, int64_t length, struct sample *out) {
+static struct window *share_windows(const struct share *share, int64_t length, struct window *out) {
     int64_t gaps = share->windows - 1, span = share->tokens - length;
     int64_t start = 0, carried = 0;
     for (int64_t k = 0; k < gaps; k++) {
@@ -390,20 +390,20 @@ static struct sample *share_windows(const struct share *share, int64_t length, s
             carried -= gaps;
             start++;
         }
-        *out++ = (struct sample){.document = share->document, .start = start, .length = length};
+        *out++ = (struct window){.document = share->document, .start = start, .length = length};
     }
     return out;
 }
 
-static void samples_write(const struct share *shares, size_t count, int64_t length, struct sample *out) {
+static void windows_write(const struct share *shares, size_t count, int64_t length, struct window *out) {
     for (size_t i = 0; i < count && shares[i].windows > 0; i++) {
-        *out++ = (struct sample){.document = shares[i].document, .start = 0, .length = length};
+        *out++ = (struct window){.document = shares[i].document, .start = 0, .length = length};
     }
     for (size_t i = 0; i < count; i++) out = share_windows(&shares[i], length, out);
 }
 
 static int choose(const struct documents *documents, int64_t length, size_t wanted, struct share *shares,
-                  struct sample **out, size_t *count, struct error *error) {
+                  struct window **out, size_t *count, struct error *error) {
     size_t windows;
     size_t share_count = shares_find(documents, length, shares, &windows);
     if (share_count == 0) return no_document(documents, length, error);
@@ -414,22 +414,22 @@ static int choose(const struct documents *documents, int64_t length, size_t want
                          "hold only %zu; ask for fewer or give more text",
                          wanted, length, share_count, documents->count, windows);
     }
-    struct sample *samples = calloc(wanted, sizeof *samples);
-    if (!samples) return error_memory(error, (double)wanted * (double)sizeof *samples, "samples");
+    struct window *list = calloc(wanted, sizeof *list);
+    if (!list) return error_memory(error, (double)wanted * (double)sizeof *list, "windows");
     shares_assign(shares, share_count, length, wanted);
-    samples_write(shares, share_count, length, samples);
-    *out = samples;
+    windows_write(shares, share_count, length, list);
+    *out = list;
     *count = wanted;
     return STATUS_OK;
 }
 
-int samples_choose(const struct documents *documents, int64_t length, size_t wanted, struct sample **out, size_t *count,
+int windows_choose(const struct documents *documents, int64_t length, size_t wanted, struct window **out, size_t *count,
                    struct error *error) {
     if (length < 1) {
         return error_set(error, STATUS_INPUT, "a window of %" PRId64 " tokens cannot be scored; ask for more", length);
     }
     struct share *shares = calloc(documents->count + 1, sizeof *shares); /* + 1: may be none */
-    if (!shares) return error_memory(error, (double)documents->count * sizeof *shares, "samples");
+    if (!shares) return error_memory(error, (double)documents->count * sizeof *shares, "windows");
     int status = choose(documents, length, wanted, shares, out, count, error);
     free(shares);
     return status;
@@ -438,13 +438,13 @@ int samples_choose(const struct documents *documents, int64_t length, size_t wan
 /* ---- Sliding windows ---- */
 
 /* The windows of one document, into out[] unless it is NULL; tells how many they are. */
-static size_t windows_slide(const struct documents *documents, size_t document, int64_t length, int64_t stride,
-                            struct sample *out) {
+static size_t slide_document(const struct documents *documents, size_t document, int64_t length, int64_t stride,
+                             struct window *out) {
     int64_t tokens = documents->items[document].count, scored = 0; /* tokens that windows so far reach */
     size_t count = 0;
     for (int64_t start = 0; scored < tokens; start += stride) {
         int64_t end = length < tokens - start ? start + length : tokens;
-        struct sample window = {.document = document, .start = start, .length = end - start};
+        struct window window = {.document = document, .start = start, .length = end - start};
         if (scored > start) window.skip = scored - start - 1; /* prediction i is of token i + 1 */
         scored = end;
         if (window.skip >= window.length - 1) continue; /* one token alone */
@@ -454,24 +454,24 @@ static size_t windows_slide(const struct documents *documents, size_t document, 
     return count;
 }
 
-int samples_slide(const struct documents *documents, int64_t length, int64_t stride, struct sample **out, size_t *count,
+int windows_slide(const struct documents *documents, int64_t length, int64_t stride, struct window **out, size_t *count,
                   struct error *error) {
     if (stride < 1 || stride > length) {
         return error_set(error, STATUS_INPUT,
                          "a stride of %" PRId64 " is not within 1 and the window's %" PRId64 " tokens", stride, length);
     }
     size_t total = 0;
-    for (size_t d = 0; d < documents->count; d++) total += windows_slide(documents, d, length, stride, NULL);
+    for (size_t d = 0; d < documents->count; d++) total += slide_document(documents, d, length, stride, NULL);
     if (total == 0) {
         return error_set(error, STATUS_INPUT,
                          "windows of %" PRId64 " tokens over these documents predict nothing; ask for more tokens or "
                          "give longer documents",
                          length);
     }
-    struct sample *samples = calloc(total, sizeof *samples);
-    if (!samples) return error_memory(error, (double)total * (double)sizeof *samples, "samples");
-    *out = samples;
+    struct window *windows = calloc(total, sizeof *windows);
+    if (!windows) return error_memory(error, (double)total * (double)sizeof *windows, "windows");
+    *out = windows;
     *count = total;
-    for (size_t d = 0; d < documents->count; d++) samples += windows_slide(documents, d, length, stride, samples);
+    for (size_t d = 0; d < documents->count; d++) windows += slide_document(documents, d, length, stride, windows);
     return STATUS_OK;
 }

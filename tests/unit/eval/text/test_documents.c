@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
-#include "eval/text/tokens.h"
+#include "eval/text/documents.h"
 
 static const struct tokenizer bytes_tokenizer = {.pieces = NULL, .bos = -1};
 
@@ -382,13 +382,13 @@ static void shelf_fill(struct shelf *shelf, const int64_t *counts, size_t count)
 }
 
 static void assert_samples(const int64_t *counts, size_t count, int64_t length, size_t wanted,
-                           const struct sample *samples, size_t sample_count) {
+                           const struct window *samples, size_t sample_count) {
     struct shelf shelf;
     shelf_fill(&shelf, counts, count);
-    struct sample *found = NULL;
+    struct window *found = NULL;
     size_t found_count = 0;
     struct error error;
-    int status = samples_choose(&shelf.documents, length, wanted, &found, &found_count, &error);
+    int status = windows_choose(&shelf.documents, length, wanted, &found, &found_count, &error);
     if (status != STATUS_OK) fail_msg("%s", error.message);
     assert_int_equal(found_count, sample_count);
     for (size_t i = 0; i < sample_count; i++) {
@@ -404,20 +404,20 @@ static void test_samples_by_hand(void **state) {
     (void)state;
     const int64_t counts[] = {10, 3, 25, 4};
     /* 0: one for each that is long enough; the last of 4 tokens is, just */
-    assert_samples(counts, 4, 4, 0, (struct sample[]){{0, 0, 4, 0}, {2, 0, 4, 0}, {3, 0, 4, 0}}, 3);
+    assert_samples(counts, 4, 4, 0, (struct window[]){{0, 0, 4, 0}, {2, 0, 4, 0}, {3, 0, 4, 0}}, 3);
     /* fewer than that: the first ones */
-    assert_samples(counts, 4, 4, 2, (struct sample[]){{0, 0, 4, 0}, {2, 0, 4, 0}}, 2);
+    assert_samples(counts, 4, 4, 2, (struct window[]){{0, 0, 4, 0}, {2, 0, 4, 0}}, 2);
     /* the fourth goes to the longest, at its end; then 25/2 > 10/1, so the fifth as well */
-    assert_samples(counts, 4, 4, 4, (struct sample[]){{0, 0, 4, 0}, {2, 0, 4, 0}, {3, 0, 4, 0}, {2, 21, 4, 0}}, 4);
+    assert_samples(counts, 4, 4, 4, (struct window[]){{0, 0, 4, 0}, {2, 0, 4, 0}, {3, 0, 4, 0}, {2, 21, 4, 0}}, 4);
     assert_samples(counts, 4, 4, 5,
-                   (struct sample[]){{0, 0, 4, 0}, {2, 0, 4, 0}, {3, 0, 4, 0}, {2, 10, 4, 0}, {2, 21, 4, 0}}, 5);
+                   (struct window[]){{0, 0, 4, 0}, {2, 0, 4, 0}, {3, 0, 4, 0}, {2, 10, 4, 0}, {2, 21, 4, 0}}, 5);
     /* then 10/1 > 25/3 */
     assert_samples(
         counts, 4, 4, 6,
-        (struct sample[]){{0, 0, 4, 0}, {2, 0, 4, 0}, {3, 0, 4, 0}, {0, 6, 4, 0}, {2, 10, 4, 0}, {2, 21, 4, 0}}, 6);
+        (struct window[]){{0, 0, 4, 0}, {2, 0, 4, 0}, {3, 0, 4, 0}, {0, 6, 4, 0}, {2, 10, 4, 0}, {2, 21, 4, 0}}, 6);
     /* all that there is: 2 + 6 + 1 */
     assert_samples(counts, 4, 4, 9,
-                   (struct sample[]){{0, 0, 4, 0},
+                   (struct window[]){{0, 0, 4, 0},
                                      {2, 0, 4, 0},
                                      {3, 0, 4, 0},
                                      {0, 6, 4, 0},
@@ -428,7 +428,7 @@ static void test_samples_by_hand(void **state) {
                                      {2, 21, 4, 0}},
                    9);
     /* of equals the first gets the next window */
-    assert_samples((const int64_t[]){8, 8}, 2, 4, 3, (struct sample[]){{0, 0, 4, 0}, {1, 0, 4, 0}, {0, 4, 4, 0}}, 3);
+    assert_samples((const int64_t[]){8, 8}, 2, 4, 3, (struct window[]){{0, 0, 4, 0}, {1, 0, 4, 0}, {0, 4, 4, 0}}, 3);
 }
 
 /* A small generator of its own, so that the cases are the same everywhere. */
@@ -455,7 +455,7 @@ static void share_out(const int64_t *counts, size_t count, int64_t length, size_
 }
 
 /* What holds for every choice: bounds, order, no overlap, even spread, the rule's shares. */
-static void assert_chosen_well(const int64_t *counts, size_t count, int64_t length, const struct sample *samples,
+static void assert_chosen_well(const int64_t *counts, size_t count, int64_t length, const struct window *samples,
                                size_t sample_count) {
     int64_t windows[MANY], seen[MANY] = {0}, last[MANY] = {0};
     share_out(counts, count, length, sample_count, windows);
@@ -467,7 +467,7 @@ static void assert_chosen_well(const int64_t *counts, size_t count, int64_t leng
         assert_true(d < count && start >= 0 && start + length <= counts[d]);
         assert_true(samples[i].length == length && samples[i].skip == 0);
         if (i > 0 && i != beginnings) {
-            const struct sample *before = &samples[i - 1];
+            const struct window *before = &samples[i - 1];
             assert_true(before->document < d || (before->document == d && before->start < start));
         }
         assert_int_equal(start == 0, i < beginnings);
@@ -499,10 +499,10 @@ static void test_samples_of_random_shelves(void **state) {
         struct shelf shelf;
         shelf_fill(&shelf, counts, count);
         for (size_t wanted = 0; wanted <= (size_t)room + 2; wanted += 1 + wanted / 4) {
-            struct sample *samples = NULL, *again = NULL;
+            struct window *samples = NULL, *again = NULL;
             size_t sample_count = 0, again_count = 0;
             struct error error;
-            int status = samples_choose(&shelf.documents, length, wanted, &samples, &sample_count, &error);
+            int status = windows_choose(&shelf.documents, length, wanted, &samples, &sample_count, &error);
             if (enough == 0 || wanted > (size_t)room) {
                 assert_int_equal(status, STATUS_INPUT);
                 assert_null(samples);
@@ -513,7 +513,7 @@ static void test_samples_of_random_shelves(void **state) {
             assert_int_equal(sample_count, wanted ? wanted : (size_t)enough);
             assert_chosen_well(counts, count, length, samples, sample_count);
 
-            assert_int_equal(samples_choose(&shelf.documents, length, wanted, &again, &again_count, &error), STATUS_OK);
+            assert_int_equal(windows_choose(&shelf.documents, length, wanted, &again, &again_count, &error), STATUS_OK);
             assert_int_equal(again_count, sample_count);
             assert_memory_equal(again, samples, sample_count * sizeof *samples);
             free(samples);
@@ -530,10 +530,10 @@ static void test_samples_of_a_huge_document(void **state) {
     const int64_t counts[] = {(int64_t)1 << 62};
     struct shelf shelf;
     shelf_fill(&shelf, counts, 1);
-    struct sample *samples = NULL;
+    struct window *samples = NULL;
     size_t count = 0;
     struct error error;
-    assert_int_equal(samples_choose(&shelf.documents, 4096, 1001, &samples, &count, &error), STATUS_OK);
+    assert_int_equal(windows_choose(&shelf.documents, 4096, 1001, &samples, &count, &error), STATUS_OK);
     assert_int_equal(count, 1001);
     assert_true(samples[1000].start == counts[0] - 4096);
     int64_t gap = (counts[0] - 4096) / 1000;
@@ -546,21 +546,21 @@ static void test_samples_refusals_give_the_numbers(void **state) {
     const int64_t counts[] = {10, 30, 25};
     struct shelf shelf;
     shelf_fill(&shelf, counts, 3);
-    struct sample *samples = NULL;
+    struct window *samples = NULL;
     size_t count = 0;
     struct error error;
-    assert_int_equal(samples_choose(&shelf.documents, 31, 0, &samples, &count, &error), STATUS_INPUT);
+    assert_int_equal(windows_choose(&shelf.documents, 31, 0, &samples, &count, &error), STATUS_INPUT);
     assert_message(error.message, "31 tokens|longest, book-1, has 30|shorter length");
-    assert_int_equal(samples_choose(&shelf.documents, 12, 5, &samples, &count, &error), STATUS_INPUT);
+    assert_int_equal(windows_choose(&shelf.documents, 12, 5, &samples, &count, &error), STATUS_INPUT);
     assert_message(error.message, "5 samples of 12 tokens|2 of 3 are long enough|only 4|fewer");
-    assert_int_equal(samples_choose(&shelf.documents, 12, SIZE_MAX, &samples, &count, &error), STATUS_INPUT);
+    assert_int_equal(windows_choose(&shelf.documents, 12, SIZE_MAX, &samples, &count, &error), STATUS_INPUT);
     assert_message(error.message, "only 4");
-    assert_int_equal(samples_choose(&shelf.documents, 0, 1, &samples, &count, &error), STATUS_INPUT);
+    assert_int_equal(windows_choose(&shelf.documents, 0, 1, &samples, &count, &error), STATUS_INPUT);
     assert_message(error.message, "window of 0 tokens");
-    assert_int_equal(samples_choose(&shelf.documents, -5, 0, &samples, &count, &error), STATUS_INPUT);
+    assert_int_equal(windows_choose(&shelf.documents, -5, 0, &samples, &count, &error), STATUS_INPUT);
     assert_message(error.message, "window of -5 tokens");
     shelf.documents.count = 0;
-    assert_int_equal(samples_choose(&shelf.documents, 12, 0, &samples, &count, &error), STATUS_INPUT);
+    assert_int_equal(windows_choose(&shelf.documents, 12, 0, &samples, &count, &error), STATUS_INPUT);
     assert_message(error.message, "no documents");
     assert_null(samples);
 }
@@ -568,13 +568,13 @@ static void test_samples_refusals_give_the_numbers(void **state) {
 /* ---- Sliding windows ---- */
 
 static void assert_slides(const int64_t *counts, size_t count, int64_t length, int64_t stride,
-                          const struct sample *samples, size_t sample_count) {
+                          const struct window *samples, size_t sample_count) {
     struct shelf shelf;
     shelf_fill(&shelf, counts, count);
-    struct sample *found = NULL;
+    struct window *found = NULL;
     size_t found_count = 0;
     struct error error;
-    int status = samples_slide(&shelf.documents, length, stride, &found, &found_count, &error);
+    int status = windows_slide(&shelf.documents, length, stride, &found, &found_count, &error);
     if (status != STATUS_OK) fail_msg("%s", error.message);
     assert_int_equal(found_count, sample_count);
     assert_memory_equal(found, samples, sample_count * sizeof *samples);
@@ -585,17 +585,17 @@ static void test_slides_by_hand(void **state) {
     (void)state;
     const int64_t one[] = {10}, many[] = {10, 1, 3, 4, 2};
     /* tokens 0-3 whole, then 2 new ones a window; prediction i of a window is of its token i + 1 */
-    assert_slides(one, 1, 4, 2, (struct sample[]){{0, 0, 4, 0}, {0, 2, 4, 1}, {0, 4, 4, 1}, {0, 6, 4, 1}}, 4);
+    assert_slides(one, 1, 4, 2, (struct window[]){{0, 0, 4, 0}, {0, 2, 4, 1}, {0, 4, 4, 1}, {0, 6, 4, 1}}, 4);
     /* the last one is short */
-    assert_slides(one, 1, 4, 3, (struct sample[]){{0, 0, 4, 0}, {0, 3, 4, 0}, {0, 6, 4, 0}}, 3);
-    assert_slides(one, 1, 6, 3, (struct sample[]){{0, 0, 6, 0}, {0, 3, 6, 2}, {0, 6, 4, 2}}, 3);
+    assert_slides(one, 1, 4, 3, (struct window[]){{0, 0, 4, 0}, {0, 3, 4, 0}, {0, 6, 4, 0}}, 3);
+    assert_slides(one, 1, 6, 3, (struct window[]){{0, 0, 6, 0}, {0, 3, 6, 2}, {0, 6, 4, 2}}, 3);
     /* beside each other: the first token of each is predicted by nothing, the last one alone not at all */
-    assert_slides(one, 1, 4, 4, (struct sample[]){{0, 0, 4, 0}, {0, 4, 4, 0}, {0, 8, 2, 0}}, 3);
-    assert_slides(one, 1, 3, 3, (struct sample[]){{0, 0, 3, 0}, {0, 3, 3, 0}, {0, 6, 3, 0}}, 3);
-    assert_slides(one, 1, 10, 1, (struct sample[]){{0, 0, 10, 0}}, 1);
-    assert_slides(one, 1, 99, 5, (struct sample[]){{0, 0, 10, 0}}, 1);
+    assert_slides(one, 1, 4, 4, (struct window[]){{0, 0, 4, 0}, {0, 4, 4, 0}, {0, 8, 2, 0}}, 3);
+    assert_slides(one, 1, 3, 3, (struct window[]){{0, 0, 3, 0}, {0, 3, 3, 0}, {0, 6, 3, 0}}, 3);
+    assert_slides(one, 1, 10, 1, (struct window[]){{0, 0, 10, 0}}, 1);
+    assert_slides(one, 1, 99, 5, (struct window[]){{0, 0, 10, 0}}, 1);
     assert_slides(many, 5, 8, 8,
-                  (struct sample[]){{0, 0, 8, 0}, {0, 8, 2, 0}, {2, 0, 3, 0}, {3, 0, 4, 0}, {4, 0, 2, 0}}, 5);
+                  (struct window[]){{0, 0, 8, 0}, {0, 8, 2, 0}, {2, 0, 3, 0}, {3, 0, 4, 0}, {4, 0, 2, 0}}, 5);
 }
 
 /* transformers' loop as its documentation has it, of one document: which target is predicted with
@@ -622,10 +622,10 @@ static void test_slides_as_published(void **state) {
                 int64_t expected[MOST], context[MOST] = {0}, predicted = 0;
                 struct shelf shelf;
                 shelf_fill(&shelf, &tokens, 1);
-                struct sample *windows = NULL;
+                struct window *windows = NULL;
                 size_t count = 0;
                 struct error error;
-                assert_int_equal(samples_slide(&shelf.documents, length, stride, &windows, &count, &error), STATUS_OK);
+                assert_int_equal(windows_slide(&shelf.documents, length, stride, &windows, &count, &error), STATUS_OK);
                 for (size_t w = 0; w < count; w++) {
                     for (int64_t i = windows[w].skip; i < windows[w].length - 1; i++) {
                         assert_int_equal(context[windows[w].start + i + 1], 0);
@@ -647,17 +647,17 @@ static void test_slide_refusals(void **state) {
     const int64_t counts[] = {10, 30};
     struct shelf shelf;
     shelf_fill(&shelf, counts, 2);
-    struct sample *samples = NULL;
+    struct window *samples = NULL;
     size_t count = 0;
     struct error error;
-    assert_int_equal(samples_slide(&shelf.documents, 8, 0, &samples, &count, &error), STATUS_INPUT);
+    assert_int_equal(windows_slide(&shelf.documents, 8, 0, &samples, &count, &error), STATUS_INPUT);
     assert_message(error.message, "stride of 0|8 tokens");
-    assert_int_equal(samples_slide(&shelf.documents, 8, 9, &samples, &count, &error), STATUS_INPUT);
+    assert_int_equal(windows_slide(&shelf.documents, 8, 9, &samples, &count, &error), STATUS_INPUT);
     assert_message(error.message, "stride of 9|8 tokens");
-    assert_int_equal(samples_slide(&shelf.documents, 1, 1, &samples, &count, &error), STATUS_INPUT);
+    assert_int_equal(windows_slide(&shelf.documents, 1, 1, &samples, &count, &error), STATUS_INPUT);
     assert_message(error.message, "windows of 1 tokens|predict nothing");
     shelf.documents.count = 0;
-    assert_int_equal(samples_slide(&shelf.documents, 8, 2, &samples, &count, &error), STATUS_INPUT);
+    assert_int_equal(windows_slide(&shelf.documents, 8, 2, &samples, &count, &error), STATUS_INPUT);
     assert_message(error.message, "predict nothing");
     assert_null(samples);
 }
