@@ -4,37 +4,32 @@
 #include <math.h>
 #include <string.h>
 
+#include "eval/base/name.h"
+
 enum { YARN_BETA_FAST = 32, YARN_BETA_SLOW = 1 }; /* turns within the original window */
 
 /* ---- Names ---- */
 
 static const char *const type_names[ROPE_TYPES] = {"default", "linear", "dynamic", "llama3", "yarn", "longrope"};
-static const char *const method_names[ROPE_METHODS] = {"none", "pi", "ntk", "dynamic-ntk", "yarn"};
+const char *const rope_method_names[ROPE_METHODS] = {"none", "pi", "ntk", "dynamic-ntk", "yarn"};
+const char *const rope_angles_names[ROPE_ANGLES_COUNT] = {[ROPE_ANGLES_F64] = "f64", [ROPE_ANGLES_F32] = "f32"};
 
 const char *rope_type_name(enum rope_type type) { return type_names[type]; }
 
 bool rope_type_parse(const char *name, enum rope_type *out) {
-    for (int t = 0; t < ROPE_TYPES; t++) {
-        if (strcmp(name, type_names[t]) == 0) {
-            *out = (enum rope_type)t;
-            return true;
-        }
-    }
-    return false;
+    int type = name_find(type_names, ROPE_TYPES, name);
+    if (type != NAME_UNKNOWN) *out = (enum rope_type)type;
+    return type != NAME_UNKNOWN;
 }
 
-const char *rope_angles_name(enum rope_angles angles) { return angles == ROPE_ANGLES_F32 ? "f32" : "f64"; }
+const char *rope_angles_name(enum rope_angles angles) { return rope_angles_names[angles]; }
 
-const char *rope_method_name(enum rope_method method) { return method_names[method]; }
+const char *rope_method_name(enum rope_method method) { return rope_method_names[method]; }
 
 bool rope_method_parse(const char *name, enum rope_method *out) {
-    for (int m = 0; m < ROPE_METHODS; m++) {
-        if (strcmp(name, method_names[m]) == 0) {
-            *out = (enum rope_method)m;
-            return true;
-        }
-    }
-    return false;
+    int method = name_find(rope_method_names, ROPE_METHODS, name);
+    if (method != NAME_UNKNOWN) *out = (enum rope_method)method;
+    return method != NAME_UNKNOWN;
 }
 
 double rope_longrope_attention_factor(double scale, int64_t original_length) {

@@ -62,7 +62,7 @@ bool rope_type_parse(const char *name, enum rope_type *out);
 
 enum rope_method { ROPE_NONE, ROPE_PI, ROPE_NTK, ROPE_DYNAMIC_NTK, ROPE_YARN, ROPE_METHODS };
 
-/* "none", "pi", "ntk", "dynamic-ntk", "yarn". */
+extern const char *const rope_method_names[ROPE_METHODS]; /* "none", "pi", "ntk", "dynamic-ntk", "yarn" */
 const char *rope_method_name(enum rope_method method);
 /* False for a name that is none of them. */
 bool rope_method_parse(const char *name, enum rope_method *out);
@@ -106,8 +106,9 @@ double rope_yarn_attention_factor(double scale);
 /* How angles are computed: in double, or in f32 throughout as engines do with LongRoPE's factors: with
  * own_i lambda_i rounded to f32, the frequency is 1 / (own_i lambda_i theta^(2i/d)). At position
  * 2 000 000 the fastest pair is then off by about 0.1 rad. */
-enum rope_angles { ROPE_ANGLES_F64, ROPE_ANGLES_F32 };
-const char *rope_angles_name(enum rope_angles angles); /* "f64", "f32" */
+enum rope_angles { ROPE_ANGLES_F64, ROPE_ANGLES_F32, ROPE_ANGLES_COUNT };
+extern const char *const rope_angles_names[ROPE_ANGLES_COUNT]; /* "f64", "f32" */
+const char *rope_angles_name(enum rope_angles angles);
 
 /* Cosine and sine, times both attention factors, of positions first..first+rows-1: cos[rows][pairs],
  * sin[rows][pairs]. */

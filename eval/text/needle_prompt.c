@@ -8,11 +8,12 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "eval/base/name.h"
+
 /* ---- The forms ---- */
 
 /* "{}" stands for the key. */
 struct wording {
-    const char *name;
     const char *description;      /* the first line; NULL: none */
     const char *const *sentences; /* filler; NULL at the end */
     bool lines;                   /* sentences are drawn, one a line; else all over and over, in one line */
@@ -38,30 +39,27 @@ static const char *const demo_sentences[] = {"The tide goes out and the tide com
                                              NULL};
 
 static const struct wording wordings[NEEDLE_FORMS] = {
-    [NEEDLE_PUBLISHED] = {.name = "published",
-                          .description = "There is an important info hidden inside a lot of irrelevant text. Find it "
+    [NEEDLE_PUBLISHED] = {.description = "There is an important info hidden inside a lot of irrelevant text. Find it "
                                          "and memorize them. I will quiz you about the important information there.",
                           .sentences = published_sentences,
                           .statement = "The pass key is {}. Remember it. {} is the pass key.",
                           .question = "What is the pass key? The pass key is",
                           .answer = " {}"},
-    [NEEDLE_DEMO] = {.name = "demo",
-                     .sentences = demo_sentences,
+    [NEEDLE_DEMO] = {.sentences = demo_sentences,
                      .lines = true,
                      .statement = "The pass key is {}.",
                      .question = "What is the pass key? The pass key is ",
                      .answer = "{}"},
 };
 
-const char *needle_form_name(enum needle_form form) { return wordings[form].name; }
+const char *const needle_form_names[NEEDLE_FORMS] = {[NEEDLE_PUBLISHED] = "published", [NEEDLE_DEMO] = "demo"};
+
+const char *needle_form_name(enum needle_form form) { return needle_form_names[form]; }
 
 bool needle_form_parse(const char *name, enum needle_form *out) {
-    for (int f = 0; f < NEEDLE_FORMS; f++) {
-        if (strcmp(name, wordings[f].name) != 0) continue;
-        *out = (enum needle_form)f;
-        return true;
-    }
-    return false;
+    int form = name_find(needle_form_names, NEEDLE_FORMS, name);
+    if (form != NAME_UNKNOWN) *out = (enum needle_form)form;
+    return form != NAME_UNKNOWN;
 }
 
 /* ---- Texts ---- */

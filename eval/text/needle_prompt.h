@@ -30,7 +30,7 @@ enum { NEEDLE_MOST_DIGITS = 32 };
  *   is the last line before the question, an empty line stands between the two, as it did in training. */
 enum needle_form { NEEDLE_PUBLISHED, NEEDLE_DEMO, NEEDLE_FORMS };
 
-/* "published", "demo". */
+extern const char *const needle_form_names[NEEDLE_FORMS]; /* "published", "demo" */
 const char *needle_form_name(enum needle_form form);
 /* False, with *out untouched, for a name that is neither. */
 bool needle_form_parse(const char *name, enum needle_form *out);
