@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "search/store/store.h"
+#include "search/store/store_migration.h"
 #include "search/store/store_private.h"
 #include "search/store/store_schema.h"
 
@@ -235,7 +236,7 @@ static int open_resume(struct store *store, struct error *error) {
     if (status != STATUS_OK) return status;
     if (version == 0) return no_run(store, error);
     status = database_check(&store->database, error);
-    if (status == STATUS_OK) status = store_schema_migrate(&store->database, version, error);
+    if (status == STATUS_OK) status = store_migrate(&store->database, version, error);
     return status == STATUS_OK ? prepare_to_write(store, error) : status;
 }
 
@@ -258,7 +259,7 @@ static int migrate_under_lock(struct store *store, int64_t version, struct error
     if (held) return held_by_older(store, version, error);
     status = database_identify(&store->database, &version, &code, error);
     if (status == STATUS_OK) status = database_check(&store->database, error);
-    if (status == STATUS_OK) status = store_schema_migrate(&store->database, version, error);
+    if (status == STATUS_OK) status = store_migrate(&store->database, version, error);
     close(store->lock);
     store->lock = -1;
     return status;
@@ -327,7 +328,7 @@ static int open_immutable(struct store *store, int64_t *version, struct error *e
 static int show_newest(struct store *store, int64_t version, struct error *error) {
     if (version == STORE_SCHEMA) return STATUS_OK;
     int status = database_to_memory(&store->database, error);
-    if (status == STATUS_OK) status = store_schema_migrate(&store->database, version, error);
+    if (status == STATUS_OK) status = store_migrate(&store->database, version, error);
     return status == STATUS_OK ? database_run(&store->database, "PRAGMA query_only = ON", error) : status;
 }
 

@@ -1,18 +1,35 @@
-/* The schema of run.db: its tables, and how a database of an older version gets them. */
+/* The schema of run.db: its SQL tables. */
 #ifndef LONGROPE_SEARCH_STORE_SCHEMA_H
 #define LONGROPE_SEARCH_STORE_SCHEMA_H
-
-#include <stdint.h>
 
 #include "search/store/database.h"
 
 enum { STORE_SCHEMA = 5 }; /* SQLite's user_version */
 
-/* Makes the tables in an empty database, in one transaction. */
-int store_schema_create(struct database *database, struct error *error);
+/* An SQL table as of one schema version: NAME_V is the table from schema V on, until a later version replaces it. */
+enum store_schema_table {
+    SCHEMA_RUN_2,
+    SCHEMA_STAGES_2,
+    SCHEMA_SETTINGS_2,
+    SCHEMA_SAMPLES_2,
+    SCHEMA_BASELINES_2,
+    SCHEMA_BASELINE_NATS_2,
+    SCHEMA_INDIVIDUALS_2,
+    SCHEMA_SAMPLE_NATS_2,
+    SCHEMA_STAGE_MODELS_3,
+    SCHEMA_LENGTHS_4,
+    SCHEMA_PASS_KEYS_4,
+    SCHEMA_NEEDLES_4,
+    SCHEMA_CONFIGURATION_4,
+    SCHEMA_PASS_KEYS_5,
+    SCHEMA_TABLES
+};
 
-/* Brings a database of schema `version`, 1..STORE_SCHEMA, to the newest one, in one transaction; one that has it
- * is left alone. Damaged where a row speaks of another one that is not there. Before foreign keys are enforced. */
-int store_schema_migrate(struct database *database, int64_t version, struct error *error);
+/* The CREATE TABLE statement of each. Migrations run them too (search/store/store_migration.h), so they are frozen: a
+ * new schema version adds statements and changes none. */
+extern const char *const store_schema_tables[SCHEMA_TABLES];
+
+/* Creates the tables of the newest schema in an empty database, in one transaction. */
+int store_schema_create(struct database *database, struct error *error);
 
 #endif

@@ -151,7 +151,7 @@ static char *dump_old_columns(struct fixture *f) {
 
 static char *dump_schema(struct fixture *f) {
     return query(f, "SELECT group_concat(x, char(10)) FROM (SELECT type || name || tbl_name || coalesce(sql, '') AS x "
-                    "FROM sqlite_schema ORDER BY x)");
+                    "FROM sqlite_schema ORDER BY rowid)");
 }
 
 static void assert_still_schema_1(struct fixture *f, const char *dump) {
