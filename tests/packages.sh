@@ -21,7 +21,7 @@ install_missing() {
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
 }
 
-BUILD_PACKAGES="gcc g++ libc6-dev cmake ninja-build pkg-config libgsl-dev libyaml-dev
+BUILD_PACKAGES="gcc g++ libc6-dev cmake make ninja-build pkg-config libgsl-dev libyaml-dev
     libsqlite3-dev libjansson-dev libxxhash-dev libsentencepiece-dev"
 REPORT_PACKAGES="gnuplot-nox"
 TEST_PACKAGES="libcmocka-dev jq sqlite3 $REPORT_PACKAGES"

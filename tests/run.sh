@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what is missing, builds and runs the tests. PRESET chooses the build (release).
+# Installs the packages that are missing, builds, and runs the tests. PRESET names the build (release). Arguments go to
+# cmake: tests/run.sh -DLONGROPE_WERROR=ON.
 set -eu
 cd "$(dirname "$0")/.."
 . tests/packages.sh
@@ -7,6 +8,6 @@ cd "$(dirname "$0")/.."
 install_missing $BUILD_PACKAGES $TEST_PACKAGES
 
 preset=${PRESET:-release}
-cmake --preset "$preset" -DBUILD_TESTING=ON
+cmake --preset "$preset" -DBUILD_TESTING=ON "$@"
 cmake --build --preset "$preset"
 ctest --preset "$preset"
