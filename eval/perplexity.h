@@ -8,33 +8,31 @@
 #include "eval/forward.h"
 #include "eval/text/documents.h"
 
-/* What candidates are scored on. Borrowed: the caller keeps and frees all of it. */
+/* What tables are scored on. Borrowed: the caller keeps and frees all of it. */
 struct scoring {
     const struct documents *documents;
-    const struct window *samples; /* [count] */
+    const struct window *windows; /* [count] */
     size_t count;
-    void (*progress)(void *state, size_t samples); /* so many are scored; may be NULL */
-    void *progress_state;
 };
 
 /* Predictions that a window scores: length - 1 - skip. */
-int64_t window_tokens(const struct window *sample);
+int64_t window_tokens(const struct window *window);
 
-/* Those of all windows. */
+/* Predictions that all windows score. */
 int64_t scoring_tokens(const struct scoring *scoring);
 
-/* Nats of window `sample` (below scoring->count): *nats is their sum over its tokens in double, in order;
- * token_nats[window_tokens()] receives each, unless NULL. Errors are those of forward_nats(). */
+/* The sum of nats[count] in double, added one by one from the first to the last. Tokens of a window and windows of a
+ * score are added up by this function only: two sums of equal terms are then equal to the last bit, which racing's
+ * bound, the cache and reused windows rely on. */
+double nats_sum(const double *nats, size_t count);
+
+/* Scores window `window` (below scoring->count): *nats is the nats_sum() of its tokens; token_nats[window_tokens()]
+ * receives the nats of each token, unless it is NULL. Errors are those of forward_nats(). */
 int perplexity_window(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
-                      size_t sample, double *nats, double *token_nats, struct error *error);
+                      size_t window, double *nats, double *token_nats, struct error *error);
 
-/* The same of all windows, in order: window_nats[scoring->count], and token_nats[scoring_tokens()] window by
- * window, unless NULL. */
-int perplexity_score(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
-                     double *window_nats, double *token_nats, struct error *error);
-
-/* Mean nats a token: the samples' nats added up in order over scoring_tokens(), every prediction counting
- * the same; NaN where there is nothing to predict. Perplexity is exp of it. */
+/* Mean nats per token: the nats_sum() of window_nats[scoring->count] over scoring_tokens(), so every prediction has the
+ * same weight; NaN without predictions. Perplexity is exp of it. */
 double perplexity_mean_nats(const struct scoring *scoring, const double *window_nats);
 
 #endif

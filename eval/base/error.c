@@ -16,6 +16,7 @@ int error_set(struct error *error, int status, const char *format, ...) {
 }
 
 int error_memory(struct error *error, double bytes, const char *what) {
+    if (!(bytes > 0.0)) return error_set(error, STATUS_FAILED, "out of memory for %s", what);
     return error_set(error, STATUS_FAILED, "out of memory: %.1f MiB for %s could not be allocated",
                      bytes / (1024.0 * 1024.0), what);
 }

@@ -23,7 +23,7 @@ struct error {
  * `return error_set(error, STATUS_INPUT, ...)`. Too long a message is cut. */
 int error_set(struct error *error, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* The same for memory that could not be had: says how much was asked for, and what for. */
+/* STATUS_FAILED for memory that could not be allocated: what it was for, and its size; bytes = 0: of unknown size. */
 int error_memory(struct error *error, double bytes, const char *what);
 
 #endif

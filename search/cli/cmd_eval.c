@@ -98,11 +98,9 @@ static int plan_rows(struct evaluation *e, struct error *error) {
         for (size_t t = 0; t < tables && status == STATUS_OK; t++) {
             struct sweep_row *row = &e->rows[e->sweep.count++];
             row->length = windows->length;
-            row->scoring = (struct scoring){.documents = &e->documents,
-                                            .samples = windows->samples,
-                                            .count = windows->count,
-                                            .progress = window_scored,
-                                            .progress_state = &e->progress};
+            row->scoring =
+                (struct scoring){.documents = &e->documents, .windows = windows->samples, .count = windows->count};
+            row->progress = window_scored, row->progress_state = &e->progress;
             table_source_get(&e->tables, t, windows->length, &row->table);
         }
     }
@@ -142,7 +140,7 @@ static void print_heading(const struct evaluation *e) {
 /* The documents that the windows are of: each has one at its beginning. */
 static size_t documents_scored(const struct scoring *scoring) {
     size_t count = 0;
-    for (size_t s = 0; s < scoring->count; s++) count += scoring->samples[s].start == 0;
+    for (size_t s = 0; s < scoring->count; s++) count += scoring->windows[s].start == 0;
     return count;
 }
 

@@ -19,12 +19,10 @@ bool racing_parse(const char *name, enum racing *out) {
     return false;
 }
 
-/* Added up as perplexity_mean_nats() does it: rounding must not put the bound above the score. */
+/* The sum is perplexity_mean_nats()'s: rounding must not put the bound above the score. */
 static bool bound_lost(const struct racing_test *race, const struct scoring *scoring, const double *window_nats,
                        size_t scored) {
-    double sum = 0.0;
-    for (size_t s = 0; s < scored; s++) sum += window_nats[s];
-    return sum / (double)scoring_tokens(scoring) >= race->rival_score;
+    return nats_sum(window_nats, scored) / (double)scoring_tokens(scoring) >= race->rival_score;
 }
 
 static bool test_lost(const struct racing_test *race, const struct scoring *scoring, const double *window_nats,

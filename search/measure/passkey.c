@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/perplexity.h"
 #include "eval/text/documents.h"
 
 int passkey_prompt(const struct passkey_task *task, int64_t length, double depth, int64_t trial,
@@ -40,7 +41,7 @@ static int ask(struct forward *forward, const struct rope_table *table, const st
         status = forward_predict(forward, table, prompt->tokens, prompt->count, skip, nats, out->arg_max, error);
     }
     if (status == STATUS_OK) {
-        for (int64_t i = 0; i < out->count; i++) out->nats += nats[i];
+        out->nats = nats_sum(nats, (size_t)out->count);
         out->correct = memcmp(out->tokens, out->arg_max, (size_t)out->count * sizeof *out->tokens) == 0;
     }
     free(nats);

@@ -9,15 +9,15 @@
 
 /* A window of a row. Those that share are linked: an owner, which is the longest, to all others. */
 struct sweep_window {
-    size_t row, sample;
+    size_t row, window;         /* window `window` of that row's scoring */
     size_t table;               /* the first row with the same table */
     struct sweep_window *owner; /* itself where it is computed */
     struct sweep_window *next;  /* of its owner's, NULL: the last */
     bool known;
 };
 
-static const struct window *sample_of(const struct sweep *sweep, const struct sweep_window *w) {
-    return &sweep->rows[w->row].scoring.samples[w->sample];
+static const struct window *window_of(const struct sweep *sweep, const struct sweep_window *w) {
+    return &sweep->rows[w->row].scoring.windows[w->window];
 }
 
 /* ---- what rows share ---- */
@@ -35,7 +35,7 @@ static int compare(int64_t a, int64_t b) { return (a > b) - (a < b); }
  * the one that scores most, of these the one of the earliest row. */
 static int compare_windows(const void *a, const void *b, void *state) {
     const struct sweep_window *v = *(struct sweep_window *const *)a, *w = *(struct sweep_window *const *)b;
-    const struct window *s = sample_of(state, v), *t = sample_of(state, w);
+    const struct window *s = window_of(state, v), *t = window_of(state, w);
     int order = compare((int64_t)v->table, (int64_t)w->table);
     if (order == 0) order = compare((int64_t)s->document, (int64_t)t->document);
     if (order == 0) order = compare(s->start, t->start);
@@ -51,7 +51,7 @@ static bool same_request(const struct sweep_row *a, const struct sweep_row *b) {
 
 /* Whether all that `small` scores is in `large`, which comes before it. */
 static bool covers(const struct sweep *sweep, const struct sweep_window *large, const struct sweep_window *small) {
-    const struct window *s = sample_of(sweep, large), *t = sample_of(sweep, small);
+    const struct window *s = window_of(sweep, large), *t = window_of(sweep, small);
     return large->table == small->table && s->document == t->document && s->start == t->start && s->skip <= t->skip &&
            !same_request(&sweep->rows[large->row], &sweep->rows[small->row]);
 }
@@ -60,10 +60,10 @@ static bool covers(const struct sweep *sweep, const struct sweep_window *large, 
  * more than there are rows. */
 static struct sweep_window *find_owner(const struct sweep *sweep, struct sweep_window *const *sorted, size_t at) {
     struct sweep_window *own = sorted[at];
-    const struct window *here = sample_of(sweep, own);
+    const struct window *here = window_of(sweep, own);
     for (size_t i = at; i > 0; i--) {
         struct sweep_window *other = sorted[i - 1];
-        const struct window *there = sample_of(sweep, other);
+        const struct window *there = window_of(sweep, other);
         if (other->table != own->table || there->document != here->document || there->start != here->start) break;
         if (covers(sweep, other->owner, own)) return other->owner;
     }
@@ -89,7 +89,7 @@ static bool make_row(const struct sweep *sweep, size_t index) {
     row->windows = calloc(row->scoring.count + 1, sizeof *row->windows);
     if (!row->window_nats || !row->windows) return false;
     for (size_t s = 0; s < row->scoring.count; s++) {
-        row->windows[s] = (struct sweep_window){.row = index, .sample = s, .table = table};
+        row->windows[s] = (struct sweep_window){.row = index, .window = s, .table = table};
     }
     return true;
 }
@@ -124,13 +124,11 @@ void sweep_close(struct sweep *sweep) {
 
 /* ---- computing ---- */
 
-/* Sets the nats of a window from those of its owner's tokens, added up as perplexity_window() does. */
+/* Sets the nats of a window from those of its owner's tokens; the sum is perplexity_window()'s. */
 static void take_nats(const struct sweep *sweep, struct sweep_window *window, const double *owner_nats) {
-    const struct window *own = sample_of(sweep, window);
-    const double *nats = owner_nats + (own->skip - sample_of(sweep, window->owner)->skip);
-    double sum = 0.0;
-    for (int64_t i = 0; i < window_tokens(own); i++) sum += nats[i];
-    sweep->rows[window->row].window_nats[window->sample] = sum;
+    const struct window *own = window_of(sweep, window);
+    const double *nats = owner_nats + (own->skip - window_of(sweep, window->owner)->skip);
+    sweep->rows[window->row].window_nats[window->window] = nats_sum(nats, (size_t)window_tokens(own));
     window->known = true;
 }
 
@@ -139,8 +137,8 @@ static int compute(struct sweep *sweep, struct sweep_window *window, struct forw
                    struct error *error) {
     struct sweep_row *row = &sweep->rows[window->row];
     double began = clock_seconds();
-    int status = perplexity_window(forward, &row->table.rope, &row->scoring, window->sample,
-                                   &row->window_nats[window->sample], token_nats, error);
+    int status = perplexity_window(forward, &row->table.rope, &row->scoring, window->window,
+                                   &row->window_nats[window->window], token_nats, error);
     row->seconds += clock_seconds() - began;
     if (status != STATUS_OK) return status;
     window->known = true;
@@ -152,7 +150,7 @@ static int compute(struct sweep *sweep, struct sweep_window *window, struct forw
 static int64_t most_tokens(const struct sweep *sweep, const struct sweep_row *row) {
     int64_t most = 0;
     for (size_t s = 0; s < row->scoring.count; s++) {
-        int64_t tokens = window_tokens(sample_of(sweep, row->windows[s].owner));
+        int64_t tokens = window_tokens(window_of(sweep, row->windows[s].owner));
         if (tokens > most) most = tokens;
     }
     return most;
@@ -168,8 +166,8 @@ int sweep_score(struct sweep *sweep, size_t index, struct forward *forward, doub
     for (size_t s = 0; s < row->scoring.count && status == STATUS_OK; s++) {
         struct sweep_window *window = &row->windows[s];
         if (!window->known) status = compute(sweep, window->owner, forward, token_nats ? token_nats : own, error);
-        if (token_nats) token_nats += window_tokens(sample_of(sweep, window));
-        if (status == STATUS_OK && row->scoring.progress) row->scoring.progress(row->scoring.progress_state, s + 1);
+        if (token_nats) token_nats += window_tokens(window_of(sweep, window));
+        if (status == STATUS_OK && row->progress) row->progress(row->progress_state, s + 1);
     }
     free(own);
     return status;

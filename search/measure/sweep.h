@@ -25,8 +25,10 @@ struct sweep_window; /* what is known of one window of one row */
 /* One table at one length. The caller fills in what is above the line. */
 struct sweep_row {
     struct chosen_table table;
-    int64_t length;         /* as it was asked for; a document's last window may be shorter where they slide */
-    struct scoring scoring; /* its progress is called as windows of the row become known */
+    int64_t length; /* as it was asked for; a document's last window may be shorter where they slide */
+    struct scoring scoring;
+    void (*progress)(void *state, size_t windows); /* so many windows of the row are known; may be NULL */
+    void *progress_state;
     /* ---- */
     double *window_nats; /* [scoring.count], once the row is scored */
     size_t reused;       /* windows that other rows have; known from the beginning */

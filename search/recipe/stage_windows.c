@@ -131,5 +131,5 @@ void stage_windows_close(struct stage_windows *windows) {
 
 struct scoring stage_windows_scoring(const struct stage_windows *windows) {
     const struct documents *documents = windows->needles.count ? &windows->needles : &windows->text;
-    return (struct scoring){.documents = documents, .samples = windows->samples, .count = windows->count};
+    return (struct scoring){.documents = documents, .windows = windows->samples, .count = windows->count};
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "eval/forward.h"
+#include "eval/perplexity.h"
 #include "eval/text/documents.h"
 
 enum { VOCABULARY = 97, PAIRS = 8, TOKENS = 500 };
@@ -84,6 +85,17 @@ static inline void make_corpus(struct corpus *corpus) {
     corpus->items[0] = (struct document){.count = 320, .tokens = corpus->tokens};
     corpus->items[1] = (struct document){.count = 180, .tokens = corpus->tokens + 320};
     corpus->documents = (struct documents){2, corpus->items};
+}
+
+/* All windows one by one, in order: window_nats[scoring->count], and token_nats[scoring_tokens()] unless NULL. */
+static inline int score_windows(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
+                                double *window_nats, double *token_nats, struct error *error) {
+    for (size_t w = 0; w < scoring->count; w++) {
+        int status = perplexity_window(forward, table, scoring, w, &window_nats[w], token_nats, error);
+        if (status != STATUS_OK) return status;
+        if (token_nats) token_nats += window_tokens(&scoring->windows[w]);
+    }
+    return STATUS_OK;
 }
 
 #endif

@@ -15,7 +15,7 @@
 enum { WINDOWS = 5, PREDICTIONS = 50 };
 static const struct window windows[WINDOWS] = {
     {0, 0, 11, 0}, {0, 11, 11, 0}, {0, 22, 11, 0}, {0, 33, 11, 0}, {0, 44, 11, 0}};
-static const struct scoring scoring = {.samples = windows, .count = WINDOWS};
+static const struct scoring scoring = {.windows = windows, .count = WINDOWS};
 
 static void names_go_there_and_back(void **state) {
     (void)state;

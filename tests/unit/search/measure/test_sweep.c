@@ -51,10 +51,10 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static struct sweep_row make_row(const struct bench *b, const struct window *samples, size_t count, double factor) {
+static struct sweep_row make_row(const struct bench *b, const struct window *windows, size_t count, double factor) {
     struct sweep_row row = {.table = {.method = "none", .scale = 1.0, .rope = make_table()},
-                            .length = samples[0].length,
-                            .scoring = {.documents = &b->corpus.documents, .samples = samples, .count = count}};
+                            .length = windows[0].length,
+                            .scoring = {.documents = &b->corpus.documents, .windows = windows, .count = count}};
     row.table.rope.factors[PAIRS - 1] = factor;
     return row;
 }
@@ -67,7 +67,7 @@ static void assert_as_alone(const struct bench *b, const struct sweep_row *row) 
     assert_int_equal(forward_new(b->model, &options, &alone, &error), STATUS_OK);
     double *nats = calloc(row->scoring.count, sizeof *nats);
     assert_non_null(nats);
-    assert_int_equal(perplexity_score(alone, &row->table.rope, &row->scoring, nats, NULL, &error), STATUS_OK);
+    assert_int_equal(score_windows(alone, &row->table.rope, &row->scoring, nats, NULL, &error), STATUS_OK);
     assert_memory_equal(nats, row->window_nats, row->scoring.count * sizeof *nats);
     free(nats);
     forward_free(alone);
@@ -177,7 +177,7 @@ static void test_single_row(void **state) {
     double got[TOKENS], expected[TOKENS], sums[3];
     assert_int_equal(sweep_open(&sweep, &b->error), STATUS_OK);
     assert_int_equal(sweep_score(&sweep, 0, b->forward, got, &b->error), STATUS_OK);
-    assert_int_equal(perplexity_score(b->forward, &row.table.rope, &row.scoring, sums, expected, &b->error), STATUS_OK);
+    assert_int_equal(score_windows(b->forward, &row.table.rope, &row.scoring, sums, expected, &b->error), STATUS_OK);
     assert_memory_equal(got, expected, (size_t)scoring_tokens(&row.scoring) * sizeof *got);
     assert_memory_equal(sums, row.window_nats, sizeof sums);
     sweep_close(&sweep);

@@ -28,7 +28,7 @@ static int setup(void **state) {
     f->scratch = scratch_make();
     f->path = scratch_path(&f->scratch, "scores.db");
     make_corpus(&f->corpus);
-    f->scoring = (struct scoring){.documents = &f->corpus.documents, .samples = windows, .count = WINDOWS};
+    f->scoring = (struct scoring){.documents = &f->corpus.documents, .windows = windows, .count = WINDOWS};
     f->model = make_model(NULL);
     f->table = make_table();
     struct error error = {""};
@@ -100,7 +100,7 @@ static void first_computed_then_remembered(void **state) {
     struct error error = {""};
     double nats[WINDOWS];
     assert_int_equal(forward_new(f->model, &options, &forward, &error), STATUS_OK);
-    assert_int_equal(perplexity_score(forward, &f->table, &f->scoring, nats, NULL, &error), STATUS_OK);
+    assert_int_equal(score_windows(forward, &f->table, &f->scoring, nats, NULL, &error), STATUS_OK);
     assert_memory_equal(first.nats, nats, sizeof nats);
     forward_free(forward);
     score_cache_close(f->cache);
@@ -137,7 +137,7 @@ static void what_matters_is_in_the_key(void **state) {
     struct window others[WINDOWS];
     memcpy(others, windows, sizeof others);
     others[1].start++;
-    f->scoring.samples = others;
+    f->scoring.windows = others;
     scorer = make_scorer(f);
     assert_int_equal(score(f, scorer, NULL).scored.computed, 1);
     scorer_free(scorer);

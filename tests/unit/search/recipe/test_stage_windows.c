@@ -86,7 +86,7 @@ static void perplexity_scores_windows_of_the_text(void **state) {
     assert_int_equal(windows_choose(&f->windows.text, LENGTH, WINDOWS, &samples, &count, &f->error), STATUS_OK);
     assert_ptr_equal(scoring.documents, &f->windows.text);
     assert_int_equal(scoring.count, WINDOWS);
-    assert_memory_equal(scoring.samples, samples, count * sizeof *samples);
+    assert_memory_equal(scoring.windows, samples, count * sizeof *samples);
     for (size_t i = 0; i < count; i++) {
         const struct window_record *record = &f->windows.records[i];
         assert_string_equal(record->document, samples[i].document ? "b.txt" : "a.txt");
@@ -111,7 +111,7 @@ static void needles_lie_in_the_same_windows(void **state) {
     assert_int_equal(scoring_tokens(&scoring), WINDOWS * 5);
     for (size_t i = 0; i < count; i++) {
         const struct window_record *record = &f->windows.records[i];
-        const struct window *sample = &scoring.samples[i];
+        const struct window *sample = &scoring.windows[i];
         const struct document *document = &scoring.documents->items[sample->document];
         const int32_t *text = f->windows.text.items[samples[i].document].tokens + samples[i].start;
         assert_true(sample->start == 0 && sample->length == LENGTH && document->count == LENGTH);
