@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/html/chart_svg.h"
+#include "search/html/html.h"
 
 /* ---- axes ---- */
 
@@ -191,6 +191,75 @@ static void put_script(FILE *script, const struct chart *chart) {
     fputc('\n', script);
 }
 
+/* ---- from gnuplot's document to an element of the page ---- */
+
+/* Colour N is rgb '#0000NN' in gnuplot's script and var(--chart-N) in the page. */
+enum { CHART_COLOURS = 32 };
+
+/* What is kept of the document begins and ends with these. */
+static const char first_tag[] = "<g id=\"gnuplot_canvas\">", last_tag[] = "</svg>";
+
+static void put_opening(const struct chart *chart, FILE *out) {
+    fprintf(out, "<svg class=\"chart\" viewBox=\"0 0 %d %d\" ", CHART_WIDTH, CHART_HEIGHT);
+    html_printf(out,
+                "role=\"img\" aria-labelledby=\"{name}-title\" aria-describedby=\"{name}-description\">\n"
+                "<title id=\"{name}-title\">{title}</title>\n<desc id=\"{name}-description\">{description}</desc>\n",
+                html_field_text("name", HTML_TEXT, chart->name), html_field_text("title", HTML_TEXT, chart->title),
+                html_field_text("description", HTML_TEXT, chart->description));
+}
+
+static bool starts_with(const char *text, const char *with) { return strncmp(text, with, strlen(with)) == 0; }
+
+/* Ids and references to them: "id='x'" becomes "id='NAME-x'". The number of bytes read, 0 where there is no id. */
+static size_t put_id(const struct chart *chart, const char *at, FILE *out) {
+    static const char *const before[] = {" id='", " id=\"", "href='#", "url(#"};
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+        if (!starts_with(at, before[i])) continue;
+        fprintf(out, "%s%s-", before[i], chart->name);
+        return strlen(before[i]);
+    }
+    return 0;
+}
+
+/* "rgb(  0,   0,   7)" or "rgb(0,0,7)" becomes "var(--chart-7)". */
+static size_t put_colour(const char *at, FILE *out) {
+    int red, green, blue, length = 0;
+    if (!starts_with(at, "rgb(") || sscanf(at, "rgb( %d , %d , %d )%n", &red, &green, &blue, &length) != 3) return 0;
+    if (!length || red || green || blue < 1 || blue >= CHART_COLOURS) return 0;
+    fprintf(out, "var(--chart-%d)", blue);
+    return (size_t)length;
+}
+
+/* A whole <title> of a plot, which holds the name of its data in the script. */
+static size_t skip_title(const char *at) {
+    const char *end = starts_with(at, "<title>") ? strstr(at, "</title>") : NULL;
+    return end ? (size_t)(end - at) + strlen("</title>") : 0;
+}
+
+/* Writes gnuplot's document `svg` as an element with an opening tag, title and description of its own. Ids begin with
+ * the chart's name, colours are variables of the page, and gnuplot's titles are left out. STATUS_FAILED where it is not
+ * a document as gnuplot makes it. */
+static int put_svg(const struct chart *chart, const char *svg, FILE *out, struct error *error) {
+    const char *at = strstr(svg, first_tag), *end = at ? strstr(at, last_tag) : NULL;
+    if (!end) {
+        return error_set(error, STATUS_FAILED,
+                         "gnuplot printed a document that is not an SVG of gnuplot 5 or 6; is the program named "
+                         "gnuplot another program?");
+    }
+    put_opening(chart, out);
+    while (at < end) {
+        size_t taken = put_id(chart, at, out);
+        if (!taken) taken = put_colour(at, out);
+        if (!taken) taken = skip_title(at);
+        if (!taken) fputc(*at, out);
+        at += taken ? taken : 1;
+    }
+    fputs("</svg>\n", out);
+    return STATUS_OK;
+}
+
+/* ---- the chart ---- */
+
 int chart_draw(const struct chart *chart, const struct gnuplot *gnuplot, FILE *out, struct error *error) {
     char *script = NULL, *svg = NULL;
     size_t size = 0;
@@ -200,7 +269,7 @@ int chart_draw(const struct chart *chart, const struct gnuplot *gnuplot, FILE *o
     bool whole = !ferror(memory);
     whole = fclose(memory) == 0 && whole;
     int status = whole ? gnuplot_run(gnuplot, script, size, &svg, error) : error_memory(error, (double)size, "a chart");
-    if (status == STATUS_OK) status = chart_svg_write(chart, svg, out, error);
+    if (status == STATUS_OK) status = put_svg(chart, svg, out, error);
     free(script);
     free(svg);
     return status;

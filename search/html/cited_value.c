@@ -7,9 +7,9 @@
 #include <string.h>
 
 struct cited_value cited_root(const char *option, const json_t *json) {
-    struct cited_value datum = {.json = json};
-    snprintf(datum.path, sizeof datum.path, "%s%s", option, *option ? " " : "");
-    return datum;
+    struct cited_value value = {.json = json};
+    snprintf(value.path, sizeof value.path, "%s%s", option, *option ? " " : "");
+    return value;
 }
 
 /* Keys are ours and short, and indices have 20 digits at most: there is room for them all. */
@@ -39,16 +39,16 @@ struct cited_value cited_at(const struct cited_value *of, size_t index) {
 
 size_t cited_count(const struct cited_value *array) { return json_array_size(array->json); }
 
-bool cited_known(const struct cited_value *datum) { return datum->json && !json_is_null(datum->json); }
+bool cited_known(const struct cited_value *value) { return value->json && !json_is_null(value->json); }
 
-double cited_number(const struct cited_value *datum) {
-    return json_is_number(datum->json) ? json_number_value(datum->json) : NAN;
+double cited_number(const struct cited_value *value) {
+    return json_is_number(value->json) ? json_number_value(value->json) : NAN;
 }
 
-int64_t cited_integer(const struct cited_value *datum) { return json_integer_value(datum->json); }
+int64_t cited_integer(const struct cited_value *value) { return json_integer_value(value->json); }
 
-const char *cited_text(const struct cited_value *datum) {
-    const char *text = json_string_value(datum->json);
+const char *cited_text(const struct cited_value *value) {
+    const char *text = json_string_value(value->json);
     return text ? text : "";
 }
 

@@ -24,11 +24,11 @@ struct cited_value cited_at(const struct cited_value *of, size_t index);
 size_t cited_count(const struct cited_value *array);
 
 /* There is one, and it is not null. */
-bool cited_known(const struct cited_value *datum);
+bool cited_known(const struct cited_value *value);
 /* NaN where it is no number. */
-double cited_number(const struct cited_value *datum);
-int64_t cited_integer(const struct cited_value *datum);  /* 0 where it is none */
-const char *cited_text(const struct cited_value *datum); /* "" where it is none; borrowed */
+double cited_number(const struct cited_value *value);
+int64_t cited_integer(const struct cited_value *value);  /* 0 where it is none */
+const char *cited_text(const struct cited_value *value); /* "" where it is none; borrowed */
 /* The same of a member. */
 double cited_get_number(const struct cited_value *of, const char *key);
 int64_t cited_get_integer(const struct cited_value *of, const char *key);

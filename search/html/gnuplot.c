@@ -16,9 +16,9 @@
 
 extern char **environ;
 
-/* The child's three streams are files without a name and no pipes: neither side ever waits for the other to read, and
- * a child that ends early is no SIGPIPE. */
-enum { STREAMS = 3 }; /* by descriptor: the script, what it prints, what it complains of */
+/* The child's three streams are unnamed files, not pipes: neither side waits for the other to read, and a child that
+ * ends early causes no SIGPIPE. */
+enum { STREAMS = 3 }; /* by descriptor: the script, the output, the error output */
 
 struct child {
     FILE *streams[STREAMS];
@@ -36,7 +36,7 @@ static int open_streams(struct child *child, const char *script, size_t size, st
     for (int i = 0; i < STREAMS; i++) {
         child->streams[i] = tmpfile();
         if (!child->streams[i]) return scratch_failed(error);
-        /* else it would be open in every other child, too */
+        /* otherwise every other child would inherit it */
         if (fcntl(fileno(child->streams[i]), F_SETFD, FD_CLOEXEC) != 0) return scratch_failed(error);
     }
     FILE *in = child->streams[STDIN_FILENO];
@@ -50,7 +50,7 @@ static void close_streams(struct child *child) {
     }
 }
 
-/* All that the child wrote to one of them, with a zero behind it; NULL, with errno set, where it cannot be read. */
+/* All that the child wrote to a stream, zero-terminated; NULL, with errno set, where it cannot be read. */
 static char *contents(const struct child *child, int stream, size_t *size) {
     FILE *file = child->streams[stream];
     off_t end = lseek(fileno(file), 0, SEEK_END);
@@ -68,15 +68,15 @@ static char *contents(const struct child *child, int stream, size_t *size) {
 static int not_started(const struct gnuplot *gnuplot, int cause, struct error *error) {
     if (cause == ENOENT) {
         return error_set(error, STATUS_FAILED,
-                         "%.200s: is not installed, and the report's charts are drawn with it; install gnuplot "
+                         "%.200s: is not installed; the report needs it to draw charts; install gnuplot "
                          "(Debian, Ubuntu: apt-get install gnuplot-nox)",
                          gnuplot->program);
     }
     return error_set(error, STATUS_FAILED, "%.200s: could not be started: %s", gnuplot->program, strerror(cause));
 }
 
-/* What the child finds in its environment: LC_ALL=C before all else, of which two would be ambiguous. NULL for lack of
- * memory; the caller frees the array alone. */
+/* The child's environment: LC_ALL=C in place of any other LC_ALL. NULL for lack of memory; the caller frees the array
+ * alone. */
 static char **environment_make(void) {
     static char locale[] = "LC_ALL=C";
     size_t count = 0, kept = 0;
@@ -120,14 +120,14 @@ static void end_child(pid_t process) {
     while (waitpid(process, NULL, 0) < 0 && errno == EINTR) continue;
 }
 
-/* Until the child ends; *how is what waitpid() says of it. */
+/* Waits until the child ends; *how is the status of waitpid(). */
 static int wait_for(const struct gnuplot *gnuplot, pid_t process, int *how, struct error *error) {
     double began = clock_seconds();
     for (;;) {
         pid_t ended = waitpid(process, how, WNOHANG);
         if (ended == process) return STATUS_OK;
         if (ended < 0 && errno != EINTR) {
-            return error_set(error, STATUS_FAILED, "%.200s: its end cannot be waited for: %s", gnuplot->program,
+            return error_set(error, STATUS_FAILED, "%.200s: waiting for the process failed: %s", gnuplot->program,
                              strerror(errno));
         }
         if (gnuplot->stop && *gnuplot->stop) {
@@ -136,29 +136,29 @@ static int wait_for(const struct gnuplot *gnuplot, pid_t process, int *how, stru
         }
         if (clock_seconds() - began > gnuplot->patience) {
             end_child(process);
-            return error_set(error, STATUS_FAILED, "%.200s: has drawn no chart within %g s and was ended",
-                             gnuplot->program, gnuplot->patience);
+            return error_set(error, STATUS_FAILED, "%.200s: drew no chart within %g s and was killed", gnuplot->program,
+                             gnuplot->patience);
         }
         nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
     }
 }
 
-/* What the end of a child that printed `out` means. */
+/* The status of a child that ended `how` and printed `out`. */
 static int judge(const struct gnuplot *gnuplot, const struct child *child, int how, const char *out,
                  struct error *error) {
     char end[60];
     size_t size;
     if (WIFEXITED(how) && WEXITSTATUS(how) == 0 && *out) return STATUS_OK;
     if (WIFSIGNALED(how)) {
-        snprintf(end, sizeof end, "was ended by signal %d", WTERMSIG(how));
+        snprintf(end, sizeof end, "was terminated by signal %d", WTERMSIG(how));
     } else if (WEXITSTATUS(how) != 0) {
         snprintf(end, sizeof end, "failed with status %d", WEXITSTATUS(how));
     } else {
         snprintf(end, sizeof end, "drew nothing");
     }
     char *said = contents(child, STDERR_FILENO, &size);
-    int status = error_set(error, STATUS_FAILED, "%.200s: %s, and said: %.600s", gnuplot->program, end,
-                           said && *said ? said : "nothing");
+    int status = error_set(error, STATUS_FAILED, "%.200s: %s; its error output: %.600s", gnuplot->program, end,
+                           said && *said ? said : "none");
     free(said);
     return status;
 }

@@ -1,4 +1,4 @@
-/* gnuplot as a child process: a script goes in, what it prints comes out. */
+/* Runs gnuplot as a child process: a script goes in, its output comes out. */
 #ifndef LONGROPE_SEARCH_GNUPLOT_H
 #define LONGROPE_SEARCH_GNUPLOT_H
 
@@ -10,13 +10,13 @@
 struct gnuplot {
     const char *program;               /* searched for in PATH where it has no slash */
     double patience;                   /* seconds that one script may take */
-    const volatile sig_atomic_t *stop; /* non-zero: the child is ended; may be NULL */
+    const volatile sig_atomic_t *stop; /* non-zero: the child is killed; may be NULL */
 };
 
-/* Runs script[size] with gnuplot's own defaults, no user's, and numbers with decimal points. *out is what it printed,
- * with a zero behind it, and the caller's to free; NULL on an error. STATUS_FAILED where gnuplot is not installed
- * (the message names the package), fails (the message has what it said), prints nothing or is out of time;
- * STATUS_STOPPED where the stop flag rose. No child is left, whatever is returned. */
+/* Runs script[size] without the user's gnuplot settings and with decimal points in numbers. *out is the output,
+ * zero-terminated; the caller frees it; NULL on an error. STATUS_FAILED where gnuplot is not installed (the message
+ * names the package), fails (the message has its error output), prints nothing or exceeds its time; STATUS_STOPPED
+ * where the stop flag is set. The child has always ended on return. */
 int gnuplot_run(const struct gnuplot *gnuplot, const char *script, size_t size, char **out, struct error *error);
 
 #endif

@@ -1,15 +1,16 @@
 #include "search/html/html.h"
 
+#include <assert.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "search/base/text.h"
 
 /* ---- text ---- */
 
-/* C0 but for tab and newline, DEL, C1; and the marks that turn the direction of what follows. */
+/* C0 except tab and newline, DEL, C1, and the marks that change the direction of text. */
 static bool is_control(const unsigned char *text, int length) {
     if (length == 1) return (*text < 0x20 && *text != '\t' && *text != '\n') || *text == 0x7f;
     if (length == 2) return text[0] == 0xc2 && text[1] < 0xa0;
@@ -36,9 +37,8 @@ static const char *entity_of(unsigned char c) {
     }
 }
 
-void html_text(FILE *out, const char *text) { html_text_part(out, text, strlen(text)); }
-
-void html_text_part(FILE *out, const char *text, size_t size) {
+/* Its first `size` bytes, which cut no character in two. */
+static void put_part(FILE *out, const char *text, size_t size) {
     for (const unsigned char *at = (const unsigned char *)text, *end = at + size; at < end;) {
         int length = text_utf8_length((const char *)at);
         const char *entity = entity_of(*at);
@@ -53,101 +53,177 @@ void html_text_part(FILE *out, const char *text, size_t size) {
     }
 }
 
-void html_name(FILE *out, const char *name) {
-    fputs("<span class=\"name\">", out);
-    html_text(out, name);
-    fputs("</span>", out);
+void html_text(FILE *out, const char *text) { put_part(out, text, strlen(text)); }
+
+static bool is_plain_word(const char *word) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_";
+    return *word && !word[strspn(word, plain)];
 }
 
-/* ---- numbers ---- */
-
-static void put_unknown(FILE *out) { fputs("<span class=\"none\">\xe2\x80\x93</span>", out); }
-
-static void put_data(FILE *out, double value, const char *from, int decimals) {
-    fprintf(out, "<data value=\"%.17g\" data-from=\"%s\">%.*f</data>", value, from, decimals, value);
-}
-
-void html_number(FILE *out, const struct cited_value *datum, int decimals) {
-    double value = cited_number(datum);
-    if (isfinite(value)) {
-        put_data(out, value, datum->path, decimals);
-    } else {
-        put_unknown(out);
-    }
-}
-
-void html_integer(FILE *out, const struct cited_value *datum) {
-    if (!json_is_integer(datum->json)) {
-        put_unknown(out);
+static void put_word(FILE *out, const char *word) {
+    const char *from = word;
+    if (is_plain_word(word)) {
+        html_text(out, word);
         return;
     }
-    long long value = cited_integer(datum);
-    fprintf(out, "<data value=\"%lld\" data-from=\"%s\">%lld</data>", value, datum->path, value);
+    html_text(out, "'");
+    for (const char *quote; (quote = strchr(from, '\'')); from = quote + 1) {
+        put_part(out, from, (size_t)(quote - from));
+        html_text(out, "'\\''");
+    }
+    html_text(out, from);
+    html_text(out, "'");
 }
 
-void html_perplexity(FILE *out, const struct cited_value *datum) {
-    double value = cited_number(datum);
-    html_number(out, datum, value < 1000.0 ? 4 : value < 100000.0 ? 1 : 0);
+/* ---- fields ---- */
+
+struct html_field html_field_text(const char *name, enum html_kind kind, const char *text) {
+    return (struct html_field){.name = name, .kind = kind, .text = text};
 }
 
-void html_short(FILE *out, const struct cited_value *datum) {
-    double value = cited_number(datum), unit = 1.0;
+struct html_field html_field_number(const char *name, const struct cited_value *value, int decimals) {
+    return html_field_computed(name, cited_number(value), decimals, "%s", value->path);
+}
+
+struct html_field html_field_perplexity(const char *name, const struct cited_value *value) {
+    double number = cited_number(value);
+    return html_field_number(name, value, number < 1000.0 ? 4 : number < 100000.0 ? 1 : 0);
+}
+
+struct html_field html_field_computed(const char *name, double value, int decimals, const char *format, ...) {
+    struct html_field field = {
+        .name = name, .kind = HTML_NUMBER, .known = isfinite(value), .number = value, .decimals = decimals};
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(field.source, sizeof field.source, format, args);
+    va_end(args);
+    assert(length >= 0 && (size_t)length < sizeof field.source);
+    (void)length;
+    return field;
+}
+
+struct html_field html_counted(struct html_field number, const char *noun) {
+    number.unit = noun;
+    number.several = number.number != 1.0;
+    return number;
+}
+
+struct html_field html_get_text(const struct cited_value *of, enum html_kind kind, const char *key) {
+    return html_field_text(key, kind, cited_get_text(of, key));
+}
+
+struct html_field html_get_number(const struct cited_value *of, const char *key, int decimals) {
+    struct cited_value member = cited_get(of, key);
+    return html_field_number(key, &member, decimals);
+}
+
+struct html_field html_get_integer(const struct cited_value *of, const char *key) {
+    struct html_field field = html_get_number(of, key, 0);
+    field.kind = HTML_INTEGER;
+    field.known = json_is_integer(json_object_get(of->json, key));
+    field.integer = cited_get_integer(of, key);
+    return field;
+}
+
+struct html_field html_get_short(const struct cited_value *of, const char *key) {
+    double value = cited_get_number(of, key), unit = 1.0;
     int decimals = 0;
     while (decimals < 3 && fabs(round(value * unit) - value * unit) > 1e-9 * fabs(value * unit)) {
         unit *= 10.0;
         decimals++;
     }
-    html_number(out, datum, decimals);
+    return html_get_number(of, key, decimals);
 }
 
-void html_get_number(FILE *out, const struct cited_value *of, const char *key, int decimals) {
-    struct cited_value member = cited_get(of, key);
-    html_number(out, &member, decimals);
+struct html_field html_get_perplexity(const struct cited_value *of) {
+    struct cited_value member = cited_get(of, "perplexity");
+    return html_field_perplexity("perplexity", &member);
 }
 
-void html_get_integer(FILE *out, const struct cited_value *of, const char *key) {
-    struct cited_value member = cited_get(of, key);
-    html_integer(out, &member);
+/* ---- templates ---- */
+
+/* What stands before and behind each kind of text. */
+static const char *const tags[][2] = {
+    [HTML_TEXT] = {"", ""}, [HTML_NAME] = {"<span class=\"name\">", "</span>"}, [HTML_CODE] = {"<code>", "</code>"}};
+
+static bool is_number(const struct html_field *field) {
+    return field->kind == HTML_NUMBER || field->kind == HTML_INTEGER;
 }
 
-void html_get_text(FILE *out, const struct cited_value *of, const char *key) {
-    html_text(out, cited_get_text(of, key));
-}
-
-void html_get_name(FILE *out, const struct cited_value *of, const char *key) {
-    html_name(out, cited_get_text(of, key));
-}
-
-void html_computed(FILE *out, double value, int decimals, const char *format, ...) {
-    char from[512];
-    va_list args;
-    if (!isfinite(value)) {
-        put_unknown(out);
-        return;
+static void put_number(FILE *out, const struct html_field *field) {
+    if (!field->known) {
+        fputs("<span class=\"none\">\xe2\x80\x93</span>", out);
+    } else if (field->kind == HTML_INTEGER) {
+        fprintf(out, "<data value=\"%" PRId64 "\" data-from=\"%s\">%" PRId64 "</data>", field->integer, field->source,
+                field->integer);
+    } else {
+        fprintf(out, "<data value=\"%.17g\" data-from=\"%s\">%.*f</data>", field->number, field->source,
+                field->decimals, field->number);
     }
-    va_start(args, format);
-    vsnprintf(from, sizeof from, format, args);
-    va_end(args);
-    put_data(out, value, from, decimals);
+    if (field->unit) fprintf(out, " %s%s", field->unit, field->several ? "s" : "");
 }
 
-/* ---- cells ---- */
-
-void html_cell_number(FILE *out, const struct cited_value *of, const char *key, int decimals) {
-    fputs("<td class=\"n\">", out);
-    html_get_number(out, of, key, decimals);
-    fputs("</td>", out);
+static void put_field(FILE *out, const struct html_field *field) {
+    if (is_number(field)) {
+        put_number(out, field);
+    } else if (field->kind == HTML_WORD) {
+        put_word(out, field->text);
+    } else {
+        fputs(tags[field->kind][0], out);
+        html_text(out, field->text);
+        fputs(tags[field->kind][1], out);
+    }
 }
 
-void html_cell_integer(FILE *out, const struct cited_value *of, const char *key) {
-    fputs("<td class=\"n\">", out);
-    html_get_integer(out, of, key);
-    fputs("</td>", out);
+/* NULL where no field has this name. */
+static const struct html_field *find_field(const struct html_field *fields, size_t count, const char *name,
+                                           size_t length) {
+    for (size_t i = 0; i < count; i++) {
+        if (strlen(fields[i].name) == length && memcmp(fields[i].name, name, length) == 0) return &fields[i];
+    }
+    return NULL;
 }
 
-void html_cell_perplexity(FILE *out, const struct cited_value *of, const char *key) {
-    struct cited_value member = cited_get(of, key);
-    fputs("<td class=\"n\">", out);
-    html_perplexity(out, &member);
-    fputs("</td>", out);
+static bool uses(const char *pattern, const char *name) {
+    size_t length = strlen(name);
+    for (const char *open = pattern; (open = strchr(open, '{')); open++) {
+        if (strncmp(open + 1, name, length) == 0 && open[1 + length] == '}') return true;
+    }
+    return false;
+}
+
+bool html_fill(FILE *out, const char *pattern, const struct html_field *fields, size_t count) {
+    const char *at = pattern;
+    bool whole = true;
+    for (const char *open; (open = strchr(at, '{'));) {
+        size_t length = strcspn(open + 1, "}");
+        bool closed = open[1 + length] == '}';
+        const char *end = open + 1 + length + closed;
+        const struct html_field *field = closed ? find_field(fields, count, open + 1, length) : NULL;
+        fwrite(at, 1, (size_t)((field ? open : end) - at), out);
+        if (field) put_field(out, field);
+        whole = whole && field;
+        at = end;
+    }
+    fputs(at, out);
+    for (size_t i = 0; i < count; i++) {
+        if (uses(pattern, fields[i].name)) continue;
+        fprintf(out, "{%s}", fields[i].name);
+        whole = false;
+    }
+    return whole;
+}
+
+void html_print(FILE *out, const char *pattern, const struct html_field *fields, size_t count) {
+    bool whole = html_fill(out, pattern, fields, count);
+    assert(whole);
+    (void)whole;
+}
+
+void html_print_cells(FILE *out, const struct html_field *fields, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        fputs(is_number(&fields[i]) ? "<td class=\"n\">" : "<td>", out);
+        put_field(out, &fields[i]);
+        fputs("</td>", out);
+    }
 }

@@ -1,10 +1,10 @@
-/* Convergence of a stage: the best so far and the spread of each generation against evaluations. */
+/* Convergence of a stage: the best perplexity so far, and the quartiles of each generation, against evaluations. */
 #include <math.h>
 
 #include "search/html/html.h"
 #include "search/html/html_figure.h"
 
-/* Columns of the chart, an item a generation. */
+/* Columns of the chart, one item per generation. */
 struct spread {
     size_t count;
     double *evaluations, *best, *lower, *median, *upper;
@@ -37,20 +37,20 @@ static bool read_spread(const struct cited_value *generations, struct html_figur
 
 static double largest(double a, double b) { return isnan(a) || b > a ? b : a; }
 
-/* What the frame is to hold: the way down of the best, the best baseline, and the spread once the search has begun.
- * The first population may lie far above. */
+/* The frame holds the best so far, the best baseline, and the quartiles from generation 1 on. The first population may
+ * lie far above it. */
 static void find_frame(const struct spread *spread, double baseline, double *low, double *high) {
     *low = fmin(spread->best[spread->count - 1], baseline);
     *high = largest(spread->best[0], baseline);
     for (size_t i = 0; i < spread->count; i++) {
-        if (isnan(*low)) *low = spread->best[i]; /* racing may have stopped all before */
+        if (isnan(*low)) *low = spread->best[i]; /* racing may have stopped all earlier ones */
         if (i > 0 && isfinite(spread->upper[i])) *high = largest(*high, spread->upper[i]);
         if (i > 0 && isfinite(spread->median[i])) *high = largest(*high, spread->median[i]);
     }
     if (isnan(*high)) *high = *low;
 }
 
-/* Where what racing cut short hides a quartile, it is known to be no lower than all that is drawn. */
+/* Where a quartile is an individual that racing stopped, its value is unknown, but it is above all that is drawn. */
 static void raise_hidden(struct spread *spread, double top) {
     for (size_t i = 0; i < spread->count; i++) {
         if (isnan(spread->upper[i]) && isfinite(spread->lower[i])) spread->upper[i] = top;
@@ -61,7 +61,7 @@ static void add_series(struct html_figure *figure, const struct spread *spread, 
     const struct chart *chart = &figure->chart;
     double *ends = html_figure_column(figure, 2), *level = html_figure_column(figure, 2);
     size_t count = spread->count;
-    html_figure_add(figure, "middle half of a generation",
+    html_figure_add(figure, "middle half of each generation",
                     &(struct chart_series){.style = CHART_BAND,
                                            .colour = CHART_FIRST,
                                            .count = count,
@@ -69,7 +69,7 @@ static void add_series(struct html_figure *figure, const struct spread *spread, 
                                            .y = spread->lower,
                                            .y2 = spread->upper});
     html_figure_add(
-        figure, "its median",
+        figure, "median of each generation",
         &(struct chart_series){
             .style = CHART_BOTH, .colour = CHART_FIRST, .count = count, .x = spread->evaluations, .y = spread->median});
     if (ends && level && cited_known(baseline)) {
@@ -91,28 +91,21 @@ static void add_series(struct html_figure *figure, const struct spread *spread, 
 
 static void put_row(FILE *out, const struct cited_value *one) {
     struct cited_value quartiles = cited_get(one, "quartiles"), best = cited_get(one, "best");
+    struct cited_value lower = cited_at(&quartiles, 0), median = cited_at(&quartiles, 1),
+                       upper = cited_at(&quartiles, 2);
     fputs("<tr>", out);
-    html_cell_integer(out, one, "generation");
-    html_cell_integer(out, one, "evaluations");
-    html_cell_integer(out, one, "individuals");
-    html_cell_integer(out, one, "stopped");
-    html_cell_perplexity(out, one, "perplexity");
-    for (size_t i = 0; i < 3; i++) {
-        struct cited_value quarter = cited_at(&quartiles, i);
-        fputs("<td class=\"n\">", out);
-        html_perplexity(out, &quarter);
-        fputs("</td>", out);
-    }
-    html_cell_perplexity(out, &best, "perplexity");
-    html_cell_integer(out, &best, "id");
-    fputs("<td>", out);
-    html_get_text(out, &best, "origin");
-    fputs("</td></tr>\n", out);
+    html_cells(out, html_get_integer(one, "generation"), html_get_integer(one, "evaluations"),
+               html_get_integer(one, "individuals"), html_get_integer(one, "stopped"), html_get_perplexity(one),
+               html_field_perplexity("lower", &lower), html_field_perplexity("median", &median),
+               html_field_perplexity("upper", &upper), html_get_perplexity(&best), html_get_integer(&best, "id"),
+               html_get_text(&best, HTML_TEXT, "origin"));
+    fputs("</tr>\n", out);
 }
 
 static void put_table(struct html_page *page, const struct cited_value *generations) {
-    html_fold_begin(page, "The numbers, a row a generation",
-                    "generation|evaluations so far|individuals|cut short|its best|lower quartile|median|upper quartile|"
+    html_fold_begin(page, "The numbers, one row per generation",
+                    "generation|evaluations so far|individuals|cut short|best of the generation|lower quartile|median|"
+                    "upper quartile|"
                     "best so far|individual|origin");
     for (size_t i = 0; i < cited_count(generations); i++) {
         struct cited_value one = cited_at(generations, i);
@@ -133,7 +126,7 @@ int html_convergence(struct html_page *page, size_t index, struct error *error) 
     if (read_spread(&generations, &figure, &spread)) {
         double low, high, last = spread.evaluations[spread.count - 1];
         find_frame(&spread, cited_get_number(&baseline, "perplexity"), &low, &high);
-        if (!isfinite(low) || !isfinite(high)) low = high = 1.0; /* nothing has a perplexity */
+        if (!isfinite(low) || !isfinite(high)) low = high = 1.0; /* no individual has a perplexity */
         figure.chart.title = "Convergence";
         figure.chart.description = "Best perplexity so far and quartiles of each generation against evaluations; the "
                                    "numbers are in the table below.";
@@ -146,9 +139,9 @@ int html_convergence(struct html_page *page, size_t index, struct error *error) 
     }
     int status = html_figure_write(page, &figure, "Convergence", error);
     if (status != STATUS_OK) return status;
-    fputs("<figcaption>Each generation stands at the evaluations made up to its end. Half of its individuals lie in "
-          "the band; those that racing cut short count as worse than all others. What lies above the frame is in the "
-          "table.</figcaption>\n",
+    fputs("<figcaption>Each generation is drawn at the number of evaluations up to its end. The band holds half of its "
+          "individuals; individuals that racing cut short count as worse than all others. The table also holds "
+          "the values above the frame.</figcaption>\n",
           page->out);
     put_table(page, &generations);
     html_figure_end(page);

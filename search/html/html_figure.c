@@ -52,8 +52,7 @@ static void put_legend(const struct html_page *page, const struct html_figure *f
         if (!*figure->legend[i]) continue;
         fputs("<li>", page->out);
         chart_sample(&figure->chart.series[i], page->out);
-        html_name(page->out, figure->legend[i]);
-        fputs("</li>\n", page->out);
+        html_printf(page->out, "{legend}</li>\n", html_field_text("legend", HTML_NAME, figure->legend[i]));
     }
     fputs("</ul>\n", page->out);
 }

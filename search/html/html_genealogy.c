@@ -6,7 +6,7 @@
 #include "search/html/html.h"
 #include "search/html/html_figure.h"
 
-/* How individuals came about, as the chart's colours tell them apart. */
+/* Origins of individuals, each with a colour of its own in the chart. */
 struct kind {
     const char *origin, *legend;
 };
@@ -21,7 +21,7 @@ static size_t kind_of(const struct cited_value *individual) {
     return kind;
 }
 
-/* The individual of that id: they stand in ascending order. One that does not exist where there is none. */
+/* The individual with this id; ids are in ascending order. A value that is not known where there is none. */
 static struct cited_value find(const struct cited_value *genealogy, int64_t id) {
     size_t low = 0, high = cited_count(genealogy);
     while (low < high) {
@@ -40,7 +40,7 @@ static struct cited_value find(const struct cited_value *genealogy, int64_t id) 
 
 /* ---- the chart ---- */
 
-/* A line from each parent to its child, three items a line: both ends and a gap. */
+/* A line from each parent to its child, three items per line: both ends and a gap. */
 static void add_descent(struct html_figure *figure, const struct cited_value *genealogy) {
     size_t count = cited_count(genealogy), most = 6 * count, used = 0;
     double *x = html_figure_column(figure, most), *y = html_figure_column(figure, most);
@@ -84,7 +84,7 @@ static void add_youngest(struct html_figure *figure, const struct cited_value *g
                     &(struct chart_series){.style = CHART_DOTS, .colour = CHART_BEST, .count = 1, .x = x, .y = y});
 }
 
-/* The frame holds the ancestors that were bred; those of the first population may lie far above. */
+/* The frame holds the ancestors after generation 0; the first population may lie far above it. */
 static void find_frame(const struct cited_value *genealogy, double *low, double *high) {
     *low = INFINITY, *high = -INFINITY;
     for (size_t i = 0; i < cited_count(genealogy); i++) {
@@ -123,40 +123,30 @@ static void put_parents(FILE *out, const struct cited_value *individual) {
     for (size_t p = 0; p < cited_count(&parents); p++) {
         struct cited_value parent = cited_at(&parents, p);
         if (p) fputs(" and ", out);
-        html_get_integer(out, &parent, "id");
-        fputs(" (", out);
-        html_get_integer(out, &parent, "genes_differing");
-        fputs(")", out);
+        html_printf(out, "{id} ({genes_differing})", html_get_integer(&parent, "id"),
+                    html_get_integer(&parent, "genes_differing"));
     }
 }
 
 static void put_row(FILE *out, const struct cited_value *one) {
+    bool stopped = cited_get_true(one, "stopped");
     fputs("<tr>", out);
-    html_cell_integer(out, one, "id");
-    html_cell_integer(out, one, "generation");
-    fputs("<td>", out);
-    html_get_text(out, one, "origin");
-    fputs("</td>", out);
-    html_cell_integer(out, one, "start_tokens");
-    html_cell_number(out, one, "attention_factor", 4);
-    if (cited_get_true(one, "stopped")) {
-        fputs("<td>cut short</td>", out);
-    } else {
-        html_cell_perplexity(out, one, "perplexity");
-    }
+    html_cells(out, html_get_integer(one, "id"), html_get_integer(one, "generation"),
+               html_get_text(one, HTML_TEXT, "origin"), html_get_integer(one, "start_tokens"),
+               html_get_number(one, "attention_factor", 4),
+               stopped ? html_field_text("perplexity", HTML_TEXT, "cut short") : html_get_perplexity(one));
     fputs("<td>", out);
     put_parents(out, one);
     fputs("</td></tr>\n", out);
 }
 
 static void put_caption(FILE *out, const struct cited_value *stage, const struct cited_value *genealogy) {
-    fputs("<figcaption>Individual ", out);
-    html_get_integer(out, stage, "individual");
-    fputs(" and its ancestors, ", out);
-    html_computed(out, (double)cited_count(genealogy), 0, "%s | length", genealogy->path);
-    fputs(" in all, of ", out);
-    html_get_integer(out, stage, "genes");
-    fputs(" genes each. Ancestors in the first population may lie above the frame.</figcaption>\n", out);
+    html_printf(out,
+                "<figcaption>Individual {individual} and its ancestors: {count} individuals of {genes} genes each. "
+                "Ancestors in the first population may lie above the frame.</figcaption>\n",
+                html_get_integer(stage, "individual"),
+                html_field_computed("count", (double)cited_count(genealogy), 0, "%s | length", genealogy->path),
+                html_get_integer(stage, "genes"));
 }
 
 int html_genealogy(struct html_page *page, size_t index, struct error *error) {
@@ -166,18 +156,17 @@ int html_genealogy(struct html_page *page, size_t index, struct error *error) {
     FILE *out = page->out;
     if (!count) return STATUS_OK;
     if (count == 1) {
-        fputs("<figure>\n<h3>Genealogy of the best</h3>\n<p>Individual ", out);
-        html_get_integer(out, &stage, "individual");
-        fputs(" (", out);
         struct cited_value only = cited_at(&genealogy, 0);
-        html_get_text(out, &only, "origin");
-        fputs(") has no ancestors.</p>\n", out);
+        html_printf(out,
+                    "<figure>\n<h3>Genealogy of the best</h3>\n"
+                    "<p>Individual {individual} ({origin}) has no ancestors.</p>\n",
+                    html_get_integer(&stage, "individual"), html_get_text(&only, HTML_TEXT, "origin"));
     } else {
         int status = draw(page, &genealogy, error);
         if (status != STATUS_OK) return status;
         put_caption(out, &stage, &genealogy);
     }
-    html_fold_begin(page, "The numbers, a row an individual",
+    html_fold_begin(page, "The numbers, one row per individual",
                     "individual|generation|origin|start tokens|attention|perplexity|parents (genes that differ)");
     for (size_t i = 0; i < count; i++) {
         struct cited_value one = cited_at(&genealogy, i);

@@ -7,48 +7,41 @@
 static void put_head(struct html_page *page) {
     FILE *out = page->out;
     fputs(HTML_PAGE_MARK, out);
-    fputs("<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-          "<meta name=\"color-scheme\" content=\"light dark\">\n"
-          "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-          "<meta name=\"generator\" content=\"",
-          out);
-    html_text(out, page->program);
-    fputs("\">\n<title>", out);
-    html_get_text(out, &page->overview, "name");
-    fputs(" \xe2\x80\x93 longrope</title>\n<style>\n", out);
+    html_printf(out,
+                "<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+                "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                "<meta name=\"color-scheme\" content=\"light dark\">\n"
+                "<meta http-equiv=\"Content-Security-Policy\" "
+                "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+                "<meta name=\"generator\" content=\"{program}\">\n"
+                "<title>{name} \xe2\x80\x93 longrope</title>\n<style>\n",
+                html_field_text("program", HTML_TEXT, page->program),
+                html_get_text(&page->overview, HTML_TEXT, "name"));
     for (size_t i = 0; html_style[i]; i++) fputs(html_style[i], out);
     fputs("</style>\n</head>\n<body>\n<main>\n", out);
 }
 
-static void put_time(struct html_page *page) {
+static void put_header(struct html_page *page) {
+    bool done = strcmp(cited_get_text(&page->overview, "state"), "done") == 0;
     char machine[40] = "", people[60] = "";
     struct tm utc;
     if (gmtime_r(&page->written, &utc)) {
         strftime(machine, sizeof machine, "%Y-%m-%dT%H:%M:%SZ", &utc);
         strftime(people, sizeof people, "%Y-%m-%d %H:%M UTC", &utc);
     }
-    fprintf(page->out, "<time datetime=\"%s\">%s</time>", machine, people);
+    html_printf(
+        page->out,
+        "<header>\n<p class=\"kind\">LongRoPE search</p>\n<h1>{name} <span class=\"state\">{state}</span></h1>\n",
+        html_get_text(&page->overview, HTML_NAME, "name"), html_get_text(&page->overview, HTML_TEXT, "state"));
+    fputs(done ? "<p>This run is done."
+               : "<p><strong>This run is not finished.</strong> The page shows what it has stored so far.",
+          page->out);
+    html_printf(page->out, " Written at <time datetime=\"{machine}\">{people}</time> by <code>{program}</code>.</p>\n",
+                html_field_text("machine", HTML_TEXT, machine), html_field_text("people", HTML_TEXT, people),
+                html_field_text("program", HTML_TEXT, page->program));
 }
 
-static void put_header(struct html_page *page) {
-    const char *state = cited_get_text(&page->overview, "state");
-    bool over = strcmp(state, "done") == 0;
-    FILE *out = page->out;
-    fputs("<header>\n<p class=\"kind\">LongRoPE search</p>\n<h1>", out);
-    html_get_name(out, &page->overview, "name");
-    fputs(" <span class=\"state\">", out);
-    html_text(out, state);
-    fputs("</span></h1>\n<p>", out);
-    fputs(over ? "This run is done. Written at " : "<strong>This run is not over.</strong> It is shown as it was at ",
-          out);
-    put_time(page);
-    fputs(" by <code>", out);
-    html_text(out, page->program);
-    fputs("</code>.</p>\n", out);
-}
-
-/* How far each stage is and what it has found; a link to each. */
+/* The progress and result of each stage, with a link to its section. */
 static void put_contents(struct html_page *page) {
     struct cited_value stages = cited_get(&page->overview, "stages");
     FILE *out = page->out;
@@ -56,30 +49,22 @@ static void put_contents(struct html_page *page) {
     for (size_t i = 0; i < cited_count(&stages); i++) {
         struct cited_value stage = cited_at(&stages, i), best = cited_get(&stage, "best");
         fprintf(out, "<li><a href=\"#stage-%zu\">", i);
-        html_get_name(out, &stage, "name");
-        fputs("</a> ", out);
-        html_get_integer(out, &stage, "evaluations");
-        fputs(" of ", out);
-        html_get_integer(out, &stage, "planned");
-        fputs(" evaluations", out);
-        if (cited_known(&best)) {
-            struct cited_value perplexity = cited_get(&best, "perplexity");
-            fputs(", perplexity ", out);
-            html_perplexity(out, &perplexity);
-        }
+        html_printf(out, "{name}</a> {evaluations} of {planned} evaluations", html_get_text(&stage, HTML_NAME, "name"),
+                    html_get_integer(&stage, "evaluations"), html_get_integer(&stage, "planned"));
+        if (cited_known(&best)) html_printf(out, ", perplexity {perplexity}", html_get_perplexity(&best));
         fputs("</li>\n", out);
     }
     if (!cited_count(&stages)) fputs("<li>No stage has begun yet.</li>\n", out);
-    fputs("<li><a href=\"#measurements\">How far it reaches</a></li>\n"
-          "<li><a href=\"#reproduce\">How to reproduce it</a></li>\n</ul></nav>\n</header>\n",
+    fputs("<li><a href=\"#measurements\">Perplexity and pass keys by length</a></li>\n"
+          "<li><a href=\"#reproduce\">How to reproduce this run</a></li>\n</ul></nav>\n</header>\n",
           out);
 }
 
 static void put_footer(FILE *out) {
-    fputs("<footer><p>Every number here is one that <code>longrope show --json</code> prints, rounded; its element has "
-          "it "
-          "in full (<code>value</code>) and says where it stands there, as jq has it (<code>data-from</code>, led by "
-          "the option of show, where it takes one).</p></footer>\n</main>\n</body>\n</html>\n",
+    fputs("<footer><p>Every number on this page is a rounded number of <code>longrope show --json</code>. The number's "
+          "element holds all digits (<code>value</code>) and its source (<code>data-from</code>): a jq path or "
+          "expression, with the option of show in front where one is required.</p></footer>\n</main>\n</body>\n"
+          "</html>\n",
           out);
 }
 

@@ -1,30 +1,10 @@
-/* How a run can be made again: with which program, configuration, arithmetic and commands. */
+/* How to reproduce a run: commands, configuration, settings and windows of text. */
 #include <string.h>
 
 #include "search/html/html.h"
 #include "search/html/html_figure.h"
 
 /* ---- commands ---- */
-
-static bool is_plain(const char *word) {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_";
-    return *word && !word[strspn(word, plain)];
-}
-
-void html_shell_word(FILE *out, const char *word) {
-    const char *from = word;
-    if (is_plain(word)) {
-        html_text(out, word);
-        return;
-    }
-    html_text(out, "'");
-    for (const char *quote; (quote = strchr(from, '\'')); from = quote + 1) {
-        html_text_part(out, from, (size_t)(quote - from));
-        html_text(out, "'\\''");
-    }
-    html_text(out, from);
-    html_text(out, "'");
-}
 
 /* "avx512" of a stage's setting "f32 (avx512)", into name[size]; "" where it says none. */
 static void kernels_of(const struct cited_value *stage, char *name, size_t size) {
@@ -42,61 +22,40 @@ static void put_search(struct html_page *page, const struct cited_value *configu
     FILE *out = page->out;
     kernels_of(&first, kernels, sizeof kernels);
     if (*kernels) {
-        fputs("LONGROPE_KERNELS=", out);
-        html_shell_word(out, kernels);
-        fputs(" ", out);
+        html_printf(out, "LONGROPE_KERNELS={kernels} ", html_field_text("kernels", HTML_WORD, kernels));
     }
-    fputs("longrope search ", out);
-    html_shell_word(out, cited_get_text(configuration, "path"));
+    html_printf(out, "longrope search {path}", html_get_text(configuration, HTML_WORD, "path"));
     for (size_t i = 0; i < cited_count(&overrides); i++) {
         struct cited_value one = cited_at(&overrides, i);
-        fputs(" \\\n    --set ", out);
-        html_shell_word(out, cited_text(&one));
+        html_printf(out, " \\\n    --set {override}", html_field_text("override", HTML_WORD, cited_text(&one)));
     }
     fputs(" -o NEW_RUN\n", out);
 }
 
 static void put_commands(struct html_page *page, const struct cited_value *configuration) {
-    FILE *out = page->out;
-    fputs("<h3>Commands</h3>\n<pre>", out);
+    fputs("<h3>Commands</h3>\n<pre>", page->out);
     if (cited_known(configuration)) put_search(page, configuration);
-    fputs("longrope show ", out);
-    html_shell_word(out, page->run_dir);
-    fputs(" --json                # the numbers of this report\nlongrope show ", out);
-    html_shell_word(out, page->run_dir);
-    fputs(" --scores              # every individual, as CSV\nlongrope report ", out);
-    html_shell_word(out, page->run_dir);
-    fputs(" -o report.html      # this report\n</pre>\n", out);
+    html_printf(page->out,
+                "longrope show {run} --json                # the numbers of this report\n"
+                "longrope show {run} --scores              # every individual, as CSV\n"
+                "longrope report {run} -o report.html      # this report\n</pre>\n",
+                html_field_text("run", HTML_WORD, page->run_dir));
 }
 
-/* ---- what was asked ---- */
+/* ---- the configuration ---- */
 
 static void put_configuration(struct html_page *page, const struct cited_value *configuration) {
-    FILE *out = page->out;
     if (!cited_known(configuration)) {
-        fputs(
-            "<p>The file that the run was configured with is not known: an older version began it. What matters of it "
-            "stands among the settings.</p>\n",
-            out);
+        fputs("<p>The configuration file of this run is unknown: an older version started it. The settings below hold "
+              "the values that determine the result.</p>\n",
+              page->out);
         return;
     }
-    fputs("<h3>The configuration</h3>\n<p><code>", out);
-    html_get_text(out, configuration, "path");
-    fputs("</code>, as <code>", out);
-    html_get_text(out, configuration, "program");
-    fputs("</code> read it; paths in it are relative to its folder.</p>\n<pre>", out);
-    html_get_text(out, configuration, "content");
-    fputs("</pre>\n", out);
-}
-
-static void put_setting(FILE *out, const char *stage, const char *key, const char *value) {
-    fputs("<tr><td>", out);
-    html_name(out, stage);
-    fputs("</td><td><code>", out);
-    html_text(out, key);
-    fputs("</code></td><td><code>", out);
-    html_text(out, value);
-    fputs("</code></td></tr>\n", out);
+    html_printf(page->out,
+                "<h3>The configuration</h3>\n<p>{path}, as read by {program}; its paths are relative to its "
+                "folder.</p>\n<pre>{content}</pre>\n",
+                html_get_text(configuration, HTML_CODE, "path"), html_get_text(configuration, HTML_CODE, "program"),
+                html_get_text(configuration, HTML_TEXT, "content"));
 }
 
 static void put_settings(struct html_page *page) {
@@ -108,26 +67,25 @@ static void put_settings(struct html_page *page) {
         const char *key;
         json_t *value;
         json_object_foreach((json_t *)settings.json, key, value) {
-            put_setting(page->out, cited_get_text(&stage, "name"), key, json_string_value(value));
+            fputs("<tr>", page->out);
+            html_cells(page->out, html_get_text(&stage, HTML_NAME, "name"), html_field_text("key", HTML_CODE, key),
+                       html_field_text("value", HTML_CODE, json_string_value(value)));
+            fputs("</tr>\n", page->out);
         }
     }
     html_table_end(page);
 }
 
-static void put_samples(struct html_page *page) {
+static void put_windows(struct html_page *page) {
     struct cited_value stages = cited_get(&page->overview, "stages");
     html_fold_begin(page, "The windows of text that each stage was scored on", "stage|document|first token|tokens");
     for (size_t i = 0; i < cited_count(&stages); i++) {
         struct cited_value stage = cited_at(&stages, i), samples = cited_get(&stage, "samples");
         for (size_t k = 0; k < cited_count(&samples); k++) {
             struct cited_value one = cited_at(&samples, k);
-            fputs("<tr><td>", page->out);
-            html_get_name(page->out, &stage, "name");
-            fputs("</td><td><code>", page->out);
-            html_get_text(page->out, &one, "document");
-            fputs("</code></td>", page->out);
-            html_cell_integer(page->out, &one, "start");
-            html_cell_integer(page->out, &one, "tokens");
+            fputs("<tr>", page->out);
+            html_cells(page->out, html_get_text(&stage, HTML_NAME, "name"), html_get_text(&one, HTML_CODE, "document"),
+                       html_get_integer(&one, "start"), html_get_integer(&one, "tokens"));
             fputs("</tr>\n", page->out);
         }
     }
@@ -138,17 +96,16 @@ void html_reproduce(struct html_page *page) {
     struct cited_value configuration = cited_get(&page->overview, "configuration");
     struct cited_value stages = cited_get(&page->overview, "stages");
     FILE *out = page->out;
-    fputs(
-        "<section id=\"reproduce\">\n<h2>How to reproduce it</h2>\n"
-        "<p>Of one configuration, model, text, number type and instruction set there is one result, bit for bit, with "
-        "any number of threads and however often it was interrupted. The fingerprints of model and tokens, the "
-        "number type and the instruction set are among the settings.</p>\n",
-        out);
+    fputs("<section id=\"reproduce\">\n<h2>How to reproduce this run</h2>\n"
+          "<p>The configuration, model, text, number type and instruction set determine the result, bit for bit. The "
+          "number of threads and interruptions do not change it. The settings include the fingerprints of model and "
+          "tokens, the number type and the instruction set.</p>\n",
+          out);
     put_commands(page, &configuration);
     put_configuration(page, &configuration);
     if (cited_count(&stages)) {
         put_settings(page);
-        put_samples(page);
+        put_windows(page);
     }
     fputs("</section>\n", out);
 }

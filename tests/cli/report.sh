@@ -136,6 +136,7 @@ check_numbers() {
         grep -qF -e "$path" "$work/from" || fail "$page: lacks $path"
     done <"$work/lacking"
     if own_words | grep '[0-9]' >&2; then fail "$page: has a number that does not say where it is from"; fi
+    if own_words | grep '[{}]' >&2; then fail "$page: a template has an unknown name or an unused field"; fi
 }
 
 report run
@@ -263,7 +264,7 @@ says_on_page() { grep -qF -e "$1" "$page" || fail "$page does not say '$1'"; }
 
 for run in early baselines begun empty; do
     report "$run"
-    says_on_page "This run is not over."
+    says_on_page "This run is not finished."
     grep -q '<time datetime="20[0-9-]*T[0-9:]*Z">' "$page" || fail "$page does not say when it was written"
 done
 says_on_page "No stage has begun yet."
@@ -274,7 +275,7 @@ says_on_page "--into $work/run"
 start_search "$work/busy" --set search.iterations=1000
 wait_for_evaluation "$work/busy"
 report busy
-says_on_page "This run is not over."
+says_on_page "This run is not finished."
 kill -TERM "$background"
 end_search
 report busy
@@ -324,11 +325,11 @@ broken() {
     if ls "$work"/x.html* >/dev/null 2>&1; then fail "something was written without charts"; fi
 }
 broken 'cat >/dev/null; echo "line 3: undefined variable" >&2; exit 3' \
-    "gnuplot: failed with status 3, and said: line 3: undefined variable"
-broken 'exit 1' "gnuplot: failed with status 1, and said: nothing"
-broken 'cat >/dev/null' "gnuplot: drew nothing, and said: nothing"
-broken 'echo "<svg>"; kill -KILL $$' "gnuplot: was ended by signal 9"
-broken 'echo "Hello"' "no SVG as its versions 5 and 6 make them"
+    "gnuplot: failed with status 3; its error output: line 3: undefined variable"
+broken 'exit 1' "gnuplot: failed with status 1; its error output: none"
+broken 'cat >/dev/null' "gnuplot: drew nothing; its error output: none"
+broken 'echo "<svg>"; kill -KILL $$' "gnuplot: was terminated by signal 9"
+broken 'echo "Hello"' "is not an SVG of gnuplot 5 or 6"
 mkdir "$work/none"
 fails_with 1 "gnuplot: is not installed" env PATH="$work/none" "$LONGROPE" report "$work/run" -o "$work/x.html"
 one_line_with "apt-get install gnuplot-nox"

@@ -188,11 +188,11 @@ static void test_failures(void **state) {
     static const struct {
         const char *commands, *words;
     } cases[] = {
-        {"echo 'no such thing' >&2; exit 4 # %s", "failed with status 4|and said: no such thing"},
-        {"exit 0 # %s", "drew nothing|and said: nothing"},
-        {"kill -SEGV $$ # %s", "was ended by signal 11"},
-        {"echo Hello # %s", "is no SVG"},
-        {"echo '<g id=\"gnuplot_canvas\"> cut off' # %s", "is no SVG"},
+        {"echo 'no such thing' >&2; exit 4 # %s", "failed with status 4|its error output: no such thing"},
+        {"exit 0 # %s", "drew nothing|its error output: none"},
+        {"kill -SEGV $$ # %s", "was terminated by signal 11"},
+        {"echo Hello # %s", "is not an SVG of gnuplot 5 or 6"},
+        {"echo '<g id=\"gnuplot_canvas\"> cut off' # %s", "is not an SVG of gnuplot 5 or 6"},
         {"yes 'a long story' | head -n 100000 >&2; exit 1 # %s", "failed with status 1|a long story a long story"},
     };
     struct fixture *f = *state;
@@ -227,7 +227,7 @@ static void test_patience_and_stop(void **state) {
     assert_null(draw(f, &chart, &gnuplot, &status));
     assert_true(clock_seconds() - began < 10.0);
     assert_int_equal(status, STATUS_FAILED);
-    assert_message(f->error.message, "no chart within 0.3 s");
+    assert_message(f->error.message, "drew no chart within 0.3 s and was killed");
     char *process = read_all(f->script);
     assert_int_equal(kill(atoi(process), 0), -1); /* it is gone */
     free(process);

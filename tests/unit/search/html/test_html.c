@@ -1,4 +1,5 @@
-/* Writing HTML: any bytes are text and nothing else, and numbers are said whole, rounded, and with their place. */
+/* Writing HTML: any bytes become text and nothing else, numbers carry all digits and their source, and each field of a
+ * template is written where its name stands. */
 #include "search/html/html.h"
 
 #include "search/base/json.h"
@@ -114,7 +115,7 @@ static void test_words_of_a_shell(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct writer writer;
-        html_shell_word(begin(&writer), cases[i].word);
+        html_printf(begin(&writer), "{word}", html_field_text("word", HTML_WORD, cases[i].word));
         ends_as(&writer, cases[i].expected);
     }
     char word[6001], expected[6064];
@@ -123,7 +124,7 @@ static void test_words_of_a_shell(void **state) {
     word[6000] = '\0';
     snprintf(expected, sizeof expected, "&#39;%.5998s&#39;\\&#39;&#39;x&#39;", word);
     struct writer writer;
-    html_shell_word(begin(&writer), word);
+    html_printf(begin(&writer), "{word}", html_field_text("word", HTML_WORD, word));
     ends_as(&writer, expected);
 }
 
@@ -143,14 +144,12 @@ static void test_numbers_say_where_they_are_from(void **state) {
     struct cited_value second = cited_at(&stages, 1), large = cited_get(&second, "perplexity");
     struct writer writer;
     FILE *out = begin(&writer);
-    html_get_number(out, &first, "perplexity", 2);
-    html_get_integer(out, &first, "count");
-    html_get_number(out, &first, "none", 2);
-    html_get_integer(out, &first, "perplexity"); /* is none */
-    html_get_text(out, &first, "name");
-    html_perplexity(out, &large);
-    html_computed(out, 1.0 / 8, 1, "1 / %s.eight", first.path);
-    html_computed(out, NAN, 1, "0 / 0");
+    html_printf(out, "{perplexity}{count}{none}", html_get_number(&first, "perplexity", 2),
+                html_get_integer(&first, "count"), html_get_number(&first, "none", 2));
+    html_printf(out, "{perplexity}", html_get_integer(&first, "perplexity")); /* is not an integer */
+    html_printf(out, "{name}{large}", html_get_text(&first, HTML_TEXT, "name"), html_field_perplexity("large", &large));
+    html_printf(out, "{eighth}{nan}", html_field_computed("eighth", 1.0 / 8, 1, "1 / %s.eight", first.path),
+                html_field_computed("nan", NAN, 1, "0 / 0"));
     ends_as(&writer, "<data value=\"3.8469829816534555\" data-from=\".stages[0].perplexity\">3.85</data>"
                      "<data value=\"7\" data-from=\".stages[0].count\">7</data>"
                      "<span class=\"none\">\xe2\x80\x93</span><span class=\"none\">\xe2\x80\x93</span>a&lt;b"
@@ -168,13 +167,66 @@ static void test_short_numbers(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         json_t *number = json_real(cases[i].value);
-        struct cited_value datum = cited_root("--x", number);
+        json_t *json = json_pack("{s:O}", "x", number);
+        struct cited_value root = cited_root("--x", json);
         struct writer writer;
-        html_short(begin(&writer), &datum);
+        html_printf(begin(&writer), "{x}", html_get_short(&root, "x"));
         assert_int_equal(fclose(writer.stream), 0);
         if (!strstr(writer.text, cases[i].expected)) fail_msg("%s is not in %s", cases[i].expected, writer.text);
         free(writer.text);
+        json_decref(json);
         json_decref(number);
+    }
+}
+
+static void test_counts(void **state) {
+    (void)state;
+    json_t *json = json_pack("{s:i, s:i, s:i}", "none", 0, "one", 1, "two", 2);
+    struct cited_value root = cited_root("", json);
+    struct writer writer;
+    html_printf(begin(&writer), "{none}, {one}, {two}", html_counted(html_get_integer(&root, "none"), "window"),
+                html_counted(html_get_integer(&root, "one"), "window"),
+                html_counted(html_get_integer(&root, "two"), "window"));
+    ends_as(&writer, "<data value=\"0\" data-from=\".none\">0</data> windows, "
+                     "<data value=\"1\" data-from=\".one\">1</data> window, "
+                     "<data value=\"2\" data-from=\".two\">2</data> windows");
+    json_decref(json);
+}
+
+/* ---- templates ---- */
+
+static void test_fields_of_a_template(void **state) {
+    struct writer writer;
+    (void)state;
+    html_printf(begin(&writer), "<p>{name}: {code}, {text}, {code}</p>", html_field_text("text", HTML_TEXT, "{a}<b>"),
+                html_field_text("code", HTML_CODE, "x & y"), html_field_text("name", HTML_NAME, "{text}"));
+    ends_as(&writer, "<p><span class=\"name\">{text}</span>: <code>x &amp; y</code>, {a}&lt;b&gt;, "
+                     "<code>x &amp; y</code></p>");
+}
+
+static void test_cells(void **state) {
+    struct writer writer;
+    (void)state;
+    html_cells(begin(&writer), html_field_text("a", HTML_CODE, "<"), html_field_computed("b", 0.5, 1, "1 / 2"));
+    ends_as(&writer,
+            "<td><code>&lt;</code></td><td class=\"n\"><data value=\"0.5\" data-from=\"1 / 2\">0.5</data></td>");
+}
+
+/* A name that is no field's, and a field that the template does not use, are reported and stand in the output. */
+static void test_wrong_templates(void **state) {
+    static const struct {
+        const char *pattern, *expected;
+        bool whole;
+    } cases[] = {{"{a} and {b}", "1 and 2", true},     {"{a} and {b} and {c}", "1 and 2 and {c}", false},
+                 {"{a} and {a}", "1 and 1{b}", false}, {"", "{a}{b}", false},
+                 {"{b}{a} {", "21 {", false},          {"{b}{a} {a", "21 {a", false},
+                 {"{ab}{a}{b}", "{ab}12", false},      {"{}{a}{b}", "{}12", false}};
+    const struct html_field fields[] = {html_field_text("a", HTML_TEXT, "1"), html_field_text("b", HTML_TEXT, "2")};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct writer writer;
+        assert_int_equal(html_fill(begin(&writer), cases[i].pattern, fields, 2), cases[i].whole);
+        ends_as(&writer, cases[i].expected);
     }
 }
 
@@ -218,6 +270,10 @@ int main(void) {
         cmocka_unit_test(test_words_of_a_shell),
         cmocka_unit_test(test_numbers_say_where_they_are_from),
         cmocka_unit_test(test_short_numbers),
+        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_fields_of_a_template),
+        cmocka_unit_test(test_cells),
+        cmocka_unit_test(test_wrong_templates),
         cmocka_unit_test(test_what_is_not_there),
         cmocka_unit_test(test_least),
     };
