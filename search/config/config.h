@@ -12,7 +12,7 @@
 #include "eval/model/model.h"
 #include "eval/text/needle_prompt.h"
 #include "search/base/string_list.h"
-#include "search/config/objective.h"
+#include "search/config/stage_terms.h"
 #include "search/config/stage_kind.h"
 #include "search/evolve/evolve.h"
 #include "search/evolve/racing.h"

@@ -30,7 +30,7 @@
 
 #include "eval/base/error.h"
 #include "eval/rope.h"
-#include "search/config/objective.h"
+#include "search/config/stage_terms.h"
 
 struct factor_entry {
     char name[128];

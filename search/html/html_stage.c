@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "search/config/objective.h"
+#include "search/config/stage_terms.h"
 #include "search/html/html.h"
 #include "search/html/html_figure.h"
 #include "search/html/html_page.h"

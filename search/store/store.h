@@ -19,7 +19,7 @@
 #include "eval/base/error.h"
 #include "eval/rope.h"
 #include "eval/text/needle_prompt.h"
-#include "search/config/objective.h"
+#include "search/config/stage_terms.h"
 #include "search/config/stage_kind.h"
 #include "search/evolve/evolve.h"
 

@@ -1,4 +1,4 @@
-#include "search/config/objective.h"
+#include "search/config/stage_terms.h"
 
 #include <string.h>
 
