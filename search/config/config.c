@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "eval/base/name.h"
-#include "search/config/config_values.h"
 #include "search/base/text.h"
+#include "search/config/config_values.h"
 #include "search/config/yaml.h"
 
 enum {
@@ -41,8 +41,8 @@ enum key_id {
     KEY_TOKENS,
     KEY_TOKENIZER,
     KEY_SAMPLES,
-    KEY_ALGORITHM, /* before the keys whose defaults depend on it */
-    KEY_POPULATION,
+    KEY_ALGORITHM,  /* before the keys whose defaults depend on it */
+    KEY_POPULATION, /* before parents */
     KEY_PARENTS,
     KEY_MUTATIONS,
     KEY_CROSSOVERS,
@@ -100,7 +100,7 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_TOKENIZER] = {"tokenizer", IN_DATA, 0, config_value_tokenizer, AT(tokenizer), 0, 0},
     [KEY_SAMPLES] = {"samples", IN_DATA, 0, config_value_size, AT(samples), 0, CONFIG_MANY},
     [KEY_ALGORITHM] = {"algorithm", IN_SEARCH, 0, config_value_algorithm, 0, 0, 0},
-    [KEY_POPULATION] = {"population", IN_SEARCH, 0, config_value_size, AT(search.population), 1, CONFIG_MANY},
+    [KEY_POPULATION] = {"population", IN_SEARCH, 0, config_value_population, 0, 1, CONFIG_MANY},
     [KEY_PARENTS] = {"parents", IN_SEARCH, 0, config_value_size, AT(search.parents), 1, CONFIG_MANY},
     [KEY_MUTATIONS] = {"mutations", IN_SEARCH, 0, config_value_size, AT(search.mutations), 0, CONFIG_MANY},
     [KEY_CROSSOVERS] = {"crossovers", IN_SEARCH, 0, config_value_size, AT(search.crossovers), 0, CONFIG_MANY},

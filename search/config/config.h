@@ -13,7 +13,6 @@
 #include "eval/text/needle_prompt.h"
 #include "search/base/string_list.h"
 #include "search/config/stage_terms.h"
-#include "search/config/stage_kind.h"
 #include "search/evolve/evolve.h"
 #include "search/evolve/racing.h"
 

@@ -99,6 +99,14 @@ int config_value_size(const struct config_value *value, void *target, struct err
     return status;
 }
 
+/* Lowers the default of parents to the population; 'parents', read later, replaces it. */
+int config_value_population(const struct config_value *value, void *target, struct error *error) {
+    struct evolve_settings *search = &((struct stage_config *)target)->search;
+    int status = config_value_size(value, &search->population, error);
+    if (search->parents > search->population) search->parents = search->population;
+    return status;
+}
+
 int config_value_seed(const struct config_value *value, void *target, struct error *error) {
     int64_t number = 0;
     int status = config_value_integer(value, &number, error);

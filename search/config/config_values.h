@@ -19,9 +19,10 @@ struct config_value {
 extern const struct stage_config config_defaults;
 
 /* Each checks a value and stores it: in *target, which is the member that the key is for, or the whole stage where
- * more than one depends on it (struct stage_config: kind, target_length, attention, start_tokens, algorithm, initial).
- * Kind, target length and algorithm also set what they are the defaults of. Strings and lists in *target are freed
- * first. STATUS_INPUT, naming file and line, for a value of the wrong kind or out of range. */
+ * more than one depends on it (struct stage_config: kind, target_length, attention, start_tokens, algorithm,
+ * population, initial). Kind, target length, algorithm and population also set the defaults that depend on them.
+ * Strings and lists in *target are freed first. STATUS_INPUT, naming file and line, for a value of the wrong kind or
+ * out of range. */
 int config_value_name(const struct config_value *value, void *target, struct error *error);
 int config_value_kind(const struct config_value *value, void *target, struct error *error);
 int config_value_target_length(const struct config_value *value, void *target, struct error *error);
@@ -35,6 +36,7 @@ int config_value_objective(const struct config_value *value, void *target, struc
 int config_value_prompt(const struct config_value *value, void *target, struct error *error);
 int config_value_integer(const struct config_value *value, void *target, struct error *error);
 int config_value_size(const struct config_value *value, void *target, struct error *error);
+int config_value_population(const struct config_value *value, void *target, struct error *error);
 int config_value_seed(const struct config_value *value, void *target, struct error *error);
 int config_value_probability(const struct config_value *value, void *target, struct error *error);
 int config_value_lambda_step(const struct config_value *value, void *target, struct error *error);
@@ -44,6 +46,5 @@ int config_value_algorithm(const struct config_value *value, void *target, struc
 int config_value_initial(const struct config_value *value, void *target, struct error *error);
 int config_value_racing(const struct config_value *value, void *target, struct error *error);
 int config_value_risk(const struct config_value *value, void *target, struct error *error);
-
 
 #endif

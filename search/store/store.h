@@ -20,7 +20,6 @@
 #include "eval/rope.h"
 #include "eval/text/needle_prompt.h"
 #include "search/config/stage_terms.h"
-#include "search/config/stage_kind.h"
 #include "search/evolve/evolve.h"
 
 struct store;

@@ -395,6 +395,34 @@ static void test_settings_without_use(void **state) {
     assert_int_equal(f->config.stages[1].search.population, 8);
 }
 
+/* The default of parents is never more than the population, whichever key lowers that. */
+static void test_parents_follow_the_population(void **state) {
+    static const struct {
+        const char *set;
+        size_t population, parents;
+    } cases[] = {
+        {"search.population=31", 31, 31},
+        {"search.population=32", 32, 32},
+        {"search.population=1", 1, 1},
+        {"search={algorithm: cma-es, population: 4}", 4, 4},
+        {"search={algorithm: cma-es, population: 8}", 8, 6},
+        {"search={algorithm: microsoft, population: 8}", 8, 8},
+        {"stages.0={name: one, target_length: 524289, search: {population: 9}}", 9, 9},
+        {"stages.0.search.population=9", 9, 9},
+        {"search={parents: 5, population: 9}", 9, 5},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        set_good(f, minimal, cases[i].set);
+        assert_int_equal(f->config.stages[0].search.population, cases[i].population);
+        assert_int_equal(f->config.stages[0].search.parents, cases[i].parents);
+    }
+    /* parents that are given at the top of the file are given: no stage changes them */
+    char *const overrides[] = {"search.parents=8", "stages.0.search.population=7"};
+    assert_int_equal(read_with(f, minimal, overrides, 2), STATUS_INPUT);
+    assert_message(f->error.message, "stage 'one': 'parents' is 8, more than the 'population' of 7");
+}
+
 static void test_initial_tables(void **state) {
     struct fixture *f = *state;
     set_good(f, minimal, "search.initial=[yarn-lambda, pi, yarn, ntk]");
@@ -594,7 +622,7 @@ static void test_values_out_of_range(void **state) {
         {"search.population", "", "it is empty"},
         {"search.parents", "0", "'parents'"},
         {"search.parents", "65", "'parents' is 65, more than the 'population' of 64"},
-        {"search.population", "31", "'parents' is 32, more than the 'population' of 31"},
+        {"search", "{population: 31, parents: 32}", "'parents' is 32, more than the 'population' of 31"},
         {"search", "{mutations: 0, crossovers: 0}", "'mutations' and 'crossovers' are both 0"},
         {"search.mutations", "-1", "'mutations'"},
         {"search.iterations", "1000001", "'iterations'"},
@@ -704,6 +732,7 @@ int main(void) {
         TEST(test_set),
         TEST(test_algorithms),
         TEST(test_settings_without_use),
+        TEST(test_parents_follow_the_population),
         TEST(test_initial_tables),
         TEST(test_racing_and_cache),
         TEST(test_later_overrides_win),
