@@ -142,26 +142,14 @@ static int read_configuration(const struct search_options *options, struct confi
     return status;
 }
 
-static int run_recipe(struct store *store, struct score_cache *cache, const struct config *config,
-                      const struct search_options *options, const struct configuration_record *configuration,
-                      struct error *error) {
-    const struct recipe_options recipe = {.config = options->config,
-                                          .run_dir = options->run_dir,
-                                          .cache = cache,
-                                          .configuration = configuration,
-                                          .threads = (int)options->threads,
-                                          .stop = signals_caught()};
-    return recipe_run(store, config, &recipe, error);
-}
-
-static int run_stages(struct store *store, struct score_cache *cache, const struct config *config,
-                      const struct search_options *options, struct error *error) {
+static int run_stages(struct search_context *context, const struct search_options *options, struct error *error) {
     struct configuration_record configuration;
     int status = read_configuration(options, &configuration, error);
-    if (status == STATUS_OK) status = run_recipe(store, cache, config, options, &configuration, error);
+    context->configuration = &configuration;
+    if (status == STATUS_OK) status = recipe_run(context, error);
     configuration_record_free(&configuration);
     if (status != STATUS_OK) return status;
-    return report_overview(store, &(struct report_options){.stage = NULL}, stdout, error);
+    return report_overview(context->store, &(struct report_options){.stage = NULL}, stdout, error);
 }
 
 static int open_cache(const struct config *config, const struct search_options *options, struct score_cache **out,
@@ -182,16 +170,19 @@ static int name_run_dir(const struct config *config, struct search_options *opti
 
 static int run_config(const struct config *config, const struct search_options *options, struct error *error) {
     bool resume = options->resume && store_exists(options->run_dir);
-    if (options->resume && !resume) fprintf(stderr, "%s: no run to resume; beginning one\n", options->run_dir);
-    struct store *store = NULL;
-    struct score_cache *cache = NULL;
-    int status = store_open(options->run_dir, resume ? STORE_RESUME : STORE_CREATE, &store, error);
-    if (status == STATUS_OK) status = store_set_name(store, config->name, error);
-    if (status == STATUS_OK) status = store_set_stage_count(store, (int64_t)config->stage_count, error);
-    if (status == STATUS_OK) status = open_cache(config, options, &cache, error);
-    if (status == STATUS_OK) status = run_stages(store, cache, config, options, error);
-    score_cache_close(cache);
-    store_close(store);
+    if (options->resume && !resume) fprintf(stderr, "starting a new run in %s\n", options->run_dir);
+    struct search_context context = {.config = config,
+                                     .config_path = options->config,
+                                     .run_dir = options->run_dir,
+                                     .threads = (int)options->threads,
+                                     .stop = signals_caught()};
+    int status = store_open(options->run_dir, resume ? STORE_RESUME : STORE_CREATE, &context.store, error);
+    if (status == STATUS_OK) status = store_set_name(context.store, config->name, error);
+    if (status == STATUS_OK) status = store_set_stage_count(context.store, (int64_t)config->stage_count, error);
+    if (status == STATUS_OK) status = open_cache(config, options, &context.cache, error);
+    if (status == STATUS_OK) status = run_stages(&context, options, error);
+    score_cache_close(context.cache);
+    store_close(context.store);
     return status;
 }
 

@@ -196,15 +196,16 @@ const struct individual *evolve_ask(struct evolve *evolve) {
     return &evolve->individuals[evolve->told];
 }
 
-/* NaN is worse than everything and equal to itself. */
-static bool is_better(double a, double b) { return a < b || (isnan(b) && !isnan(a)); }
+bool individual_better(const struct individual *a, const struct individual *b) {
+    return !b || a->score < b->score || (isnan(b->score) && !isnan(a->score));
+}
 
 /* Scores come in the order of ids, so one that moves up only past worse ones stays behind its
  * older equals. */
 static void rank(struct evolve *evolve, size_t id) {
-    double score = evolve->individuals[id].score;
+    const struct individual *all = evolve->individuals;
     size_t at = evolve->ranked_count;
-    while (at > 0 && is_better(score, evolve->individuals[evolve->ranked[at - 1]].score)) at--;
+    while (at > 0 && individual_better(&all[id], &all[evolve->ranked[at - 1]])) at--;
     if (at == evolve->settings.parents) return;
     if (evolve->ranked_count < evolve->settings.parents) evolve->ranked_count++;
     memmove(&evolve->ranked[at + 1], &evolve->ranked[at], (evolve->ranked_count - at - 1) * sizeof *evolve->ranked);
@@ -217,12 +218,11 @@ static const struct individual *individual_or_null(const struct evolve *evolve, 
 
 /* The older one of equals stays. */
 static void note_if_best(const struct evolve *evolve, const struct individual *individual, int64_t *best) {
-    const struct individual *other = individual_or_null(evolve, *best);
-    if (!other || is_better(individual->score, other->score)) *best = individual->id;
+    if (individual_better(individual, individual_or_null(evolve, *best))) *best = individual->id;
 }
 
 static bool is_exportable(const struct evolve *evolve, const struct individual *individual) {
-    return evolve->space.start_tokens[individual->genome.start] == 0;
+    return genome_start_tokens(&evolve->space, &individual->genome) == 0;
 }
 
 void evolve_tell(struct evolve *evolve, double score) {
@@ -243,7 +243,7 @@ const struct individual *evolve_rival(const struct evolve *evolve) {
     const struct individual *last = &evolve->individuals[evolve->ranked[evolve->ranked_count - 1]];
     if (!is_exportable(evolve, &evolve->individuals[evolve->told])) return last;
     const struct individual *exportable = individual_or_null(evolve, evolve->best_exportable);
-    return !exportable || is_better(last->score, exportable->score) ? exportable : last;
+    return individual_better(last, exportable) ? exportable : last;
 }
 
 void evolve_tell_stopped(struct evolve *evolve) {
@@ -256,17 +256,6 @@ void evolve_tell_stopped(struct evolve *evolve) {
 
 int64_t evolve_generation(const struct evolve *evolve) { return evolve->generation; }
 
-size_t evolve_count(const struct evolve *evolve) { return evolve->count; }
-
 size_t evolve_scored(const struct evolve *evolve) { return evolve->told; }
 
-const struct individual *evolve_individual(const struct evolve *evolve, int64_t id) {
-    assert(id >= 0 && (size_t)id < evolve->count);
-    return &evolve->individuals[id];
-}
-
 const struct individual *evolve_best(const struct evolve *evolve) { return individual_or_null(evolve, evolve->best); }
-
-const struct individual *evolve_best_exportable(const struct evolve *evolve) {
-    return individual_or_null(evolve, evolve->best_exportable);
-}

@@ -89,6 +89,10 @@ struct individual {
     double score; /* mean nats a token; lower is better */
 };
 
+/* Whether `a` is the better one: it has the lower score, or there is no `b` (NULL). NaN is worse than every number and
+ * equal to NaN. Of equals asked about in the order of their ids, the older one stays the better one. */
+bool individual_better(const struct individual *a, const struct individual *b);
+
 struct initial_genome {
     enum origin origin;
     struct genome genome;
@@ -122,17 +126,12 @@ const struct individual *evolve_rival(const struct evolve *evolve);
  * that one's, certainly or by a judgement that the caller answers for. */
 void evolve_tell_stopped(struct evolve *evolve);
 
-/* The generation under way, the individuals made so far in all, and how many of them are scored. */
+/* The current generation, and how many individuals are scored in all. */
 int64_t evolve_generation(const struct evolve *evolve);
-size_t evolve_count(const struct evolve *evolve);
 size_t evolve_scored(const struct evolve *evolve);
-/* Individual `id`, 0 <= id < evolve_count(). */
-const struct individual *evolve_individual(const struct evolve *evolve, int64_t id);
 
-/* The best individual scored, the older one of equals; NULL before any. The second one looks only
- * at those with n_hat = 0, which engines can use. */
+/* The best individual scored, the older one of equals; NULL before any is scored. */
 const struct individual *evolve_best(const struct evolve *evolve);
-const struct individual *evolve_best_exportable(const struct evolve *evolve);
 
 /* Evaluations that the settings plan: population + iterations (mutations + crossovers), with CMA-ES
  * seeds + iterations population; SIZE_MAX where that overflows. */

@@ -1,5 +1,5 @@
-/* The inside of the search, shared by evolve.c (asking, telling, ranking) and the files that make
- * genomes: evolve_genetic.c and evolve_cma.c. Nobody else includes it. */
+/* The private state of the search, shared by evolve.c (asking, telling, ranking), the files that make genomes
+ * (evolve_genetic.c, evolve_cma.c) and test_evolve.c. No other file includes it. */
 #ifndef LONGROPE_SEARCH_EVOLVE_STATE_H
 #define LONGROPE_SEARCH_EVOLVE_STATE_H
 

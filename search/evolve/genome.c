@@ -73,11 +73,15 @@ void genome_from_factors(const struct genome_space *space, const double *factors
     }
 }
 
+int64_t genome_start_tokens(const struct genome_space *space, const struct genome *genome) {
+    return space->start_tokens[genome->start];
+}
+
 void genome_apply(const struct genome_space *space, const struct genome *genome, struct rope_table *table) {
     assert(genome_valid(space, genome));
     assert(table->pairs == space->pairs);
     for (int64_t i = 0; i < space->pairs; i++) table->factors[i] = (double)genome->genes[i] / space->unit;
-    table->start_tokens = space->start_tokens[genome->start];
+    table->start_tokens = genome_start_tokens(space, genome);
     if (space->attention_unit > 0) table->attention_factor = (double)genome->attention / space->attention_unit;
 }
 

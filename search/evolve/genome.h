@@ -45,6 +45,9 @@ uint64_t genome_hash(const struct genome *genome);
 void genome_from_factors(const struct genome_space *space, const double *factors, int32_t start,
                          double attention_factor, struct genome *out);
 
+/* n_hat, in tokens. */
+int64_t genome_start_tokens(const struct genome_space *space, const struct genome *genome);
+
 /* Sets table's factors, start tokens and, where it is searched, attention factor; the rest of it is left
  * as it is. */
 void genome_apply(const struct genome_space *space, const struct genome *genome, struct rope_table *table);

@@ -12,13 +12,6 @@
 #include "search/recipe/stage.h"
 #include "search/recipe/stage_base.h"
 
-/* What a stage is estimated with. */
-struct plan {
-    const struct config *config;
-    const char *run_dir;
-    int threads;
-};
-
 size_t estimate_bytes(const struct estimate_memory *memory) {
     return memory->weights + memory->forward.window + memory->forward.first_layer + memory->forward.threads;
 }
@@ -27,12 +20,12 @@ size_t estimate_bytes(const struct estimate_memory *memory) {
 
 /* The first model that is there of those that `model` is fine-tuned from, one from the other; the caller frees it, NULL
  * for lack of memory. Configurations whose fine-tunings begin from each other end at some model that is not there. */
-static char *shape_of(const struct plan *plan, const char *model) {
+static char *shape_of(const struct search_context *context, const char *model) {
     char *path = strdup(model);
-    for (size_t steps = 0; path && steps < plan->config->stage_count; steps++) {
-        int writer = recipe_awaited_from(plan->config, plan->run_dir, path);
+    for (size_t steps = 0; path && steps < context->config->stage_count; steps++) {
+        int writer = recipe_awaited_from(context, path);
         if (writer == CONFIG_NO_STAGE) break;
-        char *before = recipe_model_to_finetune(plan->config, plan->run_dir, (size_t)writer);
+        char *before = recipe_model_to_finetune(context, (size_t)writer);
         free(path);
         path = before;
     }
@@ -51,20 +44,22 @@ static int read_shape(struct estimate_stage *stage, struct error *error) {
                      stage->config->name, stage->shape);
 }
 
-static int find_model(const struct plan *plan, size_t index, struct estimate_stage *stage, struct error *error) {
-    stage->model = recipe_model(plan->config, plan->run_dir, index);
-    stage->shape = stage->model ? shape_of(plan, stage->model) : NULL;
+static int find_model(const struct search_context *context, size_t index, struct estimate_stage *stage,
+                      struct error *error) {
+    stage->model = recipe_model(context, index);
+    stage->shape = stage->model ? shape_of(context, stage->model) : NULL;
     if (!stage->shape) return error_memory(error, 0, "a path");
-    stage->awaits = recipe_awaited_from(plan->config, plan->run_dir, stage->model);
+    stage->awaits = recipe_awaited_from(context, stage->model);
     int status = read_shape(stage, error);
     if (status != STATUS_OK) return status;
     return model_kernels(stage->config->type, stage->architecture.says_bf16, &stage->kernels, error);
 }
 
-static int find_finetuning(const struct plan *plan, size_t index, struct estimate_stage *stage, struct error *error) {
+static int find_finetuning(const struct search_context *context, size_t index, struct estimate_stage *stage,
+                           struct error *error) {
     if (!stage->config->finetune.wanted) return STATUS_OK;
-    stage->tune_from = recipe_model_to_finetune(plan->config, plan->run_dir, index);
-    stage->tune_to = recipe_output(plan->config, plan->run_dir, index);
+    stage->tune_from = recipe_model_to_finetune(context, index);
+    stage->tune_to = recipe_output(context, index);
     if (!stage->tune_from || !stage->tune_to) return error_memory(error, 0, "the paths of a fine-tuning");
     stage->tuned = finetune_is_model(stage->tune_to);
     return STATUS_OK;
@@ -94,30 +89,31 @@ static void count_windows(struct estimate_stage *stage) {
                                           work_skipped(model, skipped(config)));
 }
 
-static void compare_lengths(const struct plan *plan, struct estimate_stage *stage) {
+static void compare_lengths(const struct search_context *context, struct estimate_stage *stage) {
     const struct stage_config *config = stage->config;
-    int64_t base_length = config->base == CONFIG_NO_STAGE ? 0 : plan->config->stages[config->base].target_length;
+    int64_t base_length = config->base == CONFIG_NO_STAGE ? 0 : context->config->stages[config->base].target_length;
     stage->window = stage_window(config->kind, &stage->architecture, base_length);
     stage->scale = fmax(1.0, (double)config->target_length / (double)stage->window);
 }
 
 /* Tokens that differ are at most those of the vocabulary, and at most those that are read. */
-static void add_up_memory(const struct plan *plan, struct estimate_stage *stage) {
+static void add_up_memory(const struct search_context *context, struct estimate_stage *stage) {
     double read = (double)stage->samples * (double)(stage->config->target_length - 1);
     int64_t distinct = (int64_t)fmin((double)stage->architecture.vocabulary, read);
     stage->memory.weights = model_bytes(&stage->architecture, stage->kernels);
     stage->memory.forward =
-        forward_memory(&stage->architecture, stage->kernels, stage->config->target_length, distinct, plan->threads);
+        forward_memory(&stage->architecture, stage->kernels, stage->config->target_length, distinct, context->threads);
 }
 
-static int estimate_stage(const struct plan *plan, size_t index, struct estimate_stage *stage, struct error *error) {
-    stage->config = &plan->config->stages[index];
-    int status = find_model(plan, index, stage, error);
-    if (status == STATUS_OK) status = find_finetuning(plan, index, stage, error);
+static int estimate_stage(const struct search_context *context, size_t index, struct estimate_stage *stage,
+                          struct error *error) {
+    stage->config = &context->config->stages[index];
+    int status = find_model(context, index, stage, error);
+    if (status == STATUS_OK) status = find_finetuning(context, index, stage, error);
     if (status != STATUS_OK) return status;
     count_windows(stage);
-    compare_lengths(plan, stage);
-    add_up_memory(plan, stage);
+    compare_lengths(context, stage);
+    add_up_memory(context, stage);
     return STATUS_OK;
 }
 
@@ -132,15 +128,15 @@ static void add_to_totals(struct estimate *estimate, const struct estimate_stage
 
 int estimate_make(const struct config *config, const char *run_dir, int threads, struct estimate *out,
                   struct error *error) {
-    const struct plan plan = {
+    const struct search_context context = {
         .config = config, .run_dir = run_dir, .threads = threads > 0 ? threads : omp_get_max_threads()};
-    *out = (struct estimate){.name = config->name, .threads = plan.threads};
+    *out = (struct estimate){.name = config->name, .threads = context.threads};
     out->stages = calloc(config->stage_count, sizeof *out->stages);
     if (!out->stages) return error_memory(error, (double)(config->stage_count * sizeof *out->stages), "the stages");
     int status = STATUS_OK;
     for (size_t i = 0; i < config->stage_count && status == STATUS_OK; i++) {
         out->stage_count++;
-        status = estimate_stage(&plan, i, &out->stages[i], error);
+        status = estimate_stage(&context, i, &out->stages[i], error);
         if (status == STATUS_OK) add_to_totals(out, &out->stages[i]);
     }
     if (status != STATUS_OK) estimate_free(out);

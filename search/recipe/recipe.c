@@ -11,21 +11,19 @@
 #include "search/run/run_view.h"
 
 struct recipe {
-    struct store *store;
-    const struct config *config;
-    const struct recipe_options *options;
+    const struct search_context *context;
     bool *done;     /* [stages] */
-    size_t waiting; /* stages and fine-tunings that want a model that is not there */
+    size_t waiting; /* stages and fine-tunings whose model does not exist yet */
 };
 
 static char *in_run_dir(const struct recipe *recipe, const char *stage, const char *suffix) {
     char *path = NULL;
-    return asprintf(&path, "%s/%s%s", recipe->options->run_dir, stage, suffix) < 0 ? NULL : path;
+    return asprintf(&path, "%s/%s%s", recipe->context->run_dir, stage, suffix) < 0 ? NULL : path;
 }
 
 /* A model that is missing for another reason is an error, and whoever loads it says so. */
 static bool is_awaited(const struct recipe *recipe, const char *model) {
-    return recipe_awaited_from(recipe->config, recipe->options->run_dir, model) != CONFIG_NO_STAGE;
+    return recipe_awaited_from(recipe->context, model) != CONFIG_NO_STAGE;
 }
 
 /* ---- fine-tuning ---- */
@@ -36,8 +34,8 @@ static int write_table(const struct recipe *recipe, const struct stage_config *s
     struct factor_entry entry;
     struct stage_record record;
     bool found = false;
-    int status = store_find_stage(recipe->store, stage->name, &record, &found, error);
-    if (status == STATUS_OK) status = run_exportable_table(recipe->store, stage->name, &entry, &found, error);
+    int status = store_find_stage(recipe->context->store, stage->name, &record, &found, error);
+    if (status == STATUS_OK) status = run_exportable_table(recipe->context->store, stage->name, &entry, &found, error);
     if (status != STATUS_OK) return status;
     if (!found) return error_set(error, STATUS_FAILED, "stage '%s': has no table without start tokens", stage->name);
     const struct factor_file file = {.original_length = record.pretrained_length,
@@ -63,7 +61,7 @@ static void explain(const struct recipe *recipe, const struct finetune *job) {
             "  longrope search %s -o %s --resume\n"
             "A 'finetune.command' in the configuration does all of it at once.\n",
             job->stage, (long long)job->length, job->model, job->factors, job->output, job->model, job->factors,
-            (long long)job->length, job->output, recipe->options->config, recipe->options->run_dir);
+            (long long)job->length, job->output, recipe->context->config_path, recipe->context->run_dir);
 }
 
 static int run_job(struct recipe *recipe, const struct stage_config *stage, const struct finetune *job,
@@ -81,21 +79,20 @@ static int run_job(struct recipe *recipe, const struct stage_config *stage, cons
 }
 
 static int finetune(struct recipe *recipe, size_t index, struct error *error) {
-    const struct stage_config *stage = &recipe->config->stages[index];
-    const struct recipe_options *options = recipe->options;
-    char *model = recipe_model_to_finetune(recipe->config, options->run_dir, index);
-    char *output = recipe_output(recipe->config, options->run_dir, index);
+    const struct stage_config *stage = &recipe->context->config->stages[index];
+    char *model = recipe_model_to_finetune(recipe->context, index);
+    char *output = recipe_output(recipe->context, index);
     char *factors = in_run_dir(recipe, stage->name, "-factors.json"), *lock = in_run_dir(recipe, stage->name, ".lock");
     const struct finetune job = {.stage = stage->name,
                                  .model = model,
                                  .factors = factors,
                                  .output = output,
                                  .command = stage->finetune.command,
-                                 .folder = recipe->config->folder,
+                                 .folder = recipe->context->config->folder,
                                  .lock = lock,
                                  .length = stage->target_length,
-                                 .threads = options->threads,
-                                 .stop = options->stop};
+                                 .threads = recipe->context->threads,
+                                 .stop = recipe->context->stop};
     int status = model && output && factors && lock ? run_job(recipe, stage, &job, error)
                                                     : error_memory(error, 0, "the paths of a fine-tuning");
     free(model), free(output), free(factors), free(lock);
@@ -106,8 +103,8 @@ static int finetune(struct recipe *recipe, size_t index, struct error *error) {
 
 static int write_factors(const struct recipe *recipe, struct error *error) {
     char *path = NULL;
-    if (asprintf(&path, "%s/factors.json", recipe->options->run_dir) < 0) return error_memory(error, 0, "a path");
-    int status = run_tables_write(recipe->store, path, error);
+    if (asprintf(&path, "%s/factors.json", recipe->context->run_dir) < 0) return error_memory(error, 0, "a path");
+    int status = run_tables_write(recipe->context->store, path, error);
     if (status == STATUS_OK) fprintf(stderr, "wrote %s\n", path);
     free(path);
     return status;
@@ -115,20 +112,14 @@ static int write_factors(const struct recipe *recipe, struct error *error) {
 
 /* Stages whose model, or whose base's table, is not there wait. */
 static int search(struct recipe *recipe, size_t index, struct error *error) {
-    const struct stage_config *stage = &recipe->config->stages[index];
-    const struct recipe_options *options = recipe->options;
-    char *model = recipe_model(recipe->config, options->run_dir, index);
+    const struct stage_config *stage = &recipe->context->config->stages[index];
+    char *model = recipe_model(recipe->context, index);
     if (!model) return error_memory(error, 0, "a path");
     int status = STATUS_OK;
     if ((stage->base != CONFIG_NO_STAGE && !recipe->done[stage->base]) || is_awaited(recipe, model)) {
         recipe->waiting++;
     } else {
-        const struct stage_options wanted = {.model = model,
-                                             .cache = options->cache,
-                                             .configuration = options->configuration,
-                                             .threads = options->threads,
-                                             .stop = options->stop};
-        status = stage_run(recipe->store, recipe->config, index, &wanted, error);
+        status = stage_run(recipe->context, index, model, error);
         recipe->done[index] = status == STATUS_OK;
         if (status == STATUS_OK) status = write_factors(recipe, error);
     }
@@ -138,29 +129,29 @@ static int search(struct recipe *recipe, size_t index, struct error *error) {
 
 static int run_all(struct recipe *recipe, struct error *error) {
     int status = STATUS_OK;
-    for (size_t i = 0; i < recipe->config->stage_count && status == STATUS_OK; i++) {
+    for (size_t i = 0; i < recipe->context->config->stage_count && status == STATUS_OK; i++) {
         status = search(recipe, i, error);
-        if (status == STATUS_OK && recipe->done[i] && recipe->config->stages[i].finetune.wanted) {
+        if (status == STATUS_OK && recipe->done[i] && recipe->context->config->stages[i].finetune.wanted) {
             status = finetune(recipe, i, error);
         }
     }
     if (status == STATUS_STOPPED) {
         return error_set(error, status, "stopped; everything scored is saved in %s; go on with --resume",
-                         recipe->options->run_dir);
+                         recipe->context->run_dir);
     }
     if (status != STATUS_OK || !recipe->waiting) return status;
     return error_set(
         error, STATUS_STOPPED,
         "%zu of the stages and fine-tunings of %s wait for a fine-tuned model, as is said above; everything "
         "else is done and saved in %s; go on with --resume",
-        recipe->waiting, recipe->options->config, recipe->options->run_dir);
+        recipe->waiting, recipe->context->config_path, recipe->context->run_dir);
 }
 
-int recipe_run(struct store *store, const struct config *config, const struct recipe_options *options,
-               struct error *error) {
-    struct recipe recipe = {.store = store, .config = config, .options = options};
-    recipe.done = calloc(config->stage_count, sizeof *recipe.done);
-    if (!recipe.done) return error_memory(error, (double)config->stage_count, "the stages");
+int recipe_run(const struct search_context *context, struct error *error) {
+    size_t stages = context->config->stage_count;
+    struct recipe recipe = {.context = context};
+    recipe.done = calloc(stages, sizeof *recipe.done);
+    if (!recipe.done) return error_memory(error, (double)stages, "the stages");
     int status = run_all(&recipe, error);
     free(recipe.done);
     return status;

@@ -6,30 +6,30 @@
 
 #include "search/recipe/finetune.h"
 
-char *recipe_output(const struct config *config, const char *run_dir, size_t stage) {
-    const struct stage_config *own = &config->stages[stage];
+char *recipe_output(const struct search_context *context, size_t stage) {
+    const struct stage_config *own = &context->config->stages[stage];
     char *path = NULL;
     if (own->finetune.output) return strdup(own->finetune.output);
-    return asprintf(&path, "%s/%s-finetuned", run_dir, own->name) < 0 ? NULL : path;
+    return asprintf(&path, "%s/%s-finetuned", context->run_dir, own->name) < 0 ? NULL : path;
 }
 
-char *recipe_model(const struct config *config, const char *run_dir, size_t stage) {
-    const struct stage_config *own = &config->stages[stage];
-    return own->model ? strdup(own->model) : recipe_output(config, run_dir, (size_t)own->base);
+char *recipe_model(const struct search_context *context, size_t stage) {
+    const struct stage_config *own = &context->config->stages[stage];
+    return own->model ? strdup(own->model) : recipe_output(context, (size_t)own->base);
 }
 
-char *recipe_model_to_finetune(const struct config *config, const char *run_dir, size_t stage) {
-    const struct finetune_config *own = &config->stages[stage].finetune;
+char *recipe_model_to_finetune(const struct search_context *context, size_t stage) {
+    const struct finetune_config *own = &context->config->stages[stage].finetune;
     if (own->model) return strdup(own->model);
-    if (own->base != CONFIG_NO_STAGE) return recipe_output(config, run_dir, (size_t)own->base);
-    return recipe_model(config, run_dir, stage);
+    if (own->base != CONFIG_NO_STAGE) return recipe_output(context, (size_t)own->base);
+    return recipe_model(context, stage);
 }
 
 /* The stage whose fine-tuning writes `model`; CONFIG_NO_STAGE where none does. */
-static int writer_of(const struct config *config, const char *run_dir, const char *model) {
-    for (size_t i = 0; i < config->stage_count; i++) {
-        if (!config->stages[i].finetune.wanted) continue;
-        char *output = recipe_output(config, run_dir, i);
+static int writer_of(const struct search_context *context, const char *model) {
+    for (size_t i = 0; i < context->config->stage_count; i++) {
+        if (!context->config->stages[i].finetune.wanted) continue;
+        char *output = recipe_output(context, i);
         bool same = output && strcmp(output, model) == 0;
         free(output);
         if (same) return (int)i;
@@ -37,6 +37,6 @@ static int writer_of(const struct config *config, const char *run_dir, const cha
     return CONFIG_NO_STAGE;
 }
 
-int recipe_awaited_from(const struct config *config, const char *run_dir, const char *model) {
-    return finetune_is_model(model) ? CONFIG_NO_STAGE : writer_of(config, run_dir, model);
+int recipe_awaited_from(const struct search_context *context, const char *model) {
+    return finetune_is_model(model) ? CONFIG_NO_STAGE : writer_of(context, model);
 }

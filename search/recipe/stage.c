@@ -19,11 +19,9 @@
 /* ---- what a stage works with ---- */
 
 struct stage {
-    const struct config *run;
-    const struct stage_config *config;
-    const char *folder; /* of the model */
-    struct store *store;
-    const struct configuration_record *configuration;
+    const struct search_context *context;
+    const struct stage_config *config; /* its part of context->config */
+    const char *folder;                /* of the model */
     struct stage_record record;
     bool stored; /* the store knows the stage already */
     struct model *model;
@@ -82,7 +80,7 @@ static int open_scoring(struct stage *stage, struct error *error) {
 /* The best table without start tokens of a stage that is done: what models are fine-tuned with, and engines read. */
 static int table_of_stage(struct stage *stage, const char *name, struct factor_entry *out, struct error *error) {
     bool found = false;
-    int status = run_exportable_table(stage->store, name, out, &found, error);
+    int status = run_exportable_table(stage->context->store, name, out, &found, error);
     if (status != STATUS_OK || found) return status;
     return error_set(error, STATUS_INPUT, "stage '%s': '%s', whose table it needs, is not done; run that one first",
                      stage->config->name, name);
@@ -92,7 +90,7 @@ static int table_of_stage(struct stage *stage, const char *name, struct factor_e
  * searched with the attention factor of the longest before it. */
 static int long_attention_factor(struct stage *stage, double *out, struct error *error) {
     const struct stage_config *longest = NULL;
-    for (const struct stage_config *s = stage->run->stages; s < stage->config; s++) {
+    for (const struct stage_config *s = stage->context->config->stages; s < stage->config; s++) {
         if (s->kind == STAGE_EXTEND && (!longest || s->target_length > longest->target_length)) longest = s;
     }
     struct rope_table own;
@@ -144,7 +142,8 @@ static int resolve_rope(struct stage *stage, struct error *error) {
     const struct stage_config *config = stage->config;
     struct factor_entry base;
     bool based = config->base != CONFIG_NO_STAGE;
-    int status = based ? table_of_stage(stage, stage->run->stages[config->base].name, &base, error) : STATUS_OK;
+    int status =
+        based ? table_of_stage(stage, stage->context->config->stages[config->base].name, &base, error) : STATUS_OK;
     if (status != STATUS_OK) return status;
     return stage_base_resolve(config, &stage->model->config, based ? &base : NULL, &stage->rope, error);
 }
@@ -160,7 +159,7 @@ static void describe_model(struct stage *stage) {
     record->composed = stage->rope.searched.type != ROPE_TYPE_DEFAULT;
     record->base_attention_factor = base.own_attention_factor;
     for (int64_t i = 0; i < ROPE_MAX_PAIRS; i++) record->base_factors[i] = i < base.pairs ? base.own_factors[i] : 1.0;
-    if (config->base != CONFIG_NO_STAGE) strcpy(record->base, stage->run->stages[config->base].name);
+    if (config->base != CONFIG_NO_STAGE) strcpy(record->base, stage->context->config->stages[config->base].name);
     char *folder = realpath(stage->folder, NULL);
     snprintf(record->model, sizeof record->model, "%s", folder ? folder : stage->folder);
     free(folder);
@@ -204,12 +203,12 @@ static int enter_in_store(struct stage *stage, struct error *error) {
     struct stage_settings settings;
     int status = stage_settings_read(stage->config, stage->model, &stage->windows, &settings, error);
     if (status == STATUS_OK && stage->stored) {
-        status = store_check_settings(stage->store, stage->record.id, settings.items, settings.count, error);
-        if (status == STATUS_OK) status = store_check_stage(stage->store, &stage->record, error);
+        status = store_check_settings(stage->context->store, stage->record.id, settings.items, settings.count, error);
+        if (status == STATUS_OK) status = store_check_stage(stage->context->store, &stage->record, error);
     } else if (status == STATUS_OK) {
-        status = store_put_configuration(stage->store, stage->configuration, error);
+        status = store_put_configuration(stage->context->store, stage->context->configuration, error);
         if (status == STATUS_OK) {
-            status = store_add_stage(stage->store, &stage->record, settings.items, settings.count,
+            status = store_add_stage(stage->context->store, &stage->record, settings.items, settings.count,
                                      stage->windows.records, stage->windows.count, error);
         }
     }
@@ -239,7 +238,7 @@ static int score_baseline(struct stage *stage, enum rope_method method, const st
     int status = scorer_score(stage->scorer, &baseline.table, NULL, stage->window_nats, &baseline.nats_per_token,
                               &baseline.scored, error);
     if (status != STATUS_OK) return status;
-    status = store_add_baseline(stage->store, stage->record.id, &baseline, stage->window_nats, error);
+    status = store_add_baseline(stage->context->store, stage->record.id, &baseline, stage->window_nats, error);
     if (status != STATUS_OK) return status;
     stage->best_baseline = fmin(stage->best_baseline, baseline.nats_per_token);
     progress_clear(&stage->progress);
@@ -255,7 +254,7 @@ int stage_baselines(enum stage_kind kind) { return kind == STAGE_RECOVER ? ROPE_
 static int score_baselines(struct stage *stage, struct error *error) {
     struct baseline_record *known = NULL;
     size_t count = 0;
-    int status = store_baselines(stage->store, stage->record.id, &known, &count, error);
+    int status = store_baselines(stage->context->store, stage->record.id, &known, &count, error);
     if (status != STATUS_OK) return status;
     bool scored[ROPE_METHODS] = {false};
     int wanted = stage_baselines(stage->config->kind);
@@ -351,7 +350,7 @@ static bool tell_known(struct evolve *evolve, const struct individual *known) {
 static int replay(struct stage *stage, struct error *error) {
     struct individual_record *known = NULL;
     size_t count = 0;
-    int status = store_individuals(stage->store, &stage->record, &known, &count, error);
+    int status = store_individuals(stage->context->store, &stage->record, &known, &count, error);
     if (status != STATUS_OK) return status;
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         if (tell_known(stage->evolve, &known[i].individual)) continue;
@@ -368,7 +367,8 @@ static int replay(struct stage *stage, struct error *error) {
 static int read_rival_nats(struct stage *stage, int64_t rival, struct error *error) {
     if (stage->rival == rival) return STATUS_OK;
     size_t count = 0, windows = stage->scoring.count;
-    int status = store_window_nats(stage->store, stage->record.id, rival, stage->rival_nats, windows, &count, error);
+    int status =
+        store_window_nats(stage->context->store, stage->record.id, rival, stage->rival_nats, windows, &count, error);
     if (status != STATUS_OK) return status;
     if (count < windows) {
         return error_set(error, STATUS_FAILED,
@@ -405,7 +405,8 @@ static int score_individual(struct stage *stage, const struct individual *asked,
     if (status != STATUS_OK) return status;
     individual.scored = true;
     individual.stopped = scored.samples < stage->scoring.count;
-    status = store_add_individual(stage->store, &stage->record, &individual, &scored, stage->window_nats, error);
+    status =
+        store_add_individual(stage->context->store, &stage->record, &individual, &scored, stage->window_nats, error);
     if (status != STATUS_OK) return status;
     if (individual.stopped) {
         evolve_tell_stopped(stage->evolve);
@@ -452,7 +453,7 @@ static int search(struct stage *stage, struct error *error) {
     return status;
 }
 
-static int run_open(struct stage *stage, const struct stage_options *options, struct error *error) {
+static int run_open(struct stage *stage, struct error *error) {
     int status = check_initial(stage, error);
     if (status == STATUS_OK) status = open_scoring(stage, error);
     if (status == STATUS_OK) status = resolve_rope(stage, error);
@@ -462,34 +463,31 @@ static int run_open(struct stage *stage, const struct stage_options *options, st
 
     struct scorer_options scorer = {.model = stage->model,
                                     .scoring = &stage->scoring,
-                                    .cache = options->cache,
-                                    .threads = options->threads,
-                                    .stop = options->stop,
+                                    .cache = stage->context->cache,
+                                    .threads = stage->context->threads,
+                                    .stop = stage->context->stop,
                                     .progress = table_advanced,
                                     .progress_state = stage};
     status = scorer_new(&scorer, &stage->scorer, error);
-    if (status == STATUS_OK) status = store_set_state(stage->store, stage->record.id, STAGE_RUNNING, error);
+    if (status == STATUS_OK) status = store_set_state(stage->context->store, stage->record.id, STAGE_RUNNING, error);
     if (status == STATUS_OK) status = score_baselines(stage, error);
     if (status == STATUS_OK) status = make_driver(stage, error);
     if (status == STATUS_OK) status = replay(stage, error);
     if (status == STATUS_OK) status = search(stage, error);
-    if (status == STATUS_OK) status = store_set_state(stage->store, stage->record.id, STAGE_DONE, error);
+    if (status == STATUS_OK) status = store_set_state(stage->context->store, stage->record.id, STAGE_DONE, error);
     return status;
 }
 
-int stage_run(struct store *store, const struct config *config, size_t index, const struct stage_options *options,
-              struct error *error) {
-    struct stage stage = {.run = config,
-                          .config = &config->stages[index],
-                          .folder = options->model,
-                          .store = store,
-                          .configuration = options->configuration,
+int stage_run(const struct search_context *context, size_t index, const char *model, struct error *error) {
+    struct stage stage = {.context = context,
+                          .config = &context->config->stages[index],
+                          .folder = model,
                           .rival = EVOLVE_NO_PARENT,
                           .best_baseline = INFINITY};
-    int status = store_find_stage(store, stage.config->name, &stage.record, &stage.stored, error);
+    int status = store_find_stage(context->store, stage.config->name, &stage.record, &stage.stored, error);
     if (status == STATUS_OK) {
         if (!stage.stored) stage.record = (struct stage_record){.id = (int64_t)index, .state = STAGE_PENDING};
-        status = run_open(&stage, options, error);
+        status = run_open(&stage, error);
     }
     stage_close(&stage);
     return status;

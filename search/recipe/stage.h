@@ -4,28 +4,14 @@
 #ifndef LONGROPE_SEARCH_STAGE_H
 #define LONGROPE_SEARCH_STAGE_H
 
-#include <signal.h>
-
 #include "eval/base/error.h"
-#include "search/config/config.h"
-#include "search/store/score_cache.h"
-#include "search/store/store.h"
-#include "search/store/store_configuration.h"
+#include "search/recipe/search_context.h"
 
-struct stage_options {
-    const char *model;         /* folder; the configuration's, or what its base was fine-tuned to */
-    struct score_cache *cache; /* of the nats of windows */
-    /* What `config` was read from: the store keeps it as a stage begins. */
-    const struct configuration_record *configuration;
-    int threads;                       /* 0: as many as the machine offers */
-    const volatile sig_atomic_t *stop; /* becomes non-zero when the search should save and stop */
-};
-
-/* Runs stage `index` of the configuration to its end. STATUS_STOPPED where the stop flag rose:
- * everything scored is saved. A stage with a base needs that one done. STATUS_INPUT for a wrong model, text or setting,
- * or one that changed since the stage began; STATUS_FAILED for what the machine could not do. */
-int stage_run(struct store *store, const struct config *config, size_t index, const struct stage_options *options,
-              struct error *error);
+/* Runs stage `index` of the configuration to its end on the model in the folder `model`: the configuration's, or the
+ * one that was fine-tuned with the base's table. The stage of its base must be done. STATUS_STOPPED where the stop flag
+ * rose: every score is saved. STATUS_INPUT for a wrong model, text or setting, or one that changed since the stage
+ * began; STATUS_FAILED where memory, a file or the database failed. */
+int stage_run(const struct search_context *context, size_t index, const char *model, struct error *error);
 
 /* How many closed-form methods a stage of that kind scores before it searches: the first so many. */
 int stage_baselines(enum stage_kind kind);

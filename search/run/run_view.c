@@ -101,7 +101,7 @@ int64_t stage_view_generation(const struct stage_view *stage) {
 }
 
 int64_t stage_view_start_tokens(const struct stage_view *stage, const struct individual *individual) {
-    return stage->record->space.start_tokens[individual->genome.start];
+    return genome_start_tokens(&stage->record->space, &individual->genome);
 }
 
 void stage_record_table(const struct stage_record *stage, const struct genome *genome, struct rope_table *table) {
@@ -154,10 +154,6 @@ int64_t stage_view_window_pair(const struct stage_view *stage) {
     while (pair < plain.pairs && 2.0 * M_PI < plain.frequencies[pair] * (double)stage->record->pretrained_length)
         pair++;
     return pair;
-}
-
-bool individual_better(const struct individual *a, const struct individual *b) {
-    return !b || a->score < b->score || (isnan(b->score) && !isnan(a->score));
 }
 
 struct stage_best stage_view_best(const struct stage_view *stage) {

@@ -60,10 +60,6 @@ void stage_view_baseline_factors(const struct stage_view *stage, const struct ba
  * or longer: text of the window shows it no whole turn. The number of pairs where all are shorter. */
 int64_t stage_view_window_pair(const struct stage_view *stage);
 
-/* True where `a` is the better one of the two: a lower score, any where there is no `b`. The older
- * individual stays the better one of equals where they are asked for in order. */
-bool individual_better(const struct individual *a, const struct individual *b);
-
 /* The best individual: of all, and of those without start tokens. NULL where there is none. They point
  * into stage->individuals. */
 struct stage_best {

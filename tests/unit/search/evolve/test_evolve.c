@@ -1,5 +1,5 @@
 /* The genetic driver: what it proposes, in which order, and how it takes scores. */
-#include "search/evolve/evolve.h"
+#include "search/evolve/evolve_state.h"
 
 #include <gsl/gsl_cdf.h>
 #include <math.h>
@@ -31,6 +31,19 @@ static struct evolve_settings microsoft_settings(void) {
 static struct evolve_settings cma_settings(void) {
     return (struct evolve_settings){
         .algorithm = ALGORITHM_CMA_ES, .population = 12, .parents = 6, .iterations = 50, .seed = 1};
+}
+
+/* All individuals of a search, those that are not scored yet included. */
+static size_t evolve_count(const struct evolve *evolve) { return evolve->count; }
+
+static const struct individual *evolve_individual(const struct evolve *evolve, int64_t id) {
+    assert_true(id >= 0 && (size_t)id < evolve->count);
+    return &evolve->individuals[id];
+}
+
+/* The individual that evolve_rival() protects beside the parents. */
+static const struct individual *evolve_best_exportable(const struct evolve *evolve) {
+    return evolve->best_exportable == EVOLVE_NO_PARENT ? NULL : &evolve->individuals[evolve->best_exportable];
 }
 
 /* Spaces and seeds ---------------------------------------------------------------------------- */
