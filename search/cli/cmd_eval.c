@@ -198,7 +198,7 @@ static int record_row(const struct evaluation *e, const struct sweep_row *row, s
                                                 .table = &table->rope,
                                                 .kernels = e->model->kernels,
                                                 .angles = e->options->model.angles};
-    struct length_record record = {.samples = (int64_t)row->scoring.count,
+    struct length_record record = {.windows = (int64_t)row->scoring.count,
                                    .tokens = scoring_tokens(&row->scoring),
                                    .stride = e->options->stride,
                                    .nats_per_token = perplexity_mean_nats(&row->scoring, row->window_nats)};

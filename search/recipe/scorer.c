@@ -130,16 +130,16 @@ int scorer_score(struct scorer *scorer, const struct rope_table *table, const st
     char fingerprint[DIGITS];
     bool lost = false;
     table_fingerprint(scorer->hash, table, fingerprint);
-    *scored = (struct scored){.samples = 0};
-    while (scored->samples < scoring->count && !lost) {
+    *scored = (struct scored){.windows = 0};
+    while (scored->windows < scoring->count && !lost) {
         /* the forward pass looks at the flag, too, but windows from the cache need none */
         if (is_stopped(scorer)) return error_set(error, STATUS_STOPPED, "stopped");
-        scorer->window = scored->samples;
+        scorer->window = scored->windows;
         int status =
             score_window(scorer, table, fingerprint, scorer->window, &window_nats[scorer->window], scored, error);
         if (status != STATUS_OK) return status;
-        scored->samples++;
-        lost = race && scored->samples < scoring->count && racing_lost(race, scoring, window_nats, scored->samples);
+        scored->windows++;
+        lost = race && scored->windows < scoring->count && racing_lost(race, scoring, window_nats, scored->windows);
     }
     *nats_per_token = lost ? NAN : perplexity_mean_nats(scoring, window_nats);
     scored->seconds = clock_seconds() - began;

@@ -404,7 +404,7 @@ static int score_individual(struct stage *stage, const struct individual *asked,
     status = scorer_score(stage->scorer, &table, &race, stage->window_nats, &individual.score, &scored, error);
     if (status != STATUS_OK) return status;
     individual.scored = true;
-    individual.stopped = scored.samples < stage->scoring.count;
+    individual.stopped = scored.windows < stage->scoring.count;
     status =
         store_add_individual(stage->context->store, &stage->record, &individual, &scored, stage->window_nats, error);
     if (status != STATUS_OK) return status;

@@ -167,7 +167,7 @@ static json_t *measured_json(const struct measurement *m, json_t *more) {
 
 static json_t *length_json(const struct length_record *r) {
     return measured_json(&r->measured,
-                         json_pack("{s:I, s:I, s:o, s:o, s:o}", "samples", (json_int_t)r->samples, "tokens",
+                         json_pack("{s:I, s:I, s:o, s:o, s:o}", "samples", (json_int_t)r->windows, "tokens",
                                    (json_int_t)r->tokens, "stride", r->stride ? json_integer(r->stride) : json_null(),
                                    "nll", json_number_or_null(r->nats_per_token), "perplexity",
                                    json_number_or_null(exp(r->nats_per_token))));

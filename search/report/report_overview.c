@@ -26,7 +26,7 @@ static struct cost cost_of(const struct stage_view *stage) {
     for (size_t i = 0; i < stage->individual_count; i++) {
         const struct individual_record *one = &stage->individuals[i];
         cost.stopped += one->individual.stopped;
-        size_t scored = smaller(one->scored.samples, stage->windows); /* a damaged database may say more */
+        size_t scored = smaller(one->scored.windows, stage->windows); /* a damaged database may say more */
         cost.scored += scored;
         cost.computed += smaller(one->scored.computed, scored);
         if (isfinite(one->scored.seconds)) cost.seconds += one->scored.seconds;

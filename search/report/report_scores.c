@@ -96,7 +96,7 @@ static void put_row(const struct scores *scores, const struct row *row) {
     put_descent(out, row);
     put_integer(out, row->table->start_tokens);
     put_number(out, row->table->attention_factor);
-    put_integer(out, (int64_t)row->scored->samples);
+    put_integer(out, (int64_t)row->scored->windows);
     put_integer(out, row->individual && row->individual->stopped);
     put_number(out, row->nats_per_token);
     put_number(out, exp(row->nats_per_token));

@@ -13,12 +13,6 @@
 
 static const double patience = 10.0; /* seconds that processes wait for each other, or until they say so */
 
-struct database_statement {
-    const char *text;
-    sqlite3_stmt *statement;
-    struct database_statement *next;
-};
-
 /* ---- errors ---- */
 
 int database_damaged(const struct database *database, const char *what, struct error *error) {
@@ -161,12 +155,7 @@ int database_open(struct database *database, const char *name, int flags, struct
 }
 
 void database_close(struct database *database) {
-    while (database->statements) {
-        struct database_statement *first = database->statements;
-        database->statements = first->next;
-        sqlite3_finalize(first->statement);
-        free(first);
-    }
+    database_free_statements(database);
     sqlite3_close(database->handle);
     database->handle = NULL;
 }
@@ -229,11 +218,17 @@ static int first_row(struct database *database, const char *text, sqlite3_stmt *
     return code == SQLITE_ROW ? STATUS_OK : database_failed(database, code, error);
 }
 
+/* Of the row that `statement` stands on. */
+static const char *first_text(sqlite3_stmt *statement) {
+    const char *text = (const char *)sqlite3_column_text(statement, 0);
+    return text ? text : "";
+}
+
 /* The log is a property of the file; where the file system cannot have it, SQLite keeps the journal it had. */
 int database_use_log(struct database *database, struct error *error) {
     sqlite3_stmt *statement = NULL;
     int status = first_row(database, "PRAGMA journal_mode = WAL", &statement, error);
-    if (status == STATUS_OK && strcmp(database_text(statement, 0), "wal") != 0) {
+    if (status == STATUS_OK && strcmp(first_text(statement), "wal") != 0) {
         status = error_set(error, STATUS_FAILED,
                            "%.300s: this file system cannot share memory between processes, which %s needs; %s",
                            database->place, database->kind->name, database->kind->if_foreign);
@@ -248,8 +243,8 @@ int database_check(struct database *database, struct error *error) {
     sqlite3_progress_handler(database->handle, OPERATIONS, interrupted, database);
     int status = first_row(database, "PRAGMA quick_check(1)", &statement, error);
     sqlite3_progress_handler(database->handle, 0, NULL, NULL);
-    if (status == STATUS_OK && strcmp(database_text(statement, 0), "ok") != 0) {
-        status = database_damaged(database, database_text(statement, 0), error);
+    if (status == STATUS_OK && strcmp(first_text(statement), "ok") != 0) {
+        status = database_damaged(database, first_text(statement), error);
     }
     sqlite3_finalize(statement);
     return status;
@@ -270,81 +265,4 @@ int database_to_memory(struct database *database, struct error *error) {
     database_close(database);
     database->handle = memory;
     return code == SQLITE_OK ? STATUS_OK : database_failed(database, code, error);
-}
-
-/* ---- statements ---- */
-
-int database_run(struct database *database, const char *text, struct error *error) {
-    int code = sqlite3_exec(database->handle, text, NULL, NULL, NULL);
-    return code == SQLITE_OK ? STATUS_OK : database_failed(database, code, error);
-}
-
-int database_query_integer(struct database *database, const char *text, int64_t *out) {
-    sqlite3_stmt *statement;
-    int code = sqlite3_prepare_v2(database->handle, text, -1, &statement, NULL);
-    if (code != SQLITE_OK) return code;
-    code = sqlite3_step(statement);
-    if (code == SQLITE_ROW) *out = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
-}
-
-int database_prepare(struct database *database, const char *text, sqlite3_stmt **out, struct error *error) {
-    for (struct database_statement *kept = database->statements; kept; kept = kept->next) {
-        if (kept->text != text) continue;
-        *out = kept->statement;
-        return STATUS_OK;
-    }
-    struct database_statement *kept = malloc(sizeof *kept);
-    if (!kept) return error_memory(error, sizeof *kept, "a statement");
-    *kept = (struct database_statement){text, NULL, database->statements};
-    int code = sqlite3_prepare_v3(database->handle, text, -1, SQLITE_PREPARE_PERSISTENT, &kept->statement, NULL);
-    if (code != SQLITE_OK) {
-        free(kept);
-        return database_failed(database, code, error);
-    }
-    database->statements = kept;
-    *out = kept->statement;
-    return STATUS_OK;
-}
-
-void database_finish(sqlite3_stmt *statement) {
-    sqlite3_reset(statement);
-    sqlite3_clear_bindings(statement);
-}
-
-int database_execute(struct database *database, sqlite3_stmt *statement, int bound, struct error *error) {
-    int code = bound == SQLITE_OK ? sqlite3_step(statement) : SQLITE_NOMEM;
-    int status = code == SQLITE_DONE ? STATUS_OK : database_failed(database, code, error);
-    database_finish(statement);
-    return status;
-}
-
-int database_next(struct database *database, sqlite3_stmt *statement, bool *row, struct error *error) {
-    int code = sqlite3_step(statement);
-    *row = code == SQLITE_ROW;
-    return code == SQLITE_ROW || code == SQLITE_DONE ? STATUS_OK : database_failed(database, code, error);
-}
-
-int database_begin(struct database *database, struct error *error) {
-    return database_run(database, "BEGIN IMMEDIATE", error);
-}
-
-int database_end(struct database *database, int status, struct error *error) {
-    if (status == STATUS_OK) status = database_run(database, "COMMIT", error);
-    if (!sqlite3_get_autocommit(database->handle)) sqlite3_exec(database->handle, "ROLLBACK", NULL, NULL, NULL);
-    return status;
-}
-
-int database_bind_text(sqlite3_stmt *statement, int index, const char *text) {
-    return sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);
-}
-
-const char *database_text(sqlite3_stmt *statement, int column) {
-    const char *text = (const char *)sqlite3_column_text(statement, column);
-    return text ? text : "";
-}
-
-double database_double(sqlite3_stmt *statement, int column) {
-    return sqlite3_column_type(statement, column) == SQLITE_NULL ? NAN : sqlite3_column_double(statement, column);
 }

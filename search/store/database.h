@@ -74,27 +74,60 @@ int database_to_memory(struct database *database, struct error *error);
 
 /* Statements that give no rows, separated by ';'. */
 int database_run(struct database *database, const char *text, struct error *error);
-/* The first column of the first row, *out as it was where there is none; returns SQLite's code. */
+/* The first column of the first row; *out is unchanged where there is no row. Returns SQLite's code. */
 int database_query_integer(struct database *database, const char *text, int64_t *out);
 
-/* A statement that is kept; `text` is a literal, told from others by its address. database_finish() gives it
- * back, so that it holds no lock and is ready for its next use. */
+/* Prepares a statement, or finds the one that was prepared with an equal text before. database_finish() resets it, so
+ * that it holds no lock and can be used again; database_close() frees it. */
 int database_prepare(struct database *database, const char *text, sqlite3_stmt **out, struct error *error);
 void database_finish(sqlite3_stmt *statement);
+void database_free_statements(struct database *database);
 /* Runs a statement that gives no rows and finishes it. `bound` is what its bindings returned, or'ed together. */
 int database_execute(struct database *database, sqlite3_stmt *statement, int bound, struct error *error);
 /* *row tells whether there is one more. */
 int database_next(struct database *database, sqlite3_stmt *statement, bool *row, struct error *error);
 
-/* A transaction that writes. database_end() commits where `status`, which it returns, is STATUS_OK; otherwise,
- * or where that fails, nothing of it remains. */
+/* A transaction that writes. database_end() commits if `status`, which it returns, is STATUS_OK; otherwise, or if the
+ * commit fails, it undoes the transaction. */
 int database_begin(struct database *database, struct error *error);
 int database_end(struct database *database, int status, struct error *error);
 
 /* `text` is borrowed until the statement is finished. */
 int database_bind_text(sqlite3_stmt *statement, int index, const char *text);
-const char *database_text(sqlite3_stmt *statement, int column); /* "" for NULL */
-double database_double(sqlite3_stmt *statement, int column);    /* NaN for NULL, as SQLite binds NaN */
+
+/* ---- rows, whose columns are named ---- */
+
+/* A column of the row that a statement stands on. The statement selects the column, under this name. */
+bool database_is_null(sqlite3_stmt *row, const char *column);
+const char *database_text(sqlite3_stmt *row, const char *column); /* "" for NULL; borrowed until the next row */
+int64_t database_integer(sqlite3_stmt *row, const char *column);  /* 0 for NULL */
+double database_double(sqlite3_stmt *row, const char *column);    /* NaN for NULL, as SQLite stores NaN */
+
+/* A column and its value in a row that is inserted; made by the functions below, which borrow texts. */
+struct database_value {
+    const char *column;
+    enum database_type { DATABASE_NULL, DATABASE_INTEGER, DATABASE_DOUBLE, DATABASE_TEXT, DATABASE_EXPRESSION } type;
+    int64_t integer;
+    double real;
+    const char *text; /* also SQL of an expression */
+};
+
+struct database_value database_set_null(const char *column);
+struct database_value database_set_integer(const char *column, int64_t value);
+struct database_value database_set_double(const char *column, double value);    /* NaN is stored as NULL */
+struct database_value database_set_text(const char *column, const char *value); /* NULL is stored as NULL */
+/* SQL, in which :COLUMN is the value of another column of the row. */
+struct database_value database_set_expression(const char *column, const char *sql);
+
+struct database_row {
+    const char *table;
+    const struct database_value *values; /* [count] */
+    size_t count;
+    const char *replaces; /* columns of a key, as "a, b": a row that has equal values there is updated; NULL: such a row
+                           * is an error */
+};
+
+int database_insert(struct database *database, const struct database_row *row, struct error *error);
 
 /* ---- errors; each returns the status that it sets ---- */
 

@@ -132,7 +132,7 @@ int score_cache_find(struct score_cache *cache, const struct score_cache_key *ke
     status = bound == SQLITE_OK ? database_next(&cache->database, statement, found, error)
                                 : database_failed(&cache->database, bound, error);
     if (*found) {
-        *nats = database_double(statement, 0);
+        *nats = database_double(statement, "nats");
         if (!isfinite(*nats) || *nats < 0.0) {
             status = database_damaged(&cache->database, "an entry is negative or not finite", error);
         }

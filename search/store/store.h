@@ -21,6 +21,7 @@
 #include "eval/text/needle_prompt.h"
 #include "search/config/stage_terms.h"
 #include "search/evolve/evolve.h"
+#include "search/store/scored.h"
 
 struct store;
 
@@ -102,15 +103,8 @@ struct window_record {
     char key[NEEDLE_MOST_DIGITS + 1]; /* that it states */
 };
 
-/* How one scoring went. */
-struct scored {
-    size_t samples;  /* windows with nats: all of them, or the first so many where racing stopped it */
-    size_t computed; /* windows that were computed and not taken from the cache */
-    double seconds;  /* read as 0 where the database has none that can be */
-};
-
 /* In a run begun with schema 1 the windows' nats and the model's own attention factor are not known: then
- * scored.samples is 0 and table.own_attention_factor 1. */
+ * scored.windows is 0 and table.own_attention_factor 1. */
 struct baseline_record {
     enum rope_method method;
     struct rope_table table; /* without theta and own_factors: frequencies holds what they give */
@@ -123,10 +117,10 @@ struct individual_record {
     struct scored scored;
 };
 
-/* Adds a stage with its settings and samples, in one transaction, in state pending. STATUS_INPUT
+/* Adds a stage with its settings and windows, in one transaction, in state pending. STATUS_INPUT
  * where another stage has its id. */
 int store_add_stage(struct store *store, const struct stage_record *stage, const struct setting *settings,
-                    size_t setting_count, const struct window_record *samples, size_t sample_count,
+                    size_t setting_count, const struct window_record *windows, size_t window_count,
                     struct error *error);
 int store_set_state(struct store *store, int64_t stage, enum stage_state state, struct error *error);
 
@@ -147,14 +141,14 @@ int store_check_stage(struct store *store, const struct stage_record *described,
 /* The windows of a stage in the order of their scoring; the caller frees *out with free(). */
 int store_windows(struct store *store, int64_t stage, struct window_record **out, size_t *count, struct error *error);
 
-/* A baseline with its nats on the first windows, window_nats[baseline->scored.samples], in one transaction. */
+/* A baseline with its nats on the first windows, window_nats[baseline->scored.windows], in one transaction. */
 int store_add_baseline(struct store *store, int64_t stage, const struct baseline_record *baseline,
                        const double *window_nats, struct error *error);
 /* In the order they were added; the caller frees *out with free(). */
 int store_baselines(struct store *store, int64_t stage, struct baseline_record **out, size_t *count,
                     struct error *error);
 
-/* A scored or stopped individual with its nats on the first windows, window_nats[scored->samples], in one
+/* A scored or stopped individual with its nats on the first windows, window_nats[scored->windows], in one
  * transaction. Its parents are there already. */
 int store_add_individual(struct store *store, const struct stage_record *stage, const struct individual *individual,
                          const struct scored *scored, const double *window_nats, struct error *error);

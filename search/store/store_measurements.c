@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/store/store_private.h"
 #include "search/store/store_values.h"
 
 /* ---- what values can be ---- */
@@ -46,7 +45,7 @@ static const char *measured_fault(const struct measurement *m) {
 }
 
 static const char *length_fault(const struct length_record *r) {
-    if (r->samples < 1) return "samples";
+    if (r->windows < 1) return "samples";
     if (r->tokens < 0) return "tokens";
     if (r->stride < 0) return "stride";
     return isnan(r->nats_per_token) || store_values_nats_valid(r->nats_per_token) ? NULL : "nats_per_token";
@@ -74,88 +73,84 @@ static int row_damaged(const struct store *store, const char *table, const struc
     return database_damaged(&store->database, what, error);
 }
 
-/* ---- the columns that both tables begin with ---- */
+/* ---- the columns that both SQL tables begin with ---- */
 
 #define MEASURED_COLUMNS                                                                                               \
     "label, length, model, scale, factors, start_tokens, attention_factor, dtype, kernels, angles, seconds"
-enum { MEASURED_COUNT = 11 };
 
-static int bind_measured(sqlite3_stmt *s, const struct measurement *m, const char *factors) {
-    return database_bind_text(s, 1, m->label) | sqlite3_bind_int64(s, 2, m->length) |
-           database_bind_text(s, 3, m->model) | sqlite3_bind_double(s, 4, m->scale) |
-           database_bind_text(s, 5, factors) | sqlite3_bind_int64(s, 6, m->start_tokens) |
-           sqlite3_bind_double(s, 7, m->attention_factor) | database_bind_text(s, 8, m->dtype) |
-           database_bind_text(s, 9, m->kernels) | database_bind_text(s, 10, m->angles) |
-           sqlite3_bind_double(s, 11, m->seconds);
+enum { MEASURED_VALUES = 12, OWN_VALUES = 6 };
+
+/* Inserts a row with the columns of `m` and at most OWN_VALUES columns of `own`. A row with equal own->replaces is
+ * updated and keeps its id, so a label stays where it was first recorded. */
+static int insert_measured(struct store *store, const struct measurement *m, const struct database_row *own,
+                           struct error *error) {
+    char *factors = store_values_doubles_text(m->factors, m->pairs);
+    if (!factors) return error_memory(error, (double)m->pairs * 8.0, "factors");
+    struct database_value values[MEASURED_VALUES + OWN_VALUES] = {
+        database_set_text("label", m->label),
+        database_set_integer("length", m->length),
+        database_set_text("model", m->model),
+        database_set_double("scale", m->scale),
+        database_set_text("factors", factors),
+        database_set_integer("start_tokens", m->start_tokens),
+        database_set_double("attention_factor", m->attention_factor),
+        database_set_text("dtype", m->dtype),
+        database_set_text("kernels", m->kernels),
+        database_set_text("angles", m->angles),
+        database_set_double("seconds", m->seconds),
+        database_set_expression("measured_at", STORE_NOW),
+    };
+    memcpy(values + MEASURED_VALUES, own->values, own->count * sizeof *values);
+    const struct database_row row = {own->table, values, MEASURED_VALUES + own->count, own->replaces};
+    int status = database_insert(&store->database, &row, error);
+    free(factors);
+    return status;
 }
 
-/* False where the factors are not as many numbers as an array of them can be. */
-static bool read_factors(sqlite3_stmt *row, int column, struct measurement *out) {
-    json_t *array = json_loads(database_text(row, column), 0, NULL);
+/* False unless the column is a JSON array of 1..ROPE_MAX_PAIRS numbers. */
+static bool read_factors(sqlite3_stmt *row, struct measurement *out) {
+    const char *text = database_text(row, "factors");
+    json_t *array = json_loads(text, 0, NULL);
     out->pairs = json_is_array(array) ? (int64_t)json_array_size(array) : 0;
     json_decref(array);
     if (out->pairs < 1 || out->pairs > ROPE_MAX_PAIRS) return false;
-    return store_values_doubles(database_text(row, column), out->pairs, out->factors);
+    return store_values_doubles(text, out->pairs, out->factors);
 }
 
-/* The name of a field that cannot be as it is, or NULL. */
+/* The name of a field that is not valid, or NULL. */
 static const char *read_measured(sqlite3_stmt *row, struct measurement *out) {
-    const char *label = database_text(row, 0);
+    const char *label = database_text(row, "label");
     snprintf(out->label, sizeof out->label, "%s", label);
     if (label_fault(label)) return "label";
-    out->length = sqlite3_column_int64(row, 1);
-    snprintf(out->model, sizeof out->model, "%s", database_text(row, 2));
-    out->scale = sqlite3_column_double(row, 3);
-    if (!read_factors(row, 4, out)) return "factors";
-    out->start_tokens = sqlite3_column_int64(row, 5);
-    out->attention_factor = sqlite3_column_double(row, 6);
-    snprintf(out->dtype, sizeof out->dtype, "%s", database_text(row, 7));
-    snprintf(out->kernels, sizeof out->kernels, "%s", database_text(row, 8));
-    snprintf(out->angles, sizeof out->angles, "%s", database_text(row, 9));
-    out->seconds = store_values_seconds(row, 10);
+    out->length = database_integer(row, "length");
+    snprintf(out->model, sizeof out->model, "%s", database_text(row, "model"));
+    out->scale = database_double(row, "scale");
+    if (!read_factors(row, out)) return "factors";
+    out->start_tokens = database_integer(row, "start_tokens");
+    out->attention_factor = database_double(row, "attention_factor");
+    snprintf(out->dtype, sizeof out->dtype, "%s", database_text(row, "dtype"));
+    snprintf(out->kernels, sizeof out->kernels, "%s", database_text(row, "kernels"));
+    snprintf(out->angles, sizeof out->angles, "%s", database_text(row, "angles"));
+    out->seconds = store_values_seconds(row);
     return measured_fault(out);
 }
 
-/* Those of one label stay where it was first recorded, so rows that are replaced keep their id. */
-#define REPLACE_MEASURED                                                                                               \
-    "DO UPDATE SET model = excluded.model, scale = excluded.scale, factors = excluded.factors, "                       \
-    "start_tokens = excluded.start_tokens, attention_factor = excluded.attention_factor, dtype = excluded.dtype, "     \
-    "kernels = excluded.kernels, angles = excluded.angles, seconds = excluded.seconds, "                               \
-    "measured_at = excluded.measured_at, "
-#define NOW "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')"
-
 /* ---- lengths ---- */
-
-static int insert_length(struct store *store, const struct length_record *r, const char *factors, struct error *error) {
-    sqlite3_stmt *s;
-    int status = database_prepare(&store->database,
-                                  "INSERT INTO lengths (" MEASURED_COLUMNS ", samples, tokens, stride, nats_per_token, "
-                                  "measured_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
-                                  "?15, " NOW ") ON CONFLICT (label, length) " REPLACE_MEASURED
-                                  "samples = excluded.samples, tokens = excluded.tokens, stride = excluded.stride, "
-                                  "nats_per_token = excluded.nats_per_token",
-                                  &s, error);
-    if (status != STATUS_OK) return status;
-    int bound = bind_measured(s, &r->measured, factors) | sqlite3_bind_int64(s, 12, r->samples) |
-                sqlite3_bind_int64(s, 13, r->tokens) |
-                (r->stride ? sqlite3_bind_int64(s, 14, r->stride) : sqlite3_bind_null(s, 14)) |
-                sqlite3_bind_double(s, 15, r->nats_per_token);
-    return database_execute(&store->database, s, bound, error);
-}
 
 int store_put_length(struct store *store, const struct length_record *record, struct error *error) {
     const char *fault = measured_fault(&record->measured);
     if (!fault) fault = length_fault(record);
     if (fault) return cannot_be_recorded(&record->measured, fault, error);
-    char *factors = store_values_doubles_text(record->measured.factors, record->measured.pairs);
-    if (!factors) return error_memory(error, (double)record->measured.pairs * 8.0, "factors");
+    const struct database_value values[] = {
+        database_set_integer("samples", record->windows),
+        database_set_integer("tokens", record->tokens),
+        record->stride ? database_set_integer("stride", record->stride) : database_set_null("stride"),
+        database_set_double("nats_per_token", record->nats_per_token),
+    };
+    const struct database_row row = {"lengths", values, sizeof values / sizeof *values, .replaces = "label, length"};
     int status = database_begin(&store->database, error);
-    if (status == STATUS_OK) {
-        status = insert_length(store, record, factors, error);
-        status = database_end(&store->database, status, error);
-    }
-    free(factors);
-    return status;
+    if (status != STATUS_OK) return status;
+    return database_end(&store->database, insert_measured(store, &record->measured, &row, error), error);
 }
 
 static int read_length(const struct store *store, sqlite3_stmt *row, const struct stage_record *stage, void *item,
@@ -163,16 +158,16 @@ static int read_length(const struct store *store, sqlite3_stmt *row, const struc
     (void)stage;
     struct length_record *out = item;
     const char *fault = read_measured(row, &out->measured);
-    out->samples = sqlite3_column_int64(row, MEASURED_COUNT);
-    out->tokens = sqlite3_column_int64(row, MEASURED_COUNT + 1);
-    out->stride = sqlite3_column_int64(row, MEASURED_COUNT + 2);
-    out->nats_per_token = database_double(row, MEASURED_COUNT + 3);
+    out->windows = database_integer(row, "samples");
+    out->tokens = database_integer(row, "tokens");
+    out->stride = database_integer(row, "stride");
+    out->nats_per_token = database_double(row, "nats_per_token");
     if (!fault) fault = length_fault(out);
     return fault ? row_damaged(store, "lengths", &out->measured, fault, error) : STATUS_OK;
 }
 
 int store_lengths(struct store *store, struct length_record **out, size_t *count, struct error *error) {
-    const struct row_reader reader = {sizeof **out, read_length, NULL};
+    const struct store_reader reader = {sizeof **out, read_length, NULL};
     void *items = NULL;
     int status =
         store_values_read(store,
@@ -185,60 +180,47 @@ int store_lengths(struct store *store, struct length_record **out, size_t *count
 
 /* ---- pass keys ---- */
 
-static int insert_pass_keys(struct store *store, const struct passkey_record *r, const char *factors,
-                            struct error *error) {
-    sqlite3_stmt *s;
-    int status = database_prepare(&store->database,
-                                  "INSERT INTO pass_keys (" MEASURED_COLUMNS ", depth, digits, trials, correct, seed, "
-                                  "wording, measured_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
-                                  "?13, ?14, ?15, ?16, nullif(?17, ''), " NOW
-                                  ") ON CONFLICT (label, length, depth) " REPLACE_MEASURED
-                                  "digits = excluded.digits, trials = excluded.trials, correct = excluded.correct, "
-                                  "seed = excluded.seed, wording = excluded.wording",
-                                  &s, error);
-    if (status != STATUS_OK) return status;
-    int bound = bind_measured(s, &r->measured, factors) | sqlite3_bind_double(s, 12, r->depth) |
-                sqlite3_bind_int64(s, 13, r->digits) | sqlite3_bind_int64(s, 14, r->trials) |
-                sqlite3_bind_int64(s, 15, r->correct) | sqlite3_bind_int64(s, 16, r->seed) |
-                database_bind_text(s, 17, r->wording);
-    return database_execute(&store->database, s, bound, error);
-}
-
-static int put_pass_keys(struct store *store, const struct passkey_record *record, struct error *error) {
+static int put_passkeys(struct store *store, const struct passkey_record *record, struct error *error) {
     const char *fault = measured_fault(&record->measured);
     if (!fault) fault = passkey_fault(record);
     if (fault) return cannot_be_recorded(&record->measured, fault, error);
-    char *factors = store_values_doubles_text(record->measured.factors, record->measured.pairs);
-    if (!factors) return error_memory(error, (double)record->measured.pairs * 8.0, "factors");
-    int status = insert_pass_keys(store, record, factors, error);
-    free(factors);
-    return status;
+    const struct database_value values[] = {
+        database_set_double("depth", record->depth),
+        database_set_integer("digits", record->digits),
+        database_set_integer("trials", record->trials),
+        database_set_integer("correct", record->correct),
+        database_set_integer("seed", record->seed),
+        database_set_text("wording", *record->wording ? record->wording : NULL),
+    };
+    const struct database_row row = {"pass_keys", values, sizeof values / sizeof *values,
+                                     .replaces = "label, length, depth"};
+    return insert_measured(store, &record->measured, &row, error);
 }
 
 int store_put_passkeys(struct store *store, const struct passkey_record *records, size_t count, struct error *error) {
     int status = database_begin(&store->database, error);
     if (status != STATUS_OK) return status;
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) status = put_pass_keys(store, &records[i], error);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) status = put_passkeys(store, &records[i], error);
     return database_end(&store->database, status, error);
 }
 
-static int read_pass_keys(const struct store *store, sqlite3_stmt *row, const struct stage_record *stage, void *item,
-                          struct error *error) {
+static int read_passkeys(const struct store *store, sqlite3_stmt *row, const struct stage_record *stage, void *item,
+                         struct error *error) {
     (void)stage;
     struct passkey_record *out = item;
     const char *fault = read_measured(row, &out->measured);
-    out->depth = database_double(row, MEASURED_COUNT);
-    out->digits = sqlite3_column_int64(row, MEASURED_COUNT + 1);
-    out->trials = sqlite3_column_int64(row, MEASURED_COUNT + 2);
-    out->correct = sqlite3_column_int64(row, MEASURED_COUNT + 3);
-    out->seed = sqlite3_column_int64(row, MEASURED_COUNT + 4);
-    snprintf(out->wording, sizeof out->wording, "%s", database_text(row, MEASURED_COUNT + 5));
+    out->depth = database_double(row, "depth");
+    out->digits = database_integer(row, "digits");
+    out->trials = database_integer(row, "trials");
+    out->correct = database_integer(row, "correct");
+    out->seed = database_integer(row, "seed");
+    snprintf(out->wording, sizeof out->wording, "%s", database_text(row, "wording"));
     if (!fault) fault = passkey_fault(out);
     return fault ? row_damaged(store, "pass_keys", &out->measured, fault, error) : STATUS_OK;
 }
 
 int store_passkeys(struct store *store, struct passkey_record **out, size_t *count, struct error *error) {
-    const struct row_reader reader = {sizeof **out, read_pass_keys, NULL};
+    const struct store_reader reader = {sizeof **out, read_passkeys, NULL};
     void *items = NULL;
     int status =
         store_values_read(store,

@@ -33,7 +33,7 @@ struct measurement {
 /* Perplexity of a table at one length. */
 struct length_record {
     struct measurement measured;
-    int64_t samples;       /* windows */
+    int64_t windows;
     int64_t tokens;        /* predictions in them */
     int64_t stride;        /* by which windows advance; 0: they do not slide */
     double nats_per_token; /* mean; NaN where it is no finite number, as without a prediction */

@@ -138,7 +138,7 @@ static int check_references(struct database *database, struct error *error) {
     if (status == STATUS_OK && orphan) {
         char what[200];
         snprintf(what, sizeof what, "a row of table %.40s speaks of one of table %.40s that is not there",
-                 database_text(statement, 0), database_text(statement, 2));
+                 database_text(statement, "table"), database_text(statement, "parent"));
         status = database_damaged(database, what, error);
     }
     database_finish(statement);

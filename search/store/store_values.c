@@ -69,8 +69,8 @@ bool store_values_positive(double value) { return isfinite(value) && value > 0.0
 
 bool store_values_nats_valid(double nats) { return isfinite(nats) && nats >= 0.0; }
 
-double store_values_seconds(sqlite3_stmt *row, int column) {
-    double seconds = database_double(row, column);
+double store_values_seconds(sqlite3_stmt *row) {
+    double seconds = database_double(row, "seconds");
     return isfinite(seconds) && seconds > 0.0 ? seconds : 0.0;
 }
 
@@ -89,8 +89,8 @@ static void *grow(void **items, size_t count, size_t size) {
     return item;
 }
 
-int store_values_read(struct store *store, const char *text, const struct row_reader *reader, void **out, size_t *count,
-                      struct error *error) {
+int store_values_read(struct store *store, const char *text, const struct store_reader *reader, void **out,
+                      size_t *count, struct error *error) {
     sqlite3_stmt *statement;
     bool row = false;
     *out = NULL;

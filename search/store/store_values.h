@@ -1,5 +1,5 @@
-/* Rows of run.db as C has them: arrays of numbers, which columns hold as JSON, arrays of records, and what values can
- * be. Nothing that is read is trusted: the file may be damaged. */
+/* What the files of the store share: struct store, values of columns, rows read into arrays, and rows that several
+ * files read or write. Values that are read are always checked: the file may be damaged. */
 #ifndef LONGROPE_SEARCH_STORE_VALUES_H
 #define LONGROPE_SEARCH_STORE_VALUES_H
 
@@ -7,8 +7,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "search/store/database.h"
 #include "search/store/store.h"
-#include "search/store/store_private.h"
+
+struct store {
+    char *dir;                /* as it was given */
+    struct database database; /* dir/run.db */
+    int lock;                 /* file descriptor of run.lock; -1: not held */
+};
+
+#define STORE_NOW "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')" /* SQL of the columns *_at */
+
+/* ---- values ---- */
 
 /* JSON of values[count]; NULL for lack of memory, and for doubles that are not finite. The caller frees it. */
 char *store_values_integers_text(const int64_t *values, int64_t count);
@@ -21,21 +31,45 @@ bool store_values_doubles(const char *text, int64_t count, double *out);
 
 /* Finite and above 0. */
 bool store_values_positive(double value);
-/* What a mean or a sum of nats can be. */
+/* Finite and not negative, as a mean or a sum of nats is. */
 bool store_values_nats_valid(double nats);
-/* 0 for what can be no time: nothing depends on it, so it is no reason to lose a run. */
-double store_values_seconds(sqlite3_stmt *row, int column);
+/* The column `seconds`; 0 if it is not a valid time, as no result depends on it. */
+double store_values_seconds(sqlite3_stmt *row);
 
-struct row_reader {
+/* ---- rows ---- */
+
+struct store_reader {
     size_t size; /* of an item */
     int (*read)(const struct store *store, sqlite3_stmt *row, const struct stage_record *stage, void *item,
                 struct error *error); /* item[size] is zeroed */
-    const struct stage_record *stage;
+    const struct stage_record *stage; /* its id is the statement's parameter; NULL: the statement has none */
 };
 
-/* All rows of a statement, as rows (items of reader->size) that the caller frees with free(); its parameter, where
- * there is one, is the id of reader->stage. *out is NULL after an error, and where there is no row. */
-int store_values_read(struct store *store, const char *text, const struct row_reader *reader, void **out, size_t *count,
+/* Reads all rows of a statement into an array of items, which the caller frees with free(). *out is NULL after an error
+ * and where there is no row. */
+int store_values_read(struct store *store, const char *text, const struct store_reader *reader, void **out,
+                      size_t *count, struct error *error);
+
+/* STATUS_FAILED where there is no such stage (store_stages.c). */
+int store_stage_by_id(struct store *store, int64_t id, struct stage_record *out, struct error *error);
+
+/* Rows of a new stage, inside a transaction (store_settings.c, store_windows.c). */
+int store_insert_settings(struct store *store, int64_t stage, const struct setting *settings, size_t count,
+                          struct error *error);
+int store_insert_windows(struct store *store, int64_t stage, const struct window_record *windows, size_t count,
+                         struct error *error);
+
+/* Nats per window (store_nats.c): of an individual, or of a baseline. */
+struct store_nats_owner {
+    int64_t stage;
+    const char *method; /* of a baseline; NULL for an individual */
+    int64_t individual;
+};
+
+/* Inserts nats[count] of windows 0, 1, ..., inside a transaction. */
+int store_insert_nats(struct store *store, const struct store_nats_owner *owner, const double *nats, size_t count,
                       struct error *error);
+/* The columns computed, seconds and windows, the number of rows with nats; false if they are not valid. */
+bool store_read_scored(sqlite3_stmt *row, struct scored *out);
 
 #endif

@@ -86,9 +86,9 @@ static void first_computed_then_remembered(void **state) {
     struct fixture *f = *state;
     struct scorer *scorer = make_scorer(f);
     struct outcome first = score(f, scorer, NULL), again = score(f, scorer, NULL);
-    assert_int_equal(first.scored.samples, WINDOWS);
+    assert_int_equal(first.scored.windows, WINDOWS);
     assert_int_equal(first.scored.computed, WINDOWS);
-    assert_int_equal(again.scored.samples, WINDOWS);
+    assert_int_equal(again.scored.windows, WINDOWS);
     assert_int_equal(again.scored.computed, 0);
     assert_memory_equal(first.nats, again.nats, sizeof first.nats);
     assert_true(first.mean == perplexity_mean_nats(&f->scoring, first.nats) && again.mean == first.mean);
@@ -171,18 +171,18 @@ static void a_lost_race_ends_early(void **state) {
     struct scorer *scorer = make_scorer(f);
     struct racing_test race = {.racing = RACING_BOUND, .rival_score = INFINITY};
     struct outcome whole = score(f, scorer, &race);
-    assert_int_equal(whole.scored.samples, WINDOWS);
+    assert_int_equal(whole.scored.windows, WINDOWS);
     double tokens = (double)scoring_tokens(&f->scoring);
     race.rival_score = (whole.nats[0] + whole.nats[1]) / tokens;
     struct outcome cut = score(f, scorer, &race);
-    assert_int_equal(cut.scored.samples, 2);
+    assert_int_equal(cut.scored.windows, 2);
     assert_true(isnan(cut.mean));
     assert_memory_equal(cut.nats, whole.nats, 2 * sizeof *whole.nats);
     race.rival_score = 1e-9;
-    assert_int_equal(score(f, scorer, &race).scored.samples, 1);
+    assert_int_equal(score(f, scorer, &race).scored.windows, 1);
     race.rival_score = whole.mean; /* lost by a tie, but nothing is saved by saying so of a whole score */
     struct outcome tie = score(f, scorer, &race);
-    assert_true(tie.scored.samples == WINDOWS && tie.mean == whole.mean);
+    assert_true(tie.scored.windows == WINDOWS && tie.mean == whole.mean);
     scorer_free(scorer);
 }
 

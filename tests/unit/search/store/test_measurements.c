@@ -63,7 +63,7 @@ static struct measurement make_measured(const char *label, int64_t length) {
 
 static struct length_record make_length(const char *label, int64_t length) {
     return (struct length_record){.measured = make_measured(label, length),
-                                  .samples = 5,
+                                  .windows = 5,
                                   .tokens = 5 * (length - 1),
                                   .stride = length % 2 ? 0 : 64,
                                   .nats_per_token = 1.0 / (double)length};
@@ -98,7 +98,7 @@ static void assert_measured(const struct measurement *got, const struct measurem
 
 static void assert_length(const struct length_record *got, const struct length_record *expected) {
     assert_measured(&got->measured, &expected->measured);
-    assert_int_equal(got->samples, expected->samples);
+    assert_int_equal(got->windows, expected->windows);
     assert_int_equal(got->tokens, expected->tokens);
     assert_int_equal(got->stride, expected->stride);
     assert_true(same_bits(got->nats_per_token, expected->nats_per_token));
@@ -384,7 +384,7 @@ static void test_records_that_cannot_be(void **state) {
     REFUSED(r.measured.pairs = 0, "factors");
     REFUSED(r.measured.pairs = ROPE_MAX_PAIRS + 1, "factors");
     REFUSED(r.measured.factors[1] = INFINITY, "factors");
-    REFUSED(r.samples = 0, "samples");
+    REFUSED(r.windows = 0, "samples");
     REFUSED(r.tokens = -1, "tokens");
     REFUSED(r.stride = -1, "stride");
     REFUSED(r.nats_per_token = INFINITY, "nats_per_token");

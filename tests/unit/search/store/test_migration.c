@@ -185,7 +185,7 @@ static void assert_individual(const struct individual_record *record, int64_t i)
     assert_true(one->scored);
     assert_false(one->stopped);
     assert_true(same_bits(one->score, scores[i % 5]));
-    assert_int_equal(record->scored.samples, SAMPLES);
+    assert_int_equal(record->scored.windows, SAMPLES);
     assert_int_equal(record->scored.computed, SAMPLES);
     assert_true(same_bits(record->scored.seconds, (double)i / 7.0));
 }
@@ -218,7 +218,7 @@ static void check_baselines(struct fixture *f, struct store *store) {
     assert_true(same_bits(baselines[1].table.factors[2], 2.25));
     assert_true(same_bits(baselines[1].table.attention_factor, 1.2));
     assert_true(same_bits(baselines[1].table.own_attention_factor, 1.0)); /* was not kept */
-    assert_int_equal(baselines[1].scored.samples, 0);                     /* nor were these */
+    assert_int_equal(baselines[1].scored.windows, 0);                     /* nor were these */
     assert_int_equal(baselines[1].scored.computed, SAMPLES);
     assert_true(same_bits(baselines[1].scored.seconds, 2.5));
     free(baselines);
@@ -400,7 +400,7 @@ static void test_schema_4_migrates(void **state) {
 }
 
 static struct length_record measured_length(void) {
-    struct length_record record = {.samples = 5, .tokens = 1275, .nats_per_token = 1.0 / 3};
+    struct length_record record = {.windows = 5, .tokens = 1275, .nats_per_token = 1.0 / 3};
     record.measured = (struct measurement){.label = "yarn",
                                            .length = 256,
                                            .scale = 1.0,

@@ -110,7 +110,7 @@ static void assert_individual(const struct individual_record *record, int64_t id
     assert_int_equal(got->stopped, expected.stopped);
     assert_true(same_bits(got->score, expected.score));
     struct scored scored = make_scored(id);
-    assert_int_equal(record->scored.samples, scored.samples);
+    assert_int_equal(record->scored.windows, scored.windows);
     assert_int_equal(record->scored.computed, scored.computed);
     assert_true(same_bits(record->scored.seconds, scored.seconds));
 }
@@ -411,7 +411,7 @@ static void test_baselines(void **state) {
         assert_int_equal(baselines[i].method, order[i]);
         assert_memory_equal(&baselines[i].table, &baseline.table, sizeof baseline.table);
         assert_true(same_bits(baselines[i].nats_per_token, baseline.nats_per_token));
-        assert_int_equal(baselines[i].scored.samples, SAMPLES);
+        assert_int_equal(baselines[i].scored.windows, SAMPLES);
         assert_int_equal(baselines[i].scored.computed, 1);
         assert_true(same_bits(baselines[i].scored.seconds, 1.5));
     }
@@ -423,7 +423,7 @@ static void test_baselines(void **state) {
     assert_int_equal(store_add_baseline(store, 0, &baseline, nats, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "'ntk'|not finite");
     baseline = make_baseline(ROPE_NTK);
-    baseline.scored.samples = SAMPLES + 1;
+    baseline.scored.windows = SAMPLES + 1;
     assert_int_equal(store_add_baseline(store, 0, &baseline, more_nats, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "FOREIGN KEY");
     good(f, store_baselines(store, 0, &baselines, &count, &f->error));

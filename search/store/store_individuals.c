@@ -1,0 +1,133 @@
+/* The table individuals: genomes that were scored, or stopped by racing. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "search/store/store.h"
+#include "search/store/store_values.h"
+
+static char *genes_to_json(const struct genome_space *space, const struct genome *genome) {
+    int64_t genes[ROPE_MAX_PAIRS];
+    for (int64_t i = 0; i < space->pairs; i++) genes[i] = genome->genes[i];
+    return store_values_integers_text(genes, space->pairs);
+}
+
+static struct database_value set_parent(const char *column, int64_t parent) {
+    return parent == EVOLVE_NO_PARENT ? database_set_null(column) : database_set_integer(column, parent);
+}
+
+static int insert_individual(struct store *store, const struct stage_record *stage, const struct individual *individual,
+                             const struct scored *scored, struct error *error) {
+    const struct genome *genome = &individual->genome;
+    char *genes = genes_to_json(&stage->space, genome);
+    if (!genes) return error_memory(error, sizeof *genome, "a genome");
+    const struct database_value values[] = {
+        database_set_integer("stage", stage->id),
+        database_set_integer("id", individual->id),
+        database_set_integer("generation", individual->generation),
+        database_set_text("origin", origin_name(individual->origin)),
+        set_parent("parent_a", individual->parents[0]),
+        set_parent("parent_b", individual->parents[1]),
+        database_set_text("genes", genes),
+        database_set_integer("n_hat", stage->space.start_tokens[genome->start]),
+        database_set_integer("attention", genome->attention),
+        database_set_double("nats_per_token", individual->stopped ? NAN : individual->score),
+        database_set_integer("stopped", individual->stopped),
+        database_set_integer("computed", (int64_t)scored->computed),
+        database_set_double("seconds", scored->seconds),
+        database_set_expression("scored_at", STORE_NOW),
+    };
+    const struct database_row row = {"individuals", values, sizeof values / sizeof *values, NULL};
+    int status = database_insert(&store->database, &row, error);
+    free(genes);
+    return status;
+}
+
+int store_add_individual(struct store *store, const struct stage_record *stage, const struct individual *individual,
+                         const struct scored *scored, const double *window_nats, struct error *error) {
+    const struct store_nats_owner owner = {.stage = stage->id, .individual = individual->id};
+    if (!genome_valid(&stage->space, &individual->genome)) {
+        return error_set(error, STATUS_FAILED, "stage '%s': individual %" PRId64 " is outside the search space",
+                         stage->name, individual->id);
+    }
+    int status = database_begin(&store->database, error);
+    if (status != STATUS_OK) return status;
+    status = insert_individual(store, stage, individual, scored, error);
+    if (status == STATUS_OK) status = store_insert_nats(store, &owner, window_nats, scored->windows, error);
+    return database_end(&store->database, status, error);
+}
+
+static bool parse_genes(const struct genome_space *space, const char *text, struct genome *out) {
+    int64_t genes[ROPE_MAX_PAIRS];
+    if (store_values_integers(text, space->pairs, space->pairs, space->unit, space->largest, genes) < 0) return false;
+    for (int64_t i = 0; i < space->pairs; i++) out->genes[i] = (int32_t)genes[i];
+    return true;
+}
+
+static bool find_start(const struct genome_space *space, int64_t tokens, int32_t *out) {
+    for (int32_t i = 0; i < space->start_count; i++) {
+        if (space->start_tokens[i] != tokens) continue;
+        *out = i;
+        return true;
+    }
+    return false;
+}
+
+/* Parents are older than their children. */
+static bool read_parent(sqlite3_stmt *row, const char *column, int64_t child, int64_t *out) {
+    bool none = database_is_null(row, column);
+    *out = none ? EVOLVE_NO_PARENT : database_integer(row, column);
+    return none || (*out >= 0 && *out < child);
+}
+
+static bool read_attention(const struct genome_space *space, sqlite3_stmt *row, int32_t *out) {
+    int64_t value = database_integer(row, "attention");
+    *out = (int32_t)(value & INT32_MAX);
+    return value >= space->attention_low && value <= space->attention_high;
+}
+
+static int read_individual(const struct store *store, sqlite3_stmt *row, const struct stage_record *stage, void *item,
+                           struct error *error) {
+    struct individual_record *record = item;
+    struct individual *out = &record->individual;
+    const struct genome_space *space = &stage->space;
+    const char *wrong = NULL;
+    out->id = database_integer(row, "id");
+    out->generation = database_integer(row, "generation");
+    out->score = database_double(row, "nats_per_token");
+    out->stopped = database_integer(row, "stopped") != 0;
+    out->scored = true;
+    if (!store_read_scored(row, &record->scored)) wrong = "number of computed windows";
+    if (out->stopped ? !isnan(out->score) : !store_values_nats_valid(out->score)) wrong = "score";
+    if (out->id < 0 || out->generation < 0) wrong = "id or generation";
+    if (!origin_parse(database_text(row, "origin"), &out->origin)) wrong = "origin";
+    if (!read_parent(row, "parent_a", out->id, &out->parents[0]) ||
+        !read_parent(row, "parent_b", out->id, &out->parents[1])) {
+        wrong = "parents";
+    }
+    if (!parse_genes(space, database_text(row, "genes"), &out->genome)) wrong = "genes";
+    if (!find_start(space, database_integer(row, "n_hat"), &out->genome.start)) wrong = "n_hat";
+    if (!read_attention(space, row, &out->genome.attention)) wrong = "attention factor";
+    if (!wrong && !genome_valid(space, &out->genome)) wrong = "genes";
+    if (!wrong) return STATUS_OK;
+    char what[300];
+    snprintf(what, sizeof what, "stage '%s', individual %" PRId64 ": its %s cannot be right", stage->name, out->id,
+             wrong);
+    return database_damaged(&store->database, what, error);
+}
+
+int store_individuals(struct store *store, const struct stage_record *stage, struct individual_record **out,
+                      size_t *count, struct error *error) {
+    const struct store_reader reader = {sizeof **out, read_individual, stage};
+    void *items = NULL;
+    int status =
+        store_values_read(store,
+                          "SELECT id, generation, origin, parent_a, parent_b, genes, n_hat, attention, nats_per_token, "
+                          "stopped, computed, seconds, (SELECT count(*) FROM sample_nats AS n "
+                          "WHERE n.stage = i.stage AND n.individual = i.id) AS windows FROM individuals AS i "
+                          "WHERE stage = ?1 ORDER BY id",
+                          &reader, &items, count, error);
+    *out = items;
+    return status;
+}
