@@ -1,9 +1,11 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "eval/base/name.h"
-#include "search/cli/commands.h"
+#include "eval/base/trace.h"
 #include "search/base/version.h"
+#include "search/cli/commands.h"
 
 static const char usage[] =
     "longrope finds LongRoPE rescale factors by evolutionary search.\n"
@@ -44,6 +46,18 @@ static int unknown_command(const char *name, struct error *error) {
     return error_set(error, STATUS_INPUT, "unknown command '%s' (did you mean '%s'?)", name, nearest);
 }
 
+/* STATUS_INPUT if LONGROPE_TRACE names a room that does not exist. */
+static int check_trace(struct error *error) {
+    char *unknown = trace_unknown_room();
+    if (!unknown) return STATUS_OK;
+    const char *names[TRACE_ROOMS + 1];
+    memcpy(names, trace_room_names, sizeof trace_room_names);
+    names[TRACE_ROOMS] = "all";
+    int status = name_unknown("LONGROPE_TRACE", "room", unknown, names, TRACE_ROOMS + 1, error);
+    free(unknown);
+    return status;
+}
+
 static int run(int argc, char **argv, struct error *error) {
     if (argc < 2)
         return error_set(error, STATUS_INPUT,
@@ -56,6 +70,8 @@ static int run(int argc, char **argv, struct error *error) {
         puts(program_version);
         return STATUS_OK;
     }
+    int status = check_trace(error);
+    if (status != STATUS_OK) return status;
     for (size_t i = 0; i < COMMANDS; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1, error);
     }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "eval/base/trace.h"
 #include "search/base/clock.h"
 
 static const double patience = 10.0; /* seconds that processes wait for each other, or until they say so */
@@ -111,6 +112,7 @@ static int wait_for_others(void *state, int calls) {
     struct database *database = state;
     double now = clock_seconds();
     if (calls == 0) {
+        TRACE(TRACE_STORE, "%s: waiting for another process", database->path);
         database->wait_began = now;
         database->wait_told = false;
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "eval/base/trace.h"
 #include "search/store/database.h"
 
 static const struct database_kind score_cache_kind = {
@@ -100,6 +101,7 @@ int score_cache_open(const char *path, const volatile sig_atomic_t *stop, struct
         score_cache_close(cache);
         return status;
     }
+    TRACE(TRACE_STORE, "%s: opened, schema %d", path, score_cache_kind.schema);
     *out = cache;
     return STATUS_OK;
 }
@@ -138,6 +140,9 @@ int score_cache_find(struct score_cache *cache, const struct score_cache_key *ke
         }
     }
     database_finish(statement);
+    if (status == STATUS_OK) {
+        TRACE(TRACE_CACHE, "window %s, RoPE table %s: %s", key->window, key->table, *found ? "hit" : "miss");
+    }
     return status;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "eval/base/trace.h"
 #include "search/store/store_folder.h"
 #include "search/store/store_migration.h"
 #include "search/store/store_schema.h"
@@ -259,6 +260,9 @@ static int open_read(struct store *store, struct error *error) {
     return version == 0 ? no_run(store, error) : show_newest(store, version, error);
 }
 
+static const char *const mode_names[] = {
+    [STORE_CREATE] = "create", [STORE_RESUME] = "resume", [STORE_READ] = "read", [STORE_RECORD] = "record"};
+
 int store_open(const char *run_dir, enum store_mode mode, struct store **out, struct error *error) {
     *out = NULL;
     struct store *store = calloc(1, sizeof *store);
@@ -281,6 +285,7 @@ int store_open(const char *run_dir, enum store_mode mode, struct store **out, st
         store_close(store);
         return status;
     }
+    TRACE(TRACE_STORE, "%s: opened to %s, schema %d", store->database.path, mode_names[mode], STORE_SCHEMA);
     *out = store;
     return STATUS_OK;
 }

@@ -1,8 +1,10 @@
 /* The table baselines: tables of closed form, scored before any individual. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "eval/base/trace.h"
 #include "search/store/store.h"
 #include "search/store/store_values.h"
 
@@ -45,7 +47,12 @@ int store_add_baseline(struct store *store, int64_t stage, const struct baseline
     free(frequencies);
     free(factors);
     if (status == STATUS_OK) status = store_insert_nats(store, &owner, window_nats, baseline->scored.windows, error);
-    return database_end(&store->database, status, error);
+    status = database_end(&store->database, status, error);
+    if (status == STATUS_OK) {
+        TRACE(TRACE_STORE, "stage %" PRId64 ": stored baseline %s, %zu windows", stage, owner.method,
+              baseline->scored.windows);
+    }
+    return status;
 }
 
 /* Of a table whose frequencies and factors are there. */

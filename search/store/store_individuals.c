@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "eval/base/trace.h"
 #include "search/store/store.h"
 #include "search/store/store_values.h"
 
@@ -55,7 +56,12 @@ int store_add_individual(struct store *store, const struct stage_record *stage, 
     if (status != STATUS_OK) return status;
     status = insert_individual(store, stage, individual, scored, error);
     if (status == STATUS_OK) status = store_insert_nats(store, &owner, window_nats, scored->windows, error);
-    return database_end(&store->database, status, error);
+    status = database_end(&store->database, status, error);
+    if (status == STATUS_OK) {
+        TRACE(TRACE_STORE, "stage %" PRId64 ": stored individual %" PRId64 ", %zu windows", stage->id, individual->id,
+              scored->windows);
+    }
+    return status;
 }
 
 static bool parse_genes(const struct genome_space *space, const char *text, struct genome *out) {

@@ -1,0 +1,68 @@
+#!/bin/sh
+# LONGROPE_TRACE: what the program decides, one line each on stderr, which changes no result.
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# traced ROOM WORDS: stderr has a line of the room that contains WORDS.
+traced() {
+    grep -F "longrope: trace: $1: " "$work/stderr" | grep -qF -e "$2" || fail "no trace of $1 says '$2'"
+}
+
+# count_traces WORDS
+count_traces() { grep -cF -e "$1" "$work/stderr" || true; }
+
+# ---- the store ----
+
+runs tiny_search "$work/plain"
+! grep -q trace "$work/stderr" || fail "traces without LONGROPE_TRACE"
+
+export LONGROPE_TRACE=store
+runs tiny_search "$work/traced"
+traced store "$work/traced/run.db: opened to create, schema 5"
+traced store "$work/traced/scores.db: opened, schema 1"
+traced store 'stage 0: stored baseline yarn, 2 windows'
+traced store 'stage 0: stored individual 13, '
+stored=$(sqlite3 "$work/traced/run.db" 'SELECT count(*) FROM individuals')
+[ "$(count_traces ': stored individual ')" = "$stored" ] || fail "not one line per individual"
+! grep -F 'longrope: trace: ' "$work/stderr" | grep -vq 'longrope: trace: store: ' || fail "traces rooms that are not named"
+same_runs "$work/plain" "$work/traced"
+
+# a run of an older schema
+copy_run plain older 'ALTER TABLE pass_keys DROP COLUMN wording; PRAGMA user_version = 4'
+runs "$LONGROPE" show "$work/older" --json
+traced store "$work/older/run.db: migrating from schema 4 to 5"
+traced store "$work/older/run.db: opened to read, schema 5"
+
+# ---- the cache ----
+
+export LONGROPE_TRACE=cache
+runs tiny_search "$work/hits" --cache "$work/plain/scores.db"
+traced cache ': hit'
+[ "$(count_traces ': miss')" = 0 ] || fail "a search that was cached misses windows"
+same_runs "$work/plain" "$work/hits"
+
+# Another process has the cache locked until the search says that it waits.
+export LONGROPE_TRACE=store,cache
+mkfifo "$work/commands"
+sqlite3 "$work/plain/scores.db" <"$work/commands" &
+exec 3>"$work/commands"
+printf '%s\n' 'BEGIN IMMEDIATE;' ".shell touch '$work/locked'" >&3
+patience=600
+until [ -e "$work/locked" ] || [ "$patience" = 0 ]; do patience=$((patience - 1)); sleep 0.1; done
+start_search "$work/waits" --cache "$work/plain/scores.db" --set search.seed=2
+until grep -qF "trace: store: $work/plain/scores.db: waiting for another process" "$work/background.err"; do
+    patience=$((patience - 1))
+    [ "$patience" -gt 0 ] || fail "no trace of waiting for the cache"
+    sleep 0.1
+done
+echo 'COMMIT;' >&3
+exec 3>&-
+end_search
+[ "$status" = 0 ] || fail "the search that waited ends with status $status"
+grep -q 'trace: cache: .*: miss' "$work/background.err" || fail "no trace of a window that is not in the cache"
+
+# ---- rooms ----
+
+export LONGROPE_TRACE=store,stroe
+fails_with 2 "LONGROPE_TRACE: unknown room 'stroe' (did you mean 'store'?); choose model, evolve, race, store, cache, recipe, export or all" \
+    "$LONGROPE" show "$work/plain"
