@@ -16,9 +16,8 @@ static int not_written(const char *path, int cause, struct error *error) {
                      strerror(cause));
 }
 
-static int is_there(const char *path, struct error *error) {
-    return error_set(error, STATUS_INPUT, "%s: is there already; choose another path, or replace it with --force",
-                     path);
+static int already_exists(const char *path, struct error *error) {
+    return error_set(error, STATUS_INPUT, "%s: already exists; choose another path, or replace it with --force", path);
 }
 
 static int path_with(const char *path, size_t length, const char *suffix, char **out, struct error *error) {
@@ -32,13 +31,13 @@ static int path_with(const char *path, size_t length, const char *suffix, char *
 int atomic_output_check_file(const char *path, bool replace, struct error *error) {
     struct stat info;
     size_t length = strlen(path);
-    if (length == 0) return error_set(error, STATUS_INPUT, "'': the path of a file is wanted");
+    if (length == 0) return error_set(error, STATUS_INPUT, "'': is not a path; name a file");
     if (path[length - 1] == '/') {
-        return error_set(error, STATUS_INPUT, "%s: names a folder; name a file", path);
+        return error_set(error, STATUS_INPUT, "%s: is the path of a folder; name a file", path);
     }
-    if (lstat(path, &info) != 0) return STATUS_OK; /* what else is wrong with it, writing will tell */
+    if (lstat(path, &info) != 0) return STATUS_OK; /* writing reports every other problem */
     if (S_ISDIR(info.st_mode)) return error_set(error, STATUS_INPUT, "%s: is a folder; name a file", path);
-    return replace ? STATUS_OK : is_there(path, error);
+    return replace ? STATUS_OK : already_exists(path, error);
 }
 
 static bool write_stream(const char *path, bool (*write)(FILE *stream, const void *what), const void *what) {
@@ -118,7 +117,7 @@ static bool unlink_in(int folder, const char *name, void *state) {
 
 static int open_folder(const char *path) { return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); }
 
-/* Takes away a folder of files. */
+/* Deletes a folder of files. */
 static void remove_folder(const char *path) {
     int folder = open_folder(path);
     if (folder < 0) return;
@@ -136,7 +135,7 @@ static size_t length_of(const char *path) {
     return length;
 }
 
-/* Something is at `path` that is to be replaced: only what this program may have written, since all of it goes. */
+/* All of the folder at `path` will be deleted, so it must look like one that this program wrote. */
 static int check_replaced(const char *path, struct error *error) {
     struct contents seen = {false};
     int folder = open_folder(path);
@@ -149,8 +148,8 @@ static int check_replaced(const char *path, struct error *error) {
     if (!read) return error_set(error, STATUS_INPUT, "%s: cannot be read: %s", path, strerror(cause));
     if (seen.folders || (seen.other && !seen.config)) {
         return error_set(error, STATUS_INPUT,
-                         "%s: is not replaced, for it holds %s; take it away yourself, or choose another path", path,
-                         seen.folders ? "other folders" : "no config.json but other files");
+                         "%s: is not replaced, because it contains %s; delete it yourself, or choose another path",
+                         path, seen.folders ? "folders" : "files but no config.json");
     }
     return STATUS_OK;
 }
@@ -159,10 +158,10 @@ static int check_folder(const char *path, bool replace, struct error *error) {
     struct stat info;
     const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
     if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
-        return error_set(error, STATUS_INPUT, "'%s': the path of a new folder is wanted", path);
+        return error_set(error, STATUS_INPUT, "'%s': is not a path for a new folder; name one", path);
     }
     if (lstat(path, &info) != 0) return STATUS_OK;
-    return replace ? check_replaced(path, error) : is_there(path, error);
+    return replace ? check_replaced(path, error) : already_exists(path, error);
 }
 
 int atomic_output_check_folder(const char *path, bool replace, struct error *error) {
@@ -175,23 +174,23 @@ int atomic_output_check_folder(const char *path, bool replace, struct error *err
 
 /* ---- beginning ---- */
 
-/* PATH.part, made or found, opened and locked. */
+/* Opens and locks PATH.part, and makes it if it does not exist. */
 static int lock_part(struct atomic_output_folder *folder, struct error *error) {
     if (mkdir(folder->part, 0777) != 0 && errno != EEXIST) return not_written(folder->path, errno, error);
     folder->lock = open_folder(folder->part);
     if (folder->lock < 0) {
-        return error_set(error, STATUS_INPUT, "%s: is in the way, where %s is to be written; take it away",
-                         folder->part, folder->path);
+        return error_set(error, STATUS_INPUT, "%s: exists and blocks writing %s; delete it", folder->part,
+                         folder->path);
     }
     if (flock(folder->lock, LOCK_EX | LOCK_NB) == 0) return STATUS_OK;
     int cause = errno;
     close(folder->lock);
     folder->lock = -1;
     if (cause != EWOULDBLOCK) return not_written(folder->path, cause, error);
-    return error_set(error, STATUS_INPUT, "%s: another process is writing it; wait for its end", folder->path);
+    return error_set(error, STATUS_INPUT, "%s: another process is writing it; wait until it ends", folder->path);
 }
 
-/* Frees what *folder holds, and takes PATH.part away where it is ours. */
+/* Frees the members of *folder, and deletes PATH.part if this process holds its lock. */
 static void let_go(struct atomic_output_folder *folder) {
     if (folder->lock >= 0) {
         remove_folder(folder->part);
@@ -208,10 +207,10 @@ static int begin(const char *path, struct atomic_output_folder *folder, struct e
     if (status == STATUS_OK) status = lock_part(folder, error);
     if (status != STATUS_OK || visit_folder(folder->lock, unlink_in, NULL)) return status;
     int cause = errno;
-    close(folder->lock); /* what is there is not ours to take away */
+    close(folder->lock); /* PATH.part holds folders, which this program did not write: it stays */
     folder->lock = -1;
-    return error_set(error, STATUS_INPUT, "%s: is in the way, where %s is to be written (%s); take it away",
-                     folder->part, folder->path, strerror(cause));
+    return error_set(error, STATUS_INPUT, "%s: exists and blocks writing %s (%s); delete it", folder->part,
+                     folder->path, strerror(cause));
 }
 
 int atomic_output_begin(const char *path, bool replace, struct atomic_output_folder *out, struct error *error) {
@@ -227,10 +226,10 @@ void atomic_output_abandon(struct atomic_output_folder *folder) {
 
 /* ---- putting in place ---- */
 
-/* True where the file system cannot do what renameat2() was asked for. */
+/* True if the file system does not support the flags of renameat2(). */
 static bool is_unsupported(int cause) { return cause == EINVAL || cause == ENOSYS || cause == ENOTSUP; }
 
-/* Two steps, between which a kill leaves neither at PATH; the old one is then at PATH.old. */
+/* In two steps: a kill between them leaves nothing at PATH, and the old folder at PATH.old. */
 static bool move_over(const struct atomic_output_folder *folder) {
     char *old = NULL;
     if (asprintf(&old, "%s.old", folder->path) < 0) return false;
@@ -252,7 +251,7 @@ static bool put(const struct atomic_output_folder *folder) {
     return is_unsupported(errno) && move_over(folder);
 }
 
-/* So that the new name survives a power failure; where the file system does not do that, nothing is lost by it. */
+/* The new name then survives a power failure. A failure is not reported: the folder is complete without it. */
 static void sync_parent(const char *path) {
     const char *slash = strrchr(path, '/');
     char *parent = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
@@ -268,10 +267,10 @@ int atomic_output_end(struct atomic_output_folder *folder, struct error *error) 
     int status = STATUS_OK;
     fsync(folder->lock);
     if (!put(folder)) {
-        status = errno == EEXIST && !folder->replace ? is_there(folder->path, error)
+        status = errno == EEXIST && !folder->replace ? already_exists(folder->path, error)
                                                      : not_written(folder->path, errno, error);
     }
     if (status == STATUS_OK) sync_parent(folder->path);
-    let_go(folder); /* at PATH.part there now is nothing, or the old folder */
+    let_go(folder); /* deletes the old folder, which an exchange leaves at PATH.part */
     return status;
 }

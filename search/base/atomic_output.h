@@ -1,5 +1,5 @@
-/* Files and folders that are written aside, as PATH.part, and put in their place when they are complete: at PATH there
- * is never half of one, whatever fails and whenever the process is killed. */
+/* Files and folders are written as PATH.part and renamed to PATH when they are complete. PATH is never incomplete,
+ * whatever fails and whenever the process is killed. */
 #ifndef LONGROPE_SEARCH_ATOMIC_OUTPUT_H
 #define LONGROPE_SEARCH_ATOMIC_OUTPUT_H
 
@@ -8,30 +8,30 @@
 
 #include "eval/base/error.h"
 
-/* STATUS_INPUT where PATH is empty, or something is there: a folder always, a file unless `replace`. */
+/* STATUS_INPUT if PATH is empty, is a folder, or, unless `replace`, exists. */
 int atomic_output_check_file(const char *path, bool replace, struct error *error);
 
-/* Writes a file: `write` gets a stream and says whether it wrote all. It takes the place of a file that is there.
- * STATUS_FAILED where the disk does not let it. */
+/* Writes a file and replaces the one at `path`. `write` returns whether it wrote everything to the stream.
+ * STATUS_FAILED for a full disk and other errors of the file system. */
 int atomic_output_write_file(const char *path, bool (*write)(FILE *stream, const void *what), const void *what,
                              struct error *error);
 
-/* A folder of files, without folders in it. */
+/* A folder that contains files only. */
 struct atomic_output_folder {
     char *path, *part; /* PATH without slashes at its end, and PATH.part */
-    int lock;          /* PATH.part opened, and locked against a second writer; -1: none */
+    int lock;          /* descriptor of PATH.part, locked against a second writer; -1: not open */
     bool replace;
 };
 
-/* STATUS_INPUT where PATH is there, unless `replace` and it is a folder that holds a config.json, or nothing, and no
- * folder: nothing else is ever taken away. */
+/* STATUS_INPUT if PATH exists. With `replace` it may be a folder of files that is empty or contains a config.json: no
+ * other folder is ever deleted. */
 int atomic_output_check_folder(const char *path, bool replace, struct error *error);
 
-/* The same, and makes PATH.part, empty, or empties what a killed writer left there. STATUS_FAILED where the disk does
- * not let it. The caller ends with atomic_output_end(), or atomic_output_abandon(), which takes PATH.part away. */
+/* Checks PATH like atomic_output_check_folder(), and makes an empty PATH.part; files that a killed writer left there
+ * are deleted. STATUS_FAILED for errors of the file system. The caller ends with atomic_output_end(), which renames
+ * PATH.part, or with atomic_output_abandon(), which deletes it. Both free *folder. */
 int atomic_output_begin(const char *path, bool replace, struct atomic_output_folder *out, struct error *error);
-int atomic_output_end(struct atomic_output_folder *folder,
-                      struct error *error);                      /* frees *folder, whatever is returned */
-void atomic_output_abandon(struct atomic_output_folder *folder); /* a zeroed one is allowed */
+int atomic_output_end(struct atomic_output_folder *folder, struct error *error);
+void atomic_output_abandon(struct atomic_output_folder *folder); /* a zeroed struct is allowed */
 
 #endif

@@ -1,4 +1,4 @@
-/* Writing numpy arrays, for programs that look at single tokens. */
+/* Writes numpy arrays, with which tests and other programs compare single tokens. */
 #ifndef LONGROPE_SEARCH_NPY_H
 #define LONGROPE_SEARCH_NPY_H
 
@@ -8,7 +8,7 @@
 
 /* Writes values[rows][columns] to `path` as numpy's format 1.0, little-endian doubles. */
 int npy_write(const char *path, const double *values, int64_t rows, int64_t columns, struct error *error);
-/* tokens[rows][columns] as little-endian integers of four bytes. */
+/* Writes tokens[rows][columns] as little-endian 4-byte integers. */
 int npy_write_tokens(const char *path, const int32_t *tokens, int64_t rows, int64_t columns, struct error *error);
 
 #endif

@@ -1,4 +1,4 @@
-/* A growing list of strings, which are all borrowed or all owned. */
+/* A growing list of strings; either all of them are borrowed or all are owned. */
 #ifndef LONGROPE_SEARCH_STRING_LIST_H
 #define LONGROPE_SEARCH_STRING_LIST_H
 
@@ -13,7 +13,7 @@ struct string_list {
     char **items; /* [count] */
 };
 
-/* Borrowed strings; the caller frees `items` alone. */
+/* Borrowed strings: the caller frees only `items`. */
 int string_list_add(struct string_list *list, char *string, struct error *error);
 
 /* Splits `text` at commas, in place, and adds the pieces, borrowed. */

@@ -1,24 +1,24 @@
-/* What people write in files and on the command line: numbers, read strictly. */
+/* Numbers in files and on the command line, parsed strictly, and UTF-8. */
 #ifndef LONGROPE_SEARCH_TEXT_H
 #define LONGROPE_SEARCH_TEXT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Whole texts only: "-12" is an integer; "12k", "1e3", " 12" and "012" (octal to some readers) are
- * not. False, with *out untouched, for what is none. */
+/* The whole text must be a decimal integer such as "-12"; "12k", "1e3", " 12" and "012" (octal in some languages) are
+ * not. False, with *out unchanged, if it is not. */
 bool text_to_integer(const char *text, int64_t *out);
 
-/* "1", "-1.5", ".5" and "1e-3" are numbers; hexadecimals, infinities and NaN are not. False, with
- * *out untouched, for what is none. */
+/* The whole text must be a finite decimal number such as "1", "-1.5", ".5" or "1e-3". False, with *out unchanged, if it
+ * is not. */
 bool text_to_number(const char *text, double *out);
 
 enum { TEXT_NUMBER_SIZE = 32 };
-/* A finite number with as few digits as read back to the same double, and a zero: "1.25", "3", "1e-05". */
+/* A finite number with the fewest digits that read back to the same double: "1.25", "3", "1e-05". */
 void text_of_number(double value, char out[TEXT_NUMBER_SIZE]);
 
-/* Bytes of the UTF-8 character at `text`, 1..4, a zero's too; 0 where there is none: it is cut off, overlong, a
- * surrogate's, or beyond U+10FFFF. */
+/* Number of bytes, 1..4, of the UTF-8 character at `text`, which may be the terminating zero; 0 if it is not valid
+ * UTF-8: truncated, overlong, a surrogate or beyond U+10FFFF. */
 int text_utf8_length(const char *text);
 
 #endif

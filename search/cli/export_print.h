@@ -7,7 +7,6 @@
 
 #include "eval/base/error.h"
 #include "search/cli/export_options.h"
-#include "search/export/export_notes.h"
 #include "search/export/export_pair.h"
 #include "search/factors/factors.h"
 

@@ -11,14 +11,14 @@
 #include "eval/model/model_config.h"
 #include "search/base/json.h"
 
-/* ---- what is written ---- */
+/* ---- the change ---- */
 
 struct setting_of {
     const struct export_pair *pair;
-    struct model_config model; /* as it is without the pair */
+    struct model_config model; /* before the change */
     double part;               /* partial_rotary_factor */
-    bool formula;              /* engines work out the attention factor that is wanted */
-    bool phi3;                 /* has a reader of its own in transformers */
+    bool formula;              /* the attention factor is the one that engines compute */
+    bool phi3;                 /* transformers has a separate reader for it */
 };
 
 static double attention_factor_of(const struct export_pair *pair) { return pair->long_table.attention_factor; }
@@ -29,12 +29,12 @@ static double scale_of(const struct export_pair *pair) {
 
 static bool is_formula(const struct export_pair *pair) {
     double formula = rope_longrope_attention_factor(scale_of(pair), pair->switch_length);
-    return fabs(attention_factor_of(pair) / formula - 1.0) < 1e-7; /* float32 cannot tell them apart */
+    return fabs(attention_factor_of(pair) / formula - 1.0) < 1e-7; /* equal in float32 */
 }
 
 static void set(json_t *object, const char *key, json_t *value) { json_object_set_new(object, key, value); }
 
-/* The whole block. NULL for lack of memory. */
+/* rope_scaling with all keys. NULL if memory runs out. */
 static json_t *block_of(const struct setting_of *s) {
     const struct export_pair *pair = s->pair;
     json_t *block = json_object();
@@ -52,7 +52,7 @@ static json_t *block_of(const struct setting_of *s) {
     return block;
 }
 
-/* The three keys that transformers 4 allows a phi3. */
+/* rope_scaling with the three keys that transformers 4 allows for phi3. */
 static json_t *phi3_block_of(const struct setting_of *s) {
     json_t *block = json_object();
     if (!block) return NULL;
@@ -70,7 +70,7 @@ static json_t *parameters_of(const struct setting_of *s) {
     return block;
 }
 
-/* What goes wrong here, the text that is read back tells. */
+/* Lack of memory is not checked here: check_text() finds a key that is missing. */
 static void change(json_t *root, const struct setting_of *s) {
     set(root, "max_position_embeddings", json_integer(s->pair->long_table.max_length));
     set(root, "original_max_position_embeddings", json_integer(s->pair->switch_length));
@@ -80,9 +80,9 @@ static void change(json_t *root, const struct setting_of *s) {
     set(root, "rope_parameters", parameters_of(s));
 }
 
-/* ---- what was there ---- */
+/* ---- the model's config.json ---- */
 
-/* Top level or a block: a model that could be read says the same wherever it says it. */
+/* At top level or in a block: model_config_parse() has checked that all occurrences agree. */
 static double part_of(const json_t *root) {
     static const char *const blocks[] = {NULL, "rope_parameters", "rope_scaling"};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
@@ -107,7 +107,7 @@ static int read_model(const char *path, json_t **root, struct model_config *mode
     return status;
 }
 
-/* ---- what is read back ---- */
+/* ---- the check ---- */
 
 static bool same_table(const struct rope_model *rope, int64_t length, const struct export_table *table, double m) {
     struct rope_table read;
@@ -130,7 +130,8 @@ static int check_text(const char *path, const char *text, const struct export_pa
     struct model_config config;
     int status = model_config_parse(path, text, strlen(text), &config, error);
     if (status != STATUS_OK || same_pair(&config, pair)) return status;
-    return error_set(error, STATUS_FAILED, "%s: could not be written so that it reads back the same", path);
+    return error_set(error, STATUS_FAILED,
+                     "%s: the rotary settings would not read back unchanged; please report it with this file", path);
 }
 
 /* ---- notes ---- */
@@ -142,11 +143,11 @@ static void note_attention(const struct setting_of *s, struct export_notes *note
     export_note(
         notes,
         "the attention factor %.6g is not sqrt(1 + ln s / ln L0), which vLLM and SGLang use unless short_mscale "
-        "and long_mscale are there; they are, and transformers warns that it does not know them",
+        "and long_mscale are set; both are set, and transformers warns that the two keys are unknown",
         m);
     if (s->phi3) {
-        export_note(notes, "transformers 4 refuses this config.json: it takes no attention factor from a phi3 but "
-                           "that formula's; transformers 5 takes it");
+        export_note(notes, "transformers 4 rejects this config.json, because it supports only that formula's attention "
+                           "factor for phi3; transformers 5 accepts it");
     }
 }
 

@@ -8,7 +8,7 @@
 
 #include "search/factors/gguf_tables.h"
 
-/* ---- Is it the tables' model? ---- */
+/* ---- Checks that the GGUF is the model of the tables ---- */
 
 static bool is_near(double a, double b) { return fabs(a - b) <= 1e-3 * fabs(b); }
 
@@ -18,31 +18,31 @@ static double own_factor(const struct gguf_export *what, int64_t pair) {
 
 static int check_width(const struct gguf_export *what, const struct gguf_rope *d, struct error *error) {
     if (d->width == 0) {
-        return error_set(error, STATUS_INPUT,
-                         "%s: does not say how wide its rotary embedding is (%s.rope.dimension_count); convert the "
-                         "model again",
-                         what->input, d->architecture);
+        return error_set(
+            error, STATUS_INPUT,
+            "%s: its rotary width is unknown: there is no %s.rope.dimension_count; convert the model again",
+            what->input, d->architecture);
     }
     if ((uint64_t)what->pairs * 2 == d->width) return STATUS_OK;
     return error_set(error, STATUS_INPUT,
-                     "%s: has %" PRIu64 " rotary pairs, but the tables are of %" PRId64
+                     "%s: has %" PRIu64 " rotary pairs, but the tables have %" PRId64
                      "; were they made for another model?",
                      what->input, d->width / 2, what->pairs);
 }
 
 static int check_theta(const struct gguf_export *what, const struct gguf_rope *d, struct error *error) {
-    /* The GGUF's is rounded to f32. */
+    /* The GGUF stores theta as f32. */
     if (what->theta == 0.0 || fabs(what->theta - d->theta) <= 1e-6 * d->theta) return STATUS_OK;
     return error_set(error, STATUS_INPUT,
-                     "%s: its rope.freq_base is %g, but the tables were made for %g; their factors mean nothing there",
+                     "%s: its rope.freq_base is %g, but the tables were made for %g; their factors do not apply to it",
                      what->input, d->theta, what->theta);
 }
 
 static int refuse_own(const struct gguf_export *what, const char *scaling, double of_file, int64_t pair,
                       struct error *error) {
     return error_set(error, STATUS_INPUT,
-                     "%s: its own %s slows pair %" PRId64 " down by %g, but what the tables were made on top of does "
-                     "by %g; is it a GGUF of the model that the tables are for?",
+                     "%s: its own %s divides the frequency of pair %" PRId64 " by %g, but the model of the tables does "
+                     "by %g; is it a GGUF of that model?",
                      what->input, scaling, pair, of_file, own_factor(what, pair));
 }
 
@@ -57,8 +57,8 @@ static int check_llama3(const struct gguf_export *what, const struct gguf_rope *
     return status;
 }
 
-/* YaRN's factors lie between 1 and that of the scaling, the slowest pair's being the largest; where between is a
- * matter of its ramp, which programs lay differently. */
+/* YaRN's factors lie between 1 and the factor of the scaling, and the slowest pair has the largest. Nothing more is
+ * checked, because programs compute the ramp between them differently. */
 static int check_yarn(const struct gguf_export *what, const struct gguf_rope *d, struct error *error) {
     double slowest = own_factor(what, what->pairs - 1);
     bool inside = slowest > 1.0 && (slowest < d->factor || is_near(slowest, d->factor));
@@ -68,7 +68,7 @@ static int check_yarn(const struct gguf_export *what, const struct gguf_rope *d,
 static int check_own_scaling(const struct gguf_export *what, const struct gguf_rope *d, struct error *error) {
     int status = check_llama3(what, d, error);
     if (status != STATUS_OK || is_near(d->factor, 1.0)) return status;
-    if (strcmp(d->scaling, "longrope") == 0) return STATUS_OK; /* tables of its own; they are replaced */
+    if (strcmp(d->scaling, "longrope") == 0) return STATUS_OK; /* its tables are replaced */
     if (strcmp(d->scaling, "yarn") == 0) return check_yarn(what, d, error);
     for (int64_t i = 0; i < what->pairs; i++) {
         if (!is_near(own_factor(what, i), d->factor)) return refuse_own(what, "linear scaling", d->factor, i, error);
@@ -81,7 +81,7 @@ static int check_temperature(const struct gguf_export *what, const struct gguf_r
     if (!scaled || (uint64_t)what->original_length == d->original_length) return STATUS_OK;
     return error_set(error, STATUS_INPUT,
                      "%s: llama.cpp scales its attention by original_context_length %" PRIu64
-                     ", so that the tables cannot change at %" PRId64 " tokens; make them for a window of %" PRIu64,
+                     ", so the tables cannot change at %" PRId64 " tokens; make tables for a window of %" PRIu64,
                      what->input, d->original_length, what->original_length, d->original_length);
 }
 
@@ -121,15 +121,15 @@ static int check_numbers(const struct gguf_export *what, struct error *error) {
     if (what->original_length < 1 || what->context_length < what->original_length ||
         what->context_length > UINT32_MAX) {
         return error_set(error, STATUS_INPUT,
-                         "%s: a context of %" PRId64 " tokens on a window of %" PRId64
-                         " cannot be: 1 <= window <= context < 2^32",
+                         "%s: a context of %" PRId64 " tokens with a window of %" PRId64
+                         " is not possible: 1 <= window <= context < 2^32",
                          what->output, what->context_length, what->original_length);
     }
     return STATUS_OK;
 }
 
-/* Keys that would change what the tables mean: all of the scaling but the one that says nothing of it. Those among
- * them that the copy needs are set anew. Allocates *keys, whose names belong to the file. */
+/* The keys of the input's scaling, which would change the effect of the tables. Those that the copy needs are set again
+ * (struct gguf_edit). Allocates *keys; the names in it are borrowed from the file. */
 static int stale_keys(const struct gguf_rope *d, const char ***keys, size_t *count, struct error *error) {
     char prefix[GGUF_KEY_SIZE], kept[GGUF_KEY_SIZE], older[GGUF_KEY_SIZE];
     gguf_rope_key(d, "rope.scaling.", prefix);

@@ -10,7 +10,7 @@
 #include "search/base/atomic_output.h"
 #include "search/export/export_config.h"
 
-/* Every shard is there and holds what the index says. */
+/* STATUS_INPUT unless every shard exists and contains the tensors of the index. */
 static int check_weights(const struct export_hf *what, struct error *error) {
     if (what->weights == MODEL_FILES_NONE) return STATUS_OK;
     struct weights *weights = NULL;
@@ -24,7 +24,7 @@ static bool is_same_folder(const char *a, const char *b) {
     return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
-/* True where the file, links resolved, lies in the folder. */
+/* True if the file, with links resolved, is in the folder. */
 static bool lies_in(const char *dir, const char *name, const char *folder) {
     char *path = NULL;
     if (asprintf(&path, "%s/%s", dir, name) < 0) return true;
@@ -35,22 +35,21 @@ static bool lies_in(const char *dir, const char *name, const char *folder) {
     return inside;
 }
 
-static int is_exported(const struct export_hf *what, struct error *error) {
-    return error_set(error, STATUS_INPUT, "%s: holds the model that is to be exported; choose another path",
-                     what->path);
+static int refuse_model_folder(const struct export_hf *what, struct error *error) {
+    return error_set(error, STATUS_INPUT, "%s: contains the model to export; choose another path", what->path);
 }
 
 static int check_path(const struct export_hf *what, struct error *error) {
     int status = atomic_output_check_folder(what->path, what->replace, error);
-    if (status == STATUS_OK && is_same_folder(what->model, what->path)) return is_exported(what, error);
+    if (status == STATUS_OK && is_same_folder(what->model, what->path)) return refuse_model_folder(what, error);
     return status;
 }
 
-/* What is replaced must not hold what is linked to. */
+/* The folder that is replaced must not contain a target of the links. */
 static int check_links(const struct export_hf *what, const struct model_files *files, struct error *error) {
     if (what->weights != MODEL_FILES_LINK) return STATUS_OK;
     for (size_t i = 0; i < files->count; i++) {
-        if (lies_in(what->model, files->items[i].name, what->path)) return is_exported(what, error);
+        if (lies_in(what->model, files->items[i].name, what->path)) return refuse_model_folder(what, error);
     }
     return STATUS_OK;
 }
@@ -78,7 +77,7 @@ static int write_folder(const struct export_hf *what, const struct model_files *
     if (status == STATUS_OK) return atomic_output_end(&folder, error);
     atomic_output_abandon(&folder);
     if (status == STATUS_STOPPED) {
-        return error_set(error, status, "stopped by a signal; nothing is left of %s, run it again", what->path);
+        return error_set(error, status, "stopped by a signal; %s was not written, run the command again", what->path);
     }
     return status;
 }

@@ -2,69 +2,93 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "eval/base/name.h"
+#include "eval/base/trace.h"
 #include "eval/model/model_config.h"
+
+/* ---- notes ---- */
+
+void export_note(struct export_notes *notes, const char *format, ...) {
+    if (notes->count == EXPORT_NOTES_MAX) return;
+    char *out = notes->items[notes->count++];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(out, EXPORT_NOTE_SIZE, format, arguments);
+    va_end(arguments);
+    for (char *c = out; *c; c++) { /* names of tables can contain control characters */
+        if ((unsigned char)*c < ' ' || *c == 127) *c = ' ';
+    }
+}
+
+void export_notes_print(const struct export_notes *notes) {
+    for (size_t i = 0; i < notes->count; i++) fprintf(stderr, "longrope: %s\n", notes->items[i]);
+}
 
 /* ---- the source's tables ---- */
 
 static const char *name_of(const struct factor_entry *entry) { return *entry->name ? entry->name : "without a name"; }
 
-static const struct factor_entry *entry_named(const struct factor_file *file, const char *name) {
-    for (size_t i = 0; i < file->count; i++) {
-        if (strcmp(file->tables[i].name, name) == 0) return &file->tables[i];
-    }
-    return NULL;
+/* STATUS_INPUT that lists the names of the tables. */
+static int unknown_stage(const struct factor_file *file, const char *source, const char *name, struct error *error) {
+    const char *names[64]; /* of more, the first */
+    size_t count = file->count < sizeof names / sizeof *names ? file->count : sizeof names / sizeof *names;
+    for (size_t i = 0; i < count; i++) names[i] = file->tables[i].name;
+    return name_unknown(source, "finished stage", name, names, count, error);
 }
 
-/* "a, b and c", cut where that is long */
-static void list_names(const struct factor_file *file, char *out, size_t size) {
-    size_t used = 0;
-    out[0] = '\0';
-    for (size_t i = 0; i < file->count && used < size; i++) {
-        const char *between = i == 0 ? "" : i + 1 == file->count ? " and " : ", ";
-        int printed = snprintf(out + used, size - used, "%s'%s'", between, file->tables[i].name);
-        used += printed > 0 ? (size_t)printed : 0;
-    }
-}
-
-static int choose_named(const struct factor_file *file, const char *source, const char *name,
+static int choose_stage(const struct factor_file *file, const char *source, const char *name,
                         const struct factor_entry **out, struct error *error) {
-    *out = entry_named(file, name);
-    if (*out) return STATUS_OK;
-    char names[300];
-    list_names(file, names, sizeof names);
-    return error_set(error, STATUS_INPUT, "%s: has no table '%s' of a stage that is done; it has %s", source, name,
-                     names);
+    for (size_t i = 0; i < file->count; i++) {
+        if (strcmp(file->tables[i].name, name) != 0) continue;
+        *out = &file->tables[i];
+        TRACE(TRACE_EXPORT, "long table: '%s', by --stage", name);
+        return STATUS_OK;
+    }
+    return unknown_stage(file, source, name, error);
 }
 
 static int choose_long(const struct factor_file *file, const char *source, const struct export_choice *choice,
                        const struct factor_entry **out, struct error *error) {
-    if (choice->stage) return choose_named(file, source, choice->stage, out, error);
+    if (choice->stage) return choose_stage(file, source, choice->stage, out, error);
     *out = factors_for_length(file->tables, file->count, choice->length ? choice->length : INT64_MAX);
+    TRACE(TRACE_EXPORT, "long table: '%s' for %" PRId64 " tokens, %s of %zu", name_of(*out), (*out)->max_length,
+          choice->length ? "the shortest that reaches --length" : "the longest", file->count);
     if ((*out)->max_length == 0 || (*out)->max_length >= choice->length) return STATUS_OK;
     return error_set(error, STATUS_INPUT, "--length %" PRId64 ": the longest table of %s reaches %" PRId64 " tokens",
                      choice->length, source, (*out)->max_length);
 }
 
-/* The best of a stage without start tokens, which engines know nothing of. */
-static int find_used(const struct factor_file *file, const char *source, const struct factor_entry *best,
-                     const struct factor_entry **out, struct error *error) {
-    *out = best;
-    if (best->start_tokens == 0) return STATUS_OK;
+/* The table of `file` without start tokens that replaces `best`: of its stage, or else for its length. NULL: none. */
+static const struct factor_entry *without_start_tokens(const struct factor_file *file,
+                                                       const struct factor_entry *best) {
+    const struct factor_entry *found = NULL;
     for (size_t i = 0; i < file->exportable_count; i++) {
         const struct factor_entry *other = &file->exportable[i];
         if (other->start_tokens || other->max_length != best->max_length) continue;
-        *out = other;
-        if (strcmp(other->name, best->name) == 0) return STATUS_OK;
+        found = other;
+        if (strcmp(other->name, best->name) == 0) break;
     }
-    if (*out != best) return STATUS_OK;
+    return found;
+}
+
+/* Inference engines do not support start tokens. */
+static int find_used(const struct factor_file *file, const char *source, const struct factor_entry *best,
+                     const struct factor_entry **out, struct error *error) {
+    *out = best->start_tokens == 0 ? best : without_start_tokens(file, best);
+    if (*out == best) return STATUS_OK;
+    if (*out) {
+        TRACE(TRACE_EXPORT, "'%s' has %" PRId64 " start tokens; the best without replaces it: perplexity %g, not %g",
+              name_of(best), best->start_tokens, (*out)->perplexity, best->perplexity);
+        return STATUS_OK;
+    }
     return error_set(error, STATUS_INPUT,
-                     "%s: table '%s' leaves its first %" PRId64
-                     " tokens as they are, which no engine can, and no table "
-                     "for %" PRId64 " tokens without start tokens is beside it; search with start_tokens: [0], or "
-                     "export as json for this program",
+                     "%s: table '%s' has %" PRId64
+                     " start tokens, which inference engines do not support, and there is no table without start "
+                     "tokens for %" PRId64 " tokens; search with start_tokens: [0], or export as json",
                      source, name_of(best), best->start_tokens, best->max_length);
 }
 
@@ -76,18 +100,18 @@ static int choose_table(const struct factor_file *file, const char *source, cons
 
 /* ---- with the model ---- */
 
-/* The window that attention factors are computed from, as eval has it. */
+/* The window from which attention factors are computed, as in longrope eval. */
 static int64_t original_length_of(const struct factor_file *file, const struct model_config *model) {
     return file->original_length > 0 || !model ? file->original_length : model->window;
 }
 
-/* Where the short table ends if nobody says: where the model's own longrope scaling switches, or that window. */
+/* The default end of the short table: where the model's own longrope scaling changes tables, or that window. */
 static int64_t usual_switch(const struct factor_file *file, const struct model_config *model) {
     bool own = file->original_length == 0 && model->rope.type == ROPE_TYPE_LONGROPE;
     return own ? model->rope.original_length : original_length_of(file, model);
 }
 
-/* m of a table that does not say it: LongRoPE's, or 0 where it is not known what from. */
+/* The attention factor: the table's, else by LongRoPE's formula; 0 if the formula's inputs are unknown. */
 static double attention_of(const struct factor_entry *entry, int64_t max_length, int64_t original_length) {
     if (entry->attention_factor > 0.0) return entry->attention_factor;
     double scale = entry->scale;
@@ -95,7 +119,7 @@ static double attention_of(const struct factor_entry *entry, int64_t max_length,
     return scale > 0.0 && original_length ? rope_longrope_attention_factor(scale, original_length) : 0.0;
 }
 
-/* Multiplies the table by what the model does of itself to inputs of `length` tokens, where it is not whole. */
+/* Multiplies a table that is not whole by the model's own scaling for inputs of `length` tokens. */
 static void fill_table(struct export_table *table, const struct model_config *model, int64_t length,
                        int64_t original_length) {
     const struct factor_entry *entry = table->used;
@@ -109,35 +133,34 @@ static void fill_table(struct export_table *table, const struct model_config *mo
     table->attention_factor = whole.own_attention_factor * whole.attention_factor;
 }
 
-/* Engines have one block of rotary settings, so a table on top of the model's own must be one product with it. */
+/* Engines have one block of rotary settings, so the table and the model's own scaling must be one product. */
 static int check_own(const struct export_pair *pair, const struct export_table *table, const struct model_config *model,
                      struct error *error) {
     if (table->used->whole || !model) return STATUS_OK;
     if (model->rope.type == ROPE_TYPE_DYNAMIC) {
         return error_set(error, STATUS_INPUT,
-                         "table '%s' multiplies the model's own \"dynamic\" scaling, which changes with every length; "
-                         "no engine can have both: take that scaling out of config.json and search again",
+                         "table '%s' multiplies the model's own \"dynamic\" scaling, which depends on the length; no "
+                         "engine supports both: remove that scaling from config.json and search again",
                          name_of(table->used));
     }
     if (model->rope.type != ROPE_TYPE_LONGROPE || pair->switch_length == model->rope.original_length) return STATUS_OK;
     return error_set(error, STATUS_INPUT,
-                     "table '%s' multiplies the model's own longrope scaling, which changes beyond %" PRId64
-                     " tokens and not beyond %" PRId64 "; say --short-length %" PRId64,
+                     "table '%s' multiplies the model's own longrope scaling, which changes tables above %" PRId64
+                     " tokens, not above %" PRId64 "; use --short-length %" PRId64,
                      name_of(table->used), model->rope.original_length, pair->switch_length,
                      model->rope.original_length);
 }
 
 static int check_numbers(const struct export_table *table, struct error *error) {
-    static const double least = 1e-15, most = 1e15; /* what config.json is believed within */
+    static const double least = 1e-15, most = 1e15; /* the range that model_config_parse() accepts */
     for (int64_t i = 0; i < table->used->pairs; i++) {
         if (table->factors[i] >= least && table->factors[i] <= most) continue;
-        return error_set(error, STATUS_INPUT,
-                         "table '%s': factor %" PRId64 " is %g; engines compute in float32, %g to %g is exported",
+        return error_set(error, STATUS_INPUT, "table '%s': factor %" PRId64 " is %g; the supported range is %g to %g",
                          name_of(table->used), i, table->factors[i], least, most);
     }
     if (table->attention_factor == 0.0) return STATUS_OK;
     if (table->attention_factor >= least && table->attention_factor <= most) return STATUS_OK;
-    return error_set(error, STATUS_INPUT, "table '%s': its attention factor is %g; %g to %g is exported",
+    return error_set(error, STATUS_INPUT, "table '%s': its attention factor is %g; the supported range is %g to %g",
                      name_of(table->used), table->attention_factor, least, most);
 }
 
@@ -175,27 +198,33 @@ static int check_lengths(const struct export_pair *pair, const char *source, str
     int64_t longest = pair->long_table.max_length;
     if (longest == 0) {
         return error_set(error, STATUS_INPUT,
-                         "%s: does not say how long inputs its table is for; say --length N, the extended window",
+                         "%s: the maximum length of its table is unknown; give --length N, the extended window",
                          source);
     }
     if (longest > MODEL_WINDOW_MAX) {
-        return error_set(error, STATUS_INPUT, "%s: its table is for %" PRId64 " tokens; at most %d are exported",
-                         source, longest, (int)MODEL_WINDOW_MAX);
+        return error_set(error, STATUS_INPUT,
+                         "%s: its table is for %" PRId64 " tokens; the largest supported length is %d", source, longest,
+                         (int)MODEL_WINDOW_MAX);
     }
     if (pair->switch_length < longest) return STATUS_OK;
     return error_set(error, STATUS_INPUT,
-                     "the short table is to serve inputs of up to %" PRId64 " tokens, the long one ends at %" PRId64
-                     "; say --short-length N, the model's window before it was extended",
+                     "the short table would serve inputs of up to %" PRId64
+                     " tokens, but the long table ends at %" PRId64
+                     "; give --short-length N, the model's window before the extension",
                      pair->switch_length, longest);
 }
 
-/* The source's table for the short window, or the long one where it has none that ends before that. */
+/* The table for switch_length tokens; the long table if no shorter one exists. */
 static int choose_short(const struct factor_file *file, const char *source, struct export_pair *pair,
                         struct error *error) {
     const struct factor_entry *best = factors_for_length(file->tables, file->count, pair->switch_length);
     pair->short_table = pair->long_table;
     pair->recovered =
         best != pair->long_table.best && best->max_length && best->max_length < pair->long_table.max_length;
+    TRACE(TRACE_EXPORT, "short table, up to %" PRId64 " tokens: '%s' for %" PRId64 " tokens, %s", pair->switch_length,
+          name_of(pair->recovered ? best : pair->long_table.best),
+          pair->recovered ? best->max_length : pair->long_table.max_length,
+          pair->recovered ? "the shortest that reaches them" : "the long table, because none is shorter");
     return pair->recovered ? choose_table(file, source, best, &pair->short_table, error) : STATUS_OK;
 }
 
@@ -212,9 +241,9 @@ int export_pair_choose(const struct factor_file *file, const char *source, const
 
 void export_pair_note(const struct export_pair *pair, struct export_notes *notes) {
     double m = pair->long_table.attention_factor, own = pair->short_table.attention_factor;
-    if (fabs(own / m - 1.0) < 1e-7) return; /* float32 cannot tell them apart */
+    if (fabs(own / m - 1.0) < 1e-7) return; /* equal in float32 */
     export_note(notes,
-                "engines have one attention factor for both tables: that of '%s', %.6g, is used with '%s', too, which "
-                "was found with %.6g; to search the short table for it, give its stage attention_factor: %.6g",
+                "engines use one attention factor for both tables: that of '%s', %.6g, also applies to '%s', which was "
+                "found with %.6g; to search the short table with it, set attention_factor: %.6g in its stage",
                 pair->long_table.used->name, m, pair->short_table.used->name, own, m);
 }

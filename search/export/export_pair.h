@@ -1,54 +1,69 @@
-/* The two tables that an engine can have: one for inputs of up to so many tokens, and one for longer ones. */
+/* Chooses the factor tables of an export. Engines have room for two: one for inputs up to a length, one for longer
+ * ones.
+ */
 #ifndef LONGROPE_SEARCH_EXPORT_PAIR_H
 #define LONGROPE_SEARCH_EXPORT_PAIR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "eval/base/error.h"
 #include "eval/model/model.h"
-#include "search/export/export_notes.h"
 #include "search/factors/factors.h"
 
-/* What the command line says of the choice; zeroed is nothing. */
+/* The options that choose tables; zeroed: none given. */
 struct export_choice {
-    const char *stage;    /* name of the long table; NULL: that for `length` */
-    int64_t length;       /* tokens that the long table is to serve; 0: the longest */
+    const char *stage;    /* name of the long table; NULL: the one for `length` */
+    int64_t length;       /* tokens that the long table must serve; 0: the longest table */
     int64_t short_length; /* tokens up to which the short table is used; 0: the window before any extension */
 };
 
 struct export_table {
-    const struct factor_entry *best; /* of the source */
-    const struct factor_entry *used; /* best itself, or, where that has start tokens, the stage's best without */
-    int64_t max_length;              /* tokens; 0: not known */
-    double factors[ROPE_MAX_PAIRS];  /* [pairs] by which theta^(-2i/d) is divided, the model's own scaling included */
-    double attention_factor;         /* whole likewise */
+    const struct factor_entry *best; /* the stage's best table */
+    const struct factor_entry *used; /* `best`; if that has start tokens, the stage's best table without */
+    int64_t max_length;              /* tokens; 0: unknown */
+    double factors[ROPE_MAX_PAIRS];  /* [pairs] divisors of theta^(-2i/d), the model's own scaling included */
+    double attention_factor;         /* the model's own included; 0: unknown */
 };
 
 struct export_pair {
     int64_t pairs;
-    double theta;
-    int64_t original_length;         /* window before any extension, which attention factors are computed from */
+    double theta;                    /* 0: unknown */
+    int64_t original_length;         /* window before any extension, from which attention factors are computed */
     int64_t switch_length;           /* tokens up to which `short_table` is used */
-    struct export_table short_table; /* the source's table for switch_length tokens */
-    struct export_table long_table;  /* the same table where the source has no shorter one */
-    bool recovered; /* they are two tables; `short_table` may have been found for more than switch_length */
+    struct export_table short_table; /* the source's table for switch_length tokens; else a copy of `long_table` */
+    struct export_table long_table;
+    bool recovered; /* the two tables differ; max_length of `short_table` can be above switch_length */
 };
 
-/* The long table that `choice` means, alone, which is all that some forms hold. `model`, which factors_check() has
- * found to be the file's, or NULL: the tables are taken as they stand, and theta and attention factors may be unknown,
- * 0. Entries point into `file`, which `source` is the name of and which has a table at least. STATUS_INPUT where there
- * is no such table or it has start tokens and `file` no other in its stead, or it multiplies a scaling of the model's
- * own that depends on the length. */
+/* Messages about engines that do not do what was searched. Zeroed: none. */
+enum { EXPORT_NOTES_MAX = 16, EXPORT_NOTE_SIZE = 512 };
+struct export_notes {
+    size_t count;
+    char items[EXPORT_NOTES_MAX][EXPORT_NOTE_SIZE];
+};
+
+/* Adds a note of one line. A note that is too long is cut; more than EXPORT_NOTES_MAX are dropped. */
+void export_note(struct export_notes *notes, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Prints each note on stderr, as a line that begins with "longrope: ". */
+void export_notes_print(const struct export_notes *notes);
+
+/* Chooses the long table only, for formats that hold one table. `model`, which factors_check() has compared with the
+ * file, may be NULL: then the model's own scaling is not multiplied in, and theta and attention factors may be unknown.
+ * *out points into `file`, which must have a table; `source` is its name in messages. STATUS_INPUT if there is no such
+ * table, if it has start tokens and `file` has no table without to use instead, or if it multiplies a scaling of the
+ * model that depends on the length. */
 int export_pair_choose_one(const struct factor_file *file, const char *source, const struct export_choice *choice,
                            const struct model_config *model, struct export_pair *out, struct error *error);
 
-/* Both, for a model that is known. STATUS_INPUT also where it is not known how far the long one reaches, or that is not
- * beyond the short one. */
+/* Chooses both tables; `model` is not NULL. STATUS_INPUT also if the maximum length of the long table is unknown or not
+ * above switch_length. */
 int export_pair_choose(const struct factor_file *file, const char *source, const struct export_choice *choice,
                        const struct model_config *model, struct export_pair *out, struct error *error);
 
-/* Notes where the short table gets another attention factor than its own: engines have one for both. */
+/* Adds a note if the short table was found with another attention factor than it gets: engines use one for both. */
 void export_pair_note(const struct export_pair *pair, struct export_notes *notes);
 
 #endif

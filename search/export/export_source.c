@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "eval/base/trace.h"
 #include "search/base/text.h"
 #include "search/run/run_tables.h"
 #include "search/store/store.h"
@@ -19,12 +20,13 @@ static bool has_table(const struct factor_file *file, const char *name) {
     return i < file->count;
 }
 
-/* `stage` may have been found on another model than the tables that belong together: then it is *alone. */
+/* The tables of the run's final model. If `stage` was found on another model, that table *alone. */
 static int read_tables(struct store *store, const char *stage, struct factor_file *out, bool *alone,
                        struct error *error) {
     int status = run_tables_read(store, NULL, out, error);
     *alone = status == STATUS_OK && stage && out->count && !has_table(out, stage);
     if (!*alone) return status;
+    TRACE(TRACE_EXPORT, "'%s' was found on another model than the run's final tables: it is read alone", stage);
     factors_free(out);
     return run_tables_read(store, stage, out, error);
 }
@@ -36,7 +38,7 @@ static int read_run(const char *run_dir, const char *stage, struct factor_file *
     if (status == STATUS_OK) status = read_tables(store, stage, out, &alone, error);
     store_close(store);
     if (status != STATUS_OK || out->count) return status;
-    return error_set(error, STATUS_INPUT, "%s: no stage of this run is done; longrope show tells how far it is",
+    return error_set(error, STATUS_INPUT, "%s: no stage of this run is done; longrope show prints its progress",
                      run_dir);
 }
 
@@ -54,13 +56,13 @@ static int read_run_model(const char *run_dir, const char *stage, char out[STORE
 
 /* ---- LENGTH=FILE ---- */
 
-/* A source that is no file, but says LENGTH=FILE. */
+/* A source of the form LENGTH=FILE that is not itself the name of a file. */
 struct listed {
     int64_t length;
     const char *path;
 };
 
-static bool parse_listed(const char *source, struct listed *out) {
+static bool listed_parse(const char *source, struct listed *out) {
     const char *equals = strchr(source, '=');
     char number[24];
     if (!equals || equals - source >= (ptrdiff_t)sizeof number || access(source, F_OK) == 0) return false;
@@ -77,13 +79,13 @@ static void name_entry(struct factor_entry *entry, const char *path) {
     snprintf(entry->name, sizeof entry->name, "%.*s", (int)length, name);
 }
 
-static int read_listed(const struct listed *listed, struct factor_file *out, struct error *error) {
+static int listed_read(const struct listed *listed, struct factor_file *out, struct error *error) {
     int status = factors_read(listed->path, out, error);
     if (status != STATUS_OK) return status;
     struct factor_entry *entry = &out->tables[0];
     if (out->count > 1) {
-        return error_set(error, STATUS_INPUT, "%s: holds %zu tables, of which %" PRId64 "= says no single length",
-                         listed->path, out->count, listed->length);
+        return error_set(error, STATUS_INPUT, "%s: holds %zu tables; LENGTH=FILE requires a file of one table",
+                         listed->path, out->count);
     }
     if (entry->max_length && entry->max_length != listed->length) {
         return error_set(error, STATUS_INPUT, "%s: its table was found for %" PRId64 " tokens, not %" PRId64,
@@ -94,10 +96,10 @@ static int read_listed(const struct listed *listed, struct factor_file *out, str
     return STATUS_OK;
 }
 
-/* What the files of a list say of the model must be the same; 0 says nothing. */
-static bool agree(double *known, double said) {
-    if (*known == 0.0) *known = said;
-    return said == 0.0 || *known == said;
+/* False if two files of a list contradict each other; 0 is unknown. */
+static bool agree(double *known, double value) {
+    if (*known == 0.0) *known = value;
+    return value == 0.0 || *known == value;
 }
 
 /* Adds the table of `one`, read from `path`, to `all`, which has room for it. */
@@ -105,18 +107,21 @@ static int add_table(struct factor_file *all, const struct factor_file *one, con
     double original = (double)all->original_length;
     const struct factor_entry *entry = &one->tables[0];
     if (!agree(&original, (double)one->original_length) || !agree(&all->rope_theta, one->rope_theta)) {
-        return error_set(error, STATUS_INPUT, "%s: was found for another model than the tables before it", path);
+        return error_set(
+            error, STATUS_INPUT,
+            "%s: was found for another model than the tables before it; original_length or rope_theta differs", path);
     }
     all->original_length = (int64_t)original;
     for (size_t i = 0; i < all->count; i++) {
         const struct factor_entry *other = &all->tables[i];
         if (other->pairs != entry->pairs) {
             return error_set(error, STATUS_INPUT,
-                             "%s: holds %" PRId64 " factors, '%s' %" PRId64 "; they are not of one model", path,
+                             "%s: holds %" PRId64 " factors, '%s' holds %" PRId64 "; they are not of one model", path,
                              entry->pairs, other->name, other->pairs);
         }
         if (other->max_length == entry->max_length) {
-            return error_set(error, STATUS_INPUT, "%s: a second table for %" PRId64 " tokens, beside '%s'", path,
+            return error_set(error, STATUS_INPUT,
+                             "%s: is a second table for %" PRId64 " tokens, after '%s'; give one per length", path,
                              entry->max_length, other->name);
         }
     }
@@ -135,11 +140,11 @@ static int read_list(char *const *sources, size_t count, struct factor_file *out
     for (size_t i = 0; i < count; i++) {
         struct listed listed;
         struct factor_file one = {0};
-        int status =
-            parse_listed(sources[i], &listed)
-                ? read_listed(&listed, &one, error)
-                : error_set(error, STATUS_INPUT,
-                            "'%s': several sources are put together as LENGTH=FILE, 4096=short.csv", sources[i]);
+        int status = listed_parse(sources[i], &listed)
+                         ? listed_read(&listed, &one, error)
+                         : error_set(error, STATUS_INPUT,
+                                     "'%s': several sources must have the form LENGTH=FILE, for example 4096=short.csv",
+                                     sources[i]);
         if (status == STATUS_OK) status = add_table(out, &one, listed.path, error);
         factors_free(&one);
         if (status != STATUS_OK) return status;
@@ -152,7 +157,7 @@ static int read_list(char *const *sources, size_t count, struct factor_file *out
 
 static bool is_list(char *const *sources, size_t count) {
     struct listed listed;
-    return count > 1 || parse_listed(sources[0], &listed);
+    return count > 1 || listed_parse(sources[0], &listed);
 }
 
 static int read_sources(char *const *sources, size_t count, const char *stage, struct factor_file *out,
@@ -165,19 +170,19 @@ static int read_sources(char *const *sources, size_t count, const char *stage, s
 static int add_origin(const char *source, const struct export_origin *origin, struct factor_file *file,
                       struct error *error) {
     if (origin->original_length && file->original_length && origin->original_length != file->original_length) {
-        return error_set(error, STATUS_INPUT, "--original-length %" PRId64 ": %s says %" PRId64,
+        return error_set(error, STATUS_INPUT, "--original-length %" PRId64 ": contradicts %s, which says %" PRId64,
                          origin->original_length, source, file->original_length);
     }
     if (origin->rope_theta > 0.0 && file->rope_theta > 0.0 && origin->rope_theta != file->rope_theta) {
-        return error_set(error, STATUS_INPUT, "--rope-theta %g: %s says %g", origin->rope_theta, source,
-                         file->rope_theta);
+        return error_set(error, STATUS_INPUT, "--rope-theta %g: contradicts %s, which says %g", origin->rope_theta,
+                         source, file->rope_theta);
     }
     if (origin->original_length) file->original_length = origin->original_length;
     if (origin->rope_theta > 0.0) file->rope_theta = origin->rope_theta;
     return STATUS_OK;
 }
 
-/* The window of a model with longrope tables of its own is not the one that a plain table knows. */
+/* The window of a model with its own longrope scaling is the extended one, so it is not the default. */
 static int ask_model(const char *source, const struct model_config *model, struct factor_file *file,
                      struct error *error) {
     if (!model) return STATUS_OK;
@@ -187,7 +192,7 @@ static int ask_model(const char *source, const struct model_config *model, struc
     return status;
 }
 
-/* s of a list's tables. */
+/* The scales of the tables of a list. */
 static void add_scales(struct factor_file *file) {
     if (file->original_length == 0) return;
     for (size_t i = 0; i < file->count; i++) {

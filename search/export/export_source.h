@@ -1,4 +1,4 @@
-/* Where `longrope export` takes tables from. */
+/* Reads the factor tables that `longrope export` writes. */
 #ifndef LONGROPE_SEARCH_EXPORT_SOURCE_H
 #define LONGROPE_SEARCH_EXPORT_SOURCE_H
 
@@ -9,25 +9,26 @@
 #include "eval/model/model.h"
 #include "search/factors/factors.h"
 
-/* What plain tables do not say. */
+/* What files of plain numbers lack. */
 struct export_origin {
-    int64_t original_length;          /* 0: it is not given */
-    double rope_theta;                /* 0: likewise */
-    const struct model_config *model; /* what is not given is this one's; NULL: there is none */
+    int64_t original_length;          /* tokens; 0: not given */
+    double rope_theta;                /* 0: not given */
+    const struct model_config *model; /* the default of both; NULL: none */
 };
 
-/* Reads sources[count], count >= 1: one run directory, or one file or folder that factors_read() takes; or several
- * LENGTH=FILE, each a file of one table that serves inputs of up to LENGTH tokens, put together by length. `origin` is
- * what the tables were found for where they do not say it: STATUS_INPUT where they do, and say something else than is
- * given. Each table of a list gets the name of its file and its scale, where the original length is known.
- * STATUS_INPUT, too, for a run of which no stage is done, for tables of a list that do not go together, and for those
- * of another model. `stage` is the table that is wanted, or NULL: of a run that found it on another model than the
- * other tables it comes alone. The caller frees *out with factors_free(), also after an error. */
+/* Reads sources[count], count >= 1, into *out: one run directory; one file or folder for factors_read(); or several
+ * LENGTH=FILE, each a file of one table for inputs of up to LENGTH tokens, which are sorted by length and get the name
+ * of their file and, if the original length is known, their scale.
+ *
+ * `stage` is the table to export, or NULL. If a run found it on another model than its other tables, *out holds it
+ * alone. `origin` completes tables that lack it. STATUS_INPUT if a source contradicts `origin`, if no stage of a run is
+ * done, if the tables of a list are not of one model, and for tables of another model than `origin`'s. The caller frees
+ * *out with factors_free(), also after an error. */
 int export_source_read(char *const *sources, size_t count, const char *stage, const struct export_origin *origin,
                        struct factor_file *out, struct error *error);
 
-/* The folder of the model that the tables of a run are of, which the caller frees; NULL where the source is no run, or
- * does not know. `stage` as above. */
+/* The folder of the model on which a run found the tables that export_source_read() returns; the caller frees it. NULL
+ * if the source is not a run or the run does not name it. */
 int export_source_model(char *const *sources, size_t count, const char *stage, char **out, struct error *error);
 
 #endif

@@ -47,8 +47,8 @@ static int consider(const char *dir, DIR *stream, const char *name, struct model
     struct stat info;
     if (name[0] == '.' || strcmp(name, "config.json") == 0) return STATUS_OK;
     if (fstatat(dirfd(stream), name, &info, 0) != 0) {
-        return error_set(error, STATUS_INPUT, "%s/%s: cannot be taken along: %s; fetch it again or take it away", dir,
-                         name, strerror(errno));
+        return error_set(error, STATUS_INPUT, "%s/%s: cannot be copied: %s; fetch it again or delete it", dir, name,
+                         strerror(errno));
     }
     return S_ISREG(info.st_mode) ? add_file(out, name, info.st_size, error) : STATUS_OK;
 }
@@ -78,12 +78,12 @@ void model_files_free(struct model_files *files) {
 
 /* ---- copying ---- */
 
-enum { MEGABYTE = 1000000, CHUNK = 16 << 20 }; /* a signal waits for a chunk at most */
+enum { MEGABYTE = 1000000, CHUNK = 16 << 20 }; /* bytes; a signal takes effect after a chunk */
 
 struct copy {
     const char *name;
     int from, to;
-    bool plain; /* the file systems do not copy for us */
+    bool plain; /* copy_file_range() is not supported */
     const volatile sig_atomic_t *stop;
     struct progress *progress;
     int64_t done; /* bytes, of all files */
@@ -109,14 +109,14 @@ static ssize_t copy_chunk(struct copy *copy, char *buffer) {
     if (!copy->plain) {
         ssize_t copied = copy_file_range(copy->from, NULL, copy->to, NULL, CHUNK, 0);
         if (copied >= 0 || !is_unsupported(errno)) return copied;
-        copy->plain = true; /* it fails before the first byte, or not at all */
+        copy->plain = true; /* an unsupported call fails before the first byte */
     }
     return copy_plainly(copy, buffer, CHUNK);
 }
 
 static int copy_failed(const struct copy *copy, int cause, struct error *error) {
     return error_set(error, STATUS_FAILED, "%s: could not be copied: %s%s", copy->name, strerror(cause),
-                     cause == ENOSPC || cause == EDQUOT ? "; free space, choose another folder or say --weights link"
+                     cause == ENOSPC || cause == EDQUOT ? "; free space, choose another folder or use --weights link"
                                                         : "");
 }
 

@@ -15,9 +15,9 @@
 void factor_entry_complete(struct factor_entry *entry) {
     for (int64_t i = 0; i < entry->pairs; i++) {
         if (entry->composed) {
-            entry->factors[i] = entry->base[i] * entry->searched[i];
+            entry->factors[i] = entry->finetuned[i] * entry->searched[i];
         } else {
-            entry->base[i] = 1.0;
+            entry->finetuned[i] = 1.0;
             entry->searched[i] = entry->factors[i];
         }
     }
@@ -25,14 +25,15 @@ void factor_entry_complete(struct factor_entry *entry) {
 
 /* ---- files ---- */
 
-/* Factor files are small; a file of weights, given by mistake, is not to be read to its end. */
+/* Factor files are small. A file of weights that was named by mistake is not read. */
 enum { LARGEST = 64 << 20 };
 
 /* The whole of a file as a string that the caller frees. */
 static int read_file(const char *path, char **text, size_t *size, struct error *error) {
     struct stat info;
     if (stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > LARGEST) {
-        return error_set(error, STATUS_INPUT, "%s: is no factor file: it has more than %d MiB", path, LARGEST >> 20);
+        return error_set(error, STATUS_INPUT, "%s: is not a factor file: it is larger than %d MiB", path,
+                         LARGEST >> 20);
     }
     unsigned char *bytes = NULL;
     int status = file_read(path, &bytes, size, error);
@@ -47,7 +48,7 @@ static int read_file(const char *path, char **text, size_t *size, struct error *
     return STATUS_OK;
 }
 
-/* Told by its first bytes, for it may be larger than memory. */
+/* Reads only the first bytes, because a GGUF can be larger than memory. */
 static bool is_gguf(const char *path) {
     char magic[4] = "";
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -65,7 +66,7 @@ static int read_path(const char *path, struct factor_file *out, struct error *er
     if (text[strspn(text, " \t\r\n")] == '{') {
         status = factors_read_json(path, text, size, out, error);
     } else if (memchr(text, '\0', size)) {
-        status = error_set(error, STATUS_INPUT, "%s: is not a text of numbers", path);
+        status = error_set(error, STATUS_INPUT, "%s: is neither JSON nor GGUF nor text with numbers", path);
     } else {
         status = factors_read_text(path, text, out, error);
     }
@@ -73,7 +74,7 @@ static int read_path(const char *path, struct factor_file *out, struct error *er
     return status;
 }
 
-/* A model's folder stands for its config.json. */
+/* The folder of a model: its config.json is read. */
 static int read_folder(const char *dir, struct factor_file *out, struct error *error) {
     char *path = NULL;
     if (asprintf(&path, "%s/config.json", dir) < 0) return error_memory(error, 0, "a path");
@@ -97,7 +98,7 @@ static bool is_folder(const char *path) {
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-/* Numbers given inline, unless a file is called so. */
+/* Inline numbers, unless a file has that name. */
 static bool is_inline(const char *source) {
     return *source && source[strspn(source, "0123456789.eE+-, ")] == '\0' && access(source, F_OK) != 0;
 }
@@ -116,7 +117,7 @@ void factors_free(struct factor_file *file) {
     *file = (struct factor_file){0};
 }
 
-/* A table of which the file does not say how far it reaches serves any length. */
+/* A table without a max_length serves any length. */
 static int64_t reach_of(const struct factor_entry *entry) {
     return entry->max_length > 0 ? entry->max_length : INT64_MAX;
 }
@@ -144,9 +145,10 @@ int factors_check(const struct factor_file *file, const char *source, const stru
                          source, entry->pairs, model->pairs);
     }
     if (file->rope_theta > 0.0 && file->rope_theta != model->theta) {
-        return error_set(error, STATUS_INPUT,
-                         "%.200s: was made for rope_theta %g, but the model has %g; its factors mean nothing there",
-                         source, file->rope_theta, model->theta);
+        return error_set(
+            error, STATUS_INPUT,
+            "%.200s: was made for rope_theta %g, but the model has %g; its factors do not apply to this model", source,
+            file->rope_theta, model->theta);
     }
     return STATUS_OK;
 }
@@ -155,7 +157,7 @@ void factor_entry_table(const struct factor_entry *entry, const struct rope_mode
                         double attention_factor, struct rope_table *out) {
     struct rope_model plain = rope_model_plain(model->pairs, model->theta);
     rope_model_table(out, entry->whole ? &plain : model, length);
-    if (entry->composed) rope_compose(out, entry->base);
+    if (entry->composed) rope_compose(out, entry->finetuned);
     memcpy(out->factors, entry->searched, sizeof out->factors);
     out->start_tokens = entry->start_tokens;
     out->attention_factor = entry->attention_factor > 0.0 ? entry->attention_factor : attention_factor;

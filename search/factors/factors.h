@@ -1,25 +1,25 @@
-/* Factor files: the rescale factors that a search found, or that somebody else did.
+/* Factor files: tables of rescale factors, from a search or from elsewhere.
  *
- * This program's own form is JSON:
+ * The format of this program is JSON:
  *
  *     {"format": "longrope-factors", "version": 2, "original_length": 256, "rope_theta": 10000.0,
  *      "tables": [{"name", "max_length", "scale", "factors", "start_tokens", "attention_factor",
  *                  "perplexity", "objective", "origin", "whole", "base_factors", "searched_factors"}, ...],
  *      "exportable_tables": [...]}
  *
- * "tables" holds the best of each stage (of those found on the final model, search/run/run_tables_read.h), in ascending
- * max_length, and "exportable_tables" the best of
- * those without start tokens, for engines that know none. "base_factors" and "searched_factors" are there
- * where a table was searched on top of another: "factors" is their product. Version 1 has neither. "objective", which
- * older files have not, says what "perplexity" is of: "needle" of an answer's tokens alone.
+ * - "tables" holds the best table of each stage whose model is the final one (search/run/run_tables.h), in ascending
+ *   max_length. "exportable_tables" holds the best tables without start tokens, because inference engines do not
+ *   support start tokens.
+ * - "base_factors" and "searched_factors" are present if a table was searched on a model that was fine-tuned with
+ *   another table, the base; "factors" is their product. Version 1 has neither.
+ * - "objective" tells which perplexity "perplexity" is: "needle" is that of the answers' tokens. Older files lack it.
+ * - "whole": the table contains everything that divides the frequencies theta^(-2i/d), and replaces the scaling of the
+ *   model's config.json (llama3, yarn, longrope, ...). Tables of runs, config.json and GGUF are whole. Any other table
+ *   multiplies the model's own scaling.
  *
- * Besides it reads the other forms that `longrope export` writes: plain text, a file or inline, which is
- * numbers parted by commas, blanks or newlines, one a rotary pair; a config.json (or the folder it lies in)
- * and a GGUF, whose longrope scaling is a table for lengths up to the original window and one for all beyond.
- *
- * A table that says "whole" holds all by which frequencies theta^(-2i/d) are divided: it takes the place of a
- * scaling that the model's config.json has (llama3, yarn, longrope, ...). Those of runs, config.json and GGUF are
- * such. Any other multiplies what the model does of itself.
+ * factors_read() also reads the other formats of `longrope export`: text, in a file or inline, with one number per
+ * rotary pair, separated by commas, blanks or newlines; a config.json, or the folder that contains it; and a GGUF. The
+ * longrope scaling of the latter two is one table for lengths up to the original window and one for longer inputs.
  */
 #ifndef LONGROPE_SEARCH_FACTORS_H
 #define LONGROPE_SEARCH_FACTORS_H
@@ -34,53 +34,54 @@
 
 struct factor_entry {
     char name[128];
-    int64_t max_length; /* tokens that it was found for; 0 where the file does not say */
-    double scale;       /* max_length / original_length; 0 where the file does not say */
+    int64_t max_length; /* tokens that it was found for; 0: unknown */
+    double scale;       /* max_length / original_length; 0: unknown */
     int64_t pairs;
-    double factors[ROPE_MAX_PAIRS]; /* lambda: base times searched */
-    bool whole;                     /* in the place of the model's own scaling; false: on top of it */
-    bool composed;                  /* it was searched on top of a base; then it is whole */
-    double base[ROPE_MAX_PAIRS];    /* the scaling that the model had of itself; 1 where not composed */
-    double searched[ROPE_MAX_PAIRS];
-    int64_t start_tokens;     /* n_hat: positions below it are rescaled by `base` alone */
-    double attention_factor;  /* a base's included; 0 where the file does not say */
-    double perplexity;        /* NaN where the file does not say */
-    enum objective objective; /* that it is the perplexity of */
+    double factors[ROPE_MAX_PAIRS];   /* [pairs] lambda = finetuned x searched */
+    bool whole;                       /* replaces the model's own scaling; false: multiplies it */
+    bool composed;                    /* searched on a model that was fine-tuned with a table; implies `whole` */
+    double finetuned[ROPE_MAX_PAIRS]; /* [pairs] the table of the fine-tuning, "base_factors"; 1 if not composed */
+    double searched[ROPE_MAX_PAIRS];  /* [pairs] */
+    int64_t start_tokens;             /* n_hat: positions below it are rescaled by `finetuned` only */
+    double attention_factor;          /* complete, the fine-tuning's included; 0: unknown */
+    double perplexity;                /* NaN: unknown */
+    enum objective objective;         /* of the perplexity */
     char origin[128];
 };
 
 struct factor_file {
-    int64_t original_length; /* 0 where the file does not say */
-    double rope_theta;       /* 0 where the file does not say */
+    int64_t original_length; /* tokens; 0: unknown */
+    double rope_theta;       /* 0: unknown */
     size_t count;
     struct factor_entry *tables; /* [count] */
     size_t exportable_count;
     struct factor_entry *exportable; /* [exportable_count] */
 };
 
-/* Sets factors[pairs] from base and searched, or, where not composed, base and searched from factors. */
+/* If composed, sets factors = finetuned x searched; else finetuned = 1 and searched = factors. */
 void factor_entry_complete(struct factor_entry *entry);
 
-/* `source` is a path, or the numbers themselves: "1.0,1.2,...". STATUS_INPUT for what is neither.
- * The caller frees with factors_free(). */
+/* `source` is a path or inline numbers, "1.0,1.2,...". STATUS_INPUT for anything else. The caller frees *out with
+ * factors_free(). */
 int factors_read(const char *source, struct factor_file *out, struct error *error);
 void factors_free(struct factor_file *file); /* a zeroed struct is allowed */
 
-/* Of `count` tables the one for inputs of `length` tokens: of those that reach as far, the one with the smallest
- * max_length, one without a max_length last; the longest where none does. NULL where there are none. */
+/* The table of tables[count] for inputs of `length` tokens: the smallest max_length that is at least `length`, where an
+ * unknown max_length counts as infinite; if there is none, the largest max_length. NULL if count is 0. */
 const struct factor_entry *factors_for_length(const struct factor_entry *tables, size_t count, int64_t length);
 
-/* STATUS_INPUT, naming `source`, where a table has not the model's pairs, or the file was made for another theta. */
+/* STATUS_INPUT if the number of pairs of a table, or the theta of the file, is not the model's. `source` is the name in
+ * the message. */
 int factors_check(const struct factor_file *file, const char *source, const struct rope_model *model,
                   struct error *error);
 
-/* The table that `entry`, of the model's pairs, stands for with inputs of `length` tokens. `attention_factor` holds
- * where the entry does not say. */
+/* The RoPE table of `entry`, which has the model's pairs, for inputs of `length` tokens. `attention_factor` is used if
+ * the entry's is unknown. */
 void factor_entry_table(const struct factor_entry *entry, const struct rope_model *model, int64_t length,
                         double attention_factor, struct rope_table *out);
 
-/* Both write aside and rename, so that `path` is either as it was or complete. The second writes numbers[count] as one
- * line parted by commas, microsoft/LongRoPE's form, with as many digits as read back to the same doubles. */
+/* Both write atomically (search/base/atomic_output.h). The second writes numbers[count] as one line, separated by
+ * commas, as microsoft/LongRoPE reads it, with the fewest digits that read back to the same doubles. */
 int factors_write(const char *path, const struct factor_file *file, struct error *error);
 int factors_write_numbers(const char *path, const double *numbers, int64_t count, struct error *error);
 

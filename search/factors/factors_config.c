@@ -44,8 +44,8 @@ int factors_read_config(const char *source, const void *bytes, size_t size, stru
     if (status != STATUS_OK) return status;
     if (config.rope.type != ROPE_TYPE_LONGROPE) {
         return error_set(error, STATUS_INPUT,
-                         "%s: holds no factors: its rope_type is \"%s\", not \"longrope\"; to evaluate the model as it "
-                         "is, say --method none",
+                         "%s: holds no factors: its rope_type is \"%s\", not \"longrope\"; use --method none to "
+                         "evaluate the model unchanged",
                          source, rope_type_name(config.rope.type));
     }
     return read_longrope(&config, out, error);

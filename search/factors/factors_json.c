@@ -10,7 +10,7 @@
 #include "search/base/json.h"
 
 static const char format_name[] = "longrope-factors";
-enum { FORMAT_VERSION = 2 }; /* 1, without bases, is read too */
+enum { FORMAT_VERSION = 2 }; /* version 1, without base_factors, is also read */
 
 /* ---- reading JSON ---- */
 
@@ -48,7 +48,7 @@ static bool read_objective(const json_t *object, enum objective *out) {
     return json_is_string(value) && objective_parse(json_string_value(value), out);
 }
 
-/* An array of out[count] factors where count is not 0, or else of 1 to ROPE_MAX_PAIRS, which says how many. */
+/* Reads an array of *count factors; if *count is 0, of 1 to ROPE_MAX_PAIRS factors, and sets *count. */
 static bool read_factors(const json_t *factors, int64_t *count, double *out) {
     size_t size = json_array_size(factors); /* 0 for what is not an array */
     if (size < 1 || size > ROPE_MAX_PAIRS || (*count && size != (size_t)*count)) return false;
@@ -68,7 +68,7 @@ static bool read_switch(const json_t *object, const char *key, bool *out) {
     return !value || json_is_null(value) || json_is_boolean(value);
 }
 
-/* The parts of a product, which must be that of "factors" but for what other programs round. */
+/* The two parts of "factors". Their product must equal it, except for the rounding of other programs. */
 static bool read_parts(const json_t *object, struct factor_entry *out) {
     const json_t *base = json_object_get(object, "base_factors"),
                  *searched = json_object_get(object, "searched_factors");
@@ -79,7 +79,7 @@ static bool read_parts(const json_t *object, struct factor_entry *out) {
         factor_entry_complete(out);
         return true;
     }
-    if (!out->whole || !read_factors(base, &out->pairs, product.base)) return false;
+    if (!out->whole || !read_factors(base, &out->pairs, product.finetuned)) return false;
     if (!read_factors(searched, &out->pairs, product.searched)) return false;
     factor_entry_complete(&product);
     for (int64_t i = 0; i < out->pairs; i++) {
@@ -133,12 +133,12 @@ static int read_root(const char *source, const json_t *root, struct factor_file 
         return error_set(error, STATUS_INPUT, "%s: not a factor file: its \"format\" is not \"%s\"", source,
                          format_name);
     }
-    json_int_t version = json_integer_value(json_object_get(root, "version")); /* 0 for what is no integer */
+    json_int_t version = json_integer_value(json_object_get(root, "version")); /* 0 if it is not an integer */
     if (version < 1 || version > FORMAT_VERSION) {
         return error_set(
             error, STATUS_INPUT,
-            "%s: a factor file of a version that is not known, 1 to %d are; use the longrope that wrote it", source,
-            FORMAT_VERSION);
+            "%s: unknown version of a factor file; this program reads versions 1 to %d: use the longrope that wrote it",
+            source, FORMAT_VERSION);
     }
     if (!read_integer(root, "original_length", &out->original_length) ||
         !read_number(root, "rope_theta", 0.0, 0.0, &out->rope_theta)) {
@@ -146,14 +146,14 @@ static int read_root(const char *source, const json_t *root, struct factor_file 
     }
     int status = read_entries(source, "tables", json_object_get(root, "tables"), &out->tables, &out->count, error);
     if (status == STATUS_OK && out->count == 0) {
-        status = error_set(error, STATUS_INPUT, "%s: holds no table under \"tables\"", source);
+        status = error_set(error, STATUS_INPUT, "%s: contains no table: \"tables\" is missing or empty", source);
     }
     if (status != STATUS_OK) return status;
     return read_entries(source, "exportable_tables", json_object_get(root, "exportable_tables"), &out->exportable,
                         &out->exportable_count, error);
 }
 
-/* A config.json has no format, but the name of the model's family. */
+/* A config.json has no "format"; it names the model's family. */
 static bool is_config(const json_t *root) {
     return !json_object_get(root, "format") && json_is_string(json_object_get(root, "model_type"));
 }
@@ -177,7 +177,7 @@ static json_t *appended(json_t *array, json_t *item) {
     return NULL;
 }
 
-/* NULL for what JSON has no word for, NaN and text that is not UTF-8. */
+/* NULL for values that JSON cannot express: NaN, and text that is not UTF-8. */
 static json_t *entry_json(const struct factor_entry *entry) {
     json_t *object =
         json_pack("{s:s, s:I, s:f, s:o, s:I, s:f, s:o, s:s, s:s, s:b}", "name", entry->name, "max_length",
@@ -186,7 +186,7 @@ static json_t *entry_json(const struct factor_entry *entry) {
                   "attention_factor", entry->attention_factor, "perplexity", json_number_or_null(entry->perplexity),
                   "objective", objective_name(entry->objective), "origin", entry->origin, "whole", entry->whole);
     if (!object || !entry->composed) return object;
-    json_object_set_new(object, "base_factors", json_number_array(entry->base, entry->pairs));
+    json_object_set_new(object, "base_factors", json_number_array(entry->finetuned, entry->pairs));
     json_object_set_new(object, "searched_factors", json_number_array(entry->searched, entry->pairs));
     return object;
 }

@@ -1,7 +1,7 @@
-/* The forms that factors_read() takes, one room each. Internal to factors*.c.
+/* The readers behind factors_read(), one per format, each in the file of its name. Internal to factors*.c.
  *
- * `source` is what messages call it. Each fills *out, zeroed before, which the caller frees also after an error;
- * STATUS_INPUT for whatever is missing, malformed or out of range. */
+ * `source` is the name in messages. *out is zeroed before the call, and the caller frees it, also after an error.
+ * STATUS_INPUT for data that are missing, malformed or out of range. */
 #ifndef LONGROPE_SEARCH_FACTORS_READERS_H
 #define LONGROPE_SEARCH_FACTORS_READERS_H
 
@@ -9,19 +9,19 @@
 
 #include "search/factors/factors.h"
 
-/* JSON, text[size]: this program's own form, or a config.json, which is told by its model_type. */
+/* JSON text[size]: a factor file of this program, or, if it has a model_type, a config.json. */
 int factors_read_json(const char *source, const char *text, size_t size, struct factor_file *out, struct error *error);
 
-/* The bytes of a config.json: its longrope scaling as two tables, "short" for up to the original window and "long"
- * for all beyond. STATUS_INPUT where it has none, or eval/model/model.h would refuse the model. */
+/* The longrope scaling of a config.json as two tables: "short" for inputs up to the original window, "long" for longer
+ * ones. STATUS_INPUT if it has another scaling, or if model_read_config() rejects the model. */
 int factors_read_config(const char *source, const void *bytes, size_t size, struct factor_file *out,
                         struct error *error);
 
-/* The tables of a GGUF, likewise. Its weights are not read. */
+/* The two tables of a GGUF, under the same names. Its weights are not read. */
 int factors_read_gguf(const char *path, struct factor_file *out, struct error *error);
 
-/* Numbers as a string, which is changed: all of them one table, or, where several lines hold as many numbers each
- * and more than one, a line for each layer as microsoft/LongRoPE has it; then all layers must have the same. */
+/* Numbers in a string, which is modified. They are one table. If there are several lines with the same number of
+ * numbers, at least two, each line is a layer, as in microsoft/LongRoPE's files; then all lines must be equal. */
 int factors_read_text(const char *source, char *text, struct factor_file *out, struct error *error);
 
 #endif

@@ -9,43 +9,43 @@
 #include "search/base/atomic_output.h"
 #include "search/base/text.h"
 
-static const char between[] = ", \t\r"; /* numbers of a line */
+static const char separators[] = ", \t\r"; /* between the numbers of a line */
 
 /* Appends the numbers of a line, which is changed, to factors[*count]. */
 static int read_line(const char *source, char *line, double *factors, int64_t *count, struct error *error) {
     char *rest = NULL;
-    for (char *word = strtok_r(line, between, &rest); word; word = strtok_r(NULL, between, &rest)) {
+    for (char *word = strtok_r(line, separators, &rest); word; word = strtok_r(NULL, separators, &rest)) {
         double factor;
         if (!text_to_number(word, &factor) || factor <= 0.0) {
             return error_set(error, STATUS_INPUT, "%s: '%.40s' is not a rescale factor, a number above 0", source,
                              word);
         }
         if (*count == ROPE_MAX_PAIRS) {
-            return error_set(error, STATUS_INPUT, "%s: holds more than %d numbers; one a rotary pair is wanted", source,
-                             ROPE_MAX_PAIRS);
+            return error_set(error, STATUS_INPUT, "%s: contains more than %d numbers; it must have one per rotary pair",
+                             source, ROPE_MAX_PAIRS);
         }
         factors[(*count)++] = factor;
     }
     return STATUS_OK;
 }
 
-/* The line that *text begins with, as a string; *text goes on behind it. NULL where there is none left. */
+/* Cuts the first line off *text and returns it; NULL at the end. */
 static char *next_line(char **text) { return *text ? strsep(text, "\n") : NULL; }
 
-static size_t words_of(const char *line, size_t size) {
+static size_t count_words(const char *line, size_t size) {
     size_t words = 0;
     for (size_t i = 0; i < size; i++) {
-        bool word = !memchr(between, line[i], sizeof between - 1);
-        words += word && (i == 0 || memchr(between, line[i - 1], sizeof between - 1));
+        bool word = !memchr(separators, line[i], sizeof separators - 1);
+        words += word && (i == 0 || memchr(separators, line[i - 1], sizeof separators - 1));
     }
     return words;
 }
 
-/* Several lines of as many numbers each, and more than one: rows of layers. */
+/* True for one row per layer: several lines that have the same number of numbers, at least two. */
 static bool has_layers(const char *text) {
     size_t lines = 0, width = 0;
     while (*text) {
-        size_t size = strcspn(text, "\n"), words = words_of(text, size);
+        size_t size = strcspn(text, "\n"), words = count_words(text, size);
         if (words && lines++ && words != width) return false;
         if (words) width = words;
         text += size + (text[size] == '\n');
@@ -59,7 +59,7 @@ static bool same(const double *a, const double *b, int64_t count) {
     return i == count;
 }
 
-/* Engines, and this program, have one table for all layers. */
+/* Engines and this program use one table for all layers, so all rows must be equal. */
 static int read_layers(const char *source, char *text, struct factor_entry *entry, struct error *error) {
     int64_t layer = 0;
     for (char *line; (line = next_line(&text));) {
@@ -72,7 +72,7 @@ static int read_layers(const char *source, char *text, struct factor_entry *entr
         if (count == entry->pairs && same(entry->factors, factors, count)) continue;
         return error_set(error, STATUS_INPUT,
                          "%s: row %" PRId64 " differs from the first: factors that differ by layer are not supported; "
-                         "write one table as one row, or a number a line",
+                         "write one table as one row, or one number per line",
                          source, layer);
     }
     return STATUS_OK;
@@ -93,7 +93,7 @@ int factors_read_text(const char *source, char *text, struct factor_file *out, s
     entry->perplexity = NAN;
     int status = has_layers(text) ? read_layers(source, text, entry, error) : read_table(source, text, entry, error);
     if (status == STATUS_OK && entry->pairs == 0) {
-        status = error_set(error, STATUS_INPUT, "%s: holds no rescale factor", source);
+        status = error_set(error, STATUS_INPUT, "%s: contains no rescale factor", source);
     }
     if (status == STATUS_OK) factor_entry_complete(entry);
     return status;

@@ -12,63 +12,41 @@
 #include "eval/base/file.h"
 #include "search/factors/gguf_private.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are copied as they lie in the file");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are copied from the file without conversion");
 
-/* Bounds on what is worth memory; models have some dozens of keys and some thousands of tensors. */
+/* Limits on memory. Models have dozens of keys and thousands of tensors. */
 enum { MAX_KEYS = 1 << 16, MAX_TENSORS = 1 << 20 };
 enum { MAX_KEY_NAME = 65535, MAX_TENSOR_NAME = 64 }; /* bytes, the format's own limits */
 enum { MAX_ALIGNMENT = 1 << 20, DEFAULT_ALIGNMENT = 32 };
-enum { MAX_DEPTH = 8 }; /* of arrays in arrays; none is known to be used */
+enum { MAX_DEPTH = 8 }; /* of nested arrays; no model is known to have any */
 
-/* The least that one takes in a file, so that a count can be refused before memory is asked for. */
+/* The smallest size of one in a file: a count that cannot be true is rejected before memory is allocated. */
 enum { KEY_LEAST_BYTES = 8 + 1 + 4 + 1, TENSOR_LEAST_BYTES = 8 + 1 + 4 + 4 + 8 };
 
-/* Bytes of a value or of an element; 0: it says so itself. */
-static const uint8_t type_bytes[GGUF_TYPES] = {
-    [GGUF_U8] = 1,  [GGUF_I8] = 1,  [GGUF_U16] = 2,  [GGUF_I16] = 2,    [GGUF_U32] = 4,
-    [GGUF_I32] = 4, [GGUF_F32] = 4, [GGUF_BOOL] = 1, [GGUF_STRING] = 0, [GGUF_ARRAY] = 0,
-    [GGUF_U64] = 8, [GGUF_I64] = 8, [GGUF_F64] = 8};
-
-/* Number types of tensors: numbers in a block and its bytes (ggml's ggml.h and ggml-common.h; numbers that are
- * missing were given up). A row is whole blocks. */
 static const struct {
+    const char *name;
+    uint8_t bytes; /* of a value or an element; 0: the value begins with its length */
+} types[GGUF_TYPES] = {
+    [GGUF_U8] = {"u8", 1},         [GGUF_I8] = {"i8", 1},       [GGUF_U16] = {"u16", 2}, [GGUF_I16] = {"i16", 2},
+    [GGUF_U32] = {"u32", 4},       [GGUF_I32] = {"i32", 4},     [GGUF_F32] = {"f32", 4}, [GGUF_BOOL] = {"bool", 1},
+    [GGUF_STRING] = {"string", 0}, [GGUF_ARRAY] = {"array", 0}, [GGUF_U64] = {"u64", 8}, [GGUF_I64] = {"i64", 8},
+    [GGUF_F64] = {"f64", 8}};
+
+/* Number types of tensors: the numbers of a block and its bytes (ggml's ggml.h and ggml-common.h; ggml has removed the
+ * types that are missing). A row consists of whole blocks. */
+static const struct {
+    const char *name;
     uint16_t numbers, bytes;
 } blocks[] = {
-    [0] = {1, 4},      /* f32 */
-    [1] = {1, 2},      /* f16 */
-    [2] = {32, 18},    /* q4_0 */
-    [3] = {32, 20},    /* q4_1 */
-    [6] = {32, 22},    /* q5_0 */
-    [7] = {32, 24},    /* q5_1 */
-    [8] = {32, 34},    /* q8_0 */
-    [9] = {32, 36},    /* q8_1 */
-    [10] = {256, 84},  /* q2_K */
-    [11] = {256, 110}, /* q3_K */
-    [12] = {256, 144}, /* q4_K */
-    [13] = {256, 176}, /* q5_K */
-    [14] = {256, 210}, /* q6_K */
-    [15] = {256, 292}, /* q8_K */
-    [16] = {256, 66},  /* iq2_xxs */
-    [17] = {256, 74},  /* iq2_xs */
-    [18] = {256, 98},  /* iq3_xxs */
-    [19] = {256, 50},  /* iq1_s */
-    [20] = {32, 18},   /* iq4_nl */
-    [21] = {256, 110}, /* iq3_s */
-    [22] = {256, 82},  /* iq2_s */
-    [23] = {256, 136}, /* iq4_xs */
-    [24] = {1, 1},     /* i8 */
-    [25] = {1, 2},     /* i16 */
-    [26] = {1, 4},     /* i32 */
-    [27] = {1, 8},     /* i64 */
-    [28] = {1, 8},     /* f64 */
-    [29] = {256, 56},  /* iq1_m */
-    [30] = {1, 2},     /* bf16 */
-    [34] = {256, 54},  /* tq1_0 */
-    [35] = {256, 66},  /* tq2_0 */
-    [39] = {32, 17},   /* mxfp4 */
-    [40] = {64, 36},   /* nvfp4 */
-    [41] = {128, 18},  /* q1_0 */
-    [42] = {64, 18},   /* q2_0 */
+    [0] = {"f32", 1, 4},         [1] = {"f16", 1, 2},         [2] = {"q4_0", 32, 18},      [3] = {"q4_1", 32, 20},
+    [6] = {"q5_0", 32, 22},      [7] = {"q5_1", 32, 24},      [8] = {"q8_0", 32, 34},      [9] = {"q8_1", 32, 36},
+    [10] = {"q2_K", 256, 84},    [11] = {"q3_K", 256, 110},   [12] = {"q4_K", 256, 144},   [13] = {"q5_K", 256, 176},
+    [14] = {"q6_K", 256, 210},   [15] = {"q8_K", 256, 292},   [16] = {"iq2_xxs", 256, 66}, [17] = {"iq2_xs", 256, 74},
+    [18] = {"iq3_xxs", 256, 98}, [19] = {"iq1_s", 256, 50},   [20] = {"iq4_nl", 32, 18},   [21] = {"iq3_s", 256, 110},
+    [22] = {"iq2_s", 256, 82},   [23] = {"iq4_xs", 256, 136}, [24] = {"i8", 1, 1},         [25] = {"i16", 1, 2},
+    [26] = {"i32", 1, 4},        [27] = {"i64", 1, 8},        [28] = {"f64", 1, 8},        [29] = {"iq1_m", 256, 56},
+    [30] = {"bf16", 1, 2},       [34] = {"tq1_0", 256, 54},   [35] = {"tq2_0", 256, 66},   [39] = {"mxfp4", 32, 17},
+    [40] = {"nvfp4", 64, 36},    [41] = {"q1_0", 128, 18},    [42] = {"q2_0", 64, 18},
 };
 enum { BLOCK_TYPES = sizeof blocks / sizeof *blocks };
 
@@ -82,8 +60,8 @@ int gguf_fetch(const struct gguf *file, uint64_t offset, void *out, size_t bytes
         if (got < 0) return error_set(error, STATUS_FAILED, "%s: cannot be read: %s", file->path, strerror(errno));
         if (got == 0) {
             return error_set(error, STATUS_INPUT,
-                             "%s: ends at byte %" PRIu64 " and had %" PRIu64
-                             " when it was opened; is it being written?",
+                             "%s: ends at byte %" PRIu64 " but had %" PRIu64
+                             " bytes when it was opened; is it being written?",
                              file->path, offset + done, file->size);
         }
         done += (size_t)got;
@@ -91,12 +69,12 @@ int gguf_fetch(const struct gguf *file, uint64_t offset, void *out, size_t bytes
     return STATUS_OK;
 }
 
-/* The header, read from its beginning to its end. */
+/* Reads the header from its beginning to its end. */
 struct scanner {
     const struct gguf *file;
-    uint64_t at;     /* the next byte, at most file->size */
-    char place[128]; /* what is being read, for messages */
-    uint64_t begin;  /* buffer[filled] holds the file's bytes from here on */
+    uint64_t at;    /* the next byte, at most file->size */
+    char item[128]; /* the key or tensor that is being read, for messages */
+    uint64_t begin; /* buffer[filled] holds the file's bytes from here on */
     size_t filled;
     unsigned char buffer[1 << 16];
 };
@@ -108,12 +86,12 @@ __attribute__((format(printf, 3, 4))) static int refuse(const struct scanner *s,
     va_start(args, format);
     vsnprintf(reason, sizeof reason, format, args);
     va_end(args);
-    return error_set(error, STATUS_INPUT, "%s: %s, at byte %" PRIu64 ": %s", s->file->path, s->place, s->at, reason);
+    return error_set(error, STATUS_INPUT, "%s: %s, at byte %" PRIu64 ": %s", s->file->path, s->item, s->at, reason);
 }
 
-/* "key 'general.name'": hostile names are of any length. */
-static void set_place(struct scanner *s, const char *kind, const char *name) {
-    snprintf(s->place, sizeof s->place, "%s '%.100s'", kind, name);
+/* "key 'general.name'". A hostile name can have any length. */
+static void set_item(struct scanner *s, const char *kind, const char *name) {
+    snprintf(s->item, sizeof s->item, "%s '%.100s'", kind, name);
 }
 
 static uint64_t bytes_left(const struct scanner *s) { return s->file->size - s->at; }
@@ -122,7 +100,7 @@ static int check_left(const struct scanner *s, uint64_t bytes, struct error *err
     if (bytes <= bytes_left(s)) return STATUS_OK;
     return refuse(s, error,
                   "%" PRIu64 " bytes should follow, but only %" PRIu64
-                  " are left; the file is cut short or damaged, fetch it again",
+                  " are left; the file is truncated or damaged, fetch it again",
                   bytes, bytes_left(s));
 }
 
@@ -166,7 +144,8 @@ static int take_name(struct scanner *s, uint64_t most, char **out, struct error 
     if (status != STATUS_OK) return status;
     if (length < 1 || length > most) {
         return refuse(s, error,
-                      "states a name of %" PRIu64 " bytes, of 1 to %" PRIu64 "; the file is damaged, fetch it again",
+                      "has a name of %" PRIu64 " bytes; the limits are 1 and %" PRIu64
+                      ": the file is damaged, fetch it again",
                       length, most);
     }
     status = check_left(s, length, error);
@@ -193,34 +172,34 @@ static int take_type(struct scanner *s, enum gguf_type *out, struct error *error
     int status = take_u32(s, &type, error);
     if (status != STATUS_OK) return status;
     if (type >= GGUF_TYPES) {
-        return refuse(s, error, "its type %" PRIu32 " is none of the format's; the file is damaged, fetch it again",
-                      type);
+        return refuse(s, error, "unknown value type %" PRIu32 "; the file is damaged, fetch it again", type);
     }
     *out = (enum gguf_type)type;
     return STATUS_OK;
 }
 
-/* Steps over a value that says itself how long it is: a string, or an array that lies in `depth` others. */
+/* Skips a value that begins with its length: a string, or an array that is nested in `depth` others. */
 static int skip_variable(struct scanner *s, enum gguf_type type, int depth, struct error *error) {
     if (type == GGUF_STRING) {
         uint64_t length;
         int status = take_u64(s, &length, error);
         return status == STATUS_OK ? skip(s, length, error) : status;
     }
-    if (depth == MAX_DEPTH) return refuse(s, error, "arrays lie in arrays %d deep; more is not read", (int)MAX_DEPTH);
+    if (depth == MAX_DEPTH)
+        return refuse(s, error, "arrays are nested more than %d deep, which is not supported", (int)MAX_DEPTH);
     enum gguf_type element = GGUF_U8;
     uint64_t count = 0;
     int status = take_type(s, &element, error);
     if (status == STATUS_OK) status = take_u64(s, &count, error);
     if (status != STATUS_OK) return status;
-    uint64_t least = element == GGUF_ARRAY ? 12 : element == GGUF_STRING ? 8 : type_bytes[element];
+    uint64_t least = element == GGUF_ARRAY ? 12 : element == GGUF_STRING ? 8 : types[element].bytes;
     if (count > bytes_left(s) / least) {
         return refuse(s, error,
                       "an array of %" PRIu64 " elements should follow, but only %" PRIu64
-                      " bytes are left; the file is cut short or damaged, fetch it again",
+                      " bytes are left; the file is truncated or damaged, fetch it again",
                       count, bytes_left(s));
     }
-    if (type_bytes[element] > 0) return skip(s, count * least, error);
+    if (types[element].bytes > 0) return skip(s, count * least, error);
     for (uint64_t i = 0; i < count && status == STATUS_OK; i++) status = skip_variable(s, element, depth + 1, error);
     return status;
 }
@@ -229,12 +208,12 @@ static int take_key(struct scanner *s, struct gguf_key *out, struct error *error
     out->begin = s->at;
     int status = take_name(s, MAX_KEY_NAME, &out->name, error);
     if (status != STATUS_OK) return status;
-    set_place(s, "key", out->name);
+    set_item(s, "key", out->name);
     status = take_type(s, &out->type, error);
     if (status != STATUS_OK) return status;
     out->value = s->at;
-    status = type_bytes[out->type] > 0 ? take(s, out->number, type_bytes[out->type], error)
-                                       : skip_variable(s, out->type, 0, error);
+    status = types[out->type].bytes > 0 ? take(s, out->number, types[out->type].bytes, error)
+                                        : skip_variable(s, out->type, 0, error);
     out->end = s->at;
     return status;
 }
@@ -242,16 +221,16 @@ static int take_key(struct scanner *s, struct gguf_key *out, struct error *error
 static int take_keys(struct scanner *s, struct gguf *file, uint64_t count, struct error *error) {
     if (count > bytes_left(s) / KEY_LEAST_BYTES || count > MAX_KEYS) {
         return refuse(s, error,
-                      "states %" PRIu64 " keys, more than fit into it or than the %d that are read; the file is "
-                      "cut short or damaged, fetch it again",
+                      "declares %" PRIu64 " keys, more than the file can hold or than the limit of %d; the file is "
+                      "truncated or damaged, fetch it again",
                       count, (int)MAX_KEYS);
     }
-    file->keys = calloc(count + 1, sizeof *file->keys); /* + 1: none at all is allowed */
+    file->keys = calloc(count + 1, sizeof *file->keys); /* + 1: zero keys are allowed */
     if (!file->keys) return error_memory(error, (double)(count * sizeof *file->keys), file->path);
     int status = STATUS_OK;
     for (uint64_t i = 0; i < count && status == STATUS_OK; i++) {
-        snprintf(s->place, sizeof s->place, "key %" PRIu64 " of %" PRIu64, i + 1, count);
-        file->key_count++; /* before: what is read of it is freed */
+        snprintf(s->item, sizeof s->item, "key %" PRIu64 " of %" PRIu64, i + 1, count);
+        file->key_count++; /* before take_key(): gguf_close() frees what was read */
         status = take_key(s, &file->keys[i], error);
     }
     return status;
@@ -263,7 +242,7 @@ static int take_shape(struct scanner *s, struct gguf_tensor *out, uint64_t *numb
     int status = take_u32(s, &out->rank, error);
     if (status != STATUS_OK) return status;
     if (out->rank > GGUF_MAX_RANK) {
-        return refuse(s, error, "has %" PRIu32 " dimensions, the most is %d; the file is damaged, fetch it again",
+        return refuse(s, error, "has %" PRIu32 " dimensions; the limit is %d: the file is damaged, fetch it again",
                       out->rank, (int)GGUF_MAX_RANK);
     }
     *numbers = 1;
@@ -283,16 +262,15 @@ static int take_number_type(struct scanner *s, struct gguf_tensor *out, uint64_t
     if (status != STATUS_OK) return status;
     if (out->type >= BLOCK_TYPES || blocks[out->type].numbers == 0) {
         return refuse(s, error,
-                      "number type %" PRIu32
-                      " is not known here, nor its size; the file is damaged, or newer than this "
-                      "program: convert it to another type",
+                      "unknown number type %" PRIu32
+                      "; the file is damaged, or newer than this program: convert it to another type",
                       out->type);
     }
     uint64_t block = blocks[out->type].numbers;
     if (out->shape[0] % block != 0) {
         return refuse(s, error,
                       "rows of %" PRIu64 " numbers are not whole blocks of %" PRIu64
-                      "; the file is damaged, fetch it again",
+                      " numbers; the file is damaged, fetch it again",
                       out->shape[0], block);
     }
     if (__builtin_mul_overflow(numbers / block, (uint64_t)blocks[out->type].bytes, &out->bytes)) {
@@ -301,12 +279,12 @@ static int take_number_type(struct scanner *s, struct gguf_tensor *out, uint64_t
     return STATUS_OK;
 }
 
-/* All but where the data lie: the header's end is not known yet. */
+/* Reads all but the position of the data, which depends on the end of the header. */
 static int take_tensor(struct scanner *s, struct gguf_tensor *out, struct error *error) {
     uint64_t numbers = 0;
     int status = take_name(s, MAX_TENSOR_NAME, &out->name, error);
     if (status != STATUS_OK) return status;
-    set_place(s, "tensor", out->name);
+    set_item(s, "tensor", out->name);
     status = take_shape(s, out, &numbers, error);
     if (status == STATUS_OK) status = take_number_type(s, out, numbers, error);
     if (status == STATUS_OK) status = take_u64(s, &out->offset, error);
@@ -314,37 +292,36 @@ static int take_tensor(struct scanner *s, struct gguf_tensor *out, struct error 
 }
 
 static int take_tensors(struct scanner *s, struct gguf *file, uint64_t count, struct error *error) {
-    snprintf(s->place, sizeof s->place, "the tensors");
     if (count > bytes_left(s) / TENSOR_LEAST_BYTES || count > MAX_TENSORS) {
         return refuse(s, error,
-                      "states %" PRIu64 " of them, more than fit into it or than the %d that are read; the file is "
-                      "cut short or damaged, fetch it again",
+                      "declares %" PRIu64 " tensors, more than the file can hold or than the limit of %d; the file is "
+                      "truncated or damaged, fetch it again",
                       count, (int)MAX_TENSORS);
     }
     file->tensors = calloc(count + 1, sizeof *file->tensors);
     if (!file->tensors) return error_memory(error, (double)(count * sizeof *file->tensors), file->path);
     int status = STATUS_OK;
     for (uint64_t i = 0; i < count && status == STATUS_OK; i++) {
-        snprintf(s->place, sizeof s->place, "tensor %" PRIu64 " of %" PRIu64, i + 1, count);
+        snprintf(s->item, sizeof s->item, "tensor %" PRIu64 " of %" PRIu64, i + 1, count);
         file->tensor_count++;
         status = take_tensor(s, &file->tensors[i], error);
     }
     return status;
 }
 
-/* ---- What must hold of the whole ---- */
+/* ---- Checks of the whole header ---- */
 
 static int by_text(const void *left, const void *right) {
     return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
-/* names[count], which it sorts. */
+/* Sorts names[count]. */
 static int check_unique(const struct gguf *file, const char *kind, const char **names, size_t count,
                         struct error *error) {
     qsort(names, count, sizeof *names, by_text);
     for (size_t i = 1; i < count; i++) {
         if (strcmp(names[i - 1], names[i]) != 0) continue;
-        return error_set(error, STATUS_INPUT, "%s: %s '%.100s' is there twice; the file is damaged, fetch it again",
+        return error_set(error, STATUS_INPUT, "%s: %s '%.100s' occurs twice; the file is damaged, fetch it again",
                          file->path, kind, names[i]);
     }
     return STATUS_OK;
@@ -387,8 +364,8 @@ static int read_alignment(struct gguf *file, struct error *error) {
     return STATUS_OK;
 }
 
-/* Turns a tensor's offset, counted from the data's beginning, into one of the file. */
-static int place_tensor(const struct gguf *file, uint64_t data, struct gguf_tensor *tensor, struct error *error) {
+/* Turns the offset of a tensor, relative to the data, into an offset in the file. */
+static int locate_tensor(const struct gguf *file, uint64_t data, struct gguf_tensor *tensor, struct error *error) {
     uint64_t offset = tensor->offset;
     if (offset % file->alignment != 0) {
         return error_set(error, STATUS_INPUT,
@@ -401,7 +378,7 @@ static int place_tensor(const struct gguf *file, uint64_t data, struct gguf_tens
         return error_set(error, STATUS_INPUT,
                          "%s: tensor '%s' has %" PRIu64 " bytes at offset %" PRIu64
                          " of the data, but the file has only %" PRIu64
-                         " bytes of data; it is cut short or damaged, fetch it again",
+                         " bytes of data; it is truncated or damaged, fetch it again",
                          file->path, tensor->name, tensor->bytes, offset, room);
     }
     tensor->offset = data + offset;
@@ -414,7 +391,7 @@ static int by_offset(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
-/* Sorted by where they begin, tensors are apart when each is apart from the next. */
+/* Sorted by offset, no tensors overlap if none overlaps the next. */
 static int check_overlap(const struct gguf *file, struct error *error) {
     const struct gguf_tensor **order = calloc(file->tensor_count + 1, sizeof *order);
     if (!order) return error_memory(error, (double)(file->tensor_count * sizeof *order), file->path);
@@ -434,11 +411,11 @@ static int check_overlap(const struct gguf *file, struct error *error) {
     return status;
 }
 
-static int place_tensors(struct gguf *file, uint64_t header_bytes, struct error *error) {
+static int locate_tensors(struct gguf *file, uint64_t header_bytes, struct error *error) {
     uint64_t data = gguf_aligned(header_bytes, file->alignment);
     int status = STATUS_OK;
     for (size_t i = 0; i < file->tensor_count && status == STATUS_OK; i++) {
-        status = place_tensor(file, data, &file->tensors[i], error);
+        status = locate_tensor(file, data, &file->tensors[i], error);
     }
     return status == STATUS_OK ? check_overlap(file, error) : status;
 }
@@ -447,7 +424,7 @@ static int place_tensors(struct gguf *file, uint64_t header_bytes, struct error 
 
 static int take_prefix(struct scanner *s, struct gguf *file, uint64_t *tensors, uint64_t *keys, struct error *error) {
     char magic[4];
-    snprintf(s->place, sizeof s->place, "the header");
+    snprintf(s->item, sizeof s->item, "the header");
     int status = take(s, magic, sizeof magic, error);
     if (status != STATUS_OK) return status;
     if (memcmp(magic, "GGUF", sizeof magic) != 0) {
@@ -456,12 +433,13 @@ static int take_prefix(struct scanner *s, struct gguf *file, uint64_t *tensors, 
     status = take_u32(s, &file->version, error);
     if (status != STATUS_OK) return status;
     if ((file->version & 0xffff) == 0) {
-        return error_set(error, STATUS_INPUT, "%s: is a GGUF of big-endian numbers; convert the model for this machine",
+        return error_set(error, STATUS_INPUT,
+                         "%s: is a big-endian GGUF, which is not supported; convert the model to little-endian",
                          file->path);
     }
     if (file->version != 2 && file->version != 3) {
         return error_set(error, STATUS_INPUT,
-                         "%s: is GGUF version %" PRIu32 "; versions 2 and 3 are read: convert the model again",
+                         "%s: GGUF version %" PRIu32 " is not supported, only 2 and 3; convert the model again",
                          file->path, file->version);
     }
     status = take_u64(s, tensors, error);
@@ -478,7 +456,7 @@ static int read_header(struct gguf *file, struct error *error) {
     if (status == STATUS_OK) status = read_alignment(file, error);
     if (status == STATUS_OK) status = take_tensors(s, file, tensors, error);
     if (status == STATUS_OK) status = check_names(file, error);
-    if (status == STATUS_OK) status = place_tensors(file, s->at, error);
+    if (status == STATUS_OK) status = locate_tensors(file, s->at, error);
     free(s);
     return status;
 }
@@ -520,19 +498,20 @@ size_t gguf_key_count(const struct gguf *file) { return file->key_count; }
 const char *gguf_key_name(const struct gguf *file, size_t index) { return file->keys[index].name; }
 bool gguf_has_key(const struct gguf *file, const char *key) { return find_key(file, key) != NULL; }
 
-static int refuse_value(const struct gguf *file, const char *key, const char *wanted, struct error *error) {
-    return error_set(error, STATUS_INPUT, "%s: the value of key '%s' is not %s; convert the model again", file->path,
-                     key, wanted);
+static int refuse_value(const struct gguf *file, const struct gguf_key *key, const char *required,
+                        struct error *error) {
+    return error_set(error, STATUS_INPUT, "%s: the value of key '%s', of type %s, is not %s; convert the model again",
+                     file->path, key->name, types[key->type].name, required);
 }
 
-/* An integer of either sign; false for what is none. */
+/* The value of an integer of any type, sign-extended to 64 bits; false for other types. */
 static bool integer_of(const struct gguf_key *key, bool *negative, uint64_t *out) {
-    unsigned bytes = type_bytes[key->type];
+    unsigned bytes = types[key->type].bytes;
     bool is_signed = key->type == GGUF_I8 || key->type == GGUF_I16 || key->type == GGUF_I32 || key->type == GGUF_I64;
     bool is_unsigned = key->type == GGUF_U8 || key->type == GGUF_U16 || key->type == GGUF_U32 || key->type == GGUF_U64;
     if (!is_signed && !is_unsigned) return false;
     *negative = is_signed && (key->number[bytes - 1] & 0x80);
-    *out = *negative ? UINT64_MAX : 0; /* the sign is extended */
+    *out = *negative ? UINT64_MAX : 0; /* sign extension */
     memcpy(out, key->number, bytes);
     return true;
 }
@@ -543,7 +522,7 @@ int gguf_get_unsigned(const struct gguf *file, const char *key, uint64_t *out, s
     bool negative;
     uint64_t value;
     if (!integer_of(found, &negative, &value) || negative) {
-        return refuse_value(file, key, "an integer that is not negative", error);
+        return refuse_value(file, found, "an integer that is not negative", error);
     }
     *out = value;
     return STATUS_OK;
@@ -570,7 +549,7 @@ int gguf_get_number(const struct gguf *file, const char *key, double *out, struc
     const struct gguf_key *found = find_key(file, key);
     double value;
     if (!found) return STATUS_OK;
-    if (!number_of(found, &value)) return refuse_value(file, key, "a finite number", error);
+    if (!number_of(found, &value)) return refuse_value(file, found, "a finite number", error);
     *out = value;
     return STATUS_OK;
 }
@@ -578,13 +557,13 @@ int gguf_get_number(const struct gguf *file, const char *key, double *out, struc
 int gguf_get_string(const struct gguf *file, const char *key, char *out, size_t size, struct error *error) {
     const struct gguf_key *found = find_key(file, key);
     if (!found) return STATUS_OK;
-    if (found->type != GGUF_STRING) return refuse_value(file, key, "a string", error);
-    uint64_t length = found->end - found->value - 8; /* after its length */
-    if (length >= size) return refuse_value(file, key, "a string as short as it should be", error);
+    if (found->type != GGUF_STRING) return refuse_value(file, found, "a string", error);
+    uint64_t length = found->end - found->value - 8; /* 8: the length itself */
+    if (length >= size) return refuse_value(file, found, "short enough", error);
     int status = gguf_fetch(file, found->value + 8, out, length, error);
     if (status != STATUS_OK) return status;
     out[length] = '\0';
-    return strlen(out) == length ? STATUS_OK : refuse_value(file, key, "a string without zero bytes", error);
+    return strlen(out) == length ? STATUS_OK : refuse_value(file, found, "a string without zero bytes", error);
 }
 
 /* ---- Data ---- */
@@ -603,9 +582,9 @@ int gguf_read_vector(const struct gguf *file, const struct gguf_tensor *tensor, 
                      struct error *error) {
     if (tensor->type != GGUF_TENSOR_F32 || tensor->rank != 1 || tensor->shape[0] != count) {
         return error_set(error, STATUS_INPUT,
-                         "%s: tensor '%s' is not a vector of %" PRIu64
-                         " f32 numbers; is the model of another width, or of another kind?",
-                         file->path, tensor->name, count);
+                         "%s: tensor '%s', of type %s, is not a vector of %" PRIu64
+                         " f32 numbers; is it another model's?",
+                         file->path, tensor->name, blocks[tensor->type].name, count);
     }
     return gguf_fetch(file, tensor->offset, out, count * sizeof *out, error);
 }

@@ -1,4 +1,4 @@
-/* What gguf.c reads and gguf_write.c copies; nobody else looks inside. */
+/* The structures that gguf.c fills and gguf_write.c copies. Internal to both. */
 #ifndef LONGROPE_SEARCH_GGUF_PRIVATE_H
 #define LONGROPE_SEARCH_GGUF_PRIVATE_H
 
@@ -6,14 +6,14 @@
 
 #define GGUF_ALIGNMENT_KEY "general.alignment"
 
-/* A key and where it lies, counted from the beginning of the file. */
+/* A key, and its position in the file. */
 struct gguf_key {
     char *name;
     enum gguf_type type;
-    uint64_t begin;          /* of its name's length */
-    uint64_t value;          /* of its value, which follows the type */
-    uint64_t end;            /* of its value */
-    unsigned char number[8]; /* its value, where it is a number or a bool */
+    uint64_t begin;          /* offset of the length of the name */
+    uint64_t value;          /* offset of the value, which follows the type */
+    uint64_t end;            /* offset of the end of the value */
+    unsigned char number[8]; /* the value of a number or bool */
 };
 
 struct gguf {
@@ -28,10 +28,10 @@ struct gguf {
     size_t tensor_count;
 };
 
-/* Fetches out[bytes], which gguf_open() found to lie within the file. */
+/* Reads out[bytes] from a part of the file that gguf_open() has checked. */
 int gguf_fetch(const struct gguf *file, uint64_t offset, void *out, size_t bytes, struct error *error);
 
-/* The least multiple of the alignment, a power of two, that is not below `offset`; wraps where that overflows. */
+/* `offset` rounded up to a multiple of the alignment, a power of two; wraps around on overflow. */
 static inline uint64_t gguf_aligned(uint64_t offset, uint64_t alignment) {
     return (offset + alignment - 1) & ~(alignment - 1);
 }

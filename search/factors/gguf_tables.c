@@ -6,14 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 
-/* llama.cpp's architectures that both load the tables and turn by them (src/models/ of it, as in llama-cpp-python
- * 0.3.36). refact and pangu-embedded only load them; step35 uses them in some layers. */
+#include "eval/base/name.h"
+
+/* The architectures of llama.cpp that load and use the tables (its src/models/, as in llama-cpp-python 0.3.36). refact
+ * and pangu-embedded load them without using them; step35 uses them in some layers. */
 static const char *const architectures[] = {"apertus",    "deci",     "granite",     "granite_swa",
                                             "granitemoe", "llama",    "llama-embed", "minicpm",
                                             "minicpm3",   "mistral3", "phi3",        "phimoe"};
 enum { ARCHITECTURES = sizeof architectures / sizeof *architectures };
 
-/* ---- what a model says of its rotary embedding ---- */
+/* ---- the rotary embedding ---- */
 
 void gguf_rope_key(const struct gguf_rope *d, const char *name, char key[GGUF_KEY_SIZE]) {
     snprintf(key, GGUF_KEY_SIZE, "%s.%s", d->architecture, name);
@@ -34,17 +36,15 @@ static int get_number(const struct gguf_rope *d, const char *name, double *out, 
 static int check_architecture(const struct gguf_rope *d, struct error *error) {
     const char *path = gguf_path(d->file);
     if (!d->architecture[0]) {
-        return error_set(error, STATUS_INPUT, "%s: has no general.architecture, so it is not a model's GGUF", path);
+        return error_set(error, STATUS_INPUT, "%s: is not a model: it has no general.architecture", path);
     }
-    char known[256] = "";
-    for (size_t i = 0, used = 0; i < ARCHITECTURES; i++) {
-        if (strcmp(d->architecture, architectures[i]) == 0) return STATUS_OK;
-        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", architectures[i]);
-    }
+    if (name_find(architectures, ARCHITECTURES, d->architecture) != NAME_UNKNOWN) return STATUS_OK;
+    char supported[256];
+    name_list(architectures, ARCHITECTURES, "and", supported, sizeof supported);
     return error_set(error, STATUS_INPUT,
-                     "%s: llama.cpp has no LongRoPE tables for models of architecture '%s', only for %s; transformers "
-                     "and vLLM may read them: export for these",
-                     path, d->architecture, known);
+                     "%s: llama.cpp does not support LongRoPE tables for architecture '%s', only for %s; export with "
+                     "--format hf for transformers or vLLM",
+                     path, d->architecture, supported);
 }
 
 static int check_whole(const struct gguf *file, struct error *error) {
@@ -55,7 +55,7 @@ static int check_whole(const struct gguf *file, struct error *error) {
                      gguf_path(file), parts);
 }
 
-/* d, as llama.cpp finds it. The head count of a few architectures is a list, one a layer; then it is not used. */
+/* d, by the rules of llama.cpp. A few architectures have a list of head counts, one per layer, which is not used. */
 static int read_width(struct gguf_rope *d, struct error *error) {
     d->width = 0;
     int status = get_unsigned(d, "rope.dimension_count", &d->width, error);
@@ -77,7 +77,7 @@ static int read_scaling(struct gguf_rope *d, struct error *error) {
     d->factor = 0.0;
     if (status == STATUS_OK) status = get_number(d, "rope.scale_linear", &d->factor, error);
     if (status == STATUS_OK)
-        status = get_number(d, "rope.scaling.factor", &d->factor, error); /* goes before the older */
+        status = get_number(d, "rope.scaling.factor", &d->factor, error); /* overrides the older key */
     if (status != STATUS_OK) return status;
     if (d->factor < 0.0) {
         return error_set(error, STATUS_INPUT, "%s: its rope.scaling.factor %g is negative; convert the model again",
@@ -110,7 +110,7 @@ static int read_table(const struct gguf_rope *d, const char *name, int64_t pairs
     const char *path = gguf_path(d->file);
     const struct gguf_tensor *tensor = gguf_find_tensor(d->file, name);
     if (!tensor) {
-        return error_set(error, STATUS_INPUT, "%s: holds no LongRoPE tables: there is no tensor %s", path, name);
+        return error_set(error, STATUS_INPUT, "%s: has no LongRoPE tables: tensor %s is missing", path, name);
     }
     float factors[ROPE_MAX_PAIRS];
     int status = gguf_read_vector(d->file, tensor, factors, (uint64_t)pairs, error);
@@ -124,13 +124,13 @@ static int read_table(const struct gguf_rope *d, const char *name, int64_t pairs
     return status;
 }
 
-/* Whether llama.cpp would look at the tables at all. */
+/* STATUS_INPUT if llama.cpp would not use the tables. */
 static int check_type(const struct gguf_rope *d, struct error *error) {
     const char *a = d->architecture;
     bool always = strcmp(a, "phi3") == 0 || strcmp(a, "phimoe") == 0 || strcmp(a, "minicpm3") == 0;
     if (always || strcmp(d->scaling, "longrope") == 0) return STATUS_OK;
     return error_set(error, STATUS_INPUT,
-                     "%s: its %s.rope.scaling.type is '%s' and not 'longrope', so llama.cpp would use no tables of it",
+                     "%s: its %s.rope.scaling.type is '%s', not 'longrope', so llama.cpp would not use its tables",
                      gguf_path(d->file), a, d->scaling);
 }
 
@@ -154,7 +154,7 @@ static int read_tables(const struct gguf_rope *d, struct gguf_tables *out, struc
     if (!lengths || !(d->theta > 0.0) || !(out->attention_factor > 0.0)) {
         return error_set(error, STATUS_INPUT,
                          "%s: its context_length %" PRIu64 ", original_context_length %" PRIu64
-                         ", freq_base %g and attn_factor %g make no sense together; convert the model again",
+                         ", freq_base %g and attn_factor %g are inconsistent; convert the model again",
                          path, d->context_length, d->original_length, d->theta, out->attention_factor);
     }
     out->original_length = (int64_t)d->original_length;

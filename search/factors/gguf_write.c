@@ -14,13 +14,13 @@ enum { BUFFER_BYTES = 1 << 20 };
 
 /* ---- The file being written ---- */
 
-/* Everything goes through one buffer. The first failure sticks: what is put after it is dropped, so that only the
- * end of a sequence need be looked at. */
+/* All bytes pass through one buffer. After the first failure nothing more is written, so a caller only checks `status`
+ * at the end of a sequence. */
 struct sink {
     int descriptor; /* -1: only count */
     const char *path;
     const struct gguf_control *control;
-    uint64_t total;   /* bytes that will have been put; 0: not known yet */
+    uint64_t total;   /* size of the complete file; 0: not known yet */
     uint64_t flushed; /* bytes in the file */
     size_t used;      /* bytes in the buffer */
     unsigned char *buffer;
@@ -31,9 +31,10 @@ struct sink {
 static bool asked_to_stop(const struct sink *sink) { return sink->control->stop && *sink->control->stop; }
 
 static int write_failed(const struct sink *sink, int code) {
-    return error_set(sink->error, STATUS_FAILED,
-                     "%s: could not be written: %s; nothing is left of it: free space or choose another folder",
-                     sink->path, strerror(code));
+    return error_set(
+        sink->error, STATUS_FAILED,
+        "%s: could not be written: %s; the incomplete file is deleted: free space or choose another folder", sink->path,
+        strerror(code));
 }
 
 static int write_buffer(const struct sink *sink) {
@@ -48,9 +49,10 @@ static int write_buffer(const struct sink *sink) {
 
 static void flush(struct sink *sink) {
     if (sink->status == STATUS_OK && sink->descriptor >= 0) {
-        sink->status = asked_to_stop(sink) ? error_set(sink->error, STATUS_STOPPED,
-                                                       "%s: stopped by a signal; nothing is left of it", sink->path)
-                                           : write_buffer(sink);
+        sink->status = asked_to_stop(sink)
+                           ? error_set(sink->error, STATUS_STOPPED,
+                                       "%s: stopped by a signal; the incomplete file is deleted", sink->path)
+                           : write_buffer(sink);
     }
     sink->flushed += sink->used;
     sink->used = 0;
@@ -59,7 +61,7 @@ static void flush(struct sink *sink) {
     }
 }
 
-/* How many of `bytes` fit into the buffer now: at least one. */
+/* The number of `bytes` that fit into the buffer, at least one; flushes a full buffer. */
 static size_t room(struct sink *sink, uint64_t bytes) {
     if (sink->used == BUFFER_BYTES) flush(sink);
     size_t free_bytes = BUFFER_BYTES - sink->used;
@@ -83,11 +85,11 @@ static void put_string(struct sink *sink, const char *string) {
     put(sink, string, strlen(string));
 }
 
-/* Bytes of another file. */
+/* Copies bytes of another file. */
 static void put_copy(struct sink *sink, const struct gguf *file, uint64_t offset, uint64_t count) {
     while (count > 0 && sink->status == STATUS_OK) {
         size_t now = room(sink, count);
-        if (sink->status != STATUS_OK) return; /* of a flush that made room */
+        if (sink->status != STATUS_OK) return; /* room() flushed */
         if (sink->descriptor >= 0) {
             sink->status = gguf_fetch(file, offset, sink->buffer + sink->used, now, sink->error);
         }
@@ -106,7 +108,7 @@ static void put_padding(struct sink *sink, uint64_t alignment) {
     }
 }
 
-/* ---- What the copy is made of ---- */
+/* ---- The parts of the copy ---- */
 
 struct key_part {
     const struct gguf_key *kept; /* NULL: `setting` */
@@ -155,7 +157,7 @@ static void plan_keys(struct plan *plan, const struct gguf_edit *edit) {
         plan->keys[plan->key_count++] = (struct key_part){.kept = setting ? NULL : key, .setting = setting};
     }
     for (size_t i = 0; i < edit->setting_count; i++) {
-        if (gguf_has_key(plan->file, edit->settings[i].key)) continue; /* in its place */
+        if (gguf_has_key(plan->file, edit->settings[i].key)) continue; /* replaced above */
         plan->keys[plan->key_count++] = (struct key_part){.setting = &edit->settings[i]};
     }
 }
@@ -173,7 +175,7 @@ static void plan_tensors(struct plan *plan, const struct gguf_edit *edit) {
     }
 }
 
-/* The caller frees it with plan_free(), also after a failure. */
+/* The caller frees *plan with plan_free(), also after a failure. */
 static int plan_make(struct plan *plan, const struct gguf *file, const struct gguf_edit *edit, struct error *error) {
     size_t keys = file->key_count + edit->setting_count, tensors = file->tensor_count + edit->vector_count;
     *plan = (struct plan){.file = file,
@@ -192,7 +194,7 @@ static void plan_free(struct plan *plan) {
     free(plan->tensors);
 }
 
-/* ---- Putting it down ---- */
+/* ---- Writing the parts ---- */
 
 static void put_setting(struct sink *sink, const struct gguf_setting *setting) {
     put_string(sink, setting->key);
@@ -219,7 +221,7 @@ static void put_tensor_info(struct sink *sink, const struct tensor_part *part, u
     put_u64(sink, offset);
 }
 
-/* Up to the data; tells how many bytes of data follow. */
+/* Everything before the data; *data_bytes is the size of the data that follow. */
 static void put_header(struct sink *sink, const struct plan *plan, uint64_t *data_bytes) {
     put(sink, "GGUF", 4);
     put_u32(sink, plan->file->version);
@@ -253,7 +255,7 @@ static void put_data(struct sink *sink, const struct plan *plan) {
     }
 }
 
-/* How long the whole will be: put down once without a file. */
+/* The size of the complete file: the header is written once without a file. */
 static uint64_t total_bytes(const struct sink *sink, const struct plan *plan) {
     const struct gguf_control none = {0};
     struct sink counter = {.descriptor = -1, .buffer = sink->buffer, .control = &none};
@@ -262,8 +264,8 @@ static uint64_t total_bytes(const struct sink *sink, const struct plan *plan) {
     return position(&counter) + data_bytes;
 }
 
-/* Asks for all the room at once, so that a disk that is too small is found out before it is filled. File systems
- * that cannot do that find out later. */
+/* Reserves the space for the whole file, so that a disk that is too small is detected before it is full. Not all file
+ * systems support that; on the others a write fails later. */
 static int reserve(const struct sink *sink) {
     while (fallocate(sink->descriptor, 0, 0, (off_t)sink->total) != 0) {
         if (errno == EINTR && !asked_to_stop(sink)) continue;
@@ -285,42 +287,43 @@ static int put_all(struct sink *sink, const struct plan *plan) {
     return sink->status;
 }
 
-/* ---- Aside, then in its place ---- */
+/* ---- PATH.part and PATH ---- */
 
 static int refuse_existing(const char *path, struct error *error) {
-    return error_set(error, STATUS_INPUT, "%s: exists, and is not overwritten; choose another name or move it away",
+    return error_set(error, STATUS_INPUT, "%s: already exists and is not overwritten; choose another name or delete it",
                      path);
 }
 
-static int create(const char *aside, int *descriptor, struct error *error) {
-    *descriptor = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+static int create(const char *part, int *descriptor, struct error *error) {
+    *descriptor = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (*descriptor >= 0) return STATUS_OK;
     int code = errno;
     if (code == EEXIST) {
         return error_set(error, STATUS_INPUT,
-                         "%s: exists: it is being written, or what wrote it was killed; delete it if nothing does",
-                         aside);
+                         "%s: exists, because another process writes it or was killed while writing it; in the latter "
+                         "case delete it",
+                         part);
     }
     bool machine = code == EMFILE || code == ENFILE || code == ENOMEM || code == EIO || code == ENOSPC;
     return error_set(error, machine ? STATUS_FAILED : STATUS_INPUT, "%s: %s; check the folder and its permissions",
-                     aside, strerror(code));
+                     part, strerror(code));
 }
 
-/* Renames where nothing is called `path`; what appeared there meanwhile is left alone. */
-static int move_into_place(const char *aside, const char *path, struct error *error) {
-    int failed = renameat2(AT_FDCWD, aside, AT_FDCWD, path, RENAME_NOREPLACE);
-    if (failed && (errno == EINVAL || errno == ENOSYS)) { /* not on this file system; nearly as good: */
+/* Renames unless `path` exists: a file that another process wrote there meanwhile stays. */
+static int move_into_place(const char *part, const char *path, struct error *error) {
+    int failed = renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE);
+    if (failed && (errno == EINVAL || errno == ENOSYS)) { /* not supported by this file system; nearly as good: */
         struct stat info;
         if (lstat(path, &info) == 0) return refuse_existing(path, error);
-        failed = rename(aside, path);
+        failed = rename(part, path);
     }
     if (!failed) return STATUS_OK;
     if (errno == EEXIST) return refuse_existing(path, error);
-    return error_set(error, STATUS_FAILED, "%s: could not be renamed to %s: %s", aside, path, strerror(errno));
+    return error_set(error, STATUS_FAILED, "%s: could not be renamed to %s: %s", part, path, strerror(errno));
 }
 
-/* The name outlives a power failure too. Not all file systems can promise it, and the file is complete either way:
- * no failure is reported. */
+/* The name then survives a power failure. Not all file systems support that; a failure is not reported, because the
+ * file is complete without it. */
 static void sync_folder(const char *path) {
     const char *slash = strrchr(path, '/');
     char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
@@ -331,8 +334,8 @@ static void sync_folder(const char *path) {
     close(descriptor);
 }
 
-static int write_aside(const struct plan *plan, int descriptor, const char *path, const struct gguf_control *control,
-                       struct error *error) {
+static int write_part(const struct plan *plan, int descriptor, const char *path, const struct gguf_control *control,
+                      struct error *error) {
     struct sink sink = {
         .descriptor = descriptor, .path = path, .control = control, .error = error, .buffer = malloc(BUFFER_BYTES)};
     if (!sink.buffer) return error_memory(error, BUFFER_BYTES, path);
@@ -343,23 +346,23 @@ static int write_aside(const struct plan *plan, int descriptor, const char *path
 
 static int write_plan(const struct plan *plan, const char *path, const struct gguf_control *control,
                       struct error *error) {
-    char *aside = NULL;
-    if (asprintf(&aside, "%s.part", path) < 0) return error_memory(error, (double)strlen(path), "a path");
+    char *part = NULL;
+    if (asprintf(&part, "%s.part", path) < 0) return error_memory(error, (double)strlen(path), "a path");
     int descriptor;
-    int status = create(aside, &descriptor, error);
+    int status = create(part, &descriptor, error);
     if (status == STATUS_OK) {
-        status = write_aside(plan, descriptor, path, control, error);
+        status = write_part(plan, descriptor, path, control, error);
         if (close(descriptor) != 0 && status == STATUS_OK) {
             status = error_set(error, STATUS_FAILED, "%s: could not be written: %s", path, strerror(errno));
         }
-        if (status == STATUS_OK) status = move_into_place(aside, path, error);
+        if (status == STATUS_OK) status = move_into_place(part, path, error);
         if (status == STATUS_OK) {
             sync_folder(path);
         } else {
-            unlink(aside);
+            unlink(part);
         }
     }
-    free(aside);
+    free(part);
     return status;
 }
 

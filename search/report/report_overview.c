@@ -116,7 +116,7 @@ static json_t *individual_json(const struct stage_view *stage, const struct indi
                   json_number_array(table.factors, table.pairs), "start_tokens", (json_int_t)table.start_tokens,
                   "attention_factor", table.attention_factor, "origin", table.origin);
     if (!object || !table.composed) return object;
-    json_object_set_new(object, "base_factors", json_number_array(table.base, table.pairs));
+    json_object_set_new(object, "base_factors", json_number_array(table.finetuned, table.pairs));
     json_object_set_new(object, "searched_factors", json_number_array(table.searched, table.pairs));
     return object;
 }

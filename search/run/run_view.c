@@ -126,7 +126,7 @@ void stage_view_entry(const struct stage_view *stage, const struct individual *i
     size_t bytes = (size_t)table.pairs * sizeof *table.factors;
     memcpy(out->factors, table.factors, bytes);
     memcpy(out->searched, table.factors, bytes);
-    memcpy(out->base, record->base_factors, bytes);
+    memcpy(out->finetuned, record->base_factors, bytes);
     factor_entry_complete(out);
     snprintf(out->name, sizeof out->name, "%s", record->name);
     snprintf(out->origin, sizeof out->origin, "%s", origin_name(individual->origin));

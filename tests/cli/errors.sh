@@ -262,7 +262,7 @@ refused "$work/empty.txt: is empty" factors "$work/empty.txt"
 printf '%s\n' "$ones" | sed 's/1\.0$/nan/' >"$work/nan.txt"
 refused "$work/nan.txt: 'nan' is not a rescale factor" factors "$work/nan.txt"
 printf ' \n' >"$work/blank.txt"
-refused "$work/blank.txt: holds no rescale factor" factors "$work/blank.txt"
+refused "$work/blank.txt: contains no rescale factor" factors "$work/blank.txt"
 table="{\"name\": \"a\", \"max_length\": 64, \"factors\": [$ones]}"
 good="{\"format\": \"longrope-factors\", \"version\": 1, \"tables\": [$table]}"
 echo "$good" >"$work/f.json"
@@ -279,7 +279,7 @@ wrong_factors "of a version that is not known" 's/"version": 1/"version": 3/'
 wrong_factors "'factors' of tables[0]" 's/\[1\.0,/["1.0",/'
 wrong_factors "'factors' of tables[0]" 's/\[1\.0,/[-1.0,/'
 wrong_factors "'max_length' of tables[0]" 's/"max_length": 64/"max_length": -64/'
-wrong_factors "holds no table" 's/"tables"/"tabels"/'
+wrong_factors "contains no table" 's/"tables"/"tabels"/'
 wrong_factors "31 factors" 's/\[1\.0,/[/'
 
 # ---- run folders ----

@@ -99,6 +99,14 @@ evaluate --model "$model" --method none
 holds 'all(.results[]; has("table") | not)'
 
 # Which table is the long one, and where the short one ends.
+LONGROPE_TRACE="export" "$LONGROPE" export "$work/f.json" --format hf --model "$model" --weights none --out "$work/traced" \
+    >/dev/null 2>"$work/trace"
+grep trace: "$work/trace" | cut -d : -f 3- >"$work/traced.lines"
+diff - "$work/traced.lines" >&2 <<END || fail "LONGROPE_TRACE=export does not say which tables are exported, and why"
+ export: long table: 'extend' for 2048 tokens, the longest of 3
+ export: 'extend' has 8 start tokens; the best without replaces it: perplexity 3.57, not 3.5
+ export: short table, up to 256 tokens: 'recover' for 256 tokens, the shortest that reaches them
+END
 export_to "$work/f.json" --format hf --model "$model" --weights none --stage middle --out "$work/middle"
 holds '[.tables[] | .role, .name] == ["short", "recover", "long", "middle"] and .notes == [.notes[]]'
 jq -e '.max_position_embeddings == 512' "$work/middle/config.json" >/dev/null || fail "the window is not the table's"
@@ -118,9 +126,9 @@ says "no table was searched for 256 tokens: the short one is the next longer; wi
 # One attention factor for both, and one that no formula gives.
 changed '.tables[0].attention_factor = 1'
 runs "$LONGROPE" export "$work/changed.json" --format hf --model "$model" --weights none --out "$work/m"
-grep -qF "that of 'extend', 1.1726, is used with 'recover', too, which was found with 1;" "$work/stderr" ||
+grep -qF "that of 'extend', 1.1726, also applies to 'recover', which was found with 1;" "$work/stderr" ||
     fail "it does not say that the short table gets another attention factor"
-grep -qF "which vLLM and SGLang use unless short_mscale and long_mscale are there" "$work/stderr" ||
+grep -qF "which vLLM and SGLang use unless short_mscale and long_mscale are set" "$work/stderr" ||
     fail "it does not say what engines do of themselves"
 jq -e '.rope_scaling | .short_mscale == 1.1726 and .long_mscale == 1.1726' "$work/m/config.json" >/dev/null ||
     fail "engines that go by a formula are not told the attention factor"
@@ -136,7 +144,7 @@ export_to "$work/f.json" --format hf --model "$model" --weights link --out "$wor
 cmp -s "$model/README.md" "$work/linked/README.md" || fail "other files are not copied"
 [ ! -L "$work/linked/README.md" ] || fail "other files are linked to"
 runs "$LONGROPE" eval --model "$work/linked" --text "$document" --length 64 --method none
-refused "$work/linked: is there already" "$LONGROPE" export "$work/f.json" --format hf --model "$model" \
+refused "$work/linked: already exists" "$LONGROPE" export "$work/f.json" --format hf --model "$model" \
     --out "$work/linked"
 export_to "$work/f.json" --format hf --model "$model" --out "$work/linked/" --force
 [ ! -L "$work/linked/model.safetensors" ] || fail "--force does not replace the folder"
@@ -194,16 +202,16 @@ jq -e --slurpfile h "$work/hf.json" '
 evaluate --model "$model" --factors "$work/out.gguf"
 jq -e --slurpfile w "$work/wanted" '[[.results[].nll], $w[0]] | transpose | all(.[]; (.[0] - .[1] | fabs) < 5e-3)' \
     "$work/stdout" >/dev/null || fail "the GGUF's tables give other nats"
-refused "$work/in.gguf: holds no LongRoPE tables" "$LONGROPE" eval --model "$model" --text "$document" --length 64 \
+refused "$work/in.gguf: has no LongRoPE tables" "$LONGROPE" eval --model "$model" --text "$document" --length 64 \
     --factors "$work/in.gguf"
 to_gguf() { "$LONGROPE" export "$work/f.json" --format gguf --model "$model" --gguf "$work/in.gguf" --out "$work/$1" "$2"; }
-refused "$work/out.gguf: is there already" to_gguf out.gguf --json
+refused "$work/out.gguf: already exists" to_gguf out.gguf --json
 cp "$work/out.gguf" "$work/before.gguf"
 runs to_gguf out.gguf --force
 cmp -s "$work/before.gguf" "$work/out.gguf" || fail "the GGUF that was replaced is another one"
 [ ! -e "$work/out.gguf.new" ] || fail "a file aside is left"
 write_gguf 128
-refused "$work/in.gguf: has 64 rotary pairs, but the tables are of 32" to_gguf none --json
+refused "$work/in.gguf: has 64 rotary pairs, but the tables have 32" to_gguf none --json
 head -c 50 "$work/before.gguf" >"$work/in.gguf"
 refused "$work/in.gguf: " to_gguf none --json
 refused "$work/in.gguf: " to_gguf out.gguf --force
@@ -240,7 +248,7 @@ holds '[.tables[] | .name, .max_length] == ["r", 256, "m", 512, "f", 2048]'
 jq -e '.original_length == 256 and .rope_theta == 10000 and [.tables[].scale] == [1, 2, 8]' "$work/list.json" >/dev/null ||
     fail "what the tables do not say is not the model's"
 refused "holds 3 tables" "$LONGROPE" export 256="$work/f.json" --format json --out "$work/none"
-refused "a second table for 256 tokens, beside 'r'" "$LONGROPE" export 256="$work/r.csv" 256="$work/m.csv" --format json \
+refused "a second table for 256 tokens, after 'r'; give one per length" "$LONGROPE" export 256="$work/r.csv" 256="$work/m.csv" --format json \
     --out "$work/none"
 refused "LENGTH=FILE" "$LONGROPE" export "$work/r.csv" "$work/m.csv" --format json --out "$work/none"
 refused "no-such.csv: No such file" "$LONGROPE" export 256="$work/no-such.csv" --format json --out "$work/none"
@@ -302,12 +310,12 @@ refused "unknown option '--fromat' (did you mean '--format'?)" "$LONGROPE" expor
 for option in length short-length original-length rope-theta; do
     for number in '' x -1 0 1e3x; do refused "--$option: " none hf --model "$model" "--$option" "$number"; done
 done
-refused "has no table 'extent' of a stage that is done; it has 'recover', 'middle' and 'extend'" none csv --stage extent
+refused "unknown finished stage 'extent' (did you mean 'extend'?); choose recover, middle or extend" none csv --stage extent
 refused "--length 4096: the longest table of $work/f.json reaches 2048 tokens" none csv --length 4096
-refused "say --short-length N" none hf --model "$model" --short-length 2048
-refused "--original-length 128: $work/f.json says 256" none json --original-length 128
-refused "--rope-theta 500: $work/f.json says 10000" none json --rope-theta 500
-refused "does not say how long inputs its table is for; say --length N" "$LONGROPE" export "$work/r.csv" --format hf \
+refused "give --short-length N" none hf --model "$model" --short-length 2048
+refused "--original-length 128: contradicts $work/f.json, which says 256" none json --original-length 128
+refused "--rope-theta 500: contradicts $work/f.json, which says 10000" none json --rope-theta 500
+refused "the maximum length of its table is unknown; give --length N" "$LONGROPE" export "$work/r.csv" --format hf \
     --model "$model" --out "$work/none"
 refused "holds 3 factors, but the model has 32 rotary pairs" "$LONGROPE" export "$work/three.csv" --format hf \
     --length 512 --model "$model" --out "$work/none"
@@ -336,7 +344,7 @@ refused "$broken/model-00002-of-00002.safetensors: No such file" none hf --model
 ln -s nowhere "$broken/tokenizer.model"
 rm "$broken"/model*
 ln -s "$model/model.safetensors" "$broken/"
-refused "$broken/tokenizer.model: cannot be taken along: No such file" none hf --model "$broken"
+refused "$broken/tokenizer.model: cannot be copied: No such file" none hf --model "$broken"
 export_to "$work/f.json" --format hf --model "$model" --weights none --out "$work/half"
 jq '.rope_scaling.short_mscale = 1.5' "$work/half/config.json" >"$work/half/changed"
 mv "$work/half/changed" "$work/half/config.json"
@@ -345,7 +353,7 @@ refused "short_mscale" "$LONGROPE" export "$work/half" --format json --out "$wor
 # What is there is not touched, and nothing else is ever taken away.
 echo mine >"$work/mine"
 for format in csv json; do
-    refused "$work/mine: is there already" "$LONGROPE" export "$work/f.json" --format $format --out "$work/mine"
+    refused "$work/mine: already exists" "$LONGROPE" export "$work/f.json" --format $format --out "$work/mine"
     refused "$work/half: is a folder" "$LONGROPE" export "$work/f.json" --format $format --out "$work/half" --force
 done
 [ "$(cat "$work/mine")" = mine ] || fail "a file that was there is not as it was"
@@ -356,19 +364,19 @@ for folder in "$work/photos" "$work/photos/2024" "$work/mine"; do
     refused "$folder: is not " "$LONGROPE" export "$work/f.json" --format hf --model "$model" --out "$folder" --force
 done
 [ -e "$work/photos/2024/picture.jpg" ] || fail "a folder of other files was taken away"
-refused "holds the model that is to be exported" "$LONGROPE" export "$work/f.json" --format hf --model "$broken/" \
+refused "contains the model to export" "$LONGROPE" export "$work/f.json" --format hf --model "$broken/" \
     --weights none --out "$broken" --force
 rm "$broken/tokenizer.model"
-refused "holds the model that is to be exported" "$LONGROPE" export "$work/f.json" --format hf --model "$broken/" \
+refused "contains the model to export" "$LONGROPE" export "$work/f.json" --format hf --model "$broken/" \
     --out "$broken" --force
 mkdir "$work/source"
 cp "$model/config.json" "$work/source/"
 ln -s "$out/model.safetensors" "$work/source/"
-refused "holds the model that is to be exported" "$LONGROPE" export "$work/f.json" --format hf --model "$work/source" \
+refused "contains the model to export" "$LONGROPE" export "$work/f.json" --format hf --model "$work/source" \
     --weights link --out "$out" --force
 [ -s "$out/model.safetensors" ] || fail "weights that were linked to are gone"
 : >"$work/none.part"
-refused "$work/none.part: is in the way" none hf --model "$model"
+refused "$work/none.part: exists and blocks writing $work/none; delete it" none hf --model "$model"
 rm "$work/none.part"
 [ ! -e "$work/none" ] || fail "something that was refused left a file"
 
@@ -400,8 +408,8 @@ if signal KILL; then
     for path in "$work/copy" "$work/copy.part"; do
         [ ! -e "$path" ] || fail "an export that was stopped leaves $path"
     done
-    grep -q "^longrope: stopped by a signal; nothing is left of $work/copy" "$work/background.err" ||
-        fail "it does not say that nothing is left"
+    grep -q "^longrope: stopped by a signal; $work/copy was not written" "$work/background.err" ||
+        fail "it does not say that nothing was written"
 else
     echo "export: kills are left out: this file system copies a gigabyte too soon"
 fi

@@ -300,7 +300,7 @@ grep -v '<time' "$page" >"$work/expected"
 grep -v '<time' "$work/stdout" | cmp -s - "$work/expected" || fail "-o - writes another page"
 
 printf 'somebody wrote this\n' >"$work/notes.html"
-fails_with 2 "notes.html: is there already; choose another path, or replace it with --force" \
+fails_with 2 "notes.html: already exists; choose another path, or replace it with --force" \
     "$LONGROPE" report "$work/run" -o "$work/notes.html"
 grep -q somebody "$work/notes.html" || fail "a file that is no report was replaced"
 runs "$LONGROPE" report "$work/run" -o "$work/notes.html" --force

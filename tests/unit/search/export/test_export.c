@@ -135,14 +135,15 @@ static void two_of_many_tables(void **state) {
     assert_pair(&t.file, &(struct export_choice){.length = 513}, &model, "short", "long", 256);
     assert_pair(&t.file, &(struct export_choice){.short_length = 300}, &model, "middle", "long", 300);
     assert_pair(&t.file, &(struct export_choice){.short_length = 600}, &model, "long", "long", 600);
-    assert_refused(&t.file, &(struct export_choice){.stage = "lang"}, &model, "'lang'|'short', 'middle' and 'long'");
+    assert_refused(&t.file, &(struct export_choice){.stage = "lang"}, &model,
+                   "'lang' (did you mean 'long'?)|short, middle or long");
     assert_refused(&t.file, &(struct export_choice){.length = 4096}, &model, "--length 4096|2048");
     assert_refused(&t.file, &(struct export_choice){.short_length = 2048}, &model, "--short-length");
     assert_refused(&t.file, &(struct export_choice){.stage = "short"}, &model, "--short-length");
     t.file.original_length = 0; /* the model's window then */
     assert_pair(&t.file, &(struct export_choice){0}, &model, "short", "long", 256);
     t.items[2].max_length = INT64_MAX;
-    assert_refused(&t.file, &(struct export_choice){0}, &model, "at most");
+    assert_refused(&t.file, &(struct export_choice){0}, &model, "largest supported length");
 }
 
 /* What eval does with a file of the two tables is what an engine does with the pair. */
@@ -177,7 +178,7 @@ static void start_tokens_are_left_out(void **state) {
     assert_memory_equal(pair.long_table.factors, t.spare[0].factors, EIGHT * sizeof(double));
     assert_ptr_equal(pair.short_table.used, &t.items[0]);
     t.spare[0].start_tokens = 1; /* a file may lie */
-    assert_refused(&t.file, &(struct export_choice){0}, &model, "'long'|8 tokens|start_tokens: [0]|json");
+    assert_refused(&t.file, &(struct export_choice){0}, &model, "'long'|8 start tokens|start_tokens: [0]|json");
     t.file.exportable_count = 0;
     assert_refused(&t.file, &(struct export_choice){0}, &model, "start_tokens: [0]");
     assert_pair(&t.file, &(struct export_choice){.stage = "middle"}, &model, "short", "middle", 256);
@@ -228,7 +229,7 @@ static void whole_tables_are_taken_as_they_are(void **state) {
     make_tables(&t);
     for (int i = 0; i < 3; i++) t.items[i].whole = true;
     t.items[2].composed = true;
-    for (int i = 0; i < EIGHT; i++) t.items[2].base[i] = 1.0 + i, t.items[2].searched[i] = 1.01 + i / 100.0;
+    for (int i = 0; i < EIGHT; i++) t.items[2].finetuned[i] = 1.0 + i, t.items[2].searched[i] = 1.01 + i / 100.0;
     factor_entry_complete(&t.items[2]);
     const char *const scalings[] = {"", llama3, yarn, dynamic, longrope};
     for (size_t s = 0; s < sizeof scalings / sizeof *scalings; s++) {
@@ -440,7 +441,7 @@ static void folders_are_whole_or_not_there(void **state) {
     assert_false(exists(file));
 
     assert_int_equal(atomic_output_begin(path, false, &folder, &error), STATUS_INPUT);
-    assert_message(error.message, "new|there already|--force");
+    assert_message(error.message, "new|already exists|--force");
     begin_or_fail(path, true, &folder);
     put_file(folder.part, "other.json", "{}");
     assert_int_equal(atomic_output_end(&folder, &error), STATUS_OK);
@@ -460,7 +461,7 @@ static void folders_that_appear_meanwhile(void **state) {
     assert_int_equal(mkdir(path, 0777), 0);
     put_file(path, "theirs", "x");
     assert_int_equal(atomic_output_end(&folder, &error), STATUS_INPUT);
-    assert_message(error.message, "new|there already");
+    assert_message(error.message, "new|already exists");
     assert_false(exists(part));
     free(part);
     part = scratch_path(&scratch, "new/theirs");

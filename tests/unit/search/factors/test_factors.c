@@ -32,7 +32,7 @@ static struct factor_entry make_composed(const char *name, int64_t max_length, i
     struct factor_entry entry = make_entry(name, max_length, pairs);
     entry.whole = entry.composed = true;
     for (int64_t i = 0; i < pairs; i++)
-        entry.base[i] = 1.0 + (double)i / 3.0, entry.searched[i] = 1.0 + (double)i / 100.0;
+        entry.finetuned[i] = 1.0 + (double)i / 3.0, entry.searched[i] = 1.0 + (double)i / 100.0;
     factor_entry_complete(&entry);
     return entry;
 }
@@ -48,7 +48,7 @@ static void assert_same_entry(const struct factor_entry *a, const struct factor_
     assert_memory_equal(a->factors, b->factors, (size_t)a->pairs * sizeof *a->factors);
     assert_int_equal(a->whole, b->whole);
     assert_int_equal(a->composed, b->composed);
-    assert_memory_equal(a->base, b->base, (size_t)a->pairs * sizeof *a->base);
+    assert_memory_equal(a->finetuned, b->finetuned, (size_t)a->pairs * sizeof *a->finetuned);
     assert_memory_equal(a->searched, b->searched, (size_t)a->pairs * sizeof *a->searched);
     assert_true(same_bits(a->scale, b->scale));
     assert_true(same_bits(a->attention_factor, b->attention_factor));
