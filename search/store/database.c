@@ -28,7 +28,7 @@ int database_protected(const struct database *database, const char *what, struct
 
 static int disk_failed(const struct database *database, const char *what, struct error *error) {
     return error_set(error, STATUS_FAILED, "%.200s: disk full or failing (%.200s): free space, then %s", database->path,
-                     what, database->creating ? "try again" : "go on with --resume; what was saved is intact");
+                     what, database->creating ? "try again" : "continue with --resume; saved results are intact");
 }
 
 static int read_failed(const struct database *database, const char *what, struct error *error) {
@@ -40,18 +40,18 @@ static bool stop_asked(const struct database *database) { return database->stop 
 static int locked(const struct database *database, struct error *error) {
     if (stop_asked(database)) {
         return error_set(error, STATUS_STOPPED,
-                         "stopped while waiting for %.300s, which another process has locked; go on with --resume",
+                         "stopped while waiting for %.300s, which another process has locked; continue with --resume",
                          database->path);
     }
-    return error_set(error, STATUS_FAILED, "%.200s: is locked by another program; let it end, then try again",
+    return error_set(error, STATUS_FAILED, "%.200s: is locked by another process; wait until it ends, then try again",
                      database->path);
 }
 
 static int cannot_open(const struct database *database, const char *what, struct error *error) {
     int code = database->handle ? sqlite3_system_errno(database->handle) : 0;
     return error_set(error, STATUS_FAILED,
-                     "%.200s: cannot be opened (%.200s); check the path, who may read and write the file and its "
-                     "folder, and how many files are open",
+                     "%.200s: cannot be opened (%.200s); check the path, the permissions of the file and its "
+                     "folder, and the number of open files",
                      database->path, code ? strerror(code) : what);
 }
 
@@ -74,7 +74,8 @@ int database_failed(const struct database *database, int code, struct error *err
     case SQLITE_PROTOCOL:
         return locked(database, error);
     case SQLITE_INTERRUPT:
-        return error_set(error, STATUS_STOPPED, "stopped while checking %.300s; go on with --resume", database->path);
+        return error_set(error, STATUS_STOPPED, "stopped while checking %.300s; continue with --resume",
+                         database->path);
     case SQLITE_CANTOPEN:
         return cannot_open(database, what, error);
     case SQLITE_IOERR:
@@ -138,7 +139,7 @@ int database_check_folder(const struct database *database, struct error *error) 
     int code = access(folder, W_OK | X_OK) == 0 ? 0 : errno;
     free(folder);
     if (code == ENOENT || code == ENOTDIR) {
-        return error_set(error, STATUS_INPUT, "%.300s: its folder is not there; make it, or %s", database->path,
+        return error_set(error, STATUS_INPUT, "%.300s: its folder does not exist; create it, or %s", database->path,
                          database->kind->if_foreign);
     }
     return code == 0 ? STATUS_OK : database_errno(database, code, error);
@@ -177,8 +178,8 @@ int database_identify(struct database *database, int64_t *version, int *code, st
     if (*code == SQLITE_OK) *code = database_query_integer(database, "PRAGMA application_id", &application);
     if (*code == SQLITE_OK) *code = database_query_integer(database, "PRAGMA user_version", version);
     if (*code == SQLITE_NOTADB) {
-        return error_set(error, STATUS_INPUT, "%.300s: is not a database, or its beginning is damaged; %s",
-                         database->path, kind->if_foreign);
+        return error_set(error, STATUS_INPUT, "%.300s: is not a database, or its header is damaged; %s", database->path,
+                         kind->if_foreign);
     }
     if (*code != SQLITE_OK) return database_failed(database, *code, error);
     if (application == 0 && tables == 0) {
@@ -192,7 +193,7 @@ int database_identify(struct database *database, int64_t *version, int *code, st
     if (*version > kind->schema) {
         return error_set(error, STATUS_INPUT,
                          "%.300s: was written by a newer longrope (schema %" PRId64
-                         ", this one knows %d); use that one",
+                         "; this one supports up to %d); use the newer one",
                          database->path, *version, kind->schema);
     }
     return *version >= 1 ? STATUS_OK : database_damaged(database, "its schema has no version", error);

@@ -41,7 +41,7 @@ struct score_cache {
 
 static int check_file(const struct database *database, struct error *error) {
     if (!*database->path) {
-        return error_set(error, STATUS_INPUT, "the score cache has no name; %s", score_cache_kind.if_foreign);
+        return error_set(error, STATUS_INPUT, "the path of the score cache is empty; %s", score_cache_kind.if_foreign);
     }
     if (access(database->path, R_OK | W_OK) == 0 || errno == ENOENT) return STATUS_OK;
     return database_errno(database, errno, error);

@@ -21,8 +21,8 @@ static const struct database_kind run_kind = {
     .application = DATABASE_RUN,
     .schema = STORE_SCHEMA,
     .if_foreign = "choose another folder with -o",
-    .if_damaged = "put back a copy of it, or begin a new run with -o",
-    .if_protected = "make the folder and what is in it writable, or choose another folder with -o",
+    .if_damaged = "restore a copy of it, or start a new run with -o",
+    .if_protected = "make the folder and its files writable, or choose another folder with -o",
 };
 
 /* Of who measures beside a search. */
@@ -30,9 +30,9 @@ static const struct database_kind record_kind = {
     .name = "a run",
     .application = DATABASE_RUN,
     .schema = STORE_SCHEMA,
-    .if_foreign = "give the folder of a run",
-    .if_damaged = "put back a copy of it",
-    .if_protected = "make the folder and what is in it writable",
+    .if_foreign = "name the folder of a run",
+    .if_damaged = "restore a copy of it",
+    .if_protected = "make the folder and its files writable",
 };
 
 /* ---- errors ---- */
@@ -40,7 +40,7 @@ static const struct database_kind record_kind = {
 static int no_run(const struct store *store, struct error *error) {
     return error_set(error, STATUS_INPUT, "%.300s: holds no run (no run.db); %s", store->dir,
                      store->database.kind == &record_kind ? "check the path"
-                                                          : "begin one without --resume, or check the path");
+                                                          : "start one without --resume, or check the path");
 }
 
 /* ---- creating ---- */
@@ -125,7 +125,7 @@ static int open_create(struct store *store, struct error *error) {
     }
     if (holds_stages) {
         return error_set(error, STATUS_INPUT,
-                         "%.300s: holds a run already; go on with --resume, or choose another folder with -o",
+                         "%.300s: already holds a run; continue with --resume, or choose another folder with -o",
                          store->dir);
     }
     status = create_database(store, error);
@@ -152,8 +152,8 @@ static int held_by_older(const struct store *store, int64_t version, struct erro
     char holder[STORE_HOLDER_SIZE];
     store_folder_holder(store, holder);
     return error_set(error, STATUS_INPUT,
-                     "%.300s: an older longrope (%s) is at work on it, with schema %" PRId64
-                     ", which has no room for measurements (schema %d has); let it end, or stop it, and try again",
+                     "%.300s: an older longrope (%s) is using this run with schema %" PRId64
+                     ", which cannot store measurements (schema %d can); wait until it ends, or stop it, and try again",
                      store->dir, holder, version, STORE_SCHEMA);
 }
 
@@ -183,8 +183,8 @@ static int open_record(struct store *store, struct error *error) {
     int code = database_query_integer(&store->database, "SELECT count(*) FROM stages", &stages);
     if (code != SQLITE_OK) return database_failed(&store->database, code, error);
     if (stages == 0) {
-        return error_set(error, STATUS_INPUT, "%.300s: its search has not begun a stage yet; record when it has",
-                         store->dir);
+        return error_set(error, STATUS_INPUT,
+                         "%.300s: its search has not started a stage yet; record measurements when it has", store->dir);
     }
     if (version != STORE_SCHEMA) status = migrate_under_lock(store, version, error);
     return status == STATUS_OK ? prepare_to_write(store, error) : status;
@@ -219,7 +219,7 @@ static int open_immutable(struct store *store, int64_t *version, struct error *e
     } else if (stat(log, &info) == 0 && info.st_size > 0) {
         status = error_set(error, STATUS_FAILED,
                            "%.300s: has a log (run.db-wal) that cannot be read without write permission to the folder; "
-                           "get it, or copy the folder to where you have it",
+                           "get this permission, or copy the folder to a place where you have it",
                            store->dir);
     } else {
         status = database_open(&store->database, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, error);

@@ -40,8 +40,8 @@ int store_add_baseline(struct store *store, int64_t stage, const struct baseline
         status = insert_baseline(store, stage, baseline, frequencies, factors, error);
     } else {
         status = error_set(error, STATUS_FAILED,
-                           "the table of baseline '%s' has a value that is not finite, or memory "
-                           "has run out",
+                           "the RoPE table of baseline '%s' has a value that is not finite, or "
+                           "memory ran out",
                            owner.method);
     }
     free(frequencies);
@@ -85,7 +85,7 @@ static int read_baseline(const struct store *store, sqlite3_stmt *row, const str
         return STATUS_OK;
     }
     char what[300];
-    snprintf(what, sizeof what, "stage '%s', baseline '%.40s': its row makes no sense", stage->name, method);
+    snprintf(what, sizeof what, "stage '%s', baseline '%.40s': its row is not valid", stage->name, method);
     return database_damaged(&store->database, what, error);
 }
 

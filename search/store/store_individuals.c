@@ -118,8 +118,7 @@ static int read_individual(const struct store *store, sqlite3_stmt *row, const s
     if (!wrong && !genome_valid(space, &out->genome)) wrong = "genes";
     if (!wrong) return STATUS_OK;
     char what[300];
-    snprintf(what, sizeof what, "stage '%s', individual %" PRId64 ": its %s cannot be right", stage->name, out->id,
-             wrong);
+    snprintf(what, sizeof what, "stage '%s', individual %" PRId64 ": its %s is not valid", stage->name, out->id, wrong);
     return database_damaged(&store->database, what, error);
 }
 

@@ -16,7 +16,7 @@ static const char *label_fault(const char *label) {
     if (!*label) return "is empty";
     if (strlen(label) >= STORE_NAME_SIZE) return "is too long";
     for (const char *c = label; *c; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7f) return "has a control character in it";
+        if ((unsigned char)*c < ' ' || *c == 0x7f) return "contains a control character";
     }
     json_t *string = json_string(label); /* NULL for what is not UTF-8 */
     json_decref(string);
@@ -60,16 +60,16 @@ static const char *passkey_fault(const struct passkey_record *r) {
 }
 
 static int cannot_be_recorded(const struct measurement *m, const char *field, struct error *error) {
-    return error_set(error, STATUS_FAILED, "'%.100s' at %" PRId64 " tokens cannot be recorded: its %s cannot be right",
+    return error_set(error, STATUS_FAILED, "'%.100s' at %" PRId64 " tokens cannot be recorded: its %s is not valid",
                      m->label, m->length, field);
 }
 
 static int row_damaged(const struct store *store, const char *table, const struct measurement *m, const char *field,
                        struct error *error) {
     char what[300];
-    if (label_fault(m->label)) return database_damaged(&store->database, "a row's label cannot be right", error);
-    snprintf(what, sizeof what, "%s, '%.100s' at %" PRId64 " tokens: its %s cannot be right", table, m->label,
-             m->length, field);
+    if (label_fault(m->label)) return database_damaged(&store->database, "the label of a row is not valid", error);
+    snprintf(what, sizeof what, "%s, '%.100s' at %" PRId64 " tokens: its %s is not valid", table, m->label, m->length,
+             field);
     return database_damaged(&store->database, what, error);
 }
 

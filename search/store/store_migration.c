@@ -137,7 +137,7 @@ static int check_references(struct database *database, struct error *error) {
     status = database_next(database, statement, &orphan, error);
     if (status == STATUS_OK && orphan) {
         char what[200];
-        snprintf(what, sizeof what, "a row of table %.40s speaks of one of table %.40s that is not there",
+        snprintf(what, sizeof what, "a row of table %.40s refers to a missing row of table %.40s",
                  database_text(statement, "table"), database_text(statement, "parent"));
         status = database_damaged(database, what, error);
     }

@@ -56,7 +56,7 @@ static const struct setting *find_setting(const struct setting *settings, size_t
 static int setting_differs(const char *stage, const char *key, const char *then, const char *now, struct error *error) {
     return error_set(
         error, STATUS_INPUT,
-        "stage '%s': '%.100s' was %.200s when the run began and is %.200s now; restore it, or begin a new run "
+        "stage '%s': '%.100s' was %.200s when the run began and is %.200s now; restore it, or start a new run "
         "with -o",
         stage, key, then ? then : "not set", now ? now : "not set");
 }

@@ -100,7 +100,7 @@ static int read_stage(const struct store *store, sqlite3_stmt *row, struct stage
     good = good && store_values_positive(out->attention_factor);
     if (good && space_valid(space) && read_stage_model(row, out)) return STATUS_OK;
     char what[200];
-    snprintf(what, sizeof what, "the row of stage '%s' makes no sense", out->name);
+    snprintf(what, sizeof what, "the row of stage '%s' is not valid", out->name);
     return database_damaged(&store->database, what, error);
 }
 
@@ -199,7 +199,7 @@ int store_add_stage(struct store *store, const struct stage_record *stage, const
     if (status != STATUS_OK) return status;
     if (taken) {
         return error_set(error, STATUS_INPUT,
-                         "stage %" PRId64 " of this run is '%s', not '%s'; add new stages at the end, or begin a new "
+                         "stage %" PRId64 " of this run is '%s', not '%s'; add new stages at the end, or start a new "
                          "run with -o",
                          stage->id, other.name, stage->name);
     }

@@ -67,7 +67,7 @@ static int read_window(const struct store *store, sqlite3_stmt *row, const struc
     out->tokens = database_integer(row, "tokens");
     if (out->start >= 0 && out->tokens > 0 && read_needle(row, out)) return STATUS_OK;
     char what[300];
-    snprintf(what, sizeof what, "stage '%s': the row of sample %" PRId64 " makes no sense", stage->name,
+    snprintf(what, sizeof what, "stage '%s': the row of sample %" PRId64 " is not valid", stage->name,
              database_integer(row, "sample"));
     return database_damaged(&store->database, what, error);
 }

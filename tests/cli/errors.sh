@@ -337,7 +337,7 @@ for offset in 4096 8192 $((half - half % 4096)) $((size - 4096)); do # where pag
     cmp -s "$work/spoilt.db" "$work/spoilt/run.db" || fail "a damaged database was written to"
 done
 spoilt 0
-refused "$work/spoilt/run.db: is not a database, or its beginning is damaged" tiny_search "$work/spoilt" --resume
+refused "$work/spoilt/run.db: is not a database, or its header is damaged" tiny_search "$work/spoilt" --resume
 rm -rf "$work/spoilt"
 mkdir "$work/spoilt"
 head -c "$half" "$work/whole/run.db" >"$work/spoilt/run.db"

@@ -192,7 +192,7 @@ static void test_pass_keys(void **state) {
     records[0].correct = 9; /* all or none of a call */
     records[3].correct = 11;
     assert_int_equal(store_put_passkeys(store, records, 4, &f->error), STATUS_FAILED);
-    assert_message(f->error.message, "'none' at 512 tokens cannot be recorded: its correct cannot be right");
+    assert_message(f->error.message, "'none' at 512 tokens cannot be recorded: its correct is not valid");
     records[0].correct = 3;
     records[3].correct = 10;
     check_pass_keys(f, store, records, 4);
@@ -271,10 +271,11 @@ static void test_where_nothing_is_recorded(void **state) {
     struct fixture *f = *state;
     open_bad(f, STORE_RECORD, STATUS_INPUT, "results/x: holds no run (no run.db); check the path");
     store_close(open_run(f, STORE_CREATE));
-    open_bad(f, STORE_RECORD, STATUS_INPUT, "results/x: its search has not begun a stage yet; record when it has");
+    open_bad(f, STORE_RECORD, STATUS_INPUT,
+             "results/x: its search has not started a stage yet; record measurements when it has");
     store_close(make_run(f));
     run_sql(f, "PRAGMA application_id = 7");
-    open_bad(f, STORE_RECORD, STATUS_INPUT, "a database of another program, not a run; give the folder of a run");
+    open_bad(f, STORE_RECORD, STATUS_INPUT, "a database of another program, not a run; name the folder of a run");
     run_sql(f, "PRAGMA application_id = 0x4c526f70; PRAGMA user_version = 99");
     open_bad(f, STORE_RECORD, STATUS_INPUT, "was written by a newer longrope (schema 99");
 }
@@ -296,7 +297,7 @@ static void test_protected_folder(void **state) {
     assert_int_equal(chmod(f->run, 0555), 0);
     int status = child_run(record_as_stranger, f, said, sizeof said);
     assert_int_equal(chmod(f->run, 0755), 0);
-    assert_message(said, "cannot be written|make the folder and what is in it writable");
+    assert_message(said, "cannot be written|make the folder and its files writable");
     assert_null(strstr(said, " -o"));
     assert_int_equal(status, STATUS_FAILED);
 }
@@ -313,7 +314,7 @@ static void test_locked(void **state) {
     double began = clock_seconds();
     assert_int_equal(store_put_length(store, &record, &f->error), STATUS_FAILED);
     assert_true(clock_seconds() - began < 60);
-    assert_message(f->error.message, "run.db: is locked by another program; let it end, then try again");
+    assert_message(f->error.message, "run.db: is locked by another process; wait until it ends, then try again");
     assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
     good(f, store_put_length(store, &record, &f->error));
@@ -360,7 +361,7 @@ static void test_labels(void **state) {
     assert_int_equal(store_check_label("", &error), STATUS_INPUT);
     assert_message(error.message, "--label: '' is empty");
     assert_int_equal(store_check_label("a\x1b[31m", &error), STATUS_INPUT);
-    assert_message(error.message, "has a control character");
+    assert_message(error.message, "contains a control character");
     assert_int_equal(store_check_label("caf\xe9", &error), STATUS_INPUT);
     assert_message(error.message, "is not UTF-8");
 }
@@ -374,7 +375,7 @@ static void test_records_that_cannot_be(void **state) {
         struct length_record r = make_length("yarn", 512);                                                             \
         change;                                                                                                        \
         assert_int_equal(store_put_length(store, &r, &f->error), STATUS_FAILED);                                       \
-        assert_message(f->error.message, "cannot be recorded: its " field " cannot be right");                         \
+        assert_message(f->error.message, "cannot be recorded: its " field " is not valid");                            \
     } while (0)
     REFUSED(r.measured.label[0] = '\0', "label");
     REFUSED(r.measured.length = 0, "length");
@@ -398,16 +399,16 @@ static void test_damaged_rows(void **state) {
     static const struct {
         const char *change, *field;
     } cases[] = {
-        {"UPDATE lengths SET label = ''", "a row's label cannot be right"},
-        {"UPDATE lengths SET label = CAST(x'ff' AS TEXT)", "a row's label cannot be right"},
-        {"UPDATE lengths SET label = 'a' || char(10)", "a row's label cannot be right"},
-        {"UPDATE lengths SET length = -5", "its length cannot be right"},
-        {"UPDATE lengths SET factors = '[]'", "its factors cannot be right"},
-        {"UPDATE lengths SET factors = '[1,\"x\"]'", "its factors cannot be right"},
-        {"UPDATE lengths SET factors = '{'", "its factors cannot be right"},
-        {"UPDATE lengths SET factors = '[1,-2]'", "its factors cannot be right"},
-        {"UPDATE lengths SET nats_per_token = 9e999", "its nats_per_token cannot be right"},
-        {"UPDATE lengths SET attention_factor = 0", "its attention_factor cannot be right"},
+        {"UPDATE lengths SET label = ''", "the label of a row is not valid"},
+        {"UPDATE lengths SET label = CAST(x'ff' AS TEXT)", "the label of a row is not valid"},
+        {"UPDATE lengths SET label = 'a' || char(10)", "the label of a row is not valid"},
+        {"UPDATE lengths SET length = -5", "its length is not valid"},
+        {"UPDATE lengths SET factors = '[]'", "its factors is not valid"},
+        {"UPDATE lengths SET factors = '[1,\"x\"]'", "its factors is not valid"},
+        {"UPDATE lengths SET factors = '{'", "its factors is not valid"},
+        {"UPDATE lengths SET factors = '[1,-2]'", "its factors is not valid"},
+        {"UPDATE lengths SET nats_per_token = 9e999", "its nats_per_token is not valid"},
+        {"UPDATE lengths SET attention_factor = 0", "its attention_factor is not valid"},
     };
     struct fixture *f = *state;
     store_close(make_run(f));
@@ -419,7 +420,7 @@ static void test_damaged_rows(void **state) {
         struct length_record *lengths;
         size_t count;
         assert_int_equal(store_lengths(store, &lengths, &count, &f->error), STATUS_FAILED);
-        assert_message(f->error.message, "run.db: is damaged (|put back a copy of it");
+        assert_message(f->error.message, "run.db: is damaged (|restore a copy of it");
         assert_message(f->error.message, cases[i].field);
         assert_null(lengths);
         assert_int_equal(count, 0);

@@ -449,8 +449,8 @@ static void test_recorder_beside_an_older_search(void **state) {
     pid_t child = child_start(hold_lock, f, &pipe);
     assert_int_equal(read(pipe, &letter, 1), 1);
     open_bad(f, STORE_RECORD, STATUS_INPUT,
-             "results/x: an older longrope (process 4711 on host oldhost) is at work on it, with schema 1|"
-             "let it end, or stop it, and try again");
+             "results/x: an older longrope (process 4711 on host oldhost) is using this run with schema 1|"
+             "wait until it ends, or stop it, and try again");
     assert_still_schema_1(f, before);
     kill(child, SIGKILL);
     child_wait(child);
@@ -575,7 +575,7 @@ static void test_read_only_folder(void **state) {
 static void test_create_over_it(void **state) {
     struct fixture *f = *state;
     char *before = dump_old_columns(f);
-    open_bad(f, STORE_CREATE, STATUS_INPUT, "results/x: holds a run already; go on with --resume");
+    open_bad(f, STORE_CREATE, STATUS_INPUT, "results/x: already holds a run; continue with --resume");
     assert_still_schema_1(f, before);
     free(before);
 
@@ -593,8 +593,8 @@ static void test_damage_stops_it(void **state) {
     static const struct {
         const char *damage, *words;
     } cases[] = {
-        {"UPDATE individuals SET parent_b = 1000 WHERE id = 7", "is damaged|of table individuals|not there"},
-        {"DELETE FROM individuals WHERE id = 399", "is damaged|table sample_nats|table individuals"},
+        {"UPDATE individuals SET parent_b = 1000 WHERE id = 7", "is damaged|to a missing row of table individuals"},
+        {"DELETE FROM individuals WHERE id = 399", "is damaged|of table sample_nats|of table individuals"},
         {"DELETE FROM samples WHERE sample = 2", "is damaged|table sample_nats|table samples"},
         {"DELETE FROM stages WHERE id = 1", "is damaged|of table stages"},
         {"INSERT INTO settings VALUES (1, 'search.racing', 'none')", "is damaged|UNIQUE constraint failed"},
@@ -631,7 +631,8 @@ static void test_full_disk_leaves_it(void **state) {
     struct fixture *f = *state;
     char said[1200], *before = dump_old_columns(f);
     int status = child_run(migrate_on_full_disk, f, said, sizeof said);
-    assert_message(said, "run.db: disk full or failing|free space, then go on with --resume; what was saved is intact");
+    assert_message(said,
+                   "run.db: disk full or failing|free space, then continue with --resume; saved results are intact");
     assert_int_equal(status, STATUS_FAILED);
     assert_still_schema_1(f, before);
     free(before);

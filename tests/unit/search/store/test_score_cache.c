@@ -445,7 +445,7 @@ static void test_special_names(void **state) {
         assert_int_equal(access(names[i], F_OK), 0);
     }
     f->path = "";
-    open_bad(f, STATUS_INPUT, "the score cache has no name; name another file with --cache");
+    open_bad(f, STATUS_INPUT, "the path of the score cache is empty; name another file with --cache");
     assert_int_equal(chdir(folder), 0);
     f->path = own;
     free(folder);
@@ -455,7 +455,8 @@ static void test_newer_schema(void **state) {
     struct fixture *f = *state;
     score_cache_close(open_cache(f));
     run_sql(f, "PRAGMA user_version = 2");
-    open_bad(f, STATUS_INPUT, "scores.db: was written by a newer longrope (schema 2, this one knows 1)");
+    open_bad(f, STATUS_INPUT,
+             "scores.db: was written by a newer longrope (schema 2; this one supports up to 1); use the newer one");
 }
 
 static void test_folders_and_pipes(void **state) {
@@ -471,9 +472,9 @@ static void test_folders_and_pipes(void **state) {
     }
     scratch_write(file, "x", 1);
     f->path = under_file;
-    open_bad(f, STATUS_INPUT, "file/scores.db: its folder is not there; make it, or name another file");
+    open_bad(f, STATUS_INPUT, "file/scores.db: its folder does not exist; create it, or name another file");
     f->path = nowhere;
-    open_bad(f, STATUS_INPUT, "gone/scores.db: its folder is not there; make it, or name another file");
+    open_bad(f, STATUS_INPUT, "gone/scores.db: its folder does not exist; create it, or name another file");
     f->path = own;
     free(folder);
     free(pipe);

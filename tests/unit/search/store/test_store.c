@@ -283,7 +283,7 @@ static void test_settings(void **state) {
     changed[0].value = "2";
     assert_int_equal(store_check_settings(store, 0, changed, SETTINGS, &f->error), STATUS_INPUT);
     assert_string_equal(f->error.message, "stage 'extend-2k': 'search.seed' was 1 when the run began and is 2 now; "
-                                          "restore it, or begin a new run with -o");
+                                          "restore it, or start a new run with -o");
     assert_int_equal(store_check_settings(store, 0, settings, SETTINGS - 1, &f->error), STATUS_INPUT);
     assert_message(f->error.message, "'target_length' was 2048 when the run began and is not set now");
     changed[0].value = "1";
@@ -598,7 +598,7 @@ static void test_create_and_resume(void **state) {
     assert_int_equal(access(f->run, F_OK), -1);
     store_close(make_run(f, 1));
     open_bad(f, STORE_CREATE, STATUS_INPUT,
-             "results/x: holds a run already; go on with --resume, or choose another folder with -o");
+             "results/x: already holds a run; continue with --resume, or choose another folder with -o");
     store_close(open_run(f, STORE_RESUME));
 }
 
@@ -698,7 +698,7 @@ static void test_what_a_stage_rescales(void **state) {
         run_sql(f, text);
         store = open_run(f, STORE_READ);
         assert_int_equal(store_find_stage(store, "recover", &back, &found, &f->error), STATUS_FAILED);
-        assert_message(f->error.message, "stage 'recover' makes no sense");
+        assert_message(f->error.message, "stage 'recover' is not valid");
         store_close(store);
         run_sql(f, "UPDATE stage_models SET base_factors = NULL, pretrained_length = 1, base_attention_factor = 1");
     }
@@ -709,7 +709,8 @@ static void test_newer_schema(void **state) {
     store_close(make_run(f, 1));
     run_sql(f, "PRAGMA user_version = 99");
     for (enum store_mode mode = STORE_CREATE; mode <= STORE_READ; mode++) {
-        open_bad(f, mode, STATUS_INPUT, "run.db: was written by a newer longrope (schema 99, this one knows 5)");
+        open_bad(f, mode, STATUS_INPUT,
+                 "run.db: was written by a newer longrope (schema 99; this one supports up to 5); use the newer one");
     }
     run_sql(f, "PRAGMA user_version = 0");
     open_bad(f, STORE_READ, STATUS_FAILED, "damaged|schema");
@@ -739,7 +740,7 @@ static void test_damaged_database(void **state) {
     assert_int_equal(fseek(file, info.st_size / 8192 * 4096, SEEK_SET), 0);
     assert_int_equal(fwrite(junk, 1, sizeof junk, file), sizeof junk);
     fclose(file);
-    open_bad(f, STORE_RESUME, STATUS_FAILED, "run.db: is damaged|begin a new run with -o");
+    open_bad(f, STORE_RESUME, STATUS_FAILED, "run.db: is damaged|start a new run with -o");
     assert_int_equal(truncate(path, info.st_size / 2), 0);
     open_bad(f, STORE_RESUME, STATUS_FAILED, "run.db: is damaged");
     free(path);
@@ -917,7 +918,8 @@ static void test_wait_for_another_program_ends(void **state) {
     pid_t child = child_start(hold_database, f, &pipe);
     assert_int_equal(read(pipe, &letter, 1), 1);
     double began = clock_seconds();
-    open_bad(f, STORE_RESUME, STATUS_FAILED, "run.db: is locked by another program; let it end, then try again");
+    open_bad(f, STORE_RESUME, STATUS_FAILED,
+             "run.db: is locked by another process; wait until it ends, then try again");
     double waited = clock_seconds() - began;
     if (waited < 9 || waited > 20) fail_msg("it waited for %g s", waited);
     kill(child, SIGKILL);
@@ -1091,7 +1093,8 @@ static void test_full_disk_keeps_what_was_saved(void **state) {
     char said[1200];
     store_close(make_run(f, 0));
     assert_int_equal(child_run(add_until_full, f, said, sizeof said), STATUS_FAILED);
-    assert_message(said, "run.db: disk full or failing|free space, then go on with --resume|what was saved is intact");
+    assert_message(said,
+                   "run.db: disk full or failing|free space, then continue with --resume|saved results are intact");
 
     int64_t reported = strtoll(said, NULL, 10);
     assert_true(reported > 10);
