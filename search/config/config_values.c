@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "eval/base/name.h"
+#include "search/base/json.h"
 #include "search/base/text.h"
 
 enum { CONFIG_NAME_MAX = 127 /* characters of a name: file names and the store have to hold it */ };
@@ -54,164 +55,220 @@ static struct evolve_settings halved(struct evolve_settings search) {
     return search;
 }
 
-/* ---- values ---- */
+/* ---- messages ---- */
 
-static int wrong(const struct config_value *value, const char *must, struct error *error) {
+/* " (did you mean 'word'?)", where a word of the key is spelled much like the value; else "". */
+static void hint(const struct config_value *value, char *out, size_t size) {
+    const struct config_key *key = value->key;
+    const char *near = name_nearest(key->names, key->name_count, value->node->scalar);
+    out[0] = '\0';
+    if (near && strcmp(near, value->node->scalar) != 0) snprintf(out, size, " (did you mean '%s'?)", near);
+}
+
+static int wrong_value(const struct config_value *value, const char *must, struct error *error) {
     const struct yaml_tree *node = value->node;
+    const char *name = value->key->name;
     if (!node->scalar) {
         const char *kind = node->kind == YAML_TREE_LIST ? "a list" : "a map";
-        return yaml_tree_error(&node->where, error, "'%s' must be %s, not %s", value->name, must, kind);
+        return yaml_tree_error(&node->where, error, "'%s' must be %s, not %s", name, must, kind);
     }
-    if (!*node->scalar) return yaml_tree_error(&node->where, error, "'%s' must be %s; it is empty", value->name, must);
-    return yaml_tree_error(&node->where, error, "'%s' must be %s, not '%.80s'", value->name, must, node->scalar);
+    if (!*node->scalar) return yaml_tree_error(&node->where, error, "'%s' must be %s; it is empty", name, must);
+    char meant[80];
+    hint(value, meant, sizeof meant);
+    return yaml_tree_error(&node->where, error, "'%s' must be %s, not '%.80s'%s", name, must, node->scalar, meant);
 }
 
-static bool scalar_integer(const struct yaml_tree *node, int64_t *out) {
-    return node->kind == YAML_TREE_SCALAR && text_to_integer(node->scalar, out);
+static int wrong(const struct config_value *value, struct error *error) {
+    const struct config_key *key = value->key;
+    char range[CONFIG_TEXT_SIZE] = "", must[CONFIG_TEXT_SIZE + 40];
+    if (key->kind->range) key->kind->range(key, range, sizeof range);
+    snprintf(must, sizeof must, "%s%s%s", key->kind->must, *key->kind->must && *range ? " " : "", range);
+    return wrong_value(value, must, error);
 }
 
-static bool scalar_number(const struct yaml_tree *node, double *out) {
-    return node->kind == YAML_TREE_SCALAR && text_to_number(node->scalar, out);
+/* ---- numbers ---- */
+
+static void integer_range(const struct config_key *key, char *out, size_t size) {
+    snprintf(out, size, "from %.0f to %.0f", key->low, key->high);
 }
 
-int config_value_integer(const struct config_value *value, void *target, struct error *error) {
-    char must[80];
-    int64_t *out = target;
-    if (scalar_integer(value->node, out) && *out >= value->low && *out <= value->high) return STATUS_OK;
-    snprintf(must, sizeof must, "an integer from %lld to %lld", (long long)value->low, (long long)value->high);
-    return wrong(value, must, error);
+static int read_integer(const struct config_value *value, int64_t *out, struct error *error) {
+    const struct yaml_tree *node = value->node;
+    bool good = node->kind == YAML_TREE_SCALAR && text_to_integer(node->scalar, out);
+    if (good && (double)*out >= value->key->low && (double)*out <= value->key->high) return STATUS_OK;
+    char range[80], must[100];
+    integer_range(value->key, range, sizeof range);
+    snprintf(must, sizeof must, "an integer %s", range);
+    return wrong_value(value, must, error);
 }
 
-/* The settings that the stage begins with where its target is this far; keys that are read later change them. */
-int config_value_target_length(const struct config_value *value, void *target, struct error *error) {
-    struct stage_config *stage = target;
-    int status = config_value_integer(value, &stage->target_length, error);
-    if (status != STATUS_OK || stage->target_length <= CONFIG_HALVED_BEYOND) return status;
-    stage->search = halved(config_defaults.search);
-    stage->samples = 3;
-    return STATUS_OK;
+static int read_int64(const struct config_value *value, void *target, struct error *error) {
+    return read_integer(value, target, error);
 }
 
-int config_value_size(const struct config_value *value, void *target, struct error *error) {
+static int read_size(const struct config_value *value, void *target, struct error *error) {
     int64_t number = 0;
-    int status = config_value_integer(value, &number, error);
+    int status = read_integer(value, &number, error);
     if (status == STATUS_OK) *(size_t *)target = (size_t)number;
     return status;
 }
 
-/* Lowers the default of parents to the population; 'parents', read later, replaces it. */
-int config_value_population(const struct config_value *value, void *target, struct error *error) {
-    struct evolve_settings *search = &((struct stage_config *)target)->search;
-    int status = config_value_size(value, &search->population, error);
-    if (search->parents > search->population) search->parents = search->population;
-    return status;
-}
-
-int config_value_seed(const struct config_value *value, void *target, struct error *error) {
+static int read_seed(const struct config_value *value, void *target, struct error *error) {
     int64_t number = 0;
-    int status = config_value_integer(value, &number, error);
+    int status = read_integer(value, &number, error);
     if (status == STATUS_OK) *(unsigned long *)target = (unsigned long)number;
     return status;
 }
 
-int config_value_probability(const struct config_value *value, void *target, struct error *error) {
+/* Sets the settings of a target beyond CONFIG_HALVED_BEYOND tokens; keys that are read later replace them. */
+static int read_target_length(const struct config_value *value, void *target, struct error *error) {
+    int status = read_int64(value, target, error);
+    if (status != STATUS_OK || value->stage->target_length <= CONFIG_HALVED_BEYOND) return status;
+    value->stage->search = halved(config_defaults.search);
+    value->stage->samples = 3;
+    return STATUS_OK;
+}
+
+/* Lowers the default of parents to the population; 'parents', read later, replaces it. */
+static int read_population(const struct config_value *value, void *target, struct error *error) {
+    struct evolve_settings *search = &value->stage->search;
+    int status = read_size(value, target, error);
+    if (search->parents > search->population) search->parents = search->population;
+    return status;
+}
+
+static json_t *show_int64(const struct config_key *key, const void *target) {
+    (void)key;
+    return json_integer((json_int_t) * (const int64_t *)target);
+}
+
+static json_t *show_size(const struct config_key *key, const void *target) {
+    (void)key;
+    return json_integer((json_int_t) * (const size_t *)target);
+}
+
+static json_t *show_seed(const struct config_key *key, const void *target) {
+    (void)key;
+    return json_integer((json_int_t) * (const unsigned long *)target);
+}
+
+static void number_range(const struct config_key *key, char *out, size_t size) {
+    snprintf(out, size, "%s %g and %s %g", key->above ? "above" : "from", key->low, key->below ? "below" : "at most",
+             key->high);
+}
+
+/* False for what is no number, or one out of the key's range. */
+static bool number_in_range(const struct config_value *value, double *out) {
+    const struct config_key *key = value->key;
+    if (value->node->kind != YAML_TREE_SCALAR || !text_to_number(value->node->scalar, out)) return false;
+    bool low = key->above ? *out > key->low : *out >= key->low;
+    return low && (key->below ? *out < key->high : *out <= key->high);
+}
+
+static int read_number(const struct config_value *value, void *target, struct error *error) {
     double number;
-    if (!scalar_number(value->node, &number) || number <= 0 || number > 1) {
-        return wrong(value, "a number above 0 and at most 1", error);
-    }
+    if (!number_in_range(value, &number)) return wrong(value, error);
     *(double *)target = number;
     return STATUS_OK;
 }
 
+static json_t *show_number(const struct config_key *key, const void *target) {
+    (void)key;
+    return json_real(*(const double *)target);
+}
+
+static void lambda_step_range(const struct config_key *key, char *out, size_t size) {
+    snprintf(out, size, "1, or 1 divided by an integer of at most %.0f, such as 0.01", 1 / key->low);
+}
+
 /* Genes are integers, so a step has to divide 1. */
-int config_value_lambda_step(const struct config_value *value, void *target, struct error *error) {
+static int read_lambda_step(const struct config_value *value, void *target, struct error *error) {
     double number;
-    bool good = scalar_number(value->node, &number) && number > 0;
+    bool good = number_in_range(value, &number);
     double unit = good ? round(1 / number) : 0;
-    if (!good || fabs(1 / number - unit) > 1e-9 || unit < 1 || unit > 10000) {
-        return wrong(value, "1, or 1 divided by an integer of at most 10000, such as 0.01", error);
-    }
+    if (!good || fabs(1 / number - unit) > 1e-9) return wrong(value, error);
     *(int32_t *)target = (int32_t)unit;
     return STATUS_OK;
 }
 
-int config_value_lambda_max(const struct config_value *value, void *target, struct error *error) {
-    double number;
-    /* the largest gene, 1e5 / 1e-4, fits 32 bits */
-    if (!scalar_number(value->node, &number) || (number != 0 && number < 1) || number > 1e5) {
-        return wrong(value, "a number from 1 to 100000, or 0 for 1.25 times the scale", error);
-    }
+static json_t *show_lambda_step(const struct config_key *key, const void *target) {
+    (void)key;
+    return json_real(1.0 / *(const int32_t *)target);
+}
+
+static void lambda_max_range(const struct config_key *key, char *out, size_t size) {
+    snprintf(out, size, "from %.0f to %.0f, or 0 for 1.25 times the scale", key->low, key->high);
+}
+
+static int read_lambda_max(const struct config_value *value, void *target, struct error *error) {
+    double number = -1;
+    if (!number_in_range(value, &number) && number != 0) return wrong(value, error);
     *(double *)target = fabs(number); /* no negative zero */
     return STATUS_OK;
 }
 
-int config_value_type(const struct config_value *value, void *target, struct error *error) {
-    int type = value->node->scalar ? name_find(model_type_names, MODEL_TYPES, value->node->scalar) : NAME_UNKNOWN;
-    if (type == NAME_UNKNOWN) return wrong(value, "auto, f32 or bf16", error);
-    *(enum model_type *)target = (enum model_type)type;
+/* ---- words ---- */
+
+static void word_range(const struct config_key *key, char *out, size_t size) {
+    name_list(key->names, key->name_count, "or", out, size);
+}
+
+static int find_word(const struct config_value *value) {
+    const struct config_key *key = value->key;
+    return value->node->scalar ? name_find(key->names, key->name_count, value->node->scalar) : NAME_UNKNOWN;
+}
+
+/* The target is an enumeration. */
+static int read_word(const struct config_value *value, void *target, struct error *error) {
+    int word = find_word(value);
+    if (word == NAME_UNKNOWN) return wrong(value, error);
+    *(unsigned *)target = (unsigned)word;
     return STATUS_OK;
 }
 
-int config_value_objective(const struct config_value *value, void *target, struct error *error) {
-    if (value->node->scalar && objective_parse(value->node->scalar, target)) return STATUS_OK;
-    return wrong(value, "perplexity or needle", error);
+static json_t *show_word(const struct config_key *key, const void *target) {
+    return json_string(key->names[*(const unsigned *)target]);
 }
 
-int config_value_prompt(const struct config_value *value, void *target, struct error *error) {
-    if (value->node->scalar && needle_form_parse(value->node->scalar, target)) return STATUS_OK;
-    return wrong(value, "published or demo", error);
+/* The search of a short window begins with tables that are good there: the unchanged model, and the table of the
+ * fine-tuning; the paper's short tables lie between these two. 'initial', read later, replaces them. */
+static int read_stage_kind(const struct config_value *value, void *target, struct error *error) {
+    static const enum origin recover[] = {ORIGIN_NONE, ORIGIN_OWN, ORIGIN_NTK, ORIGIN_YARN};
+    struct stage_config *stage = value->stage;
+    int status = read_word(value, target, error);
+    if (status != STATUS_OK || stage->kind == STAGE_EXTEND) return status;
+    stage->initial_count = sizeof recover / sizeof *recover;
+    memcpy(stage->initial, recover, sizeof recover);
+    return STATUS_OK;
 }
 
-static const char *const attention_rules[] = {
+/* Sets the settings of CMA-ES, its name among them; keys that are read later replace them. */
+static int read_algorithm(const struct config_value *value, void *target, struct error *error) {
+    int status = read_word(value, target, error);
+    if (status == STATUS_OK && value->stage->search.algorithm == ALGORITHM_CMA_ES) value->stage->search = cma_es;
+    return status;
+}
+
+const char *const config_attention_names[ATTENTION_NUMBER] = {
     [ATTENTION_LONGROPE] = "longrope",
     [ATTENTION_YARN] = "yarn",
     [ATTENTION_NONE] = "none",
     [ATTENTION_SEARCH] = "search",
 };
 
-const char *attention_rule_name(enum attention_rule rule) { return attention_rules[rule]; }
+const char *attention_rule_name(enum attention_rule rule) { return config_attention_names[rule]; }
 
-int config_value_attention(const struct config_value *value, void *target, struct error *error) {
-    struct stage_config *stage = target;
-    for (int rule = ATTENTION_LONGROPE; rule <= ATTENTION_SEARCH && value->node->scalar; rule++) {
-        if (strcmp(value->node->scalar, attention_rules[rule]) != 0) continue;
-        stage->attention_rule = (enum attention_rule)rule;
-        return STATUS_OK;
-    }
-    double number;
-    if (!scalar_number(value->node, &number) || number <= 0 || number > 1000) {
-        return wrong(value, "longrope, yarn, none, search, or a number above 0 and at most 1000", error);
-    }
-    stage->attention_rule = ATTENTION_NUMBER;
-    stage->attention_factor = number;
-    return STATUS_OK;
+static void attention_range(const struct config_key *key, char *out, size_t size) {
+    char range[80], number[100];
+    const char *names[ATTENTION_NUMBER + 1];
+    number_range(key, range, sizeof range);
+    snprintf(number, sizeof number, "a number %s", range);
+    memcpy(names, key->names, key->name_count * sizeof *names);
+    names[key->name_count] = number;
+    name_list(names, key->name_count + 1, "or", out, size);
 }
 
-/* The settings that the algorithm begins with; keys that are read later change them. */
-int config_value_algorithm(const struct config_value *value, void *target, struct error *error) {
-    struct stage_config *stage = target;
-    enum algorithm algorithm;
-    if (!value->node->scalar || !algorithm_parse(value->node->scalar, &algorithm)) {
-        return wrong(value, "paper, microsoft or cma-es", error);
-    }
-    if (algorithm == ALGORITHM_CMA_ES) stage->search = cma_es;
-    stage->search.algorithm = algorithm;
-    return STATUS_OK;
-}
-
-int config_value_racing(const struct config_value *value, void *target, struct error *error) {
-    if (value->node->scalar && racing_parse(value->node->scalar, target)) return STATUS_OK;
-    return wrong(value, "none, bound or statistical", error);
-}
-
-int config_value_risk(const struct config_value *value, void *target, struct error *error) {
-    double number;
-    if (!scalar_number(value->node, &number) || number <= 0 || number >= 0.5) {
-        return wrong(value, "a number above 0 and below 0.5", error);
-    }
-    *(double *)target = number;
-    return STATUS_OK;
-}
+/* ---- lists ---- */
 
 /* A single value stands for a list of one. */
 static size_t list_count(const struct yaml_tree *node) {
@@ -222,27 +279,43 @@ static const struct yaml_tree *list_item(const struct yaml_tree *node, size_t i)
     return node->kind == YAML_TREE_SCALAR ? node : node->entries[i].value;
 }
 
-int config_value_start_tokens(const struct config_value *value, void *target, struct error *error) {
+static void start_tokens_range(const struct config_key *key, char *out, size_t size) {
+    snprintf(out, size, "1 to %d integers from %.0f to %.0f, increasing, the first 0", GENOME_MAX_STARTS, key->low,
+             key->high);
+}
+
+/* The target is the stage. */
+static int read_start_tokens(const struct config_value *value, void *target, struct error *error) {
     struct stage_config *stage = target;
     size_t count = list_count(value->node);
-    if (value->node->kind == YAML_TREE_MAP || count == 0 || count > GENOME_MAX_STARTS) {
-        char must[80];
-        snprintf(must, sizeof must, "a list of 1 to %d integers", GENOME_MAX_STARTS);
-        return wrong(value, must, error);
-    }
+    if (value->node->kind == YAML_TREE_MAP || count == 0 || count > GENOME_MAX_STARTS) return wrong(value, error);
     for (size_t i = 0; i < count; i++) {
         struct config_value item = *value;
         item.node = list_item(value->node, i);
-        int status = config_value_integer(&item, &stage->start_tokens[i], error);
+        int status = read_integer(&item, &stage->start_tokens[i], error);
         if (status != STATUS_OK) return status;
         if (i > 0 && stage->start_tokens[i] <= stage->start_tokens[i - 1]) {
-            return wrong(&item, "a list in which each number is larger than the one before", error);
+            return wrong_value(&item, "a list in which each number is larger than the one before", error);
         }
     }
     stage->start_count = count;
     if (stage->start_tokens[0] == 0) return STATUS_OK;
-    /* tables without n_hat are what engines read: the search has to be able to find one */
-    return yaml_tree_error(&value->node->where, error, "'%s' must begin with 0", value->name);
+    /* engines support only tables without n_hat: the search has to be able to find one */
+    return yaml_tree_error(&value->node->where, error, "'%s' must begin with 0", value->key->name);
+}
+
+static json_t *show_start_tokens(const struct config_key *key, const void *target) {
+    (void)key;
+    const struct stage_config *stage = target;
+    json_t *list = json_array();
+    for (size_t i = 0; i < stage->start_count; i++) json_array_append_new(list, json_integer(stage->start_tokens[i]));
+    return list;
+}
+
+static void initial_range(const struct config_key *key, char *out, size_t size) {
+    char list[CONFIG_TEXT_SIZE];
+    name_list(key->names, key->name_count, "and", list, sizeof list);
+    snprintf(out, size, "%.200s, each at most once", list);
 }
 
 static bool is_initial(const struct stage_config *stage, enum origin origin) {
@@ -252,37 +325,51 @@ static bool is_initial(const struct stage_config *stage, enum origin origin) {
     return false;
 }
 
-int config_value_initial(const struct config_value *value, void *target, struct error *error) {
-    static const char must[] = "a list of pi, ntk, yarn, yarn-lambda, dynamic-ntk, none and own, each at most once";
+/* The target is the stage. */
+static int read_initial(const struct config_value *value, void *target, struct error *error) {
     struct stage_config *stage = target;
     size_t count = list_count(value->node);
-    if (value->node->kind == YAML_TREE_MAP || count == 0) return wrong(value, must, error);
+    if (value->node->kind == YAML_TREE_MAP || count == 0) return wrong(value, error);
     stage->initial_count = 0;
     for (size_t i = 0; i < count; i++) {
         struct config_value item = *value;
         item.node = list_item(value->node, i);
-        enum origin origin;
-        bool known = item.node->scalar && origin_parse(item.node->scalar, &origin) && origin <= ORIGIN_OWN;
+        int origin = find_word(&item);
         /* so there are never more than CONFIG_MAX_INITIAL */
-        if (!known || is_initial(stage, origin)) return wrong(&item, must, error);
-        stage->initial[stage->initial_count++] = origin;
+        if (origin == NAME_UNKNOWN || is_initial(stage, (enum origin)origin)) return wrong(&item, error);
+        stage->initial[stage->initial_count++] = (enum origin)origin;
     }
     return STATUS_OK;
 }
 
-/* A short window's search begins with what is known to be good there: the model untouched, and the table that it
- * was fine-tuned with, between which the paper's own short tables lie; keys that are read later change that. */
-int config_value_kind(const struct config_value *value, void *target, struct error *error) {
-    static const enum origin recover[] = {ORIGIN_NONE, ORIGIN_OWN, ORIGIN_NTK, ORIGIN_YARN};
-    struct stage_config *stage = target;
-    if (!value->node->scalar || !stage_kind_parse(value->node->scalar, &stage->kind)) {
-        return wrong(value, "extend or recover", error);
+static json_t *show_initial(const struct config_key *key, const void *target) {
+    const struct stage_config *stage = target;
+    json_t *list = json_array();
+    for (size_t i = 0; i < stage->initial_count; i++) {
+        json_array_append_new(list, json_string(key->names[stage->initial[i]]));
     }
-    if (stage->kind == STAGE_EXTEND) return STATUS_OK;
-    stage->initial_count = sizeof recover / sizeof *recover;
-    memcpy(stage->initial, recover, sizeof recover);
+    return list;
+}
+
+/* The target is the stage. */
+static int read_attention(const struct config_value *value, void *target, struct error *error) {
+    struct stage_config *stage = target;
+    int rule = find_word(value);
+    if (rule == NAME_UNKNOWN) {
+        rule = ATTENTION_NUMBER;
+        if (!number_in_range(value, &stage->attention_factor)) return wrong(value, error);
+    }
+    stage->attention_rule = (enum attention_rule)rule;
     return STATUS_OK;
 }
+
+static json_t *show_attention(const struct config_key *key, const void *target) {
+    const struct stage_config *stage = target;
+    bool number = stage->attention_rule == ATTENTION_NUMBER;
+    return number ? json_real(stage->attention_factor) : json_string(key->names[stage->attention_rule]);
+}
+
+/* ---- text ---- */
 
 static int set_string(char **target, char *text, struct error *error) {
     if (!text) return error_memory(error, CONFIG_NAME_MAX, "a configuration");
@@ -291,20 +378,29 @@ static int set_string(char **target, char *text, struct error *error) {
     return STATUS_OK;
 }
 
-int config_value_name(const struct config_value *value, void *target, struct error *error) {
+static json_t *show_string(const struct config_key *key, const void *target) {
+    (void)key;
+    const char *text = *(char *const *)target;
+    return text ? json_name(text) : json_null();
+}
+
+static void name_range(const struct config_key *key, char *out, size_t size) {
+    (void)key;
+    snprintf(out, size, "of at most %d letters, digits, '.', '_' and '-'", CONFIG_NAME_MAX);
+}
+
+static int read_name(const struct config_value *value, void *target, struct error *error) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     const char *text = value->node->scalar;
     size_t length = text ? strlen(text) : 0;
     bool good = length > 0 && length <= CONFIG_NAME_MAX && strspn(text, letters) == length;
-    if (!good || strcmp(text, ".") == 0 || strcmp(text, "..") == 0) {
-        return wrong(value, "a name of at most 127 letters, digits, '.', '_' and '-'", error);
-    }
+    if (!good || strcmp(text, ".") == 0 || strcmp(text, "..") == 0) return wrong(value, error);
     return set_string(target, strdup(text), error);
 }
 
-int config_value_command(const struct config_value *value, void *target, struct error *error) {
+static int read_command(const struct config_value *value, void *target, struct error *error) {
     const char *text = value->node->scalar;
-    if (!text || !text[strspn(text, " \t\n")]) return wrong(value, "a command for the shell", error);
+    if (!text || !text[strspn(text, " \t\n")]) return wrong(value, error);
     return set_string(target, strdup(text), error);
 }
 
@@ -324,16 +420,16 @@ static char *join(const char *folder, const char *path, bool pattern) {
     return out;
 }
 
-int config_value_path(const struct config_value *value, void *target, struct error *error) {
-    if (!value->node->scalar || !*value->node->scalar) return wrong(value, "a path", error);
+static int read_path(const struct config_value *value, void *target, struct error *error) {
+    if (!value->node->scalar || !*value->node->scalar) return wrong(value, error);
     return set_string(target, join(value->folder, value->node->scalar, false), error);
 }
 
-int config_value_tokenizer(const struct config_value *value, void *target, struct error *error) {
+static int read_tokenizer(const struct config_value *value, void *target, struct error *error) {
     const char *text = value->node->scalar;
-    if (!text || !*text) return wrong(value, "bytes, or a path of a tokenizer.model", error);
+    if (!text || !*text) return wrong(value, error);
     if (strcmp(text, "bytes") == 0) return set_string(target, strdup(text), error);
-    return config_value_path(value, target, error);
+    return read_path(value, target, error);
 }
 
 static bool is_folder(const char *path) {
@@ -359,12 +455,12 @@ static int add_matches(const struct config_value *value, const glob_t *found, st
     return yaml_tree_error(&value->node->where, error,
                            "'%s': no file matches '%.200s' (looked for in %s); put it there, or name other files with "
                            "--set data.%s=[FILE]",
-                           value->name, value->node->scalar, *value->folder ? value->folder : "the current folder",
-                           value->name);
+                           value->key->name, value->node->scalar, *value->folder ? value->folder : "the current folder",
+                           value->key->name);
 }
 
 static int add_pattern(const struct config_value *value, struct string_list *list, struct error *error) {
-    if (!value->node->scalar || !*value->node->scalar) return wrong(value, "a list of files or patterns", error);
+    if (!value->node->scalar || !*value->node->scalar) return wrong(value, error);
     char *pattern = join(value->folder, value->node->scalar, true);
     if (!pattern) return error_memory(error, (double)strlen(value->node->scalar), "a pattern");
     glob_t found = {0};
@@ -382,11 +478,11 @@ static int add_pattern(const struct config_value *value, struct string_list *lis
     return status;
 }
 
-int config_value_files(const struct config_value *value, void *target, struct error *error) {
+static int read_files(const struct config_value *value, void *target, struct error *error) {
     struct string_list *list = target;
     string_list_free_copies(list);
     if (value->node->kind == YAML_TREE_MAP || list_count(value->node) == 0) {
-        return wrong(value, "a list of files or patterns", error);
+        return wrong(value, error);
     }
     int status = STATUS_OK;
     for (size_t i = 0; status == STATUS_OK && i < list_count(value->node); i++) {
@@ -396,3 +492,45 @@ int config_value_files(const struct config_value *value, void *target, struct er
     }
     return status;
 }
+
+static json_t *show_files(const struct config_key *key, const void *target) {
+    (void)key;
+    const struct string_list *files = target;
+    if (files->count == 0) return json_null();
+    json_t *list = json_array();
+    for (size_t i = 0; i < files->count; i++) json_array_append_new(list, json_name(files->items[i]));
+    return list;
+}
+
+/* ---- kinds ---- */
+
+const struct config_kind config_kind_name = {"name", "a name", name_range, read_name, show_string};
+const struct config_kind config_kind_path = {"path", "a path", NULL, read_path, show_string};
+const struct config_kind config_kind_command = {"command", "a command for the shell", NULL, read_command, show_string};
+const struct config_kind config_kind_files = {"list of paths", "a list of files or patterns", NULL, read_files,
+                                              show_files};
+const struct config_kind config_kind_tokenizer = {"word or path", "bytes, or a path of a tokenizer.model", NULL,
+                                                  read_tokenizer, show_string};
+const struct config_kind config_kind_word = {"word", "", word_range, read_word, show_word};
+const struct config_kind config_kind_stage_kind = {"word", "", word_range, read_stage_kind, show_word};
+const struct config_kind config_kind_algorithm = {"word", "", word_range, read_algorithm, show_word};
+const struct config_kind config_kind_integer = {"integer", "an integer", integer_range, read_int64, show_int64};
+const struct config_kind config_kind_target_length = {"integer", "an integer", integer_range, read_target_length,
+                                                      show_int64};
+const struct config_kind config_kind_size = {"integer", "an integer", integer_range, read_size, show_size};
+const struct config_kind config_kind_population = {"integer", "an integer", integer_range, read_population, show_size};
+const struct config_kind config_kind_seed = {"integer", "an integer", integer_range, read_seed, show_seed};
+const struct config_kind config_kind_number = {"number", "a number", number_range, read_number, show_number};
+const struct config_kind config_kind_lambda_step = {"number", "", lambda_step_range, read_lambda_step,
+                                                    show_lambda_step};
+const struct config_kind config_kind_lambda_max = {"number", "a number", lambda_max_range, read_lambda_max,
+                                                   show_number};
+const struct config_kind config_kind_start_tokens = {"list of integers", "a list of", start_tokens_range,
+                                                     read_start_tokens, show_start_tokens};
+const struct config_kind config_kind_initial = {"list of words", "a list of", initial_range, read_initial,
+                                                show_initial};
+const struct config_kind config_kind_attention = {"word or number", "", attention_range, read_attention,
+                                                  show_attention};
+const struct config_kind config_kind_stage_name = {"stage name", "", NULL, NULL, NULL};
+const struct config_kind config_kind_stages = {"list of maps", "", NULL, NULL, NULL};
+const struct config_kind config_kind_block = {"map", "", NULL, NULL, NULL};

@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/base/name.h"
+
 /* Origins ------------------------------------------------------------------------------------- */
 
-static const char *const origin_names[ORIGIN_COUNT] = {
+const char *const origin_names[ORIGIN_COUNT] = {
     [ORIGIN_PI] = "pi",
     [ORIGIN_NTK] = "ntk",
     [ORIGIN_YARN] = "yarn",
@@ -28,29 +30,17 @@ const char *origin_name(enum origin origin) {
 }
 
 bool origin_parse(const char *name, enum origin *out) {
-    for (int i = 0; i < ORIGIN_COUNT; i++) {
-        if (strcmp(name, origin_names[i]) != 0) continue;
-        *out = (enum origin)i;
-        return true;
-    }
-    return false;
+    int origin = name_find(origin_names, ORIGIN_COUNT, name);
+    if (origin != NAME_UNKNOWN) *out = (enum origin)origin;
+    return origin != NAME_UNKNOWN;
 }
 
 /* Algorithms ---------------------------------------------------------------------------------- */
 
-static const char *const algorithm_names[] = {
+const char *const algorithm_names[ALGORITHMS] = {
     [ALGORITHM_PAPER] = "paper", [ALGORITHM_MICROSOFT] = "microsoft", [ALGORITHM_CMA_ES] = "cma-es"};
 
 const char *algorithm_name(enum algorithm algorithm) { return algorithm_names[algorithm]; }
-
-bool algorithm_parse(const char *name, enum algorithm *out) {
-    for (int i = ALGORITHM_PAPER; i <= ALGORITHM_CMA_ES; i++) {
-        if (strcmp(name, algorithm_names[i]) != 0) continue;
-        *out = (enum algorithm)i;
-        return true;
-    }
-    return false;
-}
 
 /* Seen genomes -------------------------------------------------------------------------------- */
 

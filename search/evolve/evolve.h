@@ -39,12 +39,12 @@ enum {
 enum algorithm {
     ALGORITHM_PAPER,     /* mutations and crossovers as the paper has them */
     ALGORITHM_MICROSOFT, /* as microsoft/LongRoPE's code has them */
-    ALGORITHM_CMA_ES     /* samples of a normal distribution that adapts its covariance */
+    ALGORITHM_CMA_ES,    /* samples of a normal distribution that adapts its covariance */
+    ALGORITHMS
 };
 
-/* "paper", "microsoft", "cma-es". */
+extern const char *const algorithm_names[ALGORITHMS]; /* "paper", "microsoft", "cma-es"; see eval/base/name.h */
 const char *algorithm_name(enum algorithm algorithm);
-bool algorithm_parse(const char *name, enum algorithm *out);
 
 struct evolve_settings {
     enum algorithm algorithm;
@@ -73,6 +73,7 @@ enum origin {
 };
 /* "pi", "ntk", "yarn", "yarn-lambda", "dynamic-ntk", "none", "own", "mutation", "crossover", "sample"; store and output
  * use these words. */
+extern const char *const origin_names[ORIGIN_COUNT];
 const char *origin_name(enum origin origin);
 bool origin_parse(const char *name, enum origin *out);
 

@@ -3,21 +3,11 @@
 #include <assert.h>
 #include <gsl/gsl_cdf.h>
 #include <math.h>
-#include <string.h>
 
-static const char *const racing_names[] = {
+const char *const racing_names[RACINGS] = {
     [RACING_NONE] = "none", [RACING_BOUND] = "bound", [RACING_STATISTICAL] = "statistical"};
 
 const char *racing_name(enum racing racing) { return racing_names[racing]; }
-
-bool racing_parse(const char *name, enum racing *out) {
-    for (int racing = RACING_NONE; racing <= RACING_STATISTICAL; racing++) {
-        if (strcmp(name, racing_names[racing]) != 0) continue;
-        *out = (enum racing)racing;
-        return true;
-    }
-    return false;
-}
 
 /* The sum is perplexity_mean_nats()'s: rounding must not put the bound above the score. */
 static bool bound_lost(const struct racing_test *race, const struct scoring *scoring, const double *window_nats,

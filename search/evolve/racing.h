@@ -23,9 +23,9 @@
 #include "eval/perplexity.h"
 
 enum racing { RACING_NONE, RACING_BOUND, RACING_STATISTICAL };
-/* "none", "bound", "statistical". */
+enum { RACINGS = RACING_STATISTICAL + 1 };
+extern const char *const racing_names[RACINGS]; /* "none", "bound", "statistical"; see eval/base/name.h */
 const char *racing_name(enum racing racing);
-bool racing_parse(const char *name, enum racing *out);
 
 struct racing_test {
     enum racing racing;

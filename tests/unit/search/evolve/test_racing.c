@@ -11,20 +11,22 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "eval/base/name.h"
+
 /* Windows of 11 tokens, that is of 10 predictions, each. */
 enum { WINDOWS = 5, PREDICTIONS = 50 };
 static const struct window windows[WINDOWS] = {
     {0, 0, 11, 0}, {0, 11, 11, 0}, {0, 22, 11, 0}, {0, 33, 11, 0}, {0, 44, 11, 0}};
 static const struct scoring scoring = {.windows = windows, .count = WINDOWS};
 
-static void names_go_there_and_back(void **state) {
+static void every_rule_has_its_name(void **state) {
     (void)state;
-    enum racing racing = RACING_STATISTICAL;
-    assert_true(racing_parse("none", &racing) && racing == RACING_NONE);
-    assert_true(racing_parse("bound", &racing) && racing == RACING_BOUND);
-    assert_true(racing_parse("statistical", &racing) && racing == RACING_STATISTICAL);
-    assert_false(racing_parse("", &racing) || racing_parse("bounds", &racing));
+    assert_string_equal(racing_name(RACING_NONE), "none");
     assert_string_equal(racing_name(RACING_BOUND), "bound");
+    assert_string_equal(racing_name(RACING_STATISTICAL), "statistical");
+    for (int i = 0; i < RACINGS; i++) assert_int_equal(name_find(racing_names, RACINGS, racing_names[i]), i);
+    assert_int_equal(name_find(racing_names, RACINGS, ""), NAME_UNKNOWN);
+    assert_int_equal(name_find(racing_names, RACINGS, "bounds"), NAME_UNKNOWN);
 }
 
 static void without_racing_nobody_is_given_up(void **state) {
@@ -125,7 +127,7 @@ static void the_risk_is_that_of_one_look(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_go_there_and_back),     cmocka_unit_test(without_racing_nobody_is_given_up),
+        cmocka_unit_test(every_rule_has_its_name),     cmocka_unit_test(without_racing_nobody_is_given_up),
         cmocka_unit_test(the_bound_is_the_sum_so_far), cmocka_unit_test(the_bound_loses_nothing),
         cmocka_unit_test(the_test_is_students),        cmocka_unit_test(the_risk_is_that_of_one_look),
     };

@@ -1,0 +1,155 @@
+#include "search/config/config_keys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "eval/base/name.h"
+
+enum {
+    CONFIG_MANY = 1000000,   /* largest count of anything */
+    CONFIG_LONG = 1000000000 /* largest length in tokens */
+};
+
+#define AT(field) .target = offsetof(struct stage_config, field)
+#define KIND(name) .kind = &config_kind_##name
+#define RANGE(from, to) .low = (from), .high = (to)
+#define WORDS(list, count) .names = (list), .name_count = (count)
+
+const struct config_key config_keys[CONFIG_KEYS] = {
+    /* the name at the top is read as a stage's and then handed to the configuration */
+    [KEY_NAME] = {"name", IN_TOP | IN_STAGE, KIND(name), AT(name), .standard = "required",
+                  .meaning = "name of the run, and so of its default folder results/NAME; name of a stage"},
+    [KEY_CACHE] = {"cache", IN_TOP, KIND(path), .standard = "scores.db in the run's folder",
+                   .meaning = "file of the score cache; runs on one machine may share it"},
+    [KEY_STAGES] = {"stages", IN_TOP, KIND(stages), .standard = "required",
+                    .meaning = "the stages, run in this order; at least one"},
+    [KEY_KIND] = {"kind", IN_STAGE, KIND(stage_kind), AT(kind), WORDS(stage_kind_names, STAGE_KINDS),
+                  .meaning = "extend the window, or recover a short window of the extended model"},
+    [KEY_TARGET_LENGTH] = {"target_length", IN_STAGE, KIND(target_length), AT(target_length), RANGE(2, CONFIG_LONG),
+                           .standard = "required", .meaning = "tokens of a scored window"},
+    /* names of stages, which are looked up when everything else is read */
+    [KEY_BASE] = {"base", IN_STAGE, KIND(stage_name), .standard = "none",
+                  .meaning = "earlier stage with 'finetune', whose table the model was fine-tuned with"},
+    [KEY_FINETUNE] = {"finetune", IN_STAGE, .opens = IN_FINETUNE, KIND(block), .standard = "none",
+                      .meaning = "fine-tune the model with the stage's table when the stage is done; may be empty"},
+    [KEY_FINETUNE_MODEL] = {"model", IN_FINETUNE, KIND(path), AT(finetune.model), .standard = "the stage's model",
+                            .meaning = "folder of the model that the fine-tuning begins from"},
+    [KEY_FINETUNE_BASE] = {"base", IN_FINETUNE, KIND(stage_name), .standard = "none",
+                           .meaning = "earlier stage whose fine-tuned model it begins from, instead of 'model'"},
+    [KEY_OUTPUT] = {"output", IN_FINETUNE, KIND(path), AT(finetune.output), .standard = "RUN_DIR/NAME-finetuned",
+                    .meaning = "folder of the fine-tuned model"},
+    [KEY_COMMAND] = {"command", IN_FINETUNE, KIND(command), AT(finetune.command), .standard = "none",
+                     .meaning = "shell command that fine-tunes, run in the folder of the YAML file; without one the "
+                                "search says what to run and ends with status 75"},
+    [KEY_MODEL] = {"model", IN_TOP | IN_STAGE, KIND(path), AT(model), .standard = "required; with 'base' that model",
+                   .meaning = "folder of the model in Hugging Face's format"},
+    [KEY_TYPE] = {"dtype", IN_TOP | IN_STAGE, KIND(word), AT(type), WORDS(model_type_names, MODEL_TYPES),
+                  .meaning = "number type of the arithmetic"},
+    [KEY_ATTENTION_FACTOR] = {"attention_factor", IN_TOP | IN_STAGE, KIND(attention), RANGE(0, 1000), .above = true,
+                              WORDS(config_attention_names, ATTENTION_NUMBER),
+                              .meaning = "factor of cosine and sine: a formula, 1, a searched gene, or a number"},
+    [KEY_OBJECTIVE] = {"objective", IN_TOP | IN_STAGE, KIND(word), AT(objective), WORDS(objective_names, OBJECTIVES),
+                       .meaning = "what candidates are scored by: all tokens of a text, or the answers of needles"},
+    [KEY_NEEDLE] = {"needle", IN_TOP | IN_STAGE, .opens = IN_NEEDLE, KIND(block)},
+    [KEY_DATA] = {"data", IN_TOP | IN_STAGE, .opens = IN_DATA, KIND(block)},
+    [KEY_SEARCH] = {"search", IN_TOP | IN_STAGE, .opens = IN_SEARCH, KIND(block)},
+    [KEY_TEXT] = {"text", IN_DATA, KIND(files), AT(text), .standard = "required, or 'tokens'",
+                  .meaning = "text files, one document each; patterns such as \"*.txt\" are expanded"},
+    [KEY_TOKENS] = {"tokens", IN_DATA, KIND(files), AT(tokens), .standard = "required, or 'text'",
+                    .meaning = ".npy files, one document each: one-dimensional arrays of integers"},
+    [KEY_TOKENIZER] = {"tokenizer", IN_DATA, KIND(tokenizer), AT(tokenizer), .standard = "the model's own",
+                       .meaning = "tokenizer of text: bytes, or a tokenizer.model; beside 'tokens' only with "
+                                  "'objective: needle'"},
+    [KEY_SAMPLES] = {"samples", IN_DATA, KIND(size), AT(samples), RANGE(0, CONFIG_MANY),
+                     .meaning = "windows that each candidate is scored on; 0: one per document"},
+    [KEY_ALGORITHM] = {"algorithm", IN_SEARCH, KIND(algorithm), AT(search.algorithm),
+                       WORDS(algorithm_names, ALGORITHMS), .meaning = "how candidates are made"},
+    [KEY_POPULATION] = {"population", IN_SEARCH, KIND(population), AT(search.population), RANGE(1, CONFIG_MANY),
+                        .meaning = "tables of the first generation; with cma-es of each iteration"},
+    [KEY_PARENTS] = {"parents", IN_SEARCH, KIND(size), AT(search.parents), RANGE(1, CONFIG_MANY),
+                     .meaning = "best tables that children are made from; at most, and by default no more than, "
+                                "'population'"},
+    [KEY_MUTATIONS] = {"mutations", IN_SEARCH, KIND(size), AT(search.mutations), RANGE(0, CONFIG_MANY),
+                       .meaning = "children per iteration made by mutation; not with cma-es"},
+    [KEY_CROSSOVERS] = {"crossovers", IN_SEARCH, KIND(size), AT(search.crossovers), RANGE(0, CONFIG_MANY),
+                        .meaning = "children per iteration made by crossover; not with cma-es"},
+    [KEY_ITERATIONS] = {"iterations", IN_SEARCH, KIND(size), AT(search.iterations), RANGE(0, CONFIG_MANY),
+                        .meaning = "generations after the first"},
+    [KEY_MUTATION_PROBABILITY] = {"mutation_probability", IN_SEARCH, KIND(number), AT(search.mutation_probability),
+                                  RANGE(0, 1), .above = true,
+                                  .meaning = "probability that a mutation changes a gene; not with cma-es"},
+    [KEY_LAMBDA_STEP] = {"lambda_step", IN_SEARCH, KIND(lambda_step), AT(lattice_unit), RANGE(1e-4, 1),
+                         .meaning = "step of the lattice of rescale factors"},
+    /* the largest gene, 1e5 / 1e-4, fits 32 bits */
+    [KEY_LAMBDA_MAX] = {"lambda_max", IN_SEARCH, KIND(lambda_max), AT(lambda_max), RANGE(1, 1e5),
+                        .meaning = "largest rescale factor; required, and not 0, with 'kind: recover'"},
+    [KEY_START_TOKENS] = {"start_tokens", IN_SEARCH, KIND(start_tokens), RANGE(0, CONFIG_LONG),
+                          .meaning = "values of n_hat, the number of first tokens that are not rescaled"},
+    [KEY_SEED] = {"seed", IN_SEARCH, KIND(seed), AT(search.seed), RANGE(0, UINT32_MAX),
+                  .meaning = "seed of the random numbers of the search"},
+    [KEY_INITIAL] = {"initial", IN_SEARCH, KIND(initial), WORDS(origin_names, ORIGIN_OWN + 1),
+                     .meaning = "tables that the first generation begins with; own: the model's own longrope table"},
+    [KEY_RACING] = {"racing", IN_SEARCH, KIND(word), AT(racing), WORDS(racing_names, RACINGS),
+                    .meaning = "when a candidate is given up before all its windows are scored"},
+    [KEY_RACING_RISK] = {"racing_risk", IN_SEARCH, KIND(number), AT(racing_risk), RANGE(0, 0.5), .above = true,
+                         .below = true,
+                         .meaning = "with 'racing: statistical': probability, per test, of losing a good candidate"},
+    [KEY_PROMPT] = {"prompt", IN_NEEDLE, KIND(word), AT(needle.prompt), WORDS(needle_form_names, NEEDLE_FORMS),
+                    .meaning = "wording of the prompts of 'objective: needle'"},
+    [KEY_DIGITS] = {"digits", IN_NEEDLE, KIND(integer), AT(needle.digits), RANGE(1, NEEDLE_MOST_DIGITS),
+                    .meaning = "digits of a key"},
+    [KEY_NEEDLE_SEED] = {"seed", IN_NEEDLE, KIND(seed), AT(needle.seed), RANGE(0, UINT32_MAX),
+                         .meaning = "seed of keys and depths"},
+};
+
+#undef AT
+#undef KIND
+#undef RANGE
+#undef WORDS
+
+static const char *block_name(unsigned blocks) {
+    return blocks & IN_DATA       ? "data"
+           : blocks & IN_SEARCH   ? "search"
+           : blocks & IN_FINETUNE ? "finetune"
+           : blocks & IN_NEEDLE   ? "needle"
+                                  : NULL;
+}
+
+void config_key_path(const struct config_key *key, char out[CONFIG_PATH_SIZE]) {
+    const char *block = block_name(key->in);
+    snprintf(out, CONFIG_PATH_SIZE, "%s%s%s", block ? block : "", block ? "." : "", key->name);
+}
+
+bool config_key_only_in_stages(const struct config_key *key) {
+    return key->in & (IN_STAGE | IN_FINETUNE) && !(key->in & IN_TOP);
+}
+
+const struct config_key *config_key_find(const char *name, unsigned blocks) {
+    for (size_t i = 0; i < CONFIG_KEYS; i++) {
+        if (config_keys[i].in & blocks && strcmp(config_keys[i].name, name) == 0) return &config_keys[i];
+    }
+    return NULL;
+}
+
+/* The key of a block that is spelled most like `name`; NULL where none is close. */
+static const char *closest_key(const char *name, unsigned block) {
+    const char *names[CONFIG_KEYS];
+    size_t count = 0;
+    for (size_t i = 0; i < CONFIG_KEYS; i++) {
+        if (config_keys[i].in & block) names[count++] = config_keys[i].name;
+    }
+    return name_nearest(names, count, name);
+}
+
+int config_key_unknown(const struct yaml_entry *entry, unsigned block, struct error *error) {
+    const struct config_key *elsewhere =
+        config_key_find(entry->key, ~block & (IN_DATA | IN_SEARCH | IN_FINETUNE | IN_NEEDLE));
+    if (elsewhere) {
+        char path[CONFIG_PATH_SIZE];
+        config_key_path(elsewhere, path);
+        return yaml_tree_error(&entry->where, error, "unknown key '%s' here (did you mean '%s'?)", entry->key, path);
+    }
+    const char *closest = closest_key(entry->key, block);
+    if (!closest) return yaml_tree_error(&entry->where, error, "unknown key '%.80s'", entry->key);
+    return yaml_tree_error(&entry->where, error, "unknown key '%.80s' (did you mean '%s'?)", entry->key, closest);
+}
