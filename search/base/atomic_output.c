@@ -207,7 +207,7 @@ static int begin(const char *path, struct atomic_output_folder *folder, struct e
     if (status == STATUS_OK) status = lock_part(folder, error);
     if (status != STATUS_OK || visit_folder(folder->lock, unlink_in, NULL)) return status;
     int cause = errno;
-    close(folder->lock); /* PATH.part holds folders, which this program did not write: it stays */
+    close(folder->lock); /* PATH.part could not be emptied, so it stays */
     folder->lock = -1;
     return error_set(error, STATUS_INPUT, "%s: exists and blocks writing %s (%s); delete it", folder->part,
                      folder->path, strerror(cause));
@@ -243,16 +243,23 @@ static bool move_over(const struct atomic_output_folder *folder) {
     return placed;
 }
 
+bool atomic_output_rename_new(const char *part, const char *path) {
+    struct stat info;
+    if (renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE) == 0) return true;
+    if (!is_unsupported(errno)) return false;
+    if (lstat(path, &info) != 0) return rename(part, path) == 0; /* nearly as good */
+    errno = EEXIST;
+    return false;
+}
+
 static bool put(const struct atomic_output_folder *folder) {
-    if (renameat2(AT_FDCWD, folder->part, AT_FDCWD, folder->path, RENAME_NOREPLACE) == 0) return true;
-    if (is_unsupported(errno) && access(folder->path, F_OK) != 0) return rename(folder->part, folder->path) == 0;
-    if (!folder->replace) return false;
+    if (atomic_output_rename_new(folder->part, folder->path)) return true;
+    if (errno != EEXIST || !folder->replace) return false;
     if (renameat2(AT_FDCWD, folder->part, AT_FDCWD, folder->path, RENAME_EXCHANGE) == 0) return true;
     return is_unsupported(errno) && move_over(folder);
 }
 
-/* The new name then survives a power failure. A failure is not reported: the folder is complete without it. */
-static void sync_parent(const char *path) {
+void atomic_output_sync_parent(const char *path) {
     const char *slash = strrchr(path, '/');
     char *parent = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
     int folder = parent ? open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -270,7 +277,7 @@ int atomic_output_end(struct atomic_output_folder *folder, struct error *error) 
         status = errno == EEXIST && !folder->replace ? already_exists(folder->path, error)
                                                      : not_written(folder->path, errno, error);
     }
-    if (status == STATUS_OK) sync_parent(folder->path);
+    if (status == STATUS_OK) atomic_output_sync_parent(folder->path);
     let_go(folder); /* deletes the old folder, which an exchange leaves at PATH.part */
     return status;
 }

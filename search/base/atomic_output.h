@@ -16,6 +16,13 @@ int atomic_output_check_file(const char *path, bool replace, struct error *error
 int atomic_output_write_file(const char *path, bool (*write)(FILE *stream, const void *what), const void *what,
                              struct error *error);
 
+/* Renames `part` to `path` unless `path` exists: false, with errno set, EEXIST if it does. */
+bool atomic_output_rename_new(const char *part, const char *path);
+
+/* Syncs the folder that contains `path`, so that its new name survives a power failure. Not all file systems support
+ * that; failures are not reported, because the file at `path` is complete without it. */
+void atomic_output_sync_parent(const char *path);
+
 /* A folder that contains files only. */
 struct atomic_output_folder {
     char *path, *part; /* PATH without slashes at its end, and PATH.part */

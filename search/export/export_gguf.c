@@ -16,26 +16,26 @@ static double own_factor(const struct gguf_export *what, int64_t pair) {
     return what->own_factors ? what->own_factors[pair] : 1.0;
 }
 
-static int check_width(const struct gguf_export *what, const struct gguf_rope *d, struct error *error) {
-    if (d->width == 0) {
+static int check_width(const struct gguf_export *what, const struct gguf_rope *rope, struct error *error) {
+    if (rope->width == 0) {
         return error_set(
             error, STATUS_INPUT,
             "%s: its rotary width is unknown: there is no %s.rope.dimension_count; convert the model again",
-            what->input, d->architecture);
+            what->input, rope->architecture);
     }
-    if ((uint64_t)what->pairs * 2 == d->width) return STATUS_OK;
+    if ((uint64_t)what->pairs * 2 == rope->width) return STATUS_OK;
     return error_set(error, STATUS_INPUT,
                      "%s: has %" PRIu64 " rotary pairs, but the tables have %" PRId64
                      "; were they made for another model?",
-                     what->input, d->width / 2, what->pairs);
+                     what->input, rope->width / 2, what->pairs);
 }
 
-static int check_theta(const struct gguf_export *what, const struct gguf_rope *d, struct error *error) {
+static int check_theta(const struct gguf_export *what, const struct gguf_rope *rope, struct error *error) {
     /* The GGUF stores theta as f32. */
-    if (what->theta == 0.0 || fabs(what->theta - d->theta) <= 1e-6 * d->theta) return STATUS_OK;
+    if (what->theta == 0.0 || fabs(what->theta - rope->theta) <= 1e-6 * rope->theta) return STATUS_OK;
     return error_set(error, STATUS_INPUT,
                      "%s: its rope.freq_base is %g, but the tables were made for %g; their factors do not apply to it",
-                     what->input, d->theta, what->theta);
+                     what->input, rope->theta, what->theta);
 }
 
 static int refuse_own(const struct gguf_export *what, const char *scaling, double of_file, int64_t pair,
@@ -46,11 +46,11 @@ static int refuse_own(const struct gguf_export *what, const char *scaling, doubl
                      what->input, scaling, pair, of_file, own_factor(what, pair));
 }
 
-static int check_llama3(const struct gguf_export *what, const struct gguf_rope *d, struct error *error) {
-    const struct gguf_tensor *tensor = gguf_find_tensor(d->file, GGUF_LLAMA3_TENSOR);
+static int check_llama3(const struct gguf_export *what, const struct gguf_rope *rope, struct error *error) {
+    const struct gguf_tensor *tensor = gguf_find_tensor(rope->file, GGUF_LLAMA3_TENSOR);
     if (!tensor) return STATUS_OK;
     float own[ROPE_MAX_PAIRS];
-    int status = gguf_read_vector(d->file, tensor, own, (uint64_t)what->pairs, error);
+    int status = gguf_read_vector(rope->file, tensor, own, (uint64_t)what->pairs, error);
     for (int64_t i = 0; i < what->pairs && status == STATUS_OK; i++) {
         if (!is_near(own_factor(what, i), own[i])) status = refuse_own(what, GGUF_LLAMA3_TENSOR, own[i], i, error);
     }
@@ -59,37 +59,38 @@ static int check_llama3(const struct gguf_export *what, const struct gguf_rope *
 
 /* YaRN's factors lie between 1 and the factor of the scaling, and the slowest pair has the largest. Nothing more is
  * checked, because programs compute the ramp between them differently. */
-static int check_yarn(const struct gguf_export *what, const struct gguf_rope *d, struct error *error) {
+static int check_yarn(const struct gguf_export *what, const struct gguf_rope *rope, struct error *error) {
     double slowest = own_factor(what, what->pairs - 1);
-    bool inside = slowest > 1.0 && (slowest < d->factor || is_near(slowest, d->factor));
-    return inside ? STATUS_OK : refuse_own(what, "YaRN scaling", d->factor, what->pairs - 1, error);
+    bool inside = slowest > 1.0 && (slowest < rope->factor || is_near(slowest, rope->factor));
+    return inside ? STATUS_OK : refuse_own(what, "YaRN scaling", rope->factor, what->pairs - 1, error);
 }
 
-static int check_own_scaling(const struct gguf_export *what, const struct gguf_rope *d, struct error *error) {
-    int status = check_llama3(what, d, error);
-    if (status != STATUS_OK || is_near(d->factor, 1.0)) return status;
-    if (strcmp(d->scaling, "longrope") == 0) return STATUS_OK; /* its tables are replaced */
-    if (strcmp(d->scaling, "yarn") == 0) return check_yarn(what, d, error);
+static int check_own_scaling(const struct gguf_export *what, const struct gguf_rope *rope, struct error *error) {
+    int status = check_llama3(what, rope, error);
+    if (status != STATUS_OK || is_near(rope->factor, 1.0)) return status;
+    if (strcmp(rope->scaling, "longrope") == 0) return STATUS_OK; /* its tables are replaced */
+    if (strcmp(rope->scaling, "yarn") == 0) return check_yarn(what, rope, error);
     for (int64_t i = 0; i < what->pairs; i++) {
-        if (!is_near(own_factor(what, i), d->factor)) return refuse_own(what, "linear scaling", d->factor, i, error);
+        if (!is_near(own_factor(what, i), rope->factor))
+            return refuse_own(what, "linear scaling", rope->factor, i, error);
     }
     return STATUS_OK;
 }
 
-static int check_temperature(const struct gguf_export *what, const struct gguf_rope *d, struct error *error) {
-    bool scaled = strcmp(d->architecture, "mistral3") == 0 && d->temperature_scale != 0.0;
-    if (!scaled || (uint64_t)what->original_length == d->original_length) return STATUS_OK;
+static int check_temperature(const struct gguf_export *what, const struct gguf_rope *rope, struct error *error) {
+    bool scaled = strcmp(rope->architecture, "mistral3") == 0 && rope->temperature_scale != 0.0;
+    if (!scaled || (uint64_t)what->original_length == rope->original_length) return STATUS_OK;
     return error_set(error, STATUS_INPUT,
                      "%s: llama.cpp scales its attention by original_context_length %" PRIu64
                      ", so the tables cannot change at %" PRId64 " tokens; make tables for a window of %" PRIu64,
-                     what->input, d->original_length, what->original_length, d->original_length);
+                     what->input, rope->original_length, what->original_length, rope->original_length);
 }
 
-static int check_model(const struct gguf_export *what, const struct gguf_rope *d, struct error *error) {
-    int status = check_width(what, d, error);
-    if (status == STATUS_OK) status = check_theta(what, d, error);
-    if (status == STATUS_OK) status = check_own_scaling(what, d, error);
-    if (status == STATUS_OK) status = check_temperature(what, d, error);
+static int check_model(const struct gguf_export *what, const struct gguf_rope *rope, struct error *error) {
+    int status = check_width(what, rope, error);
+    if (status == STATUS_OK) status = check_theta(what, rope, error);
+    if (status == STATUS_OK) status = check_own_scaling(what, rope, error);
+    if (status == STATUS_OK) status = check_temperature(what, rope, error);
     return status;
 }
 
@@ -130,30 +131,30 @@ static int check_numbers(const struct gguf_export *what, struct error *error) {
 
 /* The keys of the input's scaling, which would change the effect of the tables. Those that the copy needs are set again
  * (struct gguf_edit). Allocates *keys; the names in it are borrowed from the file. */
-static int stale_keys(const struct gguf_rope *d, const char ***keys, size_t *count, struct error *error) {
+static int stale_keys(const struct gguf_rope *rope, const char ***keys, size_t *count, struct error *error) {
     char prefix[GGUF_KEY_SIZE], kept[GGUF_KEY_SIZE], older[GGUF_KEY_SIZE];
-    gguf_rope_key(d, "rope.scaling.", prefix);
-    gguf_rope_key(d, "rope.scaling.finetuned", kept);
-    gguf_rope_key(d, "rope.scale_linear", older);
-    size_t total = gguf_key_count(d->file);
+    gguf_rope_key(rope, "rope.scaling.", prefix);
+    gguf_rope_key(rope, "rope.scaling.finetuned", kept);
+    gguf_rope_key(rope, "rope.scale_linear", older);
+    size_t total = gguf_key_count(rope->file);
     *count = 0;
     *keys = calloc(total + 1, sizeof **keys);
-    if (!*keys) return error_memory(error, (double)(total * sizeof **keys), gguf_path(d->file));
+    if (!*keys) return error_memory(error, (double)(total * sizeof **keys), gguf_path(rope->file));
     for (size_t i = 0; i < total; i++) {
-        const char *name = gguf_key_name(d->file, i);
+        const char *name = gguf_key_name(rope->file, i);
         bool scaling = strncmp(name, prefix, strlen(prefix)) == 0 && strcmp(name, kept) != 0;
         if (scaling || strcmp(name, older) == 0) (*keys)[(*count)++] = name;
     }
     return STATUS_OK;
 }
 
-static int write_copy(const struct gguf_export *what, const struct gguf_rope *d, const float *long_factors,
+static int write_copy(const struct gguf_export *what, const struct gguf_rope *rope, const float *long_factors,
                       const float *short_factors, struct error *error) {
     char type[GGUF_KEY_SIZE], original[GGUF_KEY_SIZE], attention[GGUF_KEY_SIZE], context[GGUF_KEY_SIZE];
-    gguf_rope_key(d, "rope.scaling.type", type);
-    gguf_rope_key(d, "rope.scaling.original_context_length", original);
-    gguf_rope_key(d, "rope.scaling.attn_factor", attention);
-    gguf_rope_key(d, "context_length", context);
+    gguf_rope_key(rope, "rope.scaling.type", type);
+    gguf_rope_key(rope, "rope.scaling.original_context_length", original);
+    gguf_rope_key(rope, "rope.scaling.attn_factor", attention);
+    gguf_rope_key(rope, "context_length", context);
     const struct gguf_setting settings[] = {
         {.key = context, .type = GGUF_U32, .u32 = (uint32_t)what->context_length},
         {.key = type, .type = GGUF_STRING, .string = "longrope"},
@@ -165,10 +166,10 @@ static int write_copy(const struct gguf_export *what, const struct gguf_rope *d,
     const char *const removed_tensors[] = {GGUF_LLAMA3_TENSOR};
     const char **stale = NULL;
     size_t stale_count = 0;
-    int status = stale_keys(d, &stale, &stale_count, error);
+    int status = stale_keys(rope, &stale, &stale_count, error);
     if (status == STATUS_OK) {
         const struct gguf_edit edit = {settings, 4, stale, stale_count, vectors, 2, removed_tensors, 1};
-        status = gguf_write(d->file, &edit, what->output, &what->control, error);
+        status = gguf_write(rope->file, &edit, what->output, &what->control, error);
     }
     free(stale);
     return status;
@@ -181,10 +182,10 @@ int export_gguf(const struct gguf_export *what, struct error *error) {
     if (status == STATUS_OK) status = round_factors(what, "short", what->short_factors, short_factors, error);
     struct gguf *file = NULL;
     if (status == STATUS_OK) status = gguf_open(what->input, &file, error);
-    struct gguf_rope d;
-    if (status == STATUS_OK) status = gguf_rope_read(file, &d, error);
-    if (status == STATUS_OK) status = check_model(what, &d, error);
-    if (status == STATUS_OK) status = write_copy(what, &d, long_factors, short_factors, error);
+    struct gguf_rope rope;
+    if (status == STATUS_OK) status = gguf_rope_read(file, &rope, error);
+    if (status == STATUS_OK) status = check_model(what, &rope, error);
+    if (status == STATUS_OK) status = write_copy(what, &rope, long_factors, short_factors, error);
     gguf_close(file);
     return status;
 }

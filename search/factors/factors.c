@@ -23,6 +23,32 @@ void factor_entry_complete(struct factor_entry *entry) {
     }
 }
 
+static struct factor_entry entry_of_pair(const char *name, const struct factors_pair *pair, const double *factors,
+                                         int64_t max_length) {
+    struct factor_entry entry = {.max_length = max_length,
+                                 .scale = (double)max_length / (double)pair->original_length,
+                                 .pairs = pair->pairs,
+                                 .whole = true,
+                                 .attention_factor = pair->attention_factor,
+                                 .perplexity = NAN};
+    snprintf(entry.name, sizeof entry.name, "%s", name);
+    memcpy(entry.factors, factors, (size_t)pair->pairs * sizeof *factors);
+    factor_entry_complete(&entry);
+    return entry;
+}
+
+int factors_from_pair(const struct factors_pair *pair, struct factor_file *out, struct error *error) {
+    out->tables = calloc(2, sizeof *out->tables);
+    if (!out->tables) return error_memory(error, 2.0 * sizeof *out->tables, "the factor tables");
+    out->count = 2;
+    out->original_length = pair->original_length;
+    out->rope_theta = pair->rope_theta;
+    int64_t longest = pair->window > pair->original_length ? pair->window : pair->original_length + 1;
+    out->tables[0] = entry_of_pair("short", pair, pair->short_factors, pair->original_length);
+    out->tables[1] = entry_of_pair("long", pair, pair->long_factors, longest);
+    return STATUS_OK;
+}
+
 /* ---- files ---- */
 
 /* Factor files are small. A file of weights that was named by mistake is not read. */

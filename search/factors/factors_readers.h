@@ -6,6 +6,7 @@
 #define LONGROPE_SEARCH_FACTORS_READERS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "search/factors/factors.h"
 
@@ -23,5 +24,18 @@ int factors_read_gguf(const char *path, struct factor_file *out, struct error *e
 /* Numbers in a string, which is modified. They are one table. If there are several lines with the same number of
  * numbers, at least two, each line is a layer, as in microsoft/LongRoPE's files; then all lines must be equal. */
 int factors_read_text(const char *source, char *text, struct factor_file *out, struct error *error);
+
+/* A longrope scaling. */
+struct factors_pair {
+    int64_t pairs;
+    const double *short_factors; /* [pairs] for inputs up to original_length tokens */
+    const double *long_factors;  /* [pairs] for longer inputs */
+    double attention_factor;     /* of both */
+    double rope_theta;
+    int64_t original_length, window; /* tokens */
+};
+
+/* The file with its tables "short" and "long". */
+int factors_from_pair(const struct factors_pair *pair, struct factor_file *out, struct error *error);
 
 #endif

@@ -42,7 +42,7 @@ struct gguf_rope {
 
 enum { GGUF_KEY_SIZE = 128 };
 /* The key of `name` for this architecture: "llama.rope.freq_base" for "rope.freq_base". */
-void gguf_rope_key(const struct gguf_rope *d, const char *name, char key[GGUF_KEY_SIZE]);
+void gguf_rope_key(const struct gguf_rope *rope, const char *name, char key[GGUF_KEY_SIZE]);
 
 /* STATUS_INPUT for an architecture that does not support the tables, for one part of a split model, and for keys of a
  * wrong type or a negative factor. */

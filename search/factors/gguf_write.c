@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "search/base/atomic_output.h"
 #include "search/factors/gguf_private.h"
 
 enum { BUFFER_BYTES = 1 << 20 };
@@ -309,31 +310,6 @@ static int create(const char *part, int *descriptor, struct error *error) {
                      part, strerror(code));
 }
 
-/* Renames unless `path` exists: a file that another process wrote there meanwhile stays. */
-static int move_into_place(const char *part, const char *path, struct error *error) {
-    int failed = renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE);
-    if (failed && (errno == EINVAL || errno == ENOSYS)) { /* not supported by this file system; nearly as good: */
-        struct stat info;
-        if (lstat(path, &info) == 0) return refuse_existing(path, error);
-        failed = rename(part, path);
-    }
-    if (!failed) return STATUS_OK;
-    if (errno == EEXIST) return refuse_existing(path, error);
-    return error_set(error, STATUS_FAILED, "%s: could not be renamed to %s: %s", part, path, strerror(errno));
-}
-
-/* The name then survives a power failure. Not all file systems support that; a failure is not reported, because the
- * file is complete without it. */
-static void sync_folder(const char *path) {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
-    int descriptor = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    free(folder);
-    if (descriptor < 0) return;
-    (void)fsync(descriptor);
-    close(descriptor);
-}
-
 static int write_part(const struct plan *plan, int descriptor, const char *path, const struct gguf_control *control,
                       struct error *error) {
     struct sink sink = {
@@ -355,9 +331,13 @@ static int write_plan(const struct plan *plan, const char *path, const struct gg
         if (close(descriptor) != 0 && status == STATUS_OK) {
             status = error_set(error, STATUS_FAILED, "%s: could not be written: %s", path, strerror(errno));
         }
-        if (status == STATUS_OK) status = move_into_place(part, path, error);
+        if (status == STATUS_OK && !atomic_output_rename_new(part, path)) {
+            status = errno == EEXIST ? refuse_existing(path, error)
+                                     : error_set(error, STATUS_FAILED, "%s: could not be renamed to %s: %s", part, path,
+                                                 strerror(errno));
+        }
         if (status == STATUS_OK) {
-            sync_folder(path);
+            atomic_output_sync_parent(path);
         } else {
             unlink(part);
         }
