@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -49,6 +50,16 @@ static inline void scratch_write(const char *path, const void *bytes, size_t siz
     assert_int_equal(fwrite(bytes, 1, size, file), size);
     assert_int_equal(fclose(file), 0);
 }
+
+/* Writes DIR/name. */
+static inline void scratch_write_in(const char *dir, const char *name, const char *text) {
+    char *path = NULL;
+    if (asprintf(&path, "%s/%s", dir, name) < 0) fail_msg("out of memory");
+    scratch_write(path, text, strlen(text));
+    free(path);
+}
+
+static inline bool scratch_exists(const char *path) { return access(path, F_OK) == 0; }
 
 /* All of `words`, separated by '|', occur in the message, which is one line. */
 static inline void assert_message(const char *message, const char *words) {

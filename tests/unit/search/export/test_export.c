@@ -1,13 +1,11 @@
-/* What `longrope export` chooses and writes: the pair of tables, config.json, files and folders aside, and the tables
+/* What `longrope export` chooses and writes: the pair of tables, config.json and the model's files, and the tables
  * of LongRoPE's authors, which tell how a table that was searched on another one is made. */
 #include <math.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 
 #include "eval/model/model_config.h"
-#include "search/base/atomic_output.h"
 #include "search/base/json.h"
-#include "search/base/text.h"
 #include "search/evolve/genome.h"
 #include "search/export/export_config.h"
 #include "search/export/export_pair.h"
@@ -369,134 +367,6 @@ static void config_of_a_phi3(void **state) {
     scratch_remove(&scratch);
 }
 
-/* Text ----------------------------------------------------------------------------------------- */
-
-static void numbers_read_back(void **state) {
-    (void)state;
-    const double values[] = {0.1,  1.0 / 3.0,         1e-5, 1e300, 5e-324, 1.7976931348623157e308, 0.0,
-                             -2.5, 1.1299999952316284};
-    const char *const texts[] = {"0.1", "0.333333333333333", "1e-05", "1e+300", NULL, NULL, "0", "-2.5", NULL};
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        char text[TEXT_NUMBER_SIZE];
-        text_of_number(values[i], text);
-        assert_true(strtod(text, NULL) == values[i]);
-        if (texts[i] && i != 1) assert_string_equal(text, texts[i]);
-    }
-}
-
-static void json_as_people_read_it(void **state) {
-    (void)state;
-    static const char text[] =
-        "{\n  \"b\": {},\n  \"a\": [],\n  \"c\": [\n    1,\n    1.0,\n    0.1,\n    \"\\n\\\"ü\",\n"
-        "    {\n      \"x\": null\n    }\n  ],\n  \"d\": -1e-07\n}\n";
-    json_t *root = json_loads(text, 0, NULL);
-    assert_non_null(root);
-    char *written = json_text(root);
-    assert_string_equal(written, text);
-    json_decref(root);
-    free(written);
-}
-
-/* Aside ---------------------------------------------------------------------------------------- */
-
-static bool exists(const char *path) { return access(path, F_OK) == 0; }
-
-static void put_file(const char *dir, const char *name, const char *text) {
-    char *path = NULL;
-    if (asprintf(&path, "%s/%s", dir, name) < 0) fail_msg("out of memory");
-    scratch_write(path, text, strlen(text));
-    free(path);
-}
-
-static void begin_or_fail(const char *path, bool replace, struct atomic_output_folder *out) {
-    struct error error = {""};
-    if (atomic_output_begin(path, replace, out, &error) != STATUS_OK) fail_msg("%s", error.message);
-}
-
-static void folders_are_whole_or_not_there(void **state) {
-    (void)state;
-    struct scratch scratch = scratch_make();
-    struct error error = {""};
-    struct atomic_output_folder folder, second;
-    char *path = scratch_path(&scratch, "new"), *part = scratch_path(&scratch, "new.part"),
-         *file = scratch_path(&scratch, "new/config.json"), *slashes = scratch_path(&scratch, "new//");
-
-    begin_or_fail(slashes, false, &folder);
-    put_file(folder.part, "config.json", "{}");
-    assert_false(exists(path));
-    assert_int_equal(atomic_output_begin(path, false, &second, &error), STATUS_INPUT); /* a second writer */
-    assert_message(error.message, "new|another process");
-    atomic_output_abandon(&folder);
-    assert_false(exists(part) || exists(path));
-    atomic_output_abandon(&(struct atomic_output_folder){NULL, NULL, -1, false});
-
-    assert_int_equal(mkdir(part, 0777), 0); /* what a killed one left */
-    put_file(part, "other.json", "{}");
-    begin_or_fail(path, false, &folder);
-    put_file(folder.part, "config.json", "{}");
-    assert_int_equal(atomic_output_end(&folder, &error), STATUS_OK);
-    assert_true(exists(file) && !exists(part));
-    free(file);
-    file = scratch_path(&scratch, "new/other.json");
-    assert_false(exists(file));
-
-    assert_int_equal(atomic_output_begin(path, false, &folder, &error), STATUS_INPUT);
-    assert_message(error.message, "new|already exists|--force");
-    begin_or_fail(path, true, &folder);
-    put_file(folder.part, "other.json", "{}");
-    assert_int_equal(atomic_output_end(&folder, &error), STATUS_OK);
-    assert_true(exists(file) && !exists(part));
-    free(path), free(part), free(file), free(slashes);
-    scratch_remove(&scratch);
-}
-
-/* It came into being while the new one was written. */
-static void folders_that_appear_meanwhile(void **state) {
-    (void)state;
-    struct scratch scratch = scratch_make();
-    struct error error = {""};
-    struct atomic_output_folder folder;
-    char *path = scratch_path(&scratch, "new"), *part = scratch_path(&scratch, "new.part");
-    begin_or_fail(path, false, &folder);
-    assert_int_equal(mkdir(path, 0777), 0);
-    put_file(path, "theirs", "x");
-    assert_int_equal(atomic_output_end(&folder, &error), STATUS_INPUT);
-    assert_message(error.message, "new|already exists");
-    assert_false(exists(part));
-    free(part);
-    part = scratch_path(&scratch, "new/theirs");
-    assert_true(exists(part));
-    free(path), free(part);
-    scratch_remove(&scratch);
-}
-
-static void folders_of_others_are_left_alone(void **state) {
-    (void)state;
-    struct scratch scratch = scratch_make();
-    struct error error = {""};
-    char *photos = scratch_path(&scratch, "photos"), *inside = scratch_path(&scratch, "photos/2024"),
-         *link = scratch_path(&scratch, "link");
-    assert_int_equal(mkdir(photos, 0777), 0);
-    assert_int_equal(atomic_output_check_folder(photos, true, &error), STATUS_OK); /* empty */
-    put_file(photos, "picture.jpg", "x");
-    assert_int_equal(atomic_output_check_folder(photos, true, &error), STATUS_INPUT);
-    assert_message(error.message, "photos|no config.json");
-    put_file(photos, "config.json", "{}");
-    assert_int_equal(atomic_output_check_folder(photos, true, &error), STATUS_OK);
-    assert_int_equal(atomic_output_check_folder(photos, false, &error), STATUS_INPUT);
-    assert_int_equal(mkdir(inside, 0777), 0);
-    assert_int_equal(atomic_output_check_folder(photos, true, &error), STATUS_INPUT);
-    assert_message(error.message, "photos|folders");
-    assert_int_equal(symlink(photos, link), 0);
-    assert_int_equal(atomic_output_check_folder(link, true, &error), STATUS_INPUT);
-    const char *const paths[] = {"", "/", ".", "..", "a/..", "a/."};
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        assert_int_equal(atomic_output_check_folder(paths[i], true, &error), STATUS_INPUT);
-    }
-    free(photos), free(inside), free(link);
-    scratch_remove(&scratch);
-}
-
 /* A model's files ------------------------------------------------------------------------------ */
 
 static void files_are_taken_along(void **state) {
@@ -508,11 +378,11 @@ static void files_are_taken_along(void **state) {
     char *from = scratch_path(&scratch, "from"), *to = scratch_path(&scratch, "to"),
          *folder = scratch_path(&scratch, "from/checkpoint-1"), *path, text[8];
     assert_true(mkdir(from, 0777) == 0 && mkdir(to, 0777) == 0 && mkdir(folder, 0777) == 0);
-    put_file(from, "config.json", "{}");
-    put_file(from, ".hidden", "x");
-    put_file(from, "model.safetensors", "weights");
-    put_file(from, "tokenizer.json", "{}");
-    put_file(scratch.dir, "blob", "blobs");
+    scratch_write_in(from, "config.json", "{}");
+    scratch_write_in(from, ".hidden", "x");
+    scratch_write_in(from, "model.safetensors", "weights");
+    scratch_write_in(from, "tokenizer.json", "{}");
+    scratch_write_in(scratch.dir, "blob", "blobs");
     path = scratch_path(&scratch, "from/merges.txt");
     assert_int_equal(symlink("../blob", path), 0); /* as Hugging Face's cache has it */
     assert_int_equal(model_files_list(from, &files, &error), STATUS_OK);
@@ -551,7 +421,7 @@ static struct factor_entry authors_table(const char *name) {
     struct factor_file file;
     struct error error = {""};
     if (asprintf(&path, "%s/../shared/longrope_tables/%s.csv", source ? source : ".", name) < 0) fail_msg("no memory");
-    if (!exists(path)) {
+    if (!scratch_exists(path)) {
         print_message("left out: there is no %s\n", path);
         free(path);
         skip();
@@ -598,11 +468,6 @@ int main(void) {
         cmocka_unit_test(config_keeps_what_is_not_rotary),
         cmocka_unit_test(config_of_every_scaling),
         cmocka_unit_test(config_of_a_phi3),
-        cmocka_unit_test(numbers_read_back),
-        cmocka_unit_test(json_as_people_read_it),
-        cmocka_unit_test(folders_are_whole_or_not_there),
-        cmocka_unit_test(folders_that_appear_meanwhile),
-        cmocka_unit_test(folders_of_others_are_left_alone),
         cmocka_unit_test(files_are_taken_along),
         cmocka_unit_test(products_are_of_the_lattice),
     };
