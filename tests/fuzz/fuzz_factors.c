@@ -20,7 +20,7 @@ static void check_entry(const struct factor_entry *entry) {
         abort();
     for (int64_t i = 0; i < entry->pairs; i++) {
         if (!(entry->factors[i] > 0 && isfinite(entry->factors[i]))) abort();
-        if (entry->factors[i] != entry->base[i] * entry->searched[i]) abort();
+        if (entry->factors[i] != entry->finetuned[i] * entry->searched[i]) abort();
     }
 }
 
