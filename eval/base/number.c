@@ -2,18 +2,12 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are copied as they lie in the file");
 
-static const struct {
-    const char *name;
-    size_t bytes;
-} types[] = {
-    [NUMBER_F32] = {"f32", 4},
-    [NUMBER_F16] = {"f16", 2},
-    [NUMBER_BF16] = {"bf16", 2},
-};
+const char *const number_type_names[NUMBER_TYPES] = {
+    [NUMBER_F32] = "f32", [NUMBER_F16] = "f16", [NUMBER_BF16] = "bf16"};
 
-const char *number_type_name(enum number_type type) { return types[type].name; }
+const char *number_type_name(enum number_type type) { return number_type_names[type]; }
 
-size_t number_bytes(enum number_type type) { return types[type].bytes; }
+size_t number_bytes(enum number_type type) { return type == NUMBER_F32 ? 4 : 2; }
 
 /* F16 is 1 sign, 5 exponent (bias 15) and 10 fraction bits; f32 is 1, 8 (bias 127) and 23. */
 static float number_of_f16(uint16_t half) {

@@ -10,14 +10,14 @@
 #include <stdint.h>
 #include <string.h>
 
-enum number_type { NUMBER_F32, NUMBER_F16, NUMBER_BF16 };
+enum number_type { NUMBER_F32, NUMBER_F16, NUMBER_BF16, NUMBER_TYPES };
 
-/* "f32", "f16", "bf16". */
+extern const char *const number_type_names[NUMBER_TYPES]; /* "f32", "f16", "bf16" */
 const char *number_type_name(enum number_type type);
-/* 4 or 2. */
+/* Bytes of a number: 4 or 2. */
 size_t number_bytes(enum number_type type);
 
-/* out[count] = in[count] as f32, exactly. `in` is little-endian and aligned to nothing. */
+/* out[count] = in[count] as f32, exactly. `in` is little-endian and needs no alignment. */
 void numbers_to_f32(float *out, const void *in, enum number_type type, int64_t count);
 
 static inline float number_of_bf16(uint16_t number) {

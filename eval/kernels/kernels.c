@@ -1,13 +1,13 @@
 #include "eval/kernels/kernels.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+
+#include "eval/base/name.h"
 
 extern const struct kernels kernels_baseline_f32, kernels_baseline_bf16;
 #if defined(__x86_64__)
@@ -20,13 +20,13 @@ void *kernels_allocate(size_t bytes) {
     return aligned_alloc(KERNELS_ALIGNMENT, (bytes / KERNELS_ALIGNMENT + 1) * KERNELS_ALIGNMENT);
 }
 
-enum { MOST_TABLES = 6 };
+enum { MOST_SETS = 6 };
 
-/* What a processor runs; each level runs what those before it do. */
+/* What a processor supports; each level includes the levels before it. */
 enum level { LEVEL_BASELINE, LEVEL_AVX2, LEVEL_AVX512, LEVEL_AVX512BF16, LEVEL_AMX, LEVELS };
 
 #if defined(__x86_64__)
-/* Tiles must be there, and Linux must let this process use them (arch_prctl(2), x86/xstate.rst). */
+/* The processor has tiles, and Linux lets this process use them (arch_prctl(2), x86/xstate.rst). */
 static bool has_amx(void) {
     enum { AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
     unsigned a, b, c, d = 0;
@@ -53,9 +53,8 @@ static enum level processor_level(void) {
 #endif
 }
 
-/* Slowest first, so that the last one is the choice. */
 const struct kernels *const *kernels_available(enum number_type type) {
-    static const struct kernels *const f32[LEVELS][MOST_TABLES + 1] = {
+    static const struct kernels *const f32[LEVELS][MOST_SETS + 1] = {
         {&kernels_reference_f32, &kernels_baseline_f32},
 #if defined(__x86_64__)
         {&kernels_reference_f32, &kernels_baseline_f32, &kernels_avx2_f32},
@@ -64,7 +63,7 @@ const struct kernels *const *kernels_available(enum number_type type) {
         {&kernels_reference_f32, &kernels_baseline_f32, &kernels_avx2_f32, &kernels_avx512_f32},
 #endif
     };
-    static const struct kernels *const bf16[LEVELS][MOST_TABLES + 1] = {
+    static const struct kernels *const bf16[LEVELS][MOST_SETS + 1] = {
         {&kernels_reference_bf16, &kernels_baseline_bf16},
 #if defined(__x86_64__)
         {&kernels_reference_bf16, &kernels_baseline_bf16, &kernels_avx2_bf16},
@@ -79,17 +78,21 @@ const struct kernels *const *kernels_available(enum number_type type) {
 }
 
 int kernels_choose(enum number_type type, const struct kernels **out, struct error *error) {
-    const char *wanted = getenv("LONGROPE_KERNELS");
-    char names[128] = "";
-    for (const struct kernels *const *table = kernels_available(type); *table; table++) {
-        *out = *table;
-        if (wanted && strcmp(wanted, (*table)->name) == 0) return STATUS_OK;
-        size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", (*table)->name);
+    const char *const choice = getenv("LONGROPE_KERNELS"); /* NOLINT(concurrency-mt-unsafe): nothing sets it */
+    const struct kernels *const *sets = kernels_available(type);
+    const char *names[MOST_SETS];
+    char list[128];
+    size_t count = 0;
+    for (; sets[count]; count++) names[count] = sets[count]->name;
+    int chosen = choice && *choice ? name_find(names, count, choice) : (int)count - 1;
+    if (chosen != NAME_UNKNOWN) {
+        *out = sets[chosen];
+        return STATUS_OK;
     }
-    if (!wanted || !*wanted) return STATUS_OK;
-    return error_set(error, STATUS_INPUT, "LONGROPE_KERNELS=%s: not to be had for %s on this processor, which runs %s",
-                     wanted, number_type_name(type), names);
+    name_list(names, count, "or", list, sizeof list);
+    return error_set(error, STATUS_INPUT,
+                     "LONGROPE_KERNELS: kernels '%.60s' are not available for %s on this processor; choose %s", choice,
+                     number_type_name(type), list);
 }
 
 bool kernels_bf16_is_fast(void) {

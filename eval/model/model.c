@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "eval/base/file.h"
+#include "eval/base/trace.h"
 #include "eval/model/model_config.h"
 #include "eval/model/model_family.h"
 #include "eval/model/weights.h"
@@ -277,20 +278,21 @@ static bool shapes_equal(const struct slot *slot, const struct tensor *tensor) {
 static int weights_check(const struct weights *weights, const struct model_config *config, struct error *error) {
     struct slots walk = {.config = config};
     struct slot slot;
-    char wanted[64], found[128]; /* at most two and four numbers of 19 digits */
+    char required[64], found[128]; /* at most two and four numbers of 19 digits */
     while (slot_next(&walk, &slot)) {
         const struct tensor *tensor = weights_find(weights, slot.name);
-        shape_text(wanted, sizeof wanted, slot.rank, slot.shape);
+        shape_text(required, sizeof required, slot.rank, slot.shape);
         if (!tensor) {
             return error_set(error, STATUS_INPUT,
-                             "%s: has no tensor '%s', which config.json wants with shape %s; fetch both files again",
-                             weights_path(weights), slot.name, wanted);
+                             "%s: has no tensor '%s'; config.json requires it with shape %s; fetch both files again",
+                             weights_path(weights), slot.name, required);
         }
         if (!shapes_equal(&slot, tensor)) {
-            return error_set(error, STATUS_INPUT,
-                             "%s: tensor '%s' has shape %s, config.json wants %s; the two files do not belong together",
-                             weights_path(weights), slot.name,
-                             shape_text(found, sizeof found, tensor->rank, tensor->shape), wanted);
+            return error_set(
+                error, STATUS_INPUT,
+                "%s: tensor '%s' has shape %s, config.json requires %s; the two files do not belong together",
+                weights_path(weights), slot.name, shape_text(found, sizeof found, tensor->rank, tensor->shape),
+                required);
         }
     }
     return STATUS_OK;
@@ -360,7 +362,12 @@ int model_load(const char *dir, enum model_type type, struct model **out, struct
         const struct weight_source source = {.state = weights, .read = read_weights};
         status = model_build(&config, kernels, &source, out, error);
     }
-    if (status == STATUS_OK) (*out)->fingerprint = fingerprint;
+    if (status == STATUS_OK) {
+        (*out)->fingerprint = fingerprint;
+        TRACE(TRACE_MODEL, "%s: family %s, %s, kernels %s, %.1f MiB packed, fingerprint %016" PRIx64, dir,
+              config.family, number_type_name(kernels->type), kernels->name,
+              (double)model_bytes(&config, kernels) / (1024.0 * 1024.0), fingerprint);
+    }
 
     weights_close(weights);
     free(text);

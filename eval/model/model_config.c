@@ -105,11 +105,8 @@ static int read_family(struct config_file *file, struct error *error) {
     }
     file->family = family_find(name);
     if (file->family) return STATUS_OK;
-    char supported[256] = "";
-    size_t used = 0;
-    for (size_t i = 0; i < family_count && used < sizeof supported; i++) {
-        used += (size_t)snprintf(supported + used, sizeof supported - used, "%s%s", i ? ", " : "", families[i].name);
-    }
+    char supported[256];
+    family_list(supported, sizeof supported);
     return error_set(error, STATUS_INPUT, "%s: model_type \"%.60s\" is not supported; supported: %s", file->path, name,
                      supported);
 }

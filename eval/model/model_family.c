@@ -1,7 +1,6 @@
 #include "eval/model/model_family.h"
 
-#include <string.h>
-
+#include "eval/base/name.h"
 #include "eval/model/model.h"
 
 /* ---- Tensors ---- */
@@ -139,7 +138,7 @@ static const struct family_rope_name phi3_rope_names[] = {
 
 /* ---- Families ---- */
 
-const struct family families[] = {
+const struct family families[FAMILIES] = {
     {
         .name = "llama",
         .requirements = llama_requirements,
@@ -196,11 +195,19 @@ const struct family families[] = {
     },
 };
 
-const size_t family_count = sizeof families / sizeof *families;
+static void names_of(const char *names[FAMILIES]) {
+    for (size_t i = 0; i < FAMILIES; i++) names[i] = families[i].name;
+}
 
 const struct family *family_find(const char *name) {
-    for (size_t i = 0; i < family_count; i++) {
-        if (strcmp(name, families[i].name) == 0) return &families[i];
-    }
-    return NULL;
+    const char *names[FAMILIES];
+    names_of(names);
+    int family = name_find(names, FAMILIES, name);
+    return family == NAME_UNKNOWN ? NULL : &families[family];
+}
+
+void family_list(char *out, size_t size) {
+    const char *names[FAMILIES];
+    names_of(names);
+    name_list(names, FAMILIES, "and", out, size);
 }

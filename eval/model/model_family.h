@@ -84,14 +84,16 @@ struct family {
     int64_t original_length; /* top-level original_max_position_embeddings; 0: there is none */
 };
 
-/* The families, and how many. */
-extern const struct family families[];
-extern const size_t family_count;
-
 /* The tensors of no layer, of every family. */
 extern const struct family_tensor family_outer_tensors[];
 
+enum { FAMILIES = 5 };
+extern const struct family families[FAMILIES];
+
 /* The family of that name, or NULL. */
 const struct family *family_find(const char *name);
+
+/* The names of all families: "llama, ... and phi3", cut to `size` bytes with the zero. */
+void family_list(char *out, size_t size);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "eval/base/name.h"
 #include "eval/model/model_config.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -118,14 +119,13 @@ static int read_number(const struct config_file *file, const struct stated *stat
 
 /* ---- Types ---- */
 
-/* " default, linear, ..." */
 static void list_types(char *out, size_t size, unsigned types) {
-    size_t used = 0;
-    out[0] = '\0';
+    const char *names[ROPE_TYPES];
+    size_t count = 0;
     for (int t = 0; t < ROPE_TYPES; t++) {
-        if (!(types >> t & 1u) || used >= size) continue;
-        used += (size_t)snprintf(out + used, size - used, "%s%s", used ? ", " : "", rope_type_name((enum rope_type)t));
+        if (types >> t & 1u) names[count++] = rope_type_name((enum rope_type)t);
     }
+    name_list(names, count, "and", out, size);
 }
 
 static int type_of_name(const struct config_file *file, const char *where, const char *name, enum rope_type *out,

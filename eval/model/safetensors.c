@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "eval/base/file.h"
+#include "eval/base/name.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the header's length is copied as it lies in the file");
 
@@ -29,18 +30,9 @@ struct safetensors {
 
 /* ---- Tensors ---- */
 
-/* As the format writes number types. */
-static const char *const dtypes[] = {[NUMBER_F32] = "F32", [NUMBER_F16] = "F16", [NUMBER_BF16] = "BF16"};
-
-static bool dtype_of_name(const char *name, enum number_type *out) {
-    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
-        if (strcmp(name, dtypes[i]) == 0) {
-            *out = (enum number_type)i;
-            return true;
-        }
-    }
-    return false;
-}
+/* Number types as the format spells them. */
+static const char *const dtype_names[NUMBER_TYPES] = {
+    [NUMBER_F32] = "F32", [NUMBER_F16] = "F16", [NUMBER_BF16] = "BF16"};
 
 static int64_t tensor_bytes(const struct tensor *tensor) { return tensor->count * (int64_t)number_bytes(tensor->type); }
 
@@ -77,9 +69,11 @@ __attribute__((format(printf, 3, 4))) static int refuse(const struct place *plac
 static int dtype_parse(const struct place *place, const json_t *entry, struct tensor *out, struct error *error) {
     const char *name = json_string_value(json_object_get(entry, "dtype"));
     if (!name) return refuse(place, error, "has no 'dtype'; fetch or convert the file again");
-    if (!dtype_of_name(name, &out->type)) {
+    int type = name_find(dtype_names, NUMBER_TYPES, name);
+    if (type == NAME_UNKNOWN) {
         return refuse(place, error, "number type '%.40s' is not supported; convert it to F32, F16 or BF16", name);
     }
+    out->type = (enum number_type)type;
     return STATUS_OK;
 }
 
@@ -125,7 +119,7 @@ static int offsets_parse(const struct place *place, const json_t *entry, struct 
         return refuse(place, error,
                       "data_offsets span %" PRId64 " bytes, but its shape holds %" PRId64
                       " numbers of type %s; the file is damaged, fetch it again",
-                      end - begin, out->count, dtypes[out->type]);
+                      end - begin, out->count, dtype_names[out->type]);
     }
     out->data = place->data + begin;
     return STATUS_OK;

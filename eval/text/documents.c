@@ -318,7 +318,7 @@ uint64_t documents_fingerprint(const struct documents *documents) {
     return hash;
 }
 
-/* ---- Samples ---- */
+/* ---- Windows spread over documents ---- */
 
 /* A document that is long enough, and how many windows it is to give. */
 struct share {
@@ -410,8 +410,8 @@ static int choose(const struct documents *documents, int64_t length, size_t want
     if (wanted == 0) wanted = share_count;
     if (wanted > windows) {
         return error_set(error, STATUS_INPUT,
-                         "%zu samples of %" PRId64 " tokens are wanted, but the documents (%zu of %zu are long enough) "
-                         "hold only %zu; ask for fewer or give more text",
+                         "%zu windows of %" PRId64 " tokens are required, but the documents (%zu of %zu are long "
+                         "enough) hold only %zu; require fewer or give more text",
                          wanted, length, share_count, documents->count, windows);
     }
     struct window *list = calloc(wanted, sizeof *list);
@@ -426,7 +426,8 @@ static int choose(const struct documents *documents, int64_t length, size_t want
 int windows_choose(const struct documents *documents, int64_t length, size_t wanted, struct window **out, size_t *count,
                    struct error *error) {
     if (length < 1) {
-        return error_set(error, STATUS_INPUT, "a window of %" PRId64 " tokens cannot be scored; ask for more", length);
+        return error_set(error, STATUS_INPUT,
+                         "a window of %" PRId64 " tokens cannot be scored; choose a greater length", length);
     }
     struct share *shares = calloc(documents->count + 1, sizeof *shares); /* + 1: may be none */
     if (!shares) return error_memory(error, (double)documents->count * sizeof *shares, "windows");
@@ -464,7 +465,8 @@ int windows_slide(const struct documents *documents, int64_t length, int64_t str
     for (size_t d = 0; d < documents->count; d++) total += slide_document(documents, d, length, stride, NULL);
     if (total == 0) {
         return error_set(error, STATUS_INPUT,
-                         "windows of %" PRId64 " tokens over these documents predict nothing; ask for more tokens or "
+                         "windows of %" PRId64
+                         " tokens over these documents predict nothing; choose a greater length or "
                          "give longer documents",
                          length);
     }

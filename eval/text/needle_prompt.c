@@ -386,11 +386,11 @@ static int drawn_haystack(const struct needle_setting *setting, const struct nee
 
 static int check(const struct needle_setting *setting, const struct needle_place *place, struct error *error) {
     if (setting->digits < 1 || setting->digits > NEEDLE_MOST_DIGITS) {
-        return error_set(error, STATUS_INPUT, "a pass key of %" PRId64 " digits is not to be had; take 1..%d",
-                         setting->digits, NEEDLE_MOST_DIGITS);
+        return error_set(error, STATUS_INPUT, "the pass key has %" PRId64 " digits; take 1..%d", setting->digits,
+                         NEEDLE_MOST_DIGITS);
     }
     if (place->depth >= 0.0 && place->depth <= 1.0) return STATUS_OK;
-    return error_set(error, STATUS_INPUT, "a needle cannot lie at depth %g; take 0..1", place->depth);
+    return error_set(error, STATUS_INPUT, "the depth of the needle is %g; take 0..1", place->depth);
 }
 
 static int add_line_ends(const struct needle_setting *setting, bool opened, bool closed, struct parts *parts,
@@ -460,7 +460,8 @@ static int make_in_text(const struct needle_setting *setting, const struct needl
     if (status != STATUS_OK) return status;
     if (room > text->count) {
         return error_set(error, STATUS_INPUT,
-                         "a prompt of %" PRId64 " tokens wants a text of %" PRId64 ", and this one has %" PRId64,
+                         "a prompt of %" PRId64 " tokens requires a text of %" PRId64
+                         " tokens, and this text has %" PRId64,
                          place->length, room, text->count);
     }
     int64_t before = before_needle(place, room);

@@ -34,7 +34,7 @@ static const struct matrix *matrix_of(const struct model *model, int index) {
 
 /* ---- Random numbers ---- */
 
-/* Neighbours' values have nothing to do with each other (the 32-bit finaliser "lowbias32" of Chris
+/* Values of neighbouring x are unrelated (the 32-bit finaliser "lowbias32" of Chris
  * Wellons' hash prospector). By index, so that threads can share the work. */
 static uint32_t scatter(uint32_t x) {
     x = (x ^ x >> 16) * 0x7feb352d;
@@ -133,7 +133,7 @@ struct job {
 
 /* The rate of one timing; *seconds is what it took. */
 static double time_job(const struct job *job, int threads, int64_t repeats, double *seconds) {
-    int team = 0; /* threads that were to be had */
+    int team = 0; /* threads that OpenMP gave, which may be fewer */
     double began = clock_seconds();
 #pragma omp parallel num_threads(threads)
     {
@@ -145,9 +145,9 @@ static double time_job(const struct job *job, int threads, int64_t repeats, doub
     return job->work * (double)repeats * team / *seconds;
 }
 
-/* rates[count] of jobs[count], the best of their timings. They take turns, so that all meet the same of
- * what else the machine does. Timings become longer until they are LONG_ENOUGH or each job
- * has time for no more than TIMINGS. */
+/* rates[count] of jobs[count], the best of their timings. They take turns, so that other load of the machine
+ * affects all jobs alike. Timings become longer until they are LONG_ENOUGH, or until each job has time for TIMINGS
+ * only. */
 static int measure_jobs(const struct job *jobs, int count, const struct bench_setting *setting, double *rates,
                         struct error *error) {
     int64_t repeats[WORK_MATRICES];
@@ -298,7 +298,7 @@ int bench_attention(const struct model *model, int64_t length, const struct benc
 
 /* ---- Whole passes ---- */
 
-struct window {
+struct pass {
     struct forward *forward;
     struct rope_table table;
     int32_t *tokens; /* [length] */
@@ -309,36 +309,36 @@ struct window {
 };
 
 static void pass_advanced(void *state, double fraction) {
-    const struct window *w = state;
-    if (w->setting->progress) w->setting->progress(w->setting->progress_state, w->passes, fraction);
+    const struct pass *p = state;
+    if (p->setting->progress) p->setting->progress(p->setting->progress_state, p->passes, fraction);
 }
 
-static void window_close(struct window *w) {
-    forward_free(w->forward);
-    free(w->tokens);
-    free(w->nats);
+static void pass_close(struct pass *p) {
+    forward_free(p->forward);
+    free(p->tokens);
+    free(p->nats);
 }
 
-static int window_open(const struct model *model, struct window *w, struct error *error) {
+static int pass_open(const struct model *model, struct pass *p, struct error *error) {
     const struct forward_options options = {
-        .threads = w->setting->threads, .stop = w->setting->stop, .progress = pass_advanced, .progress_state = w};
-    w->tokens = malloc((size_t)w->length * sizeof *w->tokens);
-    w->nats = malloc((size_t)w->length * sizeof *w->nats);
-    if (!w->tokens || !w->nats) {
-        return error_memory(error, (double)w->length * (sizeof *w->tokens + sizeof *w->nats), "the tokens");
+        .threads = p->setting->threads, .stop = p->setting->stop, .progress = pass_advanced, .progress_state = p};
+    p->tokens = malloc((size_t)p->length * sizeof *p->tokens);
+    p->nats = malloc((size_t)p->length * sizeof *p->nats);
+    if (!p->tokens || !p->nats) {
+        return error_memory(error, (double)p->length * (sizeof *p->tokens + sizeof *p->nats), "the tokens");
     }
-    for (int64_t i = 0; i < w->length; i++) {
-        w->tokens[i] = (int32_t)(scatter((uint32_t)i) % (uint64_t)model->config.vocabulary);
+    for (int64_t i = 0; i < p->length; i++) {
+        p->tokens[i] = (int32_t)(scatter((uint32_t)i) % (uint64_t)model->config.vocabulary);
     }
-    rope_model_table(&w->table, &model->config.rope, w->length);
-    return forward_new(model, &options, &w->forward, error);
+    rope_model_table(&p->table, &model->config.rope, p->length);
+    return forward_new(model, &options, &p->forward, error);
 }
 
-static int run_pass(struct window *w, double *seconds, struct error *error) {
+static int run_pass(struct pass *p, double *seconds, struct error *error) {
     double began = clock_seconds();
-    int status = forward_nats(w->forward, &w->table, w->tokens, w->length, 0, w->nats, error);
+    int status = forward_nats(p->forward, &p->table, p->tokens, p->length, 0, p->nats, error);
     *seconds = fmax(clock_seconds() - began, 1e-9);
-    w->passes++;
+    p->passes++;
     return status;
 }
 
@@ -356,16 +356,16 @@ static struct bench_passes summary(double *times, int64_t count) {
 
 int bench_passes(const struct model *model, int64_t length, const struct bench_setting *setting,
                  struct bench_passes *out, struct error *error) {
-    struct window w = {.length = length, .setting = setting};
+    struct pass p = {.length = length, .setting = setting};
     double times[MOST_PASSES], warming;
     int64_t count = 0;
-    int status = window_open(model, &w, error);
-    if (status == STATUS_OK) status = run_pass(&w, &warming, error);
+    int status = pass_open(model, &p, error);
+    if (status == STATUS_OK) status = run_pass(&p, &warming, error);
     for (double left = setting->seconds; status == STATUS_OK && left > 0.0 && count < MOST_PASSES;) {
-        status = run_pass(&w, &times[count], error);
+        status = run_pass(&p, &times[count], error);
         left -= times[count++];
     }
     if (status == STATUS_OK) *out = summary(times, count);
-    window_close(&w);
+    pass_close(&p);
     return status;
 }

@@ -10,9 +10,9 @@ int measurement_log_open(const char *into, const char *label, struct measurement
     return status == STATUS_OK && into ? store_open(into, STORE_RECORD, &out->store, error) : status;
 }
 
-void measurement_log_close(struct measurement_log *recorder) {
-    store_close(recorder->store);
-    recorder->store = NULL;
+void measurement_log_close(struct measurement_log *log) {
+    store_close(log->store);
+    log->store = NULL;
 }
 
 /* Names in factor files can be anything. */
@@ -21,19 +21,19 @@ static const char *own_label(const char *name) {
     return store_check_label(name, &ignored) == STATUS_OK ? name : "factors";
 }
 
-void measurement_log_describe(const struct measurement_log *recorder, const struct measurement_setup *m,
+void measurement_log_describe(const struct measurement_log *log, const struct measurement_setup *setup,
                               struct measurement *out) {
-    const struct rope_table *table = m->table;
-    *out = (struct measurement){.length = m->length,
-                                .scale = m->scale,
+    const struct rope_table *table = setup->table;
+    *out = (struct measurement){.length = setup->length,
+                                .scale = setup->scale,
                                 .start_tokens = table->start_tokens,
                                 .attention_factor = table->attention_factor,
                                 .pairs = table->pairs,
-                                .seconds = m->seconds};
-    snprintf(out->label, sizeof out->label, "%s", recorder->label ? recorder->label : own_label(m->name));
-    snprintf(out->model, sizeof out->model, "%s", m->model);
+                                .seconds = setup->seconds};
+    snprintf(out->label, sizeof out->label, "%s", log->label ? log->label : own_label(setup->name));
+    snprintf(out->model, sizeof out->model, "%s", setup->model);
     memcpy(out->factors, table->factors, (size_t)table->pairs * sizeof *table->factors);
-    snprintf(out->dtype, sizeof out->dtype, "%s", number_type_name(m->kernels->type));
-    snprintf(out->kernels, sizeof out->kernels, "%s", m->kernels->name);
-    snprintf(out->angles, sizeof out->angles, "%s", rope_angles_name(m->angles));
+    snprintf(out->dtype, sizeof out->dtype, "%s", number_type_name(setup->kernels->type));
+    snprintf(out->kernels, sizeof out->kernels, "%s", setup->kernels->name);
+    snprintf(out->angles, sizeof out->angles, "%s", rope_angles_name(setup->angles));
 }

@@ -16,7 +16,7 @@ struct measurement_log {
 /* Before anything is computed, so that it is not computed in vain. `into` and `label` may be NULL; STATUS_INPUT for a
  * label that cannot be or has no run to be in, else as store_open(). The caller closes *out, also after an error. */
 int measurement_log_open(const char *into, const char *label, struct measurement_log *out, struct error *error);
-void measurement_log_close(struct measurement_log *recorder); /* a zeroed struct is allowed */
+void measurement_log_close(struct measurement_log *log); /* a zeroed struct is allowed */
 
 /* What a table is measured with. */
 struct measurement_setup {
@@ -30,7 +30,7 @@ struct measurement_setup {
     enum rope_angles angles;
 };
 
-void measurement_log_describe(const struct measurement_log *recorder, const struct measurement_setup *measuring,
+void measurement_log_describe(const struct measurement_log *log, const struct measurement_setup *setup,
                               struct measurement *out);
 
 #endif

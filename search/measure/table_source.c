@@ -11,31 +11,31 @@ int table_source_open(const struct table_request *request, const struct model_co
     return status == STATUS_OK ? factors_check(&out->factors, request->factors, &config->rope, error) : status;
 }
 
-void table_source_close(struct table_source *choice) { factors_free(&choice->factors); }
+void table_source_close(struct table_source *source) { factors_free(&source->factors); }
 
-size_t table_source_count(const struct table_source *choice) {
-    return choice->request->factors ? 1 : choice->request->methods.count;
+size_t table_source_count(const struct table_source *source) {
+    return source->request->factors ? 1 : source->request->methods.count;
 }
 
 /* L0: that of the factor file where it says, else the model's window. */
-static int64_t original_length_of(const struct table_source *choice) {
-    if (choice->request->original_length != TABLE_REQUEST_UNSET) return choice->request->original_length;
-    return choice->factors.original_length > 0 ? choice->factors.original_length : choice->config->window;
+static int64_t original_length_of(const struct table_source *source) {
+    if (source->request->original_length != TABLE_REQUEST_UNSET) return source->request->original_length;
+    return source->factors.original_length > 0 ? source->factors.original_length : source->config->window;
 }
 
-static struct rope_setting setting_of(const struct table_source *choice, int64_t length) {
-    const struct table_request *o = choice->request;
-    int64_t original = original_length_of(choice);
+static struct rope_setting setting_of(const struct table_source *source, int64_t length) {
+    const struct table_request *o = source->request;
+    int64_t original = original_length_of(source);
     double scale = o->scale != TABLE_REQUEST_UNSET ? o->scale : fmax(1.0, (double)length / (double)original);
     return (struct rope_setting){
-        .model = &choice->config->rope, .original_length = original, .scale = scale, .length = length};
+        .model = &source->config->rope, .original_length = original, .scale = scale, .length = length};
 }
 
 /* The factor file's table for this length. */
-static void choose_entry(const struct table_source *choice, struct rope_setting *setting, struct chosen_table *out) {
+static void choose_entry(const struct table_source *source, struct rope_setting *setting, struct chosen_table *out) {
     const struct factor_entry *entry =
-        factors_for_length(choice->factors.tables, choice->factors.count, setting->length);
-    if (entry->scale > 0.0 && choice->request->scale == TABLE_REQUEST_UNSET) setting->scale = entry->scale;
+        factors_for_length(source->factors.tables, source->factors.count, setting->length);
+    if (entry->scale > 0.0 && source->request->scale == TABLE_REQUEST_UNSET) setting->scale = entry->scale;
     factor_entry_table(entry, setting->model, setting->length,
                        rope_longrope_attention_factor(setting->scale, setting->original_length), &out->rope);
     out->method = "factors", out->name = entry->name;
@@ -49,12 +49,12 @@ static void choose_method(const char *method, const struct rope_setting *setting
     out->method = method, out->name = NULL;
 }
 
-void table_source_get(const struct table_source *choice, size_t index, int64_t length, struct chosen_table *out) {
-    const struct table_request *o = choice->request;
-    struct rope_setting setting = setting_of(choice, length);
-    assert(index < table_source_count(choice));
+void table_source_get(const struct table_source *source, size_t index, int64_t length, struct chosen_table *out) {
+    const struct table_request *o = source->request;
+    struct rope_setting setting = setting_of(source, length);
+    assert(index < table_source_count(source));
     if (o->factors) {
-        choose_entry(choice, &setting, out);
+        choose_entry(source, &setting, out);
     } else {
         choose_method(o->methods.items[index], &setting, out);
     }

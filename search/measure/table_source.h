@@ -38,12 +38,12 @@ struct chosen_table {
  * belong together. The request and config are borrowed. The caller closes *out, also after a failure. */
 int table_source_open(const struct table_request *request, const struct model_config *config, struct table_source *out,
                       struct error *error);
-void table_source_close(struct table_source *choice); /* a zeroed struct is allowed */
+void table_source_close(struct table_source *source); /* a zeroed struct is allowed */
 
 /* How many tables are asked for at each length: the methods, or one of the factor file. */
-size_t table_source_count(const struct table_source *choice);
+size_t table_source_count(const struct table_source *source);
 
-/* The `index`-th of them for inputs of `length` tokens. Its texts live as long as `choice` and request. */
-void table_source_get(const struct table_source *choice, size_t index, int64_t length, struct chosen_table *out);
+/* The `index`-th of them for inputs of `length` tokens. Its texts live as long as `source` and request. */
+void table_source_get(const struct table_source *source, size_t index, int64_t length, struct chosen_table *out);
 
 #endif

@@ -52,7 +52,7 @@ refused "windows of 1 tokens over these documents predict nothing" "$LONGROPE" e
     --text "$document" --length 1 --stride 1 --method none
 refused "--tokenizer goes with --text" "$LONGROPE" eval --model "$model" --tokens "$work/a.npy" --tokenizer bytes \
     --length 64 --method none
-refused "LONGROPE_KERNELS=abacus" env LONGROPE_KERNELS=abacus "$LONGROPE" eval --model "$model" --text "$document" \
+refused "LONGROPE_KERNELS: kernels 'abacus' are not available for " env LONGROPE_KERNELS=abacus "$LONGROPE" eval --model "$model" --text "$document" \
     --length 64 --method none
 
 # ---- numbers ----
@@ -125,7 +125,7 @@ refused "no file matches 'nothing/*.txt'" search_with --set 'data.text=[nothing/
 [ ! -e "$work/none" ] || fail "a refused configuration leaves a run folder behind"
 refused "config.json: No such file or directory" search_with --set model=nothing
 refused "no document has the 50000 tokens of a window" search_with --set stages.0.target_length=50000
-refused "100 samples of 2048 tokens are wanted" search_with --set data.samples=100
+refused "100 windows of 2048 tokens are required" search_with --set data.samples=100
 
 # ---- models ----
 
@@ -209,7 +209,7 @@ refused "no such  file.txt: No such file" evaluate --text "$work/no such
 refused "$work/empty.txt: is empty" evaluate --text "$work/empty.txt"
 refused "no document has the 99999 tokens of a window: the longest, $document, has" "$LONGROPE" eval \
     --model "$model" --text "$document" --length 99999 --method none
-refused "1000 samples of 64 tokens are wanted" evaluate --samples 1000
+refused "1000 windows of 64 tokens are required" evaluate --samples 1000
 
 tokens() { "$LONGROPE" eval --model "$model" --tokens "$@" --length 4 --method none; }
 write_npy "$work/good.npy" 0 1 2 255

@@ -128,6 +128,16 @@ runs env LONGROPE_KERNELS=reference "$LONGROPE" eval --model "$model" --text "$d
     --dtype f32
 head -n 1 "$work/stdout" | grep -q '^f32 arithmetic, reference kernels' || fail "the first line names other kernels"
 
+# Tracing says which model was loaded, and changes no result.
+evaluate --length 20 --method pi --json
+untraced=$(nll)
+says_nothing
+runs env LONGROPE_TRACE=model "$LONGROPE" eval --model "$model" --text "$document" --length 20 --method pi --json
+[ "$(nll)" = "$untraced" ] || fail "tracing changes the nats"
+grep -q "^longrope: trace: model: $model: family llama, .*, kernels $(jq -r '.results[0].kernels' "$work/stdout"), " \
+    "$work/stderr" || fail "the trace does not name the model and its kernels"
+[ "$(wc -l <"$work/stderr")" = 1 ] || fail "the trace of a model has more than one line"
+
 evaluate --length 300 --method pi --samples 7 --json
 holds '.results[0] | .samples == 7 and .documents == 1 and .tokens == 7 * 299 and .nll != '"$default"
 

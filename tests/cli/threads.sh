@@ -29,9 +29,9 @@ levels() {
     tolerance=$2
     reference=
     # One that does not exist is refused with the names of those that do.
-    fails_with 2 "not to be had for $type on this processor" env LONGROPE_KERNELS=none "$LONGROPE" eval \
+    fails_with 2 "kernels 'none' are not available for $type on this processor" env LONGROPE_KERNELS=none "$LONGROPE" eval \
         --model "$model" --text "$document" --length 300 --method yarn --dtype "$type"
-    levels=$(sed 's/.*which runs //; s/,//g' "$work/stderr")
+    levels=$(sed 's/.*; choose //; s/,//g; s/ or / /' "$work/stderr")
     for level in $levels; do
         runs env LONGROPE_KERNELS="$level" "$LONGROPE" eval --model "$model" --text "$document" --length 300 \
             --method yarn --dtype "$type" --nats "$work/$level.npy" --json

@@ -1,4 +1,4 @@
-/* eval/number: conversions, each number of each small type. */
+/* eval/base/number: conversions, each number of each small type. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

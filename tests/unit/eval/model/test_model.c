@@ -1,4 +1,4 @@
-/* eval/model: where each family's tensors land, from one file or from shards, and what is refused of them.
+/* eval/model/model: where each family's tensors land, from one file or from shards, and what is refused of them.
  * What config.json may say is test_model_config's. */
 #include "tests/unit/tensors.h"
 
@@ -450,14 +450,15 @@ static void assert_each_tensor_checked(const struct fixture *fixture, const stru
         assert_refused(fixture, words);
 
         write_changed(fixture, layout, e, entry->rows + 1, entry->columns);
-        snprintf(words, sizeof words, entry->columns ? "'%.90s' has shape [%d, %d]|wants %s" : "'%.90s' has shape [%d]",
-                 entry->name, entry->rows + 1, entry->columns, wanted);
+        snprintf(words, sizeof words,
+                 entry->columns ? "'%.90s' has shape [%d, %d]|requires %s" : "'%.90s' has shape [%d]", entry->name,
+                 entry->rows + 1, entry->columns, wanted);
         assert_refused(fixture, words);
 
         /* a vector as a matrix of one column, a matrix transposed (none is square) */
         int rows = entry->columns ? entry->columns : entry->rows, columns = entry->columns ? entry->rows : 1;
         write_changed(fixture, layout, e, rows, columns);
-        snprintf(words, sizeof words, "'%.90s' has shape [%d, %d]|wants %s", entry->name, rows, columns, wanted);
+        snprintf(words, sizeof words, "'%.90s' has shape [%d, %d]|requires %s", entry->name, rows, columns, wanted);
         assert_refused(fixture, words);
     }
 }
@@ -474,7 +475,7 @@ static void test_checks_shapes_before_allocating(void **state) {
         " \"intermediate_size\": 4194304, \"num_hidden_layers\": 4096, \"num_attention_heads\": 8192,"
         " \"num_key_value_heads\": 8192, \"head_dim\": 512, \"max_position_embeddings\": 64}";
     scratch_write(fixture->config, huge, strlen(huge));
-    assert_refused(fixture, "tensor 'model.layers.0.input_layernorm.weight' has shape [10]|wants [1048576]");
+    assert_refused(fixture, "tensor 'model.layers.0.input_layernorm.weight' has shape [10]|requires [1048576]");
     write_config(fixture, "\"model_type\": \"llama\"", 4096);
     assert_refused(fixture, "no tensor 'model.layers.2.input_layernorm.weight'");
 }

@@ -1,4 +1,4 @@
-/* eval/model_config, model_rope: what is read from config.json, and what is refused by name. */
+/* eval/model/model_config, model_rope: what is read from config.json, and what is refused by name. */
 #include "tests/unit/scratch.h"
 
 #include <jansson.h>
@@ -182,7 +182,7 @@ static void refuses_what_is_not_supported(void **state) {
     static const char *const cases[][2] = {
         {"{\"model_type\": \"REMOVE\"}", "model_type"},
         {"{\"model_type\": 3}", "model_type"},
-        {"{\"model_type\": \"gpt2\"}", "\"gpt2\"|llama, mistral, qwen2, qwen3, phi3"},
+        {"{\"model_type\": \"gpt2\"}", "\"gpt2\"|llama, mistral, qwen2, qwen3 and phi3"},
         {"{\"hidden_act\": \"gelu\"}", "hidden_act \"gelu\"|\"silu\""},
         {"{\"attention_bias\": 1}", "attention_bias is not true or false"},
         {"{\"mlp_bias\": 0}", "mlp_bias is not true or false"},
@@ -325,7 +325,7 @@ static void reads_partial_rotary_factors(void **state) {
     assert_int_equal(accept(PHI3 "\"head_dim\": 96, \"partial_rotary_factor\": 0.4}").rope.pairs, 19);
 #undef PHI3
     /* whole heads may be asked for of any family; parts only where transformers turns them */
-    for (size_t f = 0; f < family_count; f++) {
+    for (size_t f = 0; f < FAMILIES; f++) {
         char edit[256];
         snprintf(edit, sizeof edit, "{\"model_type\": \"%s\", \"partial_rotary_factor\": 1.0}", families[f].name);
         assert_int_equal(accept(edit).rope.pairs, 4);
@@ -414,7 +414,7 @@ static void refuses_rope_blocks(void **state) {
         {"{\"rope_scaling\": {\"rope_type\": \"mrope\"}}", "rope_scaling.rope_type \"mrope\"|default, linear, dynamic"},
         {"{\"rope_scaling\": {\"type\": \"proportional\"}}", "rope_scaling.type \"proportional\""},
         {"{\"model_type\": \"phi3\", \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}}",
-         "\"linear\" is not supported for phi3|default, longrope"},
+         "\"linear\" is not supported for phi3|default and longrope"},
         {"{\"rope_scaling\": {\"type\": \"default\", \"rope_type\": \"yarn\"}}",
          "rope_type|rope_scaling.type|contradict"},
         {"{\"rope_scaling\": {\"type\": \"default\"}, \"rope_parameters\": {\"type\": \"linear\", \"factor\": 2}}",

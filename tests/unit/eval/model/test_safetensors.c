@@ -1,4 +1,4 @@
-/* eval/safetensors: what it reads, and what it refuses. */
+/* eval/model/safetensors: what it reads, and what it refuses. */
 #include "tests/unit/scratch_file.h"
 
 #include <fcntl.h>

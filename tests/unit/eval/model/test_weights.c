@@ -1,4 +1,4 @@
-/* eval/weights: one file or a set of shards, and indices that are not to be trusted. */
+/* eval/model/weights: one file or a set of shards, and indices that are not to be trusted. */
 #include "tests/unit/tensors.h"
 
 #include "eval/model/weights.h"

@@ -1,4 +1,4 @@
-/* eval/tokens: text and .npy files as documents, and the windows chosen from them. */
+/* eval/text/documents: text and .npy files as documents, and the windows chosen from them. */
 #include "tests/unit/scratch_file.h"
 
 #include <inttypes.h>
@@ -382,7 +382,7 @@ static void shelf_fill(struct shelf *shelf, const int64_t *counts, size_t count)
 }
 
 static void assert_samples(const int64_t *counts, size_t count, int64_t length, size_t wanted,
-                           const struct window *samples, size_t sample_count) {
+                           const struct window *windows, size_t window_count) {
     struct shelf shelf;
     shelf_fill(&shelf, counts, count);
     struct window *found = NULL;
@@ -390,10 +390,10 @@ static void assert_samples(const int64_t *counts, size_t count, int64_t length, 
     struct error error;
     int status = windows_choose(&shelf.documents, length, wanted, &found, &found_count, &error);
     if (status != STATUS_OK) fail_msg("%s", error.message);
-    assert_int_equal(found_count, sample_count);
-    for (size_t i = 0; i < sample_count; i++) {
-        assert_int_equal(found[i].document, samples[i].document);
-        assert_int_equal(found[i].start, samples[i].start);
+    assert_int_equal(found_count, window_count);
+    for (size_t i = 0; i < window_count; i++) {
+        assert_int_equal(found[i].document, windows[i].document);
+        assert_int_equal(found[i].start, windows[i].start);
         assert_int_equal(found[i].length, length);
         assert_int_equal(found[i].skip, 0);
     }
@@ -437,7 +437,7 @@ static uint32_t draw(uint32_t *seed, uint32_t below) {
     return (uint32_t)((uint64_t)*seed * below >> 32);
 }
 
-/* windows[count] by the rule in tokens.h, in whole numbers. */
+/* windows[count] by the rule in documents.h, in whole numbers. */
 static void share_out(const int64_t *counts, size_t count, int64_t length, size_t wanted, int64_t *windows) {
     memset(windows, 0, count * sizeof *windows);
     for (size_t d = 0; d < count && wanted > 0; d++) {
@@ -455,19 +455,19 @@ static void share_out(const int64_t *counts, size_t count, int64_t length, size_
 }
 
 /* What holds for every choice: bounds, order, no overlap, even spread, the rule's shares. */
-static void assert_chosen_well(const int64_t *counts, size_t count, int64_t length, const struct window *samples,
-                               size_t sample_count) {
+static void assert_chosen_well(const int64_t *counts, size_t count, int64_t length, const struct window *chosen,
+                               size_t window_count) {
     int64_t windows[MANY], seen[MANY] = {0}, last[MANY] = {0};
-    share_out(counts, count, length, sample_count, windows);
+    share_out(counts, count, length, window_count, windows);
     size_t beginnings = 0;
-    while (beginnings < sample_count && samples[beginnings].start == 0) beginnings++;
-    for (size_t i = 0; i < sample_count; i++) {
-        size_t d = samples[i].document;
-        int64_t start = samples[i].start;
+    while (beginnings < window_count && chosen[beginnings].start == 0) beginnings++;
+    for (size_t i = 0; i < window_count; i++) {
+        size_t d = chosen[i].document;
+        int64_t start = chosen[i].start;
         assert_true(d < count && start >= 0 && start + length <= counts[d]);
-        assert_true(samples[i].length == length && samples[i].skip == 0);
+        assert_true(chosen[i].length == length && chosen[i].skip == 0);
         if (i > 0 && i != beginnings) {
-            const struct window *before = &samples[i - 1];
+            const struct window *before = &chosen[i - 1];
             assert_true(before->document < d || (before->document == d && before->start < start));
         }
         assert_int_equal(start == 0, i < beginnings);
@@ -499,24 +499,24 @@ static void test_samples_of_random_shelves(void **state) {
         struct shelf shelf;
         shelf_fill(&shelf, counts, count);
         for (size_t wanted = 0; wanted <= (size_t)room + 2; wanted += 1 + wanted / 4) {
-            struct window *samples = NULL, *again = NULL;
-            size_t sample_count = 0, again_count = 0;
+            struct window *windows = NULL, *again = NULL;
+            size_t window_count = 0, again_count = 0;
             struct error error;
-            int status = windows_choose(&shelf.documents, length, wanted, &samples, &sample_count, &error);
+            int status = windows_choose(&shelf.documents, length, wanted, &windows, &window_count, &error);
             if (enough == 0 || wanted > (size_t)room) {
                 assert_int_equal(status, STATUS_INPUT);
-                assert_null(samples);
+                assert_null(windows);
                 refused++;
                 continue;
             }
             assert_int_equal(status, STATUS_OK);
-            assert_int_equal(sample_count, wanted ? wanted : (size_t)enough);
-            assert_chosen_well(counts, count, length, samples, sample_count);
+            assert_int_equal(window_count, wanted ? wanted : (size_t)enough);
+            assert_chosen_well(counts, count, length, windows, window_count);
 
             assert_int_equal(windows_choose(&shelf.documents, length, wanted, &again, &again_count, &error), STATUS_OK);
-            assert_int_equal(again_count, sample_count);
-            assert_memory_equal(again, samples, sample_count * sizeof *samples);
-            free(samples);
+            assert_int_equal(again_count, window_count);
+            assert_memory_equal(again, windows, window_count * sizeof *windows);
+            free(windows);
             free(again);
             chosen++;
         }
@@ -530,15 +530,15 @@ static void test_samples_of_a_huge_document(void **state) {
     const int64_t counts[] = {(int64_t)1 << 62};
     struct shelf shelf;
     shelf_fill(&shelf, counts, 1);
-    struct window *samples = NULL;
+    struct window *windows = NULL;
     size_t count = 0;
     struct error error;
-    assert_int_equal(windows_choose(&shelf.documents, 4096, 1001, &samples, &count, &error), STATUS_OK);
+    assert_int_equal(windows_choose(&shelf.documents, 4096, 1001, &windows, &count, &error), STATUS_OK);
     assert_int_equal(count, 1001);
-    assert_true(samples[1000].start == counts[0] - 4096);
+    assert_true(windows[1000].start == counts[0] - 4096);
     int64_t gap = (counts[0] - 4096) / 1000;
-    for (size_t i = 1; i < count; i++) assert_in_range(samples[i].start - samples[i - 1].start, gap, gap + 1);
-    free(samples);
+    for (size_t i = 1; i < count; i++) assert_in_range(windows[i].start - windows[i - 1].start, gap, gap + 1);
+    free(windows);
 }
 
 static void test_samples_refusals_give_the_numbers(void **state) {
@@ -546,29 +546,29 @@ static void test_samples_refusals_give_the_numbers(void **state) {
     const int64_t counts[] = {10, 30, 25};
     struct shelf shelf;
     shelf_fill(&shelf, counts, 3);
-    struct window *samples = NULL;
+    struct window *windows = NULL;
     size_t count = 0;
     struct error error;
-    assert_int_equal(windows_choose(&shelf.documents, 31, 0, &samples, &count, &error), STATUS_INPUT);
+    assert_int_equal(windows_choose(&shelf.documents, 31, 0, &windows, &count, &error), STATUS_INPUT);
     assert_message(error.message, "31 tokens|longest, book-1, has 30|shorter length");
-    assert_int_equal(windows_choose(&shelf.documents, 12, 5, &samples, &count, &error), STATUS_INPUT);
-    assert_message(error.message, "5 samples of 12 tokens|2 of 3 are long enough|only 4|fewer");
-    assert_int_equal(windows_choose(&shelf.documents, 12, SIZE_MAX, &samples, &count, &error), STATUS_INPUT);
+    assert_int_equal(windows_choose(&shelf.documents, 12, 5, &windows, &count, &error), STATUS_INPUT);
+    assert_message(error.message, "5 windows of 12 tokens are required|2 of 3 are long enough|only 4|fewer");
+    assert_int_equal(windows_choose(&shelf.documents, 12, SIZE_MAX, &windows, &count, &error), STATUS_INPUT);
     assert_message(error.message, "only 4");
-    assert_int_equal(windows_choose(&shelf.documents, 0, 1, &samples, &count, &error), STATUS_INPUT);
+    assert_int_equal(windows_choose(&shelf.documents, 0, 1, &windows, &count, &error), STATUS_INPUT);
     assert_message(error.message, "window of 0 tokens");
-    assert_int_equal(windows_choose(&shelf.documents, -5, 0, &samples, &count, &error), STATUS_INPUT);
+    assert_int_equal(windows_choose(&shelf.documents, -5, 0, &windows, &count, &error), STATUS_INPUT);
     assert_message(error.message, "window of -5 tokens");
     shelf.documents.count = 0;
-    assert_int_equal(windows_choose(&shelf.documents, 12, 0, &samples, &count, &error), STATUS_INPUT);
+    assert_int_equal(windows_choose(&shelf.documents, 12, 0, &windows, &count, &error), STATUS_INPUT);
     assert_message(error.message, "no documents");
-    assert_null(samples);
+    assert_null(windows);
 }
 
 /* ---- Sliding windows ---- */
 
 static void assert_slides(const int64_t *counts, size_t count, int64_t length, int64_t stride,
-                          const struct window *samples, size_t sample_count) {
+                          const struct window *windows, size_t window_count) {
     struct shelf shelf;
     shelf_fill(&shelf, counts, count);
     struct window *found = NULL;
@@ -576,8 +576,8 @@ static void assert_slides(const int64_t *counts, size_t count, int64_t length, i
     struct error error;
     int status = windows_slide(&shelf.documents, length, stride, &found, &found_count, &error);
     if (status != STATUS_OK) fail_msg("%s", error.message);
-    assert_int_equal(found_count, sample_count);
-    assert_memory_equal(found, samples, sample_count * sizeof *samples);
+    assert_int_equal(found_count, window_count);
+    assert_memory_equal(found, windows, window_count * sizeof *windows);
     free(found);
 }
 
@@ -647,19 +647,19 @@ static void test_slide_refusals(void **state) {
     const int64_t counts[] = {10, 30};
     struct shelf shelf;
     shelf_fill(&shelf, counts, 2);
-    struct window *samples = NULL;
+    struct window *windows = NULL;
     size_t count = 0;
     struct error error;
-    assert_int_equal(windows_slide(&shelf.documents, 8, 0, &samples, &count, &error), STATUS_INPUT);
+    assert_int_equal(windows_slide(&shelf.documents, 8, 0, &windows, &count, &error), STATUS_INPUT);
     assert_message(error.message, "stride of 0|8 tokens");
-    assert_int_equal(windows_slide(&shelf.documents, 8, 9, &samples, &count, &error), STATUS_INPUT);
+    assert_int_equal(windows_slide(&shelf.documents, 8, 9, &windows, &count, &error), STATUS_INPUT);
     assert_message(error.message, "stride of 9|8 tokens");
-    assert_int_equal(windows_slide(&shelf.documents, 1, 1, &samples, &count, &error), STATUS_INPUT);
+    assert_int_equal(windows_slide(&shelf.documents, 1, 1, &windows, &count, &error), STATUS_INPUT);
     assert_message(error.message, "windows of 1 tokens|predict nothing");
     shelf.documents.count = 0;
-    assert_int_equal(windows_slide(&shelf.documents, 8, 2, &samples, &count, &error), STATUS_INPUT);
+    assert_int_equal(windows_slide(&shelf.documents, 8, 2, &windows, &count, &error), STATUS_INPUT);
     assert_message(error.message, "predict nothing");
-    assert_null(samples);
+    assert_null(windows);
 }
 
 #define WITH_FILES(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

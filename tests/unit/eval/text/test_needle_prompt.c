@@ -1,4 +1,4 @@
-/* eval/needle: prompts of exact lengths, with the needle where it is wanted and the answer at the end. */
+/* eval/text/needle_prompt: prompts of exact lengths, with the needle where it is required and the answer at the end. */
 #include "tests/unit/scratch.h"
 
 #include <math.h>

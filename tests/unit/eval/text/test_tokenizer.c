@@ -1,4 +1,4 @@
-/* eval/tokenizer: SentencePiece models made here by hand, the token that begins a document, and files
+/* eval/text/tokenizer: SentencePiece models made here by hand, the token that begins a document, and files
  * that are damaged or made to do damage. */
 #include "tests/unit/scratch_file.h"
 

@@ -1,5 +1,5 @@
-/* search/sweep: what a sweep computes is what single windows give, to the last bit, and each window that rows share is
- * computed once. */
+/* search/measure/sweep: what a sweep computes is what single windows give, to the last bit, and each window that rows
+ * share is computed once. */
 #include "search/measure/sweep.h"
 
 #include <math.h>
