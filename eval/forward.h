@@ -4,9 +4,9 @@
  * passes over it in blocks of rows. Keys and values are kept for one layer only, attention runs in
  * tiles with a running softmax (Milakov and Gimelshein, arXiv 1805.02867), and logits exist for
  * one block of rows at a time: memory grows as tokens x (hidden + key/value width), never as
- * tokens x layers or tokens squared. Besides, each thread has logits [FORWARD_BLOCK_ROWS][vocabulary],
- * and for each different token ever met the first layer's query, key and value before rotation are
- * kept: they depend on the token alone, so neither its place nor a table makes them anew.
+ * tokens x layers or tokens squared. Each thread also has logits [FORWARD_BLOCK_ROWS][vocabulary]. The
+ * first layer's query, key and value before rotation are kept for each distinct token: they depend on
+ * the token only, not on its position or the table.
  *
  * A block of rows is computed by one thread from start to end, so results do not depend on the
  * number of threads, bit for bit.
@@ -24,14 +24,14 @@
 
 enum {
     FORWARD_BLOCK_ROWS = 96, /* rows that a thread takes through a layer at a time */
-    FORWARD_REVISION = 1     /* raised when the last bits of nats change: scores kept by earlier ones are then stale */
+    FORWARD_REVISION = 1     /* raised when the last bits of nats change: caches do not mix revisions */
 };
 
 struct forward_options {
     int threads;                                    /* 0: as many as the machine offers */
-    enum rope_angles angles;                        /* F64 unless engines are to be compared with */
-    const volatile sig_atomic_t *stop;              /* becomes non-zero when the pass should give up; may be NULL */
-    void (*progress)(void *state, double fraction); /* now and then, from one thread at a time; may be NULL */
+    enum rope_angles angles;                        /* F64, or F32 for comparison with inference engines */
+    const volatile sig_atomic_t *stop;              /* a value other than 0 stops the pass; may be NULL */
+    void (*progress)(void *state, double fraction); /* called by one thread at a time; may be NULL */
     void *progress_state;
 };
 
@@ -41,12 +41,12 @@ struct forward;
 /* Bytes of a forward's buffers. */
 struct forward_memory {
     size_t window;      /* residual stream, keys and values of a layer, cosines and sines */
-    size_t first_layer; /* its queries, keys and values of every token met, and where to find them */
-    size_t threads;     /* what all threads have of their own */
+    size_t first_layer; /* its queries, keys and values per distinct token, and their index */
+    size_t threads;     /* the buffers of all threads */
 };
 
-/* What a forward of such a model allocates when its longest window has `count` tokens and `distinct` different tokens
- * have been met in all windows. Nothing overflows within the bounds of model_config_check() and 2^30 tokens. */
+/* What a forward of such a model allocates if its longest window has `count` tokens and all windows together have
+ * `distinct` distinct tokens. Nothing overflows within the bounds of model_config_check() and 2^30 tokens. */
 struct forward_memory forward_memory(const struct model_config *config, const struct kernels *kernels, int64_t count,
                                      int64_t distinct, int threads);
 
@@ -55,16 +55,15 @@ int forward_new(const struct model *model, const struct forward_options *options
                 struct error *error);
 void forward_free(struct forward *forward); /* NULL is allowed */
 
-/* nats[count-1-skip]: -ln p(tokens[i+1] | tokens[0..i]) for i = skip..count-2: the first `skip`
- * predictions are wanted as context only. tokens[count] must lie within the vocabulary, table->pairs be
- * the model's, and 0 <= skip < count. STATUS_STOPPED where the stop flag rose (nats are then unset),
- * STATUS_FAILED for lack of memory or a result that is not a number, naming the first layer where it
- * was seen. */
+/* nats[count-1-skip]: -ln p(tokens[i+1] | tokens[0..i]) for i = skip..count-2; tokens 0..skip are
+ * context only. Requires tokens[count] within the vocabulary, table->pairs equal to the model's, and
+ * 0 <= skip < count. STATUS_STOPPED if the stop flag was set (nats are then undefined); STATUS_FAILED for
+ * lack of memory, or for a result that is not finite: the message names the first such layer. */
 int forward_nats(struct forward *forward, const struct rope_table *table, const int32_t *tokens, int64_t count,
                  int64_t skip, double *nats, struct error *error);
 
-/* The same, and besides what the model would say itself: arg_max[count-1-skip] is the token of the largest logit given
- * tokens[0..i], the lowest of equals (as torch.argmax has it). The nats are the same, bit for bit. */
+/* As forward_nats(), with equal nats to the last bit, and the model's own predictions: arg_max[count-1-skip] is the
+ * token of the largest logit given tokens[0..i], the lowest token of equal logits, as torch.argmax chooses. */
 int forward_predict(struct forward *forward, const struct rope_table *table, const int32_t *tokens, int64_t count,
                     int64_t skip, double *nats, int32_t *arg_max, struct error *error);
 

@@ -36,8 +36,8 @@ enum rope_type {
     ROPE_TYPES
 };
 
-/* How a model turns its pairs before anything is searched. Fields below `type` belong to the types
- * named beside them. */
+/* The rotary settings that a model has of its own, before a table is searched. Fields below `type` belong
+ * to the types named beside them. */
 struct rope_model {
     int64_t pairs; /* d/2; d = head_dim x partial_rotary_factor */
     double theta;  /* base of the frequencies */
@@ -75,12 +75,12 @@ struct rope_setting {
     int64_t length;          /* L, tokens of the input; only dynamic NTK depends on it */
 };
 
-/* What the model does of itself with an input of `length` tokens (dynamic and longrope depend on it):
- * factors and m are 1, no start tokens. */
+/* The model's own table for inputs of `length` tokens (dynamic and longrope depend on it): factors and m
+ * are 1, no start tokens. */
 void rope_model_table(struct rope_table *table, const struct rope_model *model, int64_t length);
 
-/* Divides the table's frequencies by factors[pairs] once more, start tokens included: what a model was fine-tuned
- * with is part of what it does of itself, and a table searched on it multiplies that. */
+/* Divides the table's frequencies by factors[pairs] once more, also those of start tokens: the table that a model was
+ * fine-tuned with becomes part of the model's own, and a table searched on that model multiplies it. */
 void rope_compose(struct rope_table *table, const double *factors);
 
 /* The table of a closed-form method at ratio s, on top of rope_model_table():
@@ -92,10 +92,11 @@ void rope_compose(struct rope_table *table, const double *factors);
 void rope_closed_form(struct rope_table *table, enum rope_method method, const struct rope_setting *setting);
 
 /* lambda_i = (1-g_i) s + g_i: YaRN's ramp laid over lambda itself and not over 1/lambda, which is where
- * microsoft/LongRoPE's search begins (evolution/search.py). m is 1: it is no method with one of its own. */
+ * microsoft/LongRoPE's search begins (evolution/search.py). m is 1: this ramp has no
+ * attention factor of its own. */
 void rope_yarn_lambda(struct rope_table *table, const struct rope_setting *setting);
 
-/* Whether the two give the same rows, to the last bit: all that they are made of is the same. */
+/* Whether both tables give equal rows to the last bit: all numbers that rows depend on are equal. */
 bool rope_same(const struct rope_table *a, const struct rope_table *b);
 
 /* LongRoPE's attention factor as engines default it: sqrt(1 + ln s / ln L0), 1 where s <= 1. */
@@ -103,7 +104,7 @@ double rope_longrope_attention_factor(double scale, int64_t original_length);
 /* YaRN's: 0.1 ln s + 1, 1 where s <= 1. */
 double rope_yarn_attention_factor(double scale);
 
-/* How angles are computed: in double, or in f32 throughout as engines do with LongRoPE's factors: with
+/* How angles are computed: in double, or in f32 throughout, as engines do. With
  * own_i lambda_i rounded to f32, the frequency is 1 / (own_i lambda_i theta^(2i/d)). At position
  * 2 000 000 the fastest pair is then off by about 0.1 rad. */
 enum rope_angles { ROPE_ANGLES_F64, ROPE_ANGLES_F32, ROPE_ANGLES_COUNT };

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Of a call that failed: was it the path's fault or the machine's? */
+/* Whether the path or the machine made a call fail. */
 static int status_of_errno(int code) {
     return code == EMFILE || code == ENFILE || code == ENOMEM || code == EIO ? STATUS_FAILED : STATUS_INPUT;
 }
@@ -29,7 +29,7 @@ static int regular_size(const char *path, int descriptor, size_t *size, struct e
 }
 
 int file_open(const char *path, int *descriptor, size_t *size, struct error *error) {
-    /* O_NONBLOCK: a named pipe is to be refused, not waited for. Regular files do not heed it. */
+    /* O_NONBLOCK: a named pipe is refused without waiting for a writer. Regular files ignore the flag. */
     int opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (opened < 0) {
         int code = errno;

@@ -1,4 +1,4 @@
-/* Regular files, opened and read with messages of this program's kind. */
+/* Opens and reads regular files. Errors are one line of what, where and what to do, as error.h says. */
 #ifndef LONGROPE_EVAL_FILE_H
 #define LONGROPE_EVAL_FILE_H
 
@@ -6,8 +6,8 @@
 
 #include "eval/base/error.h"
 
-/* Opens a regular file that is not empty and tells its size in bytes. STATUS_INPUT for a path that
- * cannot be opened, is not a regular file, or is empty; STATUS_FAILED where the machine is at fault.
+/* Opens a regular file that is not empty; *size is its size in bytes. STATUS_INPUT for a path that
+ * cannot be opened, is not a regular file, or is empty; STATUS_FAILED for an error of the machine.
  * The caller closes *descriptor. */
 int file_open(const char *path, int *descriptor, size_t *size, struct error *error);
 

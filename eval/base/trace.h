@@ -30,8 +30,7 @@ void trace_line(enum trace_room room, const char *format, ...) __attribute__((fo
         if (trace_on(room)) trace_line(room, __VA_ARGS__);                                                             \
     } while (0)
 
-/* The text of LONGROPE_TRACE is right: NULL, or the first name in it that is no room, for an error message. The caller
- * frees it. */
+/* The first name in LONGROPE_TRACE that is not a room, for an error message; NULL if all are. The caller frees it. */
 char *trace_unknown_room(void);
 
 extern const char *const trace_room_names[TRACE_ROOMS];

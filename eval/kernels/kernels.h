@@ -1,16 +1,16 @@
-/* The handful of operations that a forward pass is made of, behind one table.
+/* The operations of a forward pass, as a kernel set: a struct of functions.
  *
- * There is a table for each instruction set and each type of number that products multiply: f32, or
- * bf16 with sums in f32. The reference tables are plain C and the measure of all others; tests hold
- * every table against them. Everything that is not an operand of a product is f32, row-major.
+ * There is one kernel set per instruction set and number type of products: f32, or bf16 with sums in
+ * f32. The reference sets are plain C and define the results; tests compare every other set with them.
+ * Everything that is not an operand of a product is f32, row-major.
  *
- * Operands of products are laid out as their table likes best: matrices of weights once and for all
- * by pack(), keys and values of a layer by pack_keys() and pack_values(), rows of activations by
- * narrow(). What one table packed, no other can read.
+ * Each set has its own layout for operands of products: pack() packs a matrix of weights once,
+ * pack_keys() and pack_values() pack keys and values of a layer, narrow() rows of activations. A set
+ * cannot read what another set packed.
  *
- * A table's functions are called by many threads at once, each on rows of its own, and use no
- * threads. A row's result does not depend on the rows computed with it, bit for bit, as long as keys
- * and values are finite.
+ * Many threads call the functions at the same time, each on its own rows; the functions start no
+ * threads. The result of a row does not depend on the rows computed with it, to the last bit, as long
+ * as keys and values are finite.
  */
 #ifndef LONGROPE_EVAL_KERNELS_H
 #define LONGROPE_EVAL_KERNELS_H
@@ -35,7 +35,7 @@ struct matrix {
 
 /* Keys and values of one layer, [tokens][heads][width] each, packed. */
 struct key_values {
-    int64_t tokens; /* that there is room for */
+    int64_t tokens; /* capacity */
     int64_t heads;  /* key/value heads */
     int64_t width;  /* of a head */
     void *keys, *values;
@@ -51,40 +51,40 @@ struct attention_shape {
 };
 
 struct kernels {
-    const char *name;      /* of the instruction set: "avx512" */
+    const char *name;      /* of the kernel set: "avx512" */
     enum number_type type; /* of the operands of products: NUMBER_F32 or NUMBER_BF16 */
 
     /* ---- Operands of products ---- */
 
-    /* Numbers in a row of `width`, which is padded to it with zeros, and the bytes that they take. */
+    /* Numbers in a row of `width` after padding with zeros, and the bytes of such a row. */
     int64_t (*row_length)(int64_t width);
     size_t (*row_bytes)(int64_t width);
     /* out[rows][row_length(width)] = x[rows][width], rounded to nearest even. */
     void (*narrow)(void *out, const float *x, int64_t rows, int64_t width);
 
-    /* Room for a packed matrix. */
+    /* Bytes of a packed matrix. */
     size_t (*matrix_bytes)(int64_t outputs, int64_t inputs);
     /* Packs w[rows][inputs] as rows first..first+rows-1 of `matrix`; `first` is a multiple of PACK_ROWS,
-     * and so is `rows` but at the matrix's end. */
+     * and so is `rows`, except at the end of the matrix. */
     void (*pack)(struct matrix *matrix, const float *w, int64_t first, int64_t rows);
     /* out[inputs] = one row of a packed matrix, as it was rounded. */
     void (*unpack_row)(float *out, const struct matrix *matrix, int64_t row);
 
-    /* Room for packed keys, and as much again for values. */
+    /* Bytes of packed keys; values take as many. */
     size_t (*key_bytes)(int64_t tokens, int64_t heads, int64_t width);
     /* Packs k[rows][heads][width] as tokens first..first+rows-1; `first` is a multiple of PACK_ROWS,
-     * and so is `rows` but at the end of what attention will read. */
+     * and so is `rows`, except at the end of what attention will read. */
     void (*pack_keys)(struct key_values *kv, const float *k, int64_t first, int64_t rows);
     void (*pack_values)(struct key_values *kv, const float *v, int64_t first, int64_t rows);
 
     /* ---- Products ---- */
 
-    /* out[rows][outputs] = x w^T, or with `add` that on top of what out holds. x[rows] of numbers,
-     * inputs wide, as narrow() makes them. */
+    /* out[rows][outputs] = x w^T; with `add`, out += x w^T. x[rows]: rows of `inputs` numbers from
+     * narrow(). */
     void (*project)(float *out, const void *x, const struct matrix *w, int64_t rows, bool add);
 
-    /* out[rows][heads][width], of which that head's part is written: softmax(q k^T / sqrt(width)) v over
-     * the keys that each row sees. q[rows][heads] of numbers, width wide. scratch: attention_scratch()
+    /* Writes the part of one head of out[rows][heads][width]: softmax(q k^T / sqrt(width)) v over the
+     * keys that each row sees. q[rows][heads] of numbers, width wide. scratch: attention_scratch()
      * bytes. */
     void (*attention)(float *out, const void *q, const struct key_values *kv, const struct attention_shape *shape,
                       void *scratch);
@@ -107,22 +107,22 @@ struct kernels {
     void (*nats)(double *nats, const float *logits, const int32_t *targets, int64_t rows, int64_t vocabulary);
 };
 
-/* Memory aligned for operands and scratch; NULL where there is none. The caller frees it with free(). */
+/* Memory aligned for operands and scratch; NULL for lack of memory. The caller frees it with free(). */
 void *kernels_allocate(size_t bytes);
 
-/* Plain C, one loop a formula, sums in double. */
+/* Plain C, one loop per formula, sums in double. */
 extern const struct kernels kernels_reference_f32, kernels_reference_bf16;
 
-/* Every table for numbers of that type that this processor runs, the reference first, the fastest
- * last, NULL at the end. */
+/* All sets of that number type that this processor supports: the reference first, the fastest last,
+ * NULL at the end. */
 const struct kernels *const *kernels_available(enum number_type type);
 
-/* The fastest of them, or the one that the environment variable LONGROPE_KERNELS names.
- * STATUS_INPUT, listing the names, where that one is not to be had here. */
+/* The fastest of them, or the set that the environment variable LONGROPE_KERNELS names. STATUS_INPUT if
+ * that set is not available; the message lists the sets that are. */
 int kernels_choose(enum number_type type, const struct kernels **out, struct error *error);
 
-/* Whether the table that kernels_choose() gives for bf16 has instructions of its own for it, so that
- * products are faster than f32's. */
+/* Whether the set that kernels_choose() gives for bf16 uses instructions for bf16: its products are then
+ * faster than those of f32. */
 bool kernels_bf16_is_fast(void);
 
 #endif

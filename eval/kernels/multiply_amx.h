@@ -1,4 +1,4 @@
-/* Products by AMX's tiles, in bf16: multiply_panel() as multiply.h has it for other processors. */
+/* Products with AMX's tiles, in bf16: the functions that multiply.h has for other processors. */
 #ifndef LONGROPE_EVAL_KERNELS_MULTIPLY_AMX_H
 #define LONGROPE_EVAL_KERNELS_MULTIPLY_AMX_H
 

@@ -1,6 +1,6 @@
 /* The reference kernels: each formula as one plain loop, sums in double. What they compute is the
- * meaning of kernels.h; how fast they do it does not matter. Packed operands are plain rows of f32;
- * the table for bf16 rounds every number that goes into one. */
+ * meaning of kernels.h; their speed does not matter. Packed operands are plain rows of f32; the set for
+ * bf16 rounds every number that goes into one. */
 #include <math.h>
 #include <stddef.h>
 

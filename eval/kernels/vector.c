@@ -1,6 +1,6 @@
-/* Kernels for the processor's vectors: compiled once for each instruction set and type of number, as
- * table kernels_<KERNELS_NAME>_f32 or, with KERNELS_BF16 defined, kernels_<KERNELS_NAME>_bf16. With
- * KERNELS_AMX products go through AMX's tiles.
+/* Kernels for the processor's vectors: compiled once for each instruction set and number type, as the
+ * kernel set kernels_<KERNELS_NAME>_f32 or, with KERNELS_BF16 defined, kernels_<KERNELS_NAME>_bf16. With
+ * KERNELS_AMX products use AMX's tiles.
  *
  * All products rest on multiply_panel(). A packed operand of `terms` x `columns` is cut into panels of
  * PANEL columns, the last one of what is left in whole COLUMN_STEPs; a panel is [terms / STEP][columns of

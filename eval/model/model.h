@@ -32,10 +32,10 @@ struct model_config {
     bool output_bias;       /* attention's output projection has one */
     bool mlp_bias;          /* gate, up and down projections have them */
     bool head_norms;        /* queries and keys are normed head by head before they are rotated */
-    bool says_bf16;         /* of its weights' type; what counts is what their files hold */
+    bool says_bf16;         /* config.json names bf16 as the type of the weights; the files of weights decide */
 };
 
-/* Vectors that the family has not are NULL. */
+/* Vectors that the family does not have are NULL. */
 struct model_layer {
     float *attention_norm;        /* [hidden] */
     struct matrix query;          /* [heads * head_width][hidden] */
@@ -72,13 +72,13 @@ enum model_type {
 enum { MODEL_TYPES = 3 };
 extern const char *const model_type_names[MODEL_TYPES]; /* "auto", "f32", "bf16"; see eval/base/name.h */
 
-/* Reads a model. Families are rows of a table in model_family.c; what is not supported (family, activation,
- * rope type, quantisation) is refused by name before any weight is touched. Every tensor is found and
- * its shape compared before the first is read. STATUS_INPUT for what is missing or wrong in the files,
- * STATUS_FAILED for lack of memory. The caller frees *out with model_free(). */
+/* Reads a model. Families are rows of an array in model_family.c. What is not supported (family, activation,
+ * rope type, quantisation) is refused by name before any weight is read, and so is a tensor that is
+ * missing or of another shape. STATUS_INPUT for what is missing or wrong in the files, STATUS_FAILED for
+ * lack of memory. The caller frees *out with model_free(). */
 int model_load(const char *dir, enum model_type type, struct model **out, struct error *error);
 
-/* Reads config.json alone: for what must be known before weights are touched. */
+/* Reads config.json only. */
 int model_read_config(const char *dir, struct model_config *out, struct error *error);
 
 /* The kernels that a model is packed for: `bf16_weights` tells whether all its matrices are stored as bf16. Errors are
@@ -90,7 +90,7 @@ size_t model_bytes(const struct model_config *config, const struct kernels *kern
 
 /* Where the weights of a model made in memory come from: read() writes rows first..first+rows-1 of the
  * tensor that Hugging Face calls `name`, out[rows][columns] (columns 1 for vectors). A family's fused
- * tensors are asked for as such, row ranges of them. */
+ * tensors are read by ranges of their rows. */
 struct weight_source {
     void *state;
     int (*read)(void *state, const char *name, int64_t first, int64_t rows, int64_t columns, float *out,

@@ -1,4 +1,4 @@
-/* config.json -> struct model_config. Internal to the rooms model*.c; tests and fuzzers use it too. */
+/* config.json -> struct model_config. Internal to eval/model; tests and fuzzers use it too. */
 #ifndef LONGROPE_EVAL_MODEL_CONFIG_H
 #define LONGROPE_EVAL_MODEL_CONFIG_H
 
@@ -11,12 +11,12 @@
 #include "eval/model/model.h"
 #include "eval/model/model_family.h"
 
-/* Reads a config.json from its bytes. `path` is what messages call it. STATUS_INPUT for whatever is
+/* Reads a config.json from its bytes. `path` is its name in messages. STATUS_INPUT for whatever is
  * missing, malformed or not supported. */
 int model_config_parse(const char *path, const void *bytes, size_t size, struct model_config *out, struct error *error);
 
-/* Whether a configuration, from a file or not, is one that a model can be made of: every number within
- * bounds that let no product of sizes overflow. `where` is what messages begin with. */
+/* STATUS_INPUT unless a model can be made from the configuration, whether it was read from a file or not:
+ * every number must be within bounds that let no product of sizes overflow. Messages begin with `where`. */
 int model_config_check(const char *where, const struct model_config *config, struct error *error);
 
 /* ---- What model_config.c and model_rope.c share ---- */

@@ -1,6 +1,6 @@
 /* The families of models that can be read: what config.json means for each, and where each keeps its
  * tensors. Facts of transformers 5.23's configuration and modeling classes. A family is a row of the
- * table in model_family.c.
+ * array in model_family.c.
  */
 #ifndef LONGROPE_EVAL_MODEL_FAMILY_H
 #define LONGROPE_EVAL_MODEL_FAMILY_H
@@ -13,17 +13,17 @@
 
 /* ---- config.json ---- */
 
-/* A key of config.json that may have one value only, given as JSON text. Absent or null, it has it. */
+/* A key of config.json that supports one value only, given as JSON text. An absent or null key has that value. */
 struct family_requirement {
     const char *key;
     const char *value;
 };
 
-/* A flag of struct model_config, and the key of config.json that tells it. */
+/* A flag of struct model_config, and the key of config.json that sets it. */
 struct family_flag {
     size_t field;    /* of struct model_config */
     const char *key; /* NULL: the value is always the one here */
-    bool value;      /* where config.json is silent */
+    bool value;      /* if config.json does not have the key */
 };
 
 /* A name that rope_scaling may give a type by, besides rope_type_name()'s. */
@@ -72,11 +72,11 @@ struct family {
     const struct family_requirement *requirements;
     const struct family_flag *flags;
     const struct family_tensor *tensors; /* of a layer */
-    unsigned rope_types;                 /* bit 1 << enum rope_type: the family knows it */
+    unsigned rope_types;                 /* bit 1 << enum rope_type: the type is supported */
     const struct family_rope_name *rope_names;
-    bool slides;     /* sliding_window is heeded */
-    bool turns_part; /* so is partial_rotary_factor */
-    /* Where config.json is silent: */
+    bool slides;     /* sliding_window is supported */
+    bool turns_part; /* partial_rotary_factor is supported */
+    /* Values of keys that config.json does not have: */
     double norm_eps;
     int64_t kv_heads;        /* 0: as many as query heads */
     int64_t head_width;      /* 0: hidden / heads */

@@ -100,7 +100,7 @@ static int shape_parse(const struct place *place, const json_t *entry, struct te
     return STATUS_OK;
 }
 
-/* Wants type and count of `out`, sets its data. */
+/* Requires type and count of `out`, sets its data. */
 static int offsets_parse(const struct place *place, const json_t *entry, struct tensor *out, struct error *error) {
     const json_t *offsets = json_object_get(entry, "data_offsets");
     const json_t *first = json_array_get(offsets, 0), *second = json_array_get(offsets, 1);

@@ -15,8 +15,8 @@
 
 enum { TENSOR_MAX_RANK = 4 };
 
-/* One tensor of a file. `data` points into the mapping: row-major, little-endian, and aligned to
- * nothing; it and `name` live until safetensors_close(). */
+/* One tensor of a file. `data` points into the mapping: row-major, little-endian, of any
+ * alignment; it and `name` live until safetensors_close(). */
 struct tensor {
     const char *name;
     enum number_type type;
@@ -42,8 +42,8 @@ const struct tensor *safetensors_find(const struct safetensors *file, const char
 const void *safetensors_bytes(const struct safetensors *file, size_t *size);
 
 /* out[rows][numbers in a row]: rows first..first+rows-1 of the tensor as f32; exact for all three
- * types. Rows are what the first dimension counts; a tensor without dimensions is one row of one
- * number. A huge tensor need so never be whole in f32. */
+ * types. Rows are along the first dimension; a tensor without dimensions is one row of one number. Reading by
+ * rows never needs a whole tensor in f32. */
 void tensor_rows_to_f32(const struct tensor *tensor, int64_t first, int64_t rows, float *out);
 
 #endif

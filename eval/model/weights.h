@@ -15,8 +15,8 @@
 
 struct weights;
 
-/* Maps the weights of the folder `dir`; where it has both, model.safetensors and not the index, as
- * transformers does. Of shards, each must be there and hold the tensors that the index puts into it.
+/* Maps the weights in the folder `dir`. If model.safetensors and the index both exist, model.safetensors is
+ * used, as in transformers. Each shard must exist and hold the tensors that the index assigns to it.
  * STATUS_INPUT for what is missing, truncated or malformed. The caller closes *out. */
 int weights_open(const char *dir, struct weights **out, struct error *error);
 void weights_close(struct weights *weights); /* NULL is allowed */
@@ -24,7 +24,7 @@ void weights_close(struct weights *weights); /* NULL is allowed */
 /* The tensor called `name`, or NULL. */
 const struct tensor *weights_find(const struct weights *weights, const char *name);
 
-/* The file that names them all: of model.safetensors or of the index. For messages. */
+/* The path of model.safetensors or of the index, for messages. */
 const char *weights_path(const struct weights *weights);
 
 /* XXH3 of `bytes`, then of the index if there is one, then of each file in the order of names.

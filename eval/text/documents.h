@@ -27,8 +27,8 @@ struct window {
     int64_t skip; /* 0..length-1 */
 };
 
-/* Reads files, one document each, in the order given. Text becomes tokens by `tokenizer`: its bytes as
- * they are, no line end or byte-order mark replaced, behind the token that begins a text if it has one.
+/* Reads files, one document each, in the order given. `tokenizer` makes tokens of
+ * text: of its unchanged bytes (line ends and byte-order marks stay), after BOS if the tokenizer has one.
  * An .npy file holds a one-dimensional integer array (numpy format 1.0 to 3.0, signed or unsigned, 1 to
  * 8 bytes, little-endian). STATUS_INPUT for a file that is missing, empty, malformed, without a token,
  * or with one that is negative or beyond 2^31-1. The caller frees with documents_free(). */
@@ -40,22 +40,22 @@ void documents_free(struct documents *documents); /* a zeroed struct is allowed 
 /* STATUS_INPUT, naming document and position, where a token is not below `vocabulary`. */
 int documents_check(const struct documents *documents, int64_t vocabulary, struct error *error);
 
-/* Hash of all tokens and of the documents' lengths; names do not count. */
+/* Hash of all tokens and of the lengths of documents, not of their names. */
 uint64_t documents_fingerprint(const struct documents *documents);
 
-/* Chooses `wanted` windows of `length` tokens, nothing skipped (0: one for each document that is long enough).
- * First the beginning of each long enough document, in order; then further windows, given one by
- * one to the document with most text per window so far, so that they lie evenly over the text.
- * A document's windows begin at equal distances, the last one at its end, and never overlap.
+/* Chooses `wanted` windows of `length` tokens, nothing skipped (0: one per document that is long enough):
+ * first the beginning of each long enough document, in order; then further windows, one at a time from
+ * the document with most text per window so far, so that they are spread evenly over the text. The
+ * windows of a document begin at equal distances, the last one reaches its end, and they do not overlap.
  * Sorted: beginnings first, then by document and position. STATUS_INPUT where no document is long
  * enough or the documents hold fewer windows. The caller frees *out with free(). */
 int windows_choose(const struct documents *documents, int64_t length, size_t wanted, struct window **out, size_t *count,
                    struct error *error);
 
-/* Windows of `length` tokens that advance by `stride` over each document, and each scores what those
- * before it did not (perplexity of fixed-length models in transformers' documentation): the first one
- * all its predictions, the next those of the last `stride` tokens, the last one of a document, which may
- * be shorter, those of what is left. Documents shorter than `length` are one window. With
+/* Windows of `length` tokens that advance by `stride` over each document. Each window scores the
+ * predictions that the windows before it did not (perplexity of fixed-length models in transformers'
+ * documentation): the first one all its predictions, the next ones those of the last `stride` tokens. The
+ * last window of a document may be shorter. Documents shorter than `length` are one window. With
  * 1 <= stride < length a document of N tokens gives N-1 predictions; with stride = length windows do
  * not overlap, and nothing predicts the first token of any. Windows without a prediction are left out.
  * Sorted by document and position. STATUS_INPUT where stride is not within 1..length or nothing is left

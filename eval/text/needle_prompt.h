@@ -2,13 +2,13 @@
  *
  * The task is Mohtashami and Jaggi's (arXiv 2305.16300). A prompt is here complete: it ends with the right answer.
  * Greedy decoding gives that answer if and only if each of the answer's tokens is the arg max of the logits given all
- * tokens before it: as long as it has given the answer's tokens, what it decodes from next is this very prompt up to
- * there, and the first token that differs is the first that is not the arg max. So one forward pass over the prompt
- * tells what as many passes as the answer has tokens would, and the answer's nats come with it. What a model would
- * say after the last digit is not looked at.
+ * tokens before it: while the decoded tokens equal the answer, the decoder's input is this prompt up to that token, and
+ * the first token that differs is the first that is not the arg max. So one forward pass over the prompt replaces one
+ * pass per token of the answer, and also gives the answer's nats. What a model would decode after the last digit is
+ * ignored.
  *
- * Parts of a prompt are tokenized one by one, each as it would be behind a line end, and then joined: where the
- * tokenizer never joins a line end to what follows it, these are the tokens of the whole text.
+ * Parts of a prompt are tokenized one by one, each as if it followed a line end, and then joined. If the tokenizer
+ * never joins a line end with the text after it, these are the tokens of the whole text.
  */
 #ifndef LONGROPE_EVAL_NEEDLE_PROMPT_H
 #define LONGROPE_EVAL_NEEDLE_PROMPT_H
@@ -35,14 +35,14 @@ const char *needle_form_name(enum needle_form form);
 /* False, with *out untouched, for a name that is neither. */
 bool needle_form_parse(const char *name, enum needle_form *out);
 
-/* What all prompts of a measurement have in common. */
+/* What all prompts of a measurement share. */
 struct needle_setting {
     const struct tokenizer *tokenizer;
     enum needle_form form;
     int64_t digits; /* of a key, 1..NEEDLE_MOST_DIGITS; the first is not 0 */
 };
 
-/* What tells one prompt from another. The same numbers give the same prompt. */
+/* What distinguishes prompts. Equal numbers give equal prompts. */
 struct needle_place {
     int64_t length; /* tokens of the prompt, from the first to the answer's last */
     double depth;   /* 0..1: the share of the haystack's tokens that stand before the needle */

@@ -1,8 +1,8 @@
-/* SentencePiece models (tokenizer.model), by way of the SentencePiece library, which speaks C++ only.
+/* SentencePiece models (tokenizer.model), read by the SentencePiece library, which has a C++ interface only.
  *
- * How text is normalised (a leading blank, blanks in a row, bytes for what is no piece) is said in the
- * model file itself. The library takes a file's precompiled normalisation rules at their word, so they
- * are checked here first: whatever the bytes of the file are, loading ends with a model or a message.
+ * How text is normalised (a leading blank, blanks in a row, bytes for what is no piece) is part of
+ * the model file. The library does not check a file's precompiled normalisation rules, so they are checked
+ * here first: whatever the bytes of the file are, loading ends with a model or a message.
  */
 #ifndef LONGROPE_EVAL_SENTENCEPIECE_H
 #define LONGROPE_EVAL_SENTENCEPIECE_H
@@ -19,11 +19,11 @@ struct sentencepiece_model;
 int sentencepiece_load(const char *path, struct sentencepiece_model **out, struct error *error);
 void sentencepiece_free(struct sentencepiece_model *model); /* NULL is allowed */
 
-/* The token that begins a text, as the model file says; -1 where it has none. */
+/* The token that begins a text (BOS); -1 if the model file has none. */
 int32_t sentencepiece_bos(const struct sentencepiece_model *model);
 /* The token that stands for what is no piece. */
 int32_t sentencepiece_unknown(const struct sentencepiece_model *model);
-/* The token of that piece; -1 where there is no such piece. */
+/* The token of that piece; -1 if there is no such piece. */
 int32_t sentencepiece_find(const struct sentencepiece_model *model, const char *piece);
 
 /* The tokens of text[size], UTF-8, without any that begins or ends it: *out[*count], which the caller

@@ -34,7 +34,7 @@ static int config_read(const char *path, json_t **out, struct error *error) {
 }
 
 /* Classes of transformers whose add_bos_token is true unless their configuration says otherwise. */
-static bool class_wants_bos(const char *name) {
+static bool class_has_bos(const char *name) {
     static const char *const classes[] = {"LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer"};
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
         size_t length = strlen(classes[i]);
@@ -45,7 +45,7 @@ static bool class_wants_bos(const char *name) {
 }
 
 /* Whether documents begin with BOS; `config` may be NULL. */
-static int config_wants_bos(const char *path, const json_t *config, bool *out, struct error *error) {
+static int config_has_bos(const char *path, const json_t *config, bool *out, struct error *error) {
     const json_t *said = json_object_get(config, "add_bos_token");
     const json_t *class = json_object_get(config, "tokenizer_class");
     if (said && !json_is_boolean(said) && !json_is_null(said)) {
@@ -55,7 +55,7 @@ static int config_wants_bos(const char *path, const json_t *config, bool *out, s
         return error_set(error, STATUS_INPUT, "%s: tokenizer_class is not a name; correct it", path);
     }
     *out = json_is_boolean(said)   ? json_is_true(said)
-           : json_is_string(class) ? class_wants_bos(json_string_value(class))
+           : json_is_string(class) ? class_has_bos(json_string_value(class))
                                    : true;
     return STATUS_OK;
 }
@@ -112,7 +112,7 @@ static int read_bos(const char *model_path, const struct sentencepiece_model *pi
     bool wanted = false;
     *out = -1;
     int status = config_read(path, &config, error);
-    if (status == STATUS_OK) status = config_wants_bos(path, config, &wanted, error);
+    if (status == STATUS_OK) status = config_has_bos(path, config, &wanted, error);
     if (status == STATUS_OK && wanted) status = config_bos(path, config, pieces, out, error);
     json_decref(config);
     free(path);
@@ -128,7 +128,7 @@ static int open_model(const char *path, struct tokenizer *out, struct error *err
     return status;
 }
 
-/* As the model wants it. */
+/* The default of the model. */
 static int open_default(const char *model_dir, int64_t vocabulary, struct tokenizer *out, struct error *error) {
     char *path = NULL;
     if (asprintf(&path, "%s/tokenizer.model", model_dir) < 0) {
@@ -139,8 +139,8 @@ static int open_default(const char *model_dir, int64_t vocabulary, struct tokeni
         status = open_model(path, out, error);
     } else if (vocabulary > TOKENIZER_BYTE_VOCABULARY) {
         status = error_set(error, STATUS_INPUT,
-                           "%s: is not there, and a vocabulary of %" PRId64 " is not one of bytes; name the model's "
-                           "tokenizer.model, or turn the text into .npy files with its tokenizer.json (README.md, "
+                           "%s: does not exist, and a vocabulary of %" PRId64 " tokens is not one of bytes; name the "
+                           "model's tokenizer.model, or make .npy files with its tokenizer.json (eval/README.md, "
                            "\"Text and tokens\") and give those as tokens",
                            path, vocabulary);
     }

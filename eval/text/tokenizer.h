@@ -1,15 +1,15 @@
-/* How text becomes tokens: one a byte, or by the model's own SentencePiece tokenizer. For models that
- * ship tokenizer.json only, tokens are made elsewhere and read as .npy files (README.md).
+/* Text to tokens: one token per byte, or with the model's own SentencePiece tokenizer. Tokens of models that
+ * have tokenizer.json only are made elsewhere and read as .npy files (eval/README.md).
  *
- * A token that begins a text (BOS) is put before each document, not before each window, where
- * transformers 4's LlamaTokenizer would put one: tokenizer_config.json beside tokenizer.model says so
- * as add_bos_token; where it does not, or is not there, the tokenizer classes of the llama family
- * (LlamaTokenizer, CodeLlamaTokenizer and GemmaTokenizer, with or without Fast) want one and others do
- * not. Which token it is, bos_token says, looked up among the model's pieces and then in
- * added_tokens_decoder; else the SentencePiece model. One that has none gets none.
+ * The token that begins a text (BOS) comes before each document, not before each window, if transformers
+ * 4's LlamaTokenizer would put one there: add_bos_token in tokenizer_config.json beside tokenizer.model
+ * decides; without it, the tokenizer classes of the llama family (LlamaTokenizer, CodeLlamaTokenizer and
+ * GemmaTokenizer, with or without Fast) have a BOS and other classes do not. bos_token names the token,
+ * which is looked up in the model's pieces and then in added_tokens_decoder; without bos_token it is the
+ * SentencePiece model's. A SentencePiece model without BOS gives none.
  *
  * Otherwise tokens are those of that class with legacy=True, which leaves the whole text to the
- * SentencePiece library. Names of special tokens within the text are text here; there they are tokens.
+ * SentencePiece library. One difference: names of special tokens in a text are text here, and tokens there.
  */
 #ifndef LONGROPE_EVAL_TOKENIZER_H
 #define LONGROPE_EVAL_TOKENIZER_H
@@ -20,17 +20,17 @@
 #include "eval/base/error.h"
 #include "eval/text/sentencepiece.h"
 
-enum { TOKENIZER_BYTE_VOCABULARY = 384 }; /* up to it a model without tokenizer.model reads bytes */
+enum { TOKENIZER_BYTE_VOCABULARY = 384 }; /* the largest of a model that reads bytes without tokenizer.model */
 
 struct tokenizer {
-    struct sentencepiece_model *pieces; /* NULL: one token a byte */
-    int32_t bos;                        /* begins each document; -1: nothing does */
+    struct sentencepiece_model *pieces; /* NULL: one token per byte */
+    int32_t bos;                        /* begins each document; -1: none */
 };
 
-/* `name` is "bytes", a path of a SentencePiece model, or NULL for what the model in folder `model_dir`,
- * of `vocabulary` tokens, wants: its tokenizer.model, or bytes where there is none and the vocabulary
- * is that of bytes and few tokens more. STATUS_INPUT for what is missing or malformed, and for NULL
- * where neither holds. The caller closes *out with tokenizer_close(). */
+/* `name` is "bytes", the path of a SentencePiece model, or NULL for the default of the model in folder
+ * `model_dir` with `vocabulary` tokens: its tokenizer.model, or bytes if there is no such file and the
+ * vocabulary is at most TOKENIZER_BYTE_VOCABULARY. STATUS_INPUT for what is missing or malformed, and if
+ * there is no default. The caller closes *out with tokenizer_close(). */
 int tokenizer_open(const char *name, const char *model_dir, int64_t vocabulary, struct tokenizer *out,
                    struct error *error);
 /* The tokens of text[size], without BOS: *out[*count], which the caller frees with free(); *count may be 0.

@@ -1,8 +1,8 @@
 /* How fast this machine evaluates: rates of kernels and of whole passes, on models of random weights
- * that are made in memory.
+ * in memory.
  *
  * Rates are floating-point operations per second, counted as in eval/work.h.
- * A rate is the best of several timings: what else the machine does at the time makes others worse.
+ * A rate is the best of several timings, because other load of the machine makes timings worse.
  */
 #ifndef LONGROPE_SEARCH_BENCH_H
 #define LONGROPE_SEARCH_BENCH_H
@@ -15,26 +15,26 @@
 #include "eval/model/model.h"
 #include "eval/work.h"
 
-/* Makes a model of that shape whose weights look random and are always the same: norms are 1, a row of
- * a matrix takes inputs of variance 1 to outputs of variance 1. Errors are those of model_build(). The
+/* Makes a model of that shape with pseudo-random weights, equal in every run: norms are 1, and a row of a
+ * matrix maps inputs of variance 1 to outputs of variance 1. Errors are those of model_build(). The
  * caller frees *out with model_free(). */
 int bench_model(const struct model_config *config, const struct kernels *kernels, struct model **out,
                 struct error *error);
 
 struct bench_setting {
     int threads;                       /* at least 1 */
-    double seconds;                    /* that a measurement takes; more where a single timing does */
-    const volatile sig_atomic_t *stop; /* becomes non-zero when measuring should end; may be NULL */
+    double seconds;                    /* per measurement, or one timing if that takes longer */
+    const volatile sig_atomic_t *stop; /* a value other than 0 stops a measurement; may be NULL */
     /* Of bench_passes(): `passes` are done and `fraction`, 0..1, of the next. From one thread at a time;
      * may be NULL. */
     void (*progress)(void *state, int64_t passes, double fraction);
     void *progress_state;
 };
 
-/* All of these return STATUS_STOPPED where the flag rose and STATUS_FAILED for lack of memory. */
+/* All of these return STATUS_STOPPED if the flag was set, and STATUS_FAILED for lack of memory. */
 
-/* rates[i]: of products with matrix i of work_matrices(), each thread taking a block of rows of its own
- * through all of it, as a pass does. */
+/* rates[i]: of products with matrix i of work_matrices(). As in a pass, each thread multiplies its own block
+ * of rows with the whole matrix. */
 int bench_products(const struct model *model, const struct bench_setting *setting, double rates[WORK_MATRICES],
                    struct error *error);
 

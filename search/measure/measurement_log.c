@@ -15,7 +15,7 @@ void measurement_log_close(struct measurement_log *log) {
     log->store = NULL;
 }
 
-/* Names in factor files can be anything. */
+/* Names in factor files can be any text. */
 static const char *own_label(const char *name) {
     struct error ignored;
     return store_check_label(name, &ignored) == STATUS_OK ? name : "factors";

@@ -1,5 +1,5 @@
-/* --into RUN_DIR [--label NAME] of the commands that measure: what they measured is kept in a run, also while a
- * search goes on there. */
+/* --into RUN_DIR [--label NAME] of the commands that measure: measurements are stored in a run, also while a search
+ * works on it. */
 #ifndef LONGROPE_SEARCH_MEASUREMENT_LOG_H
 #define LONGROPE_SEARCH_MEASUREMENT_LOG_H
 
@@ -13,15 +13,16 @@ struct measurement_log {
     const char *label;   /* borrowed; NULL: each table's own */
 };
 
-/* Before anything is computed, so that it is not computed in vain. `into` and `label` may be NULL; STATUS_INPUT for a
- * label that cannot be or has no run to be in, else as store_open(). The caller closes *out, also after an error. */
+/* Called before anything is computed, so that an error costs no computation. `into` and `label` may be NULL.
+ * STATUS_INPUT for an invalid label or a label without a run, else as store_open(). The caller closes *out, also after
+ * an error. */
 int measurement_log_open(const char *into, const char *label, struct measurement_log *out, struct error *error);
 void measurement_log_close(struct measurement_log *log); /* a zeroed struct is allowed */
 
 /* What a table is measured with. */
 struct measurement_setup {
-    const char *name; /* the table's own label: a method, or the name in a factor file; "factors" takes the place of one
-                       * that can be none */
+    const char
+        *name; /* the table's own label: a method, or the name in a factor file; "factors" replaces an invalid one */
     const char *model; /* folder */
     int64_t length;
     double scale, seconds;

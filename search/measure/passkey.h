@@ -1,4 +1,4 @@
-/* Pass-key retrieval: how many of the keys hidden at each depth of prompts of one length a model finds. */
+/* Pass-key retrieval: how many keys a model finds, by length of the prompt and depth of the key. */
 #ifndef LONGROPE_SEARCH_PASSKEY_H
 #define LONGROPE_SEARCH_PASSKEY_H
 
@@ -9,21 +9,21 @@
 #include "eval/forward.h"
 #include "eval/text/needle_prompt.h"
 
-/* What came of one prompt. */
+/* The answer to one prompt. */
 struct passkey_answer {
     char key[NEEDLE_MOST_DIGITS + 1];
     bool correct;  /* every token of the answer is the arg max of what precedes it (eval/text/needle_prompt.h) */
     double nats;   /* of all the answer's tokens */
     int64_t count; /* tokens of the answer */
-    int32_t *tokens, *arg_max; /* [count]: the right ones, and those that the model holds likeliest */
+    int32_t *tokens, *arg_max; /* [count]: the right tokens, and the most likely ones */
 };
 
-/* What is asked at each length. Borrowed. */
+/* The prompts per length. Borrowed. */
 struct passkey_task {
     struct needle_setting setting;
     const double *depths; /* [depth_count], 0..1 */
     size_t depth_count;
-    int64_t trials; /* at each depth */
+    int64_t trials; /* per depth */
     uint64_t seed;
     int64_t vocabulary; /* the model's */
 };
@@ -35,23 +35,24 @@ struct passkey_sheet {
     struct passkey_answer *answers;
 };
 
-/* Prompt `trial` of a depth, of `length` tokens. Every table gets the same ones. STATUS_INPUT as needle_prompt_make(),
- * and where the tokenizer has tokens that the model has not. The caller frees *out. */
+/* Prompt `trial` of a depth, of `length` tokens, which does not depend on the table. STATUS_INPUT as
+ * needle_prompt_make(), and if the tokenizer has tokens beyond the model's vocabulary. The caller frees *out. */
 int passkey_prompt(const struct passkey_task *task, int64_t length, double depth, int64_t trial,
                    struct needle_prompt *out, struct error *error);
 
-/* Asks for every key at that length. `asked` is told how many prompts are done; it may be NULL. Errors are those of
- * forward_predict() and passkey_prompt(). The caller frees *out with passkey_sheet_free(), also after a failure. */
+/* Evaluates all prompts of that length. `asked` receives the number of prompts that are done; it may be NULL. Errors
+ * are those of forward_predict() and passkey_prompt(). The caller frees *out with passkey_sheet_free(), also after a
+ * failure. */
 int passkey_ask(const struct passkey_task *task, struct forward *forward, const struct rope_table *table,
                 int64_t length, void (*asked)(void *state, size_t prompts), void *state, struct passkey_sheet *out,
                 struct error *error);
 void passkey_sheet_free(struct passkey_sheet *sheet); /* a zeroed struct is allowed */
 
-/* Keys found at depth number `depth`, and at all. */
+/* Keys found at depth number `depth`, and at all depths. */
 int64_t passkeys_found(const struct passkey_sheet *sheet, size_t depth);
 int64_t passkeys_found_at_all(const struct passkey_sheet *sheet);
 
-/* Mean nats of a token of the answers at depth number `depth`, and at all, every token counting the same. */
+/* Mean nats per token of the answers at depth number `depth`, and at all depths; every token has the same weight. */
 double passkey_nats(const struct passkey_sheet *sheet, size_t depth);
 double passkey_nats_at_all(const struct passkey_sheet *sheet);
 

@@ -12,7 +12,7 @@ struct sweep_window {
     size_t row, window;         /* window `window` of that row's scoring */
     size_t table;               /* the first row with the same table */
     struct sweep_window *owner; /* itself where it is computed */
-    struct sweep_window *next;  /* of its owner's, NULL: the last */
+    struct sweep_window *next;  /* the next window of the owner; NULL: the last */
     bool known;
 };
 
@@ -20,7 +20,7 @@ static const struct window *window_of(const struct sweep *sweep, const struct sw
     return &sweep->rows[w->row].scoring.windows[w->window];
 }
 
-/* ---- what rows share ---- */
+/* ---- What rows share ---- */
 
 static size_t first_with_table(const struct sweep *sweep, size_t row) {
     for (size_t r = 0; r < row; r++) {
@@ -31,8 +31,8 @@ static size_t first_with_table(const struct sweep *sweep, size_t row) {
 
 static int compare(int64_t a, int64_t b) { return (a > b) - (a < b); }
 
-/* By table, place, and then so that what is computed comes before what it is computed for: the longest first, of these
- * the one that scores most, of these the one of the earliest row. */
+/* By table and position; then owners before the windows they can own: the longest first, then the one that scores most,
+ * then the one of the earliest row. */
 static int compare_windows(const void *a, const void *b, void *state) {
     const struct sweep_window *v = *(struct sweep_window *const *)a, *w = *(struct sweep_window *const *)b;
     const struct window *s = window_of(state, v), *t = window_of(state, w);
@@ -44,7 +44,7 @@ static int compare_windows(const void *a, const void *b, void *state) {
     return order ? order : compare((int64_t)v->row, (int64_t)w->row);
 }
 
-/* The same method at the same length, asked for once more. */
+/* Whether the rows are two requests of one method and length. */
 static bool same_request(const struct sweep_row *a, const struct sweep_row *b) {
     return a != b && a->length == b->length && strcmp(a->table.method, b->table.method) == 0;
 }
@@ -122,7 +122,7 @@ void sweep_close(struct sweep *sweep) {
     }
 }
 
-/* ---- computing ---- */
+/* ---- Evaluating ---- */
 
 /* Sets the nats of a window from those of its owner's tokens; the sum is perplexity_window()'s. */
 static void take_nats(const struct sweep *sweep, struct sweep_window *window, const double *owner_nats) {

@@ -1,13 +1,13 @@
-/* Perplexity of many tables at many lengths, each window computed once for all rows that share it.
+/* Perplexity of many tables at many lengths. Each window is evaluated once for all rows that share it.
  *
- * In a causal model the nats of a token depend on those before it alone, so a window that is the beginning of a longer
- * one has its nats already where the table is the same: a method like none, or a factor file's one table, at all
- * lengths; and closed forms of scale 1 are one table. That holds to the last bit, because a row of the forward pass
- * does not depend on the rows computed with it (eval/kernels/kernels.h).
+ * A row is one table at one length. If several rows share a table, each window is evaluated once, at the greatest
+ * length; shorter rows reuse its prefix. In a causal model the nats of a token depend only on the tokens before it, and
+ * a row of the forward pass does not depend on the rows computed with it (eval/kernels/kernels.h), so reused nats are
+ * equal to the last bit. Rows share a table if the method does not depend on the length (none, a single table of a
+ * factor file) or if all scales are 1.
  *
- * Of windows that share, the longest is computed, as the window of its own row; the others are reused. A row that is
- * asked for twice, method and length, is computed twice: who does so times it. Rows can be
- * scored in any order: a row's windows are computed when it is asked for, in as long a form as any row wants them.
+ * Rows can be scored in any order: the windows of a row are evaluated when that row is scored. A method and length that
+ * occur twice are evaluated twice, because somebody who asks for both wants two timings.
  */
 #ifndef LONGROPE_SEARCH_SWEEP_H
 #define LONGROPE_SEARCH_SWEEP_H
@@ -20,19 +20,19 @@
 #include "eval/perplexity.h"
 #include "search/measure/table_source.h"
 
-struct sweep_window; /* what is known of one window of one row */
+struct sweep_window; /* one window of one row */
 
-/* One table at one length. The caller fills in what is above the line. */
+/* One table at one length. The caller sets the fields above the line. */
 struct sweep_row {
     struct chosen_table table;
-    int64_t length; /* as it was asked for; a document's last window may be shorter where they slide */
+    int64_t length; /* as requested; with a stride, the last window of a document may be shorter */
     struct scoring scoring;
-    void (*progress)(void *state, size_t windows); /* so many windows of the row are known; may be NULL */
+    void (*progress)(void *state, size_t windows); /* windows of the row with known nats; may be NULL */
     void *progress_state;
     /* ---- */
-    double *window_nats; /* [scoring.count], once the row is scored */
-    size_t reused;       /* windows that other rows have; known from the beginning */
-    double seconds;      /* that computing its other windows took, for whichever row that was; 0 where there are none */
+    double *window_nats;          /* [scoring.count], once the row is scored */
+    size_t reused;                /* windows whose nats come from other rows; set by sweep_open() */
+    double seconds;               /* for its other windows, including those evaluated for shorter rows */
     struct sweep_window *windows; /* [scoring.count] */
 };
 
@@ -41,13 +41,13 @@ struct sweep {
     struct sweep_row *rows; /* [count]; the caller's */
 };
 
-/* Finds what the rows share. All are of the same documents. The caller closes with sweep_close(), also after an error
- * (for lack of memory). */
+/* Finds the windows that rows share. All rows have the same documents. STATUS_FAILED for lack of memory. The caller
+ * closes with sweep_close(), also after an error. */
 int sweep_open(struct sweep *sweep, struct error *error);
-void sweep_close(struct sweep *sweep); /* leaves the rows to the caller; one that was not opened is allowed */
+void sweep_close(struct sweep *sweep); /* the caller keeps the rows; a zeroed struct is allowed */
 
-/* Computes what is not known yet of a row's windows. token_nats[scoring_tokens()] receives each token's nats, window
- * by window, unless NULL; only in a sweep of one row. Errors are those of forward_nats(). */
+/* Evaluates the windows of a row that are not known yet. token_nats[scoring_tokens()] receives the nats of each token,
+ * window by window, unless it is NULL; a sweep of one row only. Errors are those of forward_nats(). */
 int sweep_score(struct sweep *sweep, size_t row, struct forward *forward, double *token_nats, struct error *error);
 
 #endif

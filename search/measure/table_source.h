@@ -1,4 +1,4 @@
-/* The RoPE tables that a command line asks for: those of closed-form methods, or a factor file's, at each length. */
+/* The RoPE tables that a command line requests: those of closed-form methods, or of a factor file, per length. */
 #ifndef LONGROPE_SEARCH_TABLE_SOURCE_H
 #define LONGROPE_SEARCH_TABLE_SOURCE_H
 
@@ -23,10 +23,10 @@ struct table_request {
 struct table_source {
     const struct table_request *request;
     const struct model_config *config;
-    struct factor_file factors; /* count 0 where methods were asked for */
+    struct factor_file factors; /* count 0: methods are requested */
 };
 
-/* One of them at one length. */
+/* One table of a source at one length. */
 struct chosen_table {
     const char *method; /* its name, or "factors" */
     const char *name;   /* of the factor file's table; NULL for methods */
@@ -34,16 +34,16 @@ struct chosen_table {
     struct rope_table rope;
 };
 
-/* Reads the factor file where one is asked for and holds it against the model; STATUS_INPUT where they do not
- * belong together. The request and config are borrowed. The caller closes *out, also after a failure. */
+/* Reads the factor file, if one is requested; STATUS_INPUT if it does not fit the model. The request and config are
+ * borrowed. The caller closes *out, also after a failure. */
 int table_source_open(const struct table_request *request, const struct model_config *config, struct table_source *out,
                       struct error *error);
 void table_source_close(struct table_source *source); /* a zeroed struct is allowed */
 
-/* How many tables are asked for at each length: the methods, or one of the factor file. */
+/* Tables per length: the number of methods, or 1 with a factor file. */
 size_t table_source_count(const struct table_source *source);
 
-/* The `index`-th of them for inputs of `length` tokens. Its texts live as long as `source` and request. */
+/* Table number `index` for inputs of `length` tokens. Its texts live as long as `source` and request. */
 void table_source_get(const struct table_source *source, size_t index, int64_t length, struct chosen_table *out);
 
 #endif

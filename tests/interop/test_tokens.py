@@ -129,8 +129,8 @@ def test_transformers(tmp_path, add_bos_token):
 
 
 def one_liner():
-    """The command of README.md that makes .npy files."""
-    lines = (SOURCE / "README.md").read_text(encoding="utf-8").splitlines()
+    """The command of eval/README.md that makes .npy files."""
+    lines = (SOURCE / "eval" / "README.md").read_text(encoding="utf-8").splitlines()
     begin = next(i for i, line in enumerate(lines) if line.strip().startswith("python3 -c '"))
     end = next(i for i in range(begin, len(lines)) if "' MODEL" in lines[i])
     return "\n".join(line.removeprefix("    ") for line in lines[begin : end + 1])
@@ -149,7 +149,7 @@ def test_readme_one_liner(tmp_path):
 
     refused = subprocess.run([LONGROPE, "eval", "--model", tmp_path, "--text", CORPUS[0], "--length", "9", "--method",
                               "none"], capture_output=True, text=True, check=False)  # fmt: skip
-    assert refused.returncode == 2 and ".npy" in refused.stderr and "README.md" in refused.stderr
+    assert refused.returncode == 2 and ".npy" in refused.stderr and "eval/README.md" in refused.stderr
 
     for path in CORPUS[:2]:
         shutil.copy(path, tmp_path)

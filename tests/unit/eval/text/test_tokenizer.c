@@ -254,7 +254,7 @@ static void test_defaults(void **state) {
     assert_int_equal(tokenizer_open(NULL, dir, TOKENIZER_BYTE_VOCABULARY, &tokenizer, &error), STATUS_OK);
     assert_null(tokenizer.pieces);
     assert_int_equal(tokenizer_open(NULL, dir, TOKENIZER_BYTE_VOCABULARY + 1, &tokenizer, &error), STATUS_INPUT);
-    assert_message(error.message, "/tokenizer.model: is not there|385|.npy|README");
+    assert_message(error.message, "/tokenizer.model: does not exist|385|.npy|eval/README.md");
 
     struct message model;
     make_model(&model);
