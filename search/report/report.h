@@ -11,7 +11,7 @@
 
 struct report_options {
     const char *stage; /* the only one to report on; NULL: all that have begun. STATUS_INPUT for no such */
-    bool json;         /* one JSON object, as the README documents it, in place of the table */
+    bool json;         /* one JSON object, as README.md documents it, in place of the table */
 };
 
 /* How far each stage is, what its evaluations cost, the baselines, the best, its factors; and what was measured on the

@@ -12,7 +12,7 @@
 /* A table of each, a label a row; nothing where there is nothing. */
 int report_measurements(struct store *store, FILE *out, struct error *error);
 
-/* {"lengths": [...], "pass_keys": [...]}, as the README documents them; the caller's. */
+/* {"lengths": [...], "pass_keys": [...]}, as README.md documents them; the caller's. */
 int report_measurements_json(struct store *store, json_t **out, struct error *error);
 
 #endif

@@ -102,15 +102,15 @@ for run in run cut tied; do
     same "$run --generations" "$(sed -n '4,$p' "$work/stdout" | awk '{ $1 = $1; print }')" "$work/rows"
 done
 
-# How many evaluations and windows it took to reach a perplexity, as the README asks the database.
+# How many evaluations and windows it took to reach a perplexity, as the output reference asks the database.
 show run --generations --json
 goal=$(jq '.stages[0].generations[1].best.perplexity + 1e-9' "$work/stdout")
 first=$(jq '.stages[0].generations[1].best.id + 1' "$work/stdout")
-sed -n '/^    sqlite3 RUN_DIR\/run.db "/,/"$/p' "$SOURCE/README.md" |
+sed -n '/^    sqlite3 RUN_DIR\/run.db "/,/"$/p' "$SOURCE/search/report/README.md" |
     sed -e "s|RUN_DIR|$work/run|" -e "s/<= 3\.9/<= $goal/" >"$work/asked.sh"
 runs sh "$work/asked.sh"
 windows=$(query run "SELECT count(*) FROM sample_nats WHERE individual < $first")
-[ "$(cat "$work/stdout")" = "$first|$windows" ] || fail "the README's query finds another number of evaluations"
+[ "$(cat "$work/stdout")" = "$first|$windows" ] || fail "the reference's query finds another number of evaluations"
 
 # ---- genealogy ----
 
