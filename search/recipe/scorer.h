@@ -11,7 +11,7 @@
 #include "eval/perplexity.h"
 #include "search/evolve/racing.h"
 #include "search/store/score_cache.h"
-#include "search/store/store.h"
+#include "search/store/scored.h"
 
 struct scorer_options {
     const struct model *model;

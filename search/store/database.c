@@ -12,7 +12,8 @@
 #include "eval/base/trace.h"
 #include "search/base/clock.h"
 
-static const double patience = 10.0; /* seconds that processes wait for each other, or until they say so */
+static const double patience =
+    10.0; /* seconds: then a wait ends with an error, or with a line on stderr if the kind waits on */
 
 /* ---- errors ---- */
 
@@ -22,7 +23,7 @@ int database_damaged(const struct database *database, const char *what, struct e
 }
 
 int database_protected(const struct database *database, const char *what, struct error *error) {
-    return error_set(error, STATUS_FAILED, "%.200s: cannot be written (%.200s); %s", database->place, what,
+    return error_set(error, STATUS_FAILED, "%.200s: cannot be written (%.200s); %s", database->protected_path, what,
                      database->kind->if_protected);
 }
 
@@ -61,10 +62,10 @@ int database_failed(const struct database *database, int code, struct error *err
     switch (code & 0xff) {
     case SQLITE_NOMEM:
         return error_memory(error, 0, "the database");
-    case SQLITE_ERROR: /* statements are right, so it is a table or column that they do not find */
+    case SQLITE_ERROR: /* the statements are valid, so an SQL table or column is missing */
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-    case SQLITE_CONSTRAINT: /* nor do they add rows that contradict what this program wrote */
+    case SQLITE_CONSTRAINT: /* this program adds no rows that contradict its own */
         return database_damaged(database, what, error);
     case SQLITE_FULL:
         return disk_failed(database, what, error);
@@ -101,13 +102,13 @@ int database_errno(const struct database *database, int code, struct error *erro
     case EIO:
         return disk_failed(database, what, error);
     default:
-        return error_set(error, STATUS_FAILED, "%.200s: %s", database->place, what);
+        return error_set(error, STATUS_FAILED, "%.200s: %s", database->protected_path, what);
     }
 }
 
 /* ---- waiting ---- */
 
-/* SQLite's busy handler: `calls` counts those of one wait, from 0. Gives up with 0. */
+/* SQLite's busy handler: `calls` counts the calls of one wait, from 0. Returns 0 to give up. */
 static int wait_for_others(void *state, int calls) {
     enum { PAUSE_MS = 5 };
     struct database *database = state;
@@ -127,7 +128,7 @@ static int wait_for_others(void *state, int calls) {
     return 1;
 }
 
-/* SQLite's progress handler: anything but 0 interrupts. */
+/* SQLite's progress handler: a result other than 0 interrupts. */
 static int interrupted(void *state) { return stop_asked(state); }
 
 /* ---- opening ---- */
@@ -173,7 +174,7 @@ int database_identify(struct database *database, int64_t *version, int *code, st
     const struct database_kind *kind = database->kind;
     int64_t application = 0, tables = 0;
     *version = 0;
-    /* the tables first: another process may be making them in between, and sets the rest with them */
+    /* the SQL tables first: a process that creates them at the same time sets both numbers with them */
     *code = database_query_integer(database, "SELECT count(*) FROM sqlite_schema", &tables);
     if (*code == SQLITE_OK) *code = database_query_integer(database, "PRAGMA application_id", &application);
     if (*code == SQLITE_OK) *code = database_query_integer(database, "PRAGMA user_version", version);
@@ -206,8 +207,8 @@ int database_stamp(struct database *database, struct error *error) {
     return database_run(database, text, error);
 }
 
-/* Steps to the first row of a statement, which the caller finalizes, also where it failed. Where SQLite reads before
- * it writes, as when it changes the journal, it waits for other processes now and then only: so this waits here. */
+/* Steps to the first row of a statement, which the caller finalizes, also after a failure. If a statement reads before
+ * it writes, as a change of the journal does, SQLite does not always call the busy handler, so this function waits. */
 static int first_row(struct database *database, const char *text, sqlite3_stmt **statement, struct error *error) {
     int code = sqlite3_prepare_v2(database->handle, text, -1, statement, NULL);
     if (code != SQLITE_OK) return database_failed(database, code, error);
@@ -227,21 +228,21 @@ static const char *first_text(sqlite3_stmt *statement) {
     return text ? text : "";
 }
 
-/* The log is a property of the file; where the file system cannot have it, SQLite keeps the journal it had. */
+/* The log is a property of the file; SQLite keeps the old journal if the file system does not support a log. */
 int database_use_log(struct database *database, struct error *error) {
     sqlite3_stmt *statement = NULL;
     int status = first_row(database, "PRAGMA journal_mode = WAL", &statement, error);
     if (status == STATUS_OK && strcmp(first_text(statement), "wal") != 0) {
         status = error_set(error, STATUS_FAILED,
                            "%.300s: this file system cannot share memory between processes, which %s needs; %s",
-                           database->place, database->kind->name, database->kind->if_foreign);
+                           database->protected_path, database->kind->name, database->kind->if_foreign);
     }
     sqlite3_finalize(statement);
     return status;
 }
 
 int database_check(struct database *database, struct error *error) {
-    enum { OPERATIONS = 1000 }; /* of SQLite's between two looks at the stop flag */
+    enum { OPERATIONS = 1000 }; /* of SQLite, between two checks of the stop flag */
     sqlite3_stmt *statement = NULL;
     sqlite3_progress_handler(database->handle, OPERATIONS, interrupted, database);
     int status = first_row(database, "PRAGMA quick_check(1)", &statement, error);

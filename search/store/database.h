@@ -1,8 +1,9 @@
-/* A thin layer over SQLite that the run store and the score cache share: opening, statements,
- * transactions, and errors in words that tell a user what to do.
+/* A thin layer over SQLite, shared by the run store and the score cache: opening, statements, rows, transactions, and
+ * errors that tell a user what to do.
  *
- * Functions return a status and say what is wrong as eval/base/error.h has it, but for those that return
- * SQLite's code, which database_failed() turns into that. Statements and values are SQLite's own.
+ * Functions return a status and describe a failure in *error (eval/base/error.h), except those that return SQLite's
+ * code, which database_failed() turns into a status. Statements are SQLite's own. database.c opens and checks files,
+ * database_statement.c runs statements.
  */
 #ifndef LONGROPE_SEARCH_DATABASE_H
 #define LONGROPE_SEARCH_DATABASE_H
@@ -15,64 +16,64 @@
 
 #include "eval/base/error.h"
 
-/* SQLite's application_id of this program's databases. */
+/* The application_id of this program's databases. */
 enum {
     DATABASE_RUN = 0x4c526f70,  /* "LRop" */
     DATABASE_CACHE = 0x4c527363 /* "LRsc" */
 };
 
-/* What a file is, how long it is waited for, and how errors about it end. */
+/* A kind of database: how it is recognised, how long a process waits for its lock, and how errors about it end. */
 struct database_kind {
-    const char *name;         /* "a run": what a file of another program is not */
+    const char *name;         /* "a run" */
     int application;          /* SQLite's application_id */
-    int schema;               /* the newest user_version that is known; versions begin with 1 */
-    bool waits;               /* as long as another process has it locked, and not for 10 s only */
+    int schema;               /* the newest user_version that is supported; versions start at 1 */
+    bool waits;               /* without limit while another process has it locked; false: for 10 s */
     const char *if_foreign;   /* "choose another folder with -o" */
-    const char *if_damaged;   /* "put back a copy of it" */
+    const char *if_damaged;   /* "restore a copy of it" */
     const char *if_protected; /* "make it writable" */
 };
 
-struct database_statement; /* one that is kept for its next use */
+struct database_statement; /* kept for its next use */
 
 struct database {
     const struct database_kind *kind;
-    char *path;                        /* of the file; whoever made the struct frees it */
-    const char *place;                 /* named where writing is not allowed: the file or its folder */
-    bool creating;                     /* what fails is tried again, for there is nothing to go on with --resume */
-    const volatile sig_atomic_t *stop; /* non-zero: what waits or checks ends with STATUS_STOPPED; may be NULL */
+    char *path;                        /* of the file; owned by the creator of the struct */
+    const char *protected_path;        /* that errors about write permission name: the file or its folder */
+    bool creating;                     /* a failure leaves nothing to resume, so errors say to try again */
+    const volatile sig_atomic_t *stop; /* non-zero: waits and checks end with STATUS_STOPPED; may be NULL */
     sqlite3 *handle;
     struct database_statement *statements; /* a list */
     double wait_began;                     /* seconds of the clock */
-    bool wait_told;                        /* the user knows of this wait */
+    bool wait_told;                        /* stderr has a line about this wait */
 };
 
-/* SQLite makes files beside the database, and of a folder that it may not write it says only that it cannot open
- * the file. STATUS_INPUT where the folder is not there. */
+/* Checks that the folder of the file exists (else STATUS_INPUT) and can be written: SQLite makes files beside the
+ * database, and reports a protected folder only as a file that cannot be opened. */
 int database_check_folder(const struct database *database, struct error *error);
 
-/* Opens `name` (the path, a URI or another one) with SQLITE_OPEN_ flags; closed with database_close(),
- * also where it failed. STATUS_INPUT where the path is that of a folder, pipe or device. The struct stays where it
- * is while it is open: calls that find the file locked wait as its kind and its stop flag say. */
+/* Opens `name` (the path, a URI or another path) with SQLITE_OPEN_ flags. The caller closes it with database_close(),
+ * also after a failure, and does not move the struct while it is open. STATUS_INPUT if the path is a folder, pipe or
+ * device. Calls that find the file locked wait as the kind and the stop flag say. */
 int database_open(struct database *database, const char *name, int flags, struct error *error);
 void database_close(struct database *database);
 
-/* What was opened: *version is 0 where it has no tables. STATUS_INPUT where it is not a database, another
- * program's, or of a newer schema; *code is SQLite's where it could not be read. Changes nothing. */
+/* Reads the schema version; 0 for a database without SQL tables. STATUS_INPUT if the file is not a database, belongs
+ * to another program, or has a newer schema. *code is SQLite's code of the reading. Changes nothing. */
 int database_identify(struct database *database, int64_t *version, int *code, struct error *error);
 
-/* Marks what is open as of its kind and of the newest schema. */
+/* Writes application_id and user_version: of its kind and the newest schema. */
 int database_stamp(struct database *database, struct error *error);
 
-/* Lets readers and a writer work side by side; needs memory that processes share. */
+/* Switches to a write-ahead log, which lets readers and one writer work at once; needs shared memory. */
 int database_use_log(struct database *database, struct error *error);
-/* SQLite's quick_check of every page; the stop flag ends it. */
+/* Runs SQLite's quick_check over every page; the stop flag ends it. */
 int database_check(struct database *database, struct error *error);
-/* Replaces what is open by a copy in memory. */
+/* Replaces the open database by a copy in memory. */
 int database_to_memory(struct database *database, struct error *error);
 
 /* ---- statements ---- */
 
-/* Statements that give no rows, separated by ';'. */
+/* Runs statements that give no rows, separated by ';'. */
 int database_run(struct database *database, const char *text, struct error *error);
 /* The first column of the first row; *out is unchanged where there is no row. Returns SQLite's code. */
 int database_query_integer(struct database *database, const char *text, int64_t *out);
@@ -84,11 +85,11 @@ void database_finish(sqlite3_stmt *statement);
 void database_free_statements(struct database *database);
 /* Runs a statement that gives no rows and finishes it. `bound` is what its bindings returned, or'ed together. */
 int database_execute(struct database *database, sqlite3_stmt *statement, int bound, struct error *error);
-/* *row tells whether there is one more. */
+/* Steps to the next row; *row is false if there is none. */
 int database_next(struct database *database, sqlite3_stmt *statement, bool *row, struct error *error);
 
-/* A transaction that writes. database_end() commits if `status`, which it returns, is STATUS_OK; otherwise, or if the
- * commit fails, it undoes the transaction. */
+/* Starts a transaction that writes. database_end() commits if `status`, which it returns, is STATUS_OK; otherwise, or
+ * if the commit fails, it undoes the transaction. */
 int database_begin(struct database *database, struct error *error);
 int database_end(struct database *database, int status, struct error *error);
 

@@ -47,8 +47,8 @@ static int check_file(const struct database *database, struct error *error) {
     return database_errno(database, errno, error);
 }
 
-/* Several processes may come to this at once: the first one makes the table. */
-static int make_table(struct database *database, struct error *error) {
+/* Several processes may get here at once: the first one creates the SQL table. */
+static int create_scores(struct database *database, struct error *error) {
     int64_t version;
     int code;
     int status = database_begin(database, error);
@@ -61,7 +61,7 @@ static int make_table(struct database *database, struct error *error) {
     return database_end(database, status, error);
 }
 
-/* SQLite takes names that begin with ':' or "file:" for something else than files. */
+/* SQLite does not read names that begin with ':' or "file:" as paths. */
 static int open_path(struct database *database, struct error *error) {
     char *name;
     if (asprintf(&name, "%s%s", *database->path == '/' ? "" : "./", database->path) < 0) {
@@ -81,7 +81,7 @@ static int open_file(struct database *database, struct error *error) {
     if (status == STATUS_OK) status = database_identify(database, &version, &code, error);
     if (status != STATUS_OK) return status;
     database->creating = version == 0;
-    status = version == 0 ? make_table(database, error) : database_check(database, error);
+    status = version == 0 ? create_scores(database, error) : database_check(database, error);
     if (status == STATUS_OK) status = database_use_log(database, error);
     if (status == STATUS_OK) status = database_run(database, "PRAGMA synchronous = NORMAL", error);
     database->creating = false;
@@ -94,7 +94,7 @@ int score_cache_open(const char *path, const volatile sig_atomic_t *stop, struct
     struct score_cache *cache = calloc(1, sizeof *cache);
     if (!cache) return error_memory(error, (double)sizeof *cache, "the score cache");
     cache->database = (struct database){.kind = &score_cache_kind, .path = strdup(path), .stop = stop};
-    cache->database.place = cache->database.path;
+    cache->database.protected_path = cache->database.path;
     int status =
         cache->database.path ? open_file(&cache->database, error) : error_memory(error, (double)strlen(path), "a path");
     if (status != STATUS_OK) {
@@ -115,7 +115,7 @@ void score_cache_close(struct score_cache *cache) {
 
 /* ---- entries ---- */
 
-/* Returns what the bindings return, or'ed together. */
+/* Returns the results of the bindings, or'ed together. */
 static int bind_key(sqlite3_stmt *statement, const struct score_cache_key *key) {
     return database_bind_text(statement, 1, key->model) | database_bind_text(statement, 2, key->arithmetic) |
            database_bind_text(statement, 3, key->window) | database_bind_text(statement, 4, key->table);

@@ -1,16 +1,16 @@
-/* The score cache: nats of windows that were scored before, by this run or another one that shares the
- * file. An SQLite database that several processes of one machine may read and add to at once: they share memory,
- * which network file systems do not have.
+/* The score cache: nats of windows that this run, or another run that shares the file, scored before. It is an SQLite
+ * database, to which several processes of one machine may add at once: they share memory, which network file systems
+ * do not support.
  *
- * Everything that a window's nats depend on, to the last bit, is in its key, so an entry never grows
- * stale and which process wrote it makes no difference to a result. Entries are good for one build: kernels,
- * compiler and C library are in its `arithmetic`.
+ * The key of an entry has everything that determines a window's nats, to the last bit. So an entry never becomes
+ * stale, and results do not depend on the process that wrote it. An entry is valid for one build: `arithmetic` names
+ * kernels, compiler and C library.
  *
- * A cache that another process has locked is waited for without limit, as a file that only saves time must not
+ * A process waits without limit while another one has the cache locked, because a file that only saves time must not
  * end a run; stderr says so after 10 s.
  *
- * Write-ahead log, synchronous=NORMAL: entries survive kill -9; a power failure may take the last few, which
- * are then scored again.
+ * Write-ahead log, synchronous=NORMAL: entries survive kill -9; a power failure may lose the last few, which are then
+ * computed again.
  */
 #ifndef LONGROPE_SEARCH_SCORE_CACHE_H
 #define LONGROPE_SEARCH_SCORE_CACHE_H
@@ -23,27 +23,27 @@
 
 struct score_cache;
 
-/* Fingerprints in hexadecimal, and words; all borrowed. */
+/* Fingerprints in hexadecimal, or words; all borrowed. */
 struct score_cache_key {
     const char *model;      /* weights and config.json */
     const char *arithmetic; /* number type, kernels, compiler, C library and the evaluator's revision */
-    const char *window;     /* tokens, and how many of them are context only */
-    const char *table;      /* frequencies, factors, n_hat, attention factors; angles are in double */
+    const char *window;     /* tokens, and the number that are context only */
+    const char *table;      /* RoPE table: frequencies, factors, n_hat, attention factors; angles are in double */
 };
 
-/* Opens the cache, making it where there is none. STATUS_INPUT where its folder is not there, the file is
- * something else or of a newer schema; STATUS_FAILED where it is damaged or the disk does not let it. The caller
- * closes *out. Where *stop becomes non-zero, this and the functions below end with STATUS_STOPPED instead of
- * waiting; it outlives the cache, and may be NULL. */
+/* Opens the cache, and creates it if it does not exist. STATUS_INPUT if its folder does not exist, or the file is not a
+ * score cache or has a newer schema; STATUS_FAILED if it is damaged or the disk fails. The caller closes *out. If *stop
+ * becomes non-zero, this function and those below end with STATUS_STOPPED instead of waiting; `stop` outlives the
+ * cache and may be NULL. */
 int score_cache_open(const char *path, const volatile sig_atomic_t *stop, struct score_cache **out,
                      struct error *error);
 void score_cache_close(struct score_cache *cache); /* NULL is allowed */
 
-/* STATUS_FAILED for an entry that no window can have. */
+/* *found is false if there is no entry. STATUS_FAILED, as damaged, if the entry is negative or not finite. */
 int score_cache_find(struct score_cache *cache, const struct score_cache_key *key, double *nats, bool *found,
                      struct error *error);
 
-/* Adds the entry, finite and not negative; one that is there already stays as it is. */
+/* Adds an entry; `nats` is finite and not negative. An entry that exists does not change. */
 int score_cache_add(struct score_cache *cache, const struct score_cache_key *key, double nats, struct error *error);
 
 #endif

@@ -25,7 +25,7 @@ static const struct database_kind run_kind = {
     .if_protected = "make the folder and its files writable, or choose another folder with -o",
 };
 
-/* Of who measures beside a search. */
+/* Of STORE_RECORD, whose commands have no option -o. */
 static const struct database_kind record_kind = {
     .name = "a run",
     .application = DATABASE_RUN,
@@ -45,8 +45,8 @@ static int no_run(const struct store *store, struct error *error) {
 
 /* ---- creating ---- */
 
-/* What a run.db that is gone or never came to be has left behind. SQLite would replay such a log
- * into the new database. */
+/* Removes the files of a run.db that was deleted or never completed: SQLite would replay such a log into the new
+ * database. */
 static int remove_remains(const struct store *store, struct error *error) {
     static const char *const names[] = {"run.db-wal", "run.db-shm", "run.db-journal", "run.db.new",
                                         "run.db.new-journal"};
@@ -60,7 +60,7 @@ static int remove_remains(const struct store *store, struct error *error) {
     return STATUS_OK;
 }
 
-/* Writes the empty run under another name, so that run.db is complete from the moment it is there. */
+/* Writes the empty run under another name and renames it, so that run.db is complete whenever it exists. */
 static int create_database(struct store *store, struct error *error) {
     char *path = store_folder_path(store, "run.db.new");
     if (!path) return error_memory(error, (double)strlen(store->dir), "a path");
@@ -84,13 +84,13 @@ static int create_database(struct store *store, struct error *error) {
 
 /* ---- the modes ---- */
 
-/* The log is a property of the file, the rest of the connection. */
+/* The log is a property of the file; the other settings belong to the connection. */
 static int prepare_to_write(struct store *store, struct error *error) {
     int status = database_run(&store->database, "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL", error);
     return status == STATUS_OK ? database_use_log(&store->database, error) : status;
 }
 
-/* Opens a run.db that is there. SQLite falls back to reading only where the file is protected. */
+/* Opens an existing run.db. SQLite opens a protected file for reading only, which is an error here. */
 static int open_writable(struct store *store, int64_t *version, struct error *error) {
     int code;
     int status = database_open(&store->database, store->database.path, SQLITE_OPEN_READWRITE, error);
@@ -100,8 +100,7 @@ static int open_writable(struct store *store, int64_t *version, struct error *er
     return status == STATUS_OK ? database_identify(&store->database, version, &code, error) : status;
 }
 
-/* A run that never came to its first stage, for a mistake in its configuration say, has nothing to
- * lose. */
+/* A run without a stage, as after an error in its configuration, may be overwritten. */
 static int find_stages(struct store *store, bool *found, struct error *error) {
     int64_t version = 0;
     int64_t stages = 0;
@@ -157,8 +156,8 @@ static int held_by_older(const struct store *store, int64_t version, struct erro
                      store->dir, holder, version, STORE_SCHEMA);
 }
 
-/* Another process may have brought it to the newest schema since `version` was read. The lock is given back at
- * once: whoever records may take hours between two rows. */
+/* Another process may have migrated the run since `version` was read, so it is read again. The lock is released at
+ * once, because hours may pass between two measurements. */
 static int migrate_under_lock(struct store *store, int64_t version, struct error *error) {
     int code;
     bool held;
@@ -172,7 +171,7 @@ static int migrate_under_lock(struct store *store, int64_t version, struct error
     return status;
 }
 
-/* A run without a stage may yet be replaced by a new one (open_create), and what was recorded in it with it. */
+/* Refuses a run without a stage: open_create() may overwrite it together with the measurements. */
 static int open_record(struct store *store, struct error *error) {
     int64_t version = 0, stages = 0;
     if (access(store->database.path, F_OK) != 0) return no_run(store, error);
@@ -190,7 +189,7 @@ static int open_record(struct store *store, struct error *error) {
     return status == STATUS_OK ? prepare_to_write(store, error) : status;
 }
 
-/* "file:PATH?immutable=1", with what means something there escaped; NULL for lack of memory. */
+/* "file:PATH?immutable=1", with the special characters of URIs escaped; NULL for lack of memory. */
 static char *immutable_uri(const char *path) {
     static const char start[] = "file:", option[] = "?immutable=1";
     char *uri = malloc(sizeof start + 3 * strlen(path) + sizeof option);
@@ -207,9 +206,8 @@ static char *immutable_uri(const char *path) {
     return uri;
 }
 
-/* In a folder that this process may not write, a database whose log is empty can be read as it
- * stands. That is not so beside a writer, but a writer's log is there, and so is its shared memory:
- * then plain opening has worked. */
+/* Opens a database in a folder without write permission, if its log is empty. It must not change meanwhile; it does
+ * not, because beside a writer there are a log and shared memory, and plain opening works. */
 static int open_immutable(struct store *store, int64_t *version, struct error *error) {
     struct stat info;
     char *log = store_folder_path(store, "run.db-wal"), *uri = immutable_uri(store->database.path);
@@ -230,9 +228,9 @@ static int open_immutable(struct store *store, int64_t *version, struct error *e
     return status;
 }
 
-/* What is of an older schema is read from a copy, as it is not for a reader to change the file: that copy
- * stands still beside a writer, which can only be an older longrope. */
-static int show_newest(struct store *store, int64_t version, struct error *error) {
+/* A reader must not change the file, so it migrates a copy in memory. The copy does not follow a writer, which can only
+ * be an older longrope. */
+static int migrate_copy(struct store *store, int64_t version, struct error *error) {
     if (version == STORE_SCHEMA) return STATUS_OK;
     int status = database_to_memory(&store->database, error);
     if (status == STATUS_OK) status = store_migrate(&store->database, version, error);
@@ -257,7 +255,7 @@ static int open_read(struct store *store, struct error *error) {
         status = open_immutable(store, &version, error);
     }
     if (status != STATUS_OK) return status;
-    return version == 0 ? no_run(store, error) : show_newest(store, version, error);
+    return version == 0 ? no_run(store, error) : migrate_copy(store, version, error);
 }
 
 static const char *const mode_names[] = {
@@ -270,7 +268,7 @@ int store_open(const char *run_dir, enum store_mode mode, struct store **out, st
     store->lock = -1;
     store->dir = strdup(run_dir);
     const struct database_kind *kind = mode == STORE_RECORD ? &record_kind : &run_kind;
-    store->database = (struct database){.kind = kind, .place = store->dir, .creating = mode == STORE_RECORD};
+    store->database = (struct database){.kind = kind, .protected_path = store->dir, .creating = mode == STORE_RECORD};
     if (store->dir) store->database.path = store_folder_path(store, "run.db");
     int status;
     if (!store->database.path) {
@@ -299,7 +297,7 @@ void store_close(struct store *store) {
     free(store);
 }
 
-/* An empty file is what SQLite makes before it writes anything. */
+/* SQLite makes an empty file before it writes anything. */
 bool store_exists(const char *run_dir) {
     char *path;
     struct stat info;

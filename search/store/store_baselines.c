@@ -1,4 +1,4 @@
-/* The table baselines: tables of closed form, scored before any individual. */
+/* The SQL table baselines: RoPE tables of closed form, scored before any individual. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -55,8 +55,7 @@ int store_add_baseline(struct store *store, int64_t stage, const struct baseline
     return status;
 }
 
-/* Of a table whose frequencies and factors are there. */
-static bool table_valid(const struct rope_table *table) {
+static bool rope_table_valid(const struct rope_table *table) {
     for (int64_t i = 0; i < table->pairs; i++) {
         if (!isfinite(table->frequencies[i]) || table->frequencies[i] < 0.0 ||
             !store_values_positive(table->factors[i])) {
@@ -80,7 +79,7 @@ static int read_baseline(const struct store *store, sqlite3_stmt *row, const str
     out->nats_per_token = database_double(row, "nats_per_token");
     if (rope_method_parse(method, &out->method) && store_values_nats_valid(out->nats_per_token) &&
         store_values_doubles(database_text(row, "frequencies"), table->pairs, table->frequencies) &&
-        store_values_doubles(database_text(row, "factors"), table->pairs, table->factors) && table_valid(table) &&
+        store_values_doubles(database_text(row, "factors"), table->pairs, table->factors) && rope_table_valid(table) &&
         store_read_scored(row, &out->scored)) {
         return STATUS_OK;
     }

@@ -22,7 +22,7 @@ enum { STORE_HOLDER_SIZE = 320 };
  * store_folder_holder() then gives "process 12 on host a". */
 int store_folder_try_lock(struct store *store, bool *held, struct error *error);
 void store_folder_holder(const struct store *store, char out[STORE_HOLDER_SIZE]);
-/* The same; STATUS_INPUT, naming the holder, if another process holds it. */
+/* Takes the lock; STATUS_INPUT, naming the holder, if another process holds it. */
 int store_folder_lock(struct store *store, struct error *error);
 void store_folder_unlock(struct store *store); /* if it holds the lock */
 

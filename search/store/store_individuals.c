@@ -1,4 +1,4 @@
-/* The table individuals: genomes that were scored, or stopped by racing. */
+/* The SQL table individuals: genomes that were scored, or stopped by racing. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>

@@ -9,9 +9,9 @@
 
 #include "search/store/store_values.h"
 
-/* ---- what values can be ---- */
+/* ---- valid values ---- */
 
-/* NULL, or what is wrong. */
+/* NULL, or what is wrong with it. */
 static const char *label_fault(const char *label) {
     if (!*label) return "is empty";
     if (strlen(label) >= STORE_NAME_SIZE) return "is too long";
@@ -30,7 +30,7 @@ int store_check_label(const char *label, struct error *error) {
                      label, fault, STORE_NAME_SIZE - 1);
 }
 
-/* The name of a field that cannot be as it is, or NULL. */
+/* The name of the first field that is not valid, or NULL. */
 static const char *measured_fault(const struct measurement *m) {
     if (label_fault(m->label)) return "label";
     if (m->length < 1) return "length";

@@ -1,4 +1,4 @@
-/* The tables sample_nats and baseline_nats: nats of individuals and baselines per window. */
+/* The SQL tables sample_nats and baseline_nats: nats of individuals and baselines per window. */
 #include "search/store/store.h"
 #include "search/store/store_values.h"
 

@@ -1,4 +1,4 @@
-/* The table run: the name, and how many stages are configured. */
+/* The SQL table run: the name, and the number of configured stages. */
 #include <stdio.h>
 #include <string.h>
 

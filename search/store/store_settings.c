@@ -1,4 +1,4 @@
-/* The table settings: what must be equal when a stage is resumed. */
+/* The SQL table settings: what must be equal when a stage is resumed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +52,7 @@ static const struct setting *find_setting(const struct setting *settings, size_t
     return NULL;
 }
 
-/* `then` or `now` is NULL where the setting is only on the other side. */
+/* `then` or `now` is NULL if the setting is missing there. */
 static int setting_differs(const char *stage, const char *key, const char *then, const char *now, struct error *error) {
     return error_set(
         error, STATUS_INPUT,
@@ -61,7 +61,7 @@ static int setting_differs(const char *stage, const char *key, const char *then,
         stage, key, then ? then : "not set", now ? now : "not set");
 }
 
-/* Checks every stored setting against those given, and marks these as seen. */
+/* Compares every stored setting with the given ones, and marks the given ones that are stored as seen. */
 static int compare_settings(struct store *store, sqlite3_stmt *statement, const char *stage,
                             const struct setting *settings, size_t count, bool *seen, struct error *error) {
     bool row;
@@ -85,7 +85,8 @@ int store_check_settings(struct store *store, int64_t stage, const struct settin
     if (status == STATUS_OK)
         status = database_prepare(&store->database,
                                   "SELECT key, value FROM settings WHERE stage = ?1 "
-                                  "ORDER BY key <> '" STORE_OBJECTIVE "', key", /* it decides which others there are */
+                                  "ORDER BY key <> '" STORE_OBJECTIVE
+                                  "', key", /* first, because other settings depend on it */
                                   &statement, error);
     if (status != STATUS_OK) return status;
     bool *seen = calloc(count + 1, sizeof *seen);

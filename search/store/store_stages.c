@@ -1,4 +1,4 @@
-/* The tables stages and stage_models. */
+/* The SQL tables stages and stage_models. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -20,8 +20,7 @@ static bool parse_state(const char *name, enum stage_state *out) {
     return state != NAME_UNKNOWN;
 }
 
-/* Of a space whose genomes can be written and read again: n_hat is stored by its value, so each
- * value may be there only once. */
+/* Whether genomes of the space can be stored and read again: n_hat is stored by value, so values are distinct. */
 static bool space_valid(const struct genome_space *space) {
     if (space->pairs < 1 || space->pairs > ROPE_MAX_PAIRS || space->unit < 1 || space->largest < space->unit)
         return false;
@@ -33,7 +32,7 @@ static bool space_valid(const struct genome_space *space) {
     return space->attention_unit > 0 && space->attention_low >= 1 && space->attention_low <= space->attention_high;
 }
 
-/* -1, which no space takes, for what does not fit. */
+/* -1, which is not valid in a space, if the value is out of range. */
 static int32_t column_int32(sqlite3_stmt *row, const char *column) {
     int64_t value = database_integer(row, column);
     return value < 0 || value > INT32_MAX ? -1 : (int32_t)value;
@@ -46,7 +45,7 @@ static int32_t column_int32(sqlite3_stmt *row, const char *column) {
     "(SELECT value FROM settings WHERE settings.stage = id AND key = '" STORE_OBJECTIVE "') AS objective "             \
     "FROM stages LEFT JOIN stage_models ON stage_models.stage = id "
 
-/* What stage_models says; there is no row in runs begun before it. */
+/* The columns of stage_models, which are NULL in a stage that was started with schema 2. */
 static bool read_stage_model(sqlite3_stmt *row, struct stage_record *out) {
     out->kind = STAGE_EXTEND;
     out->pretrained_length = out->original_length;
@@ -68,13 +67,13 @@ static bool read_stage_model(sqlite3_stmt *row, struct stage_record *out) {
     return true;
 }
 
-/* Settings without one are no search's: store_check_settings() lets none go on with them. */
+/* Every search stores the setting; without it store_check_settings() refuses to resume. */
 static bool read_objective(sqlite3_stmt *row, enum objective *out) {
     *out = OBJECTIVE_PERPLEXITY;
     return database_is_null(row, "objective") || objective_parse(database_text(row, "objective"), out);
 }
 
-/* From the row that a statement of SELECT_STAGES stands on. */
+/* Reads a row of SELECT_STAGES. */
 static int read_stage(const struct store *store, sqlite3_stmt *row, struct stage_record *out, struct error *error) {
     struct genome_space *space = &out->space;
     *out = (struct stage_record){.id = database_integer(row, "id")};
@@ -104,7 +103,7 @@ static int read_stage(const struct store *store, sqlite3_stmt *row, struct stage
     return database_damaged(&store->database, what, error);
 }
 
-/* The stage that `statement`, with its parameter bound, is about. */
+/* Reads the stage that `statement`, whose parameter is bound, selects, and finishes the statement. */
 static int read_one_stage(struct store *store, sqlite3_stmt *statement, int bound, struct stage_record *out,
                           bool *found, struct error *error) {
     int status = bound == SQLITE_OK ? database_next(&store->database, statement, found, error)
@@ -238,7 +237,7 @@ int store_stages(struct store *store, struct stage_record **out, size_t *count, 
 
 /* ---- comparing ---- */
 
-/* Mathematics of another C library may end in other bits. */
+/* The mathematical functions of another C library may differ in the last bits. */
 static bool nearly(double a, double b) { return fabs(a - b) <= 1e-9 * fabs(b); }
 
 static bool same_base(const struct stage_record *a, const struct stage_record *b) {
@@ -248,7 +247,7 @@ static bool same_base(const struct stage_record *a, const struct stage_record *b
     return a->composed == b->composed;
 }
 
-/* NULL where they are the same. */
+/* The first column that differs, or NULL. */
 static const char *column_that_differs(const struct stage_record *a, const struct stage_record *b) {
     const struct genome_space *s = &a->space, *t = &b->space;
     if (a->target_length != b->target_length) return "target_length";

@@ -29,7 +29,7 @@ char *store_values_doubles_text(const double *values, int64_t count) {
     return dump_array(json_number_array(values, count));
 }
 
-/* An array of `least` to `most` items; NULL where it is none. */
+/* A JSON array of least..most items; NULL for anything else. */
 static json_t *load_array(const char *text, int64_t least, int64_t most) {
     json_t *array = json_loads(text, 0, NULL);
     if (json_is_array(array) && json_array_size(array) >= (size_t)least && json_array_size(array) <= (size_t)most) {
@@ -63,7 +63,7 @@ bool store_values_doubles(const char *text, int64_t count, double *out) {
     return good;
 }
 
-/* ---- what values can be ---- */
+/* ---- valid values ---- */
 
 bool store_values_positive(double value) { return isfinite(value) && value > 0.0; }
 
@@ -76,7 +76,7 @@ double store_values_seconds(sqlite3_stmt *row) {
 
 /* ---- rows into arrays ---- */
 
-/* One more item in an array that grows by doubling; NULL, with the array as it was, for lack of memory. */
+/* Appends a zeroed item to an array that grows by doubling; NULL, with the array unchanged, for lack of memory. */
 static void *grow(void **items, size_t count, size_t size) {
     bool full = (count & (count - 1)) == 0; /* 0 and powers of two */
     if (full) {
@@ -97,7 +97,7 @@ int store_values_read(struct store *store, const char *text, const struct store_
     *count = 0;
     int status = database_prepare(&store->database, text, &statement, error);
     if (status != STATUS_OK) return status;
-    if (reader->stage) sqlite3_bind_int64(statement, 1, reader->stage->id); /* the index is right: cannot fail */
+    if (reader->stage) sqlite3_bind_int64(statement, 1, reader->stage->id); /* cannot fail: the index is valid */
     status = database_next(&store->database, statement, &row, error);
     while (status == STATUS_OK && row) {
         void *item = grow(out, *count, reader->size);

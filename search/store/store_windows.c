@@ -1,4 +1,4 @@
-/* The tables samples and needles: the windows that a stage scores. */
+/* The SQL tables samples and needles: the windows that a stage scores. */
 #include <inttypes.h>
 #include <stdio.h>
 
