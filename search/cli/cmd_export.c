@@ -1,8 +1,5 @@
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "eval/model/model.h"
 #include "search/base/atomic_output.h"
@@ -89,13 +86,13 @@ static const double *own_factors_of(const struct exporting *e, struct rope_table
     return base->own_factors;
 }
 
-static int copy_gguf(const struct exporting *e, const char *path, struct error *error) {
+static int copy_gguf(const struct exporting *e, struct error *error) {
     struct rope_table base;
     struct progress progress;
     const struct export_pair *pair = &e->pair;
-    const struct gguf_export what = {
+    const struct export_gguf what = {
         .input = e->options->gguf,
-        .output = path,
+        .output = e->options->out,
         .pairs = pair->pairs,
         .long_factors = pair->long_table.factors,
         .short_factors = pair->short_table.factors,
@@ -104,23 +101,11 @@ static int copy_gguf(const struct exporting *e, const char *path, struct error *
         .theta = pair->theta,
         .original_length = pair->switch_length,
         .context_length = pair->long_table.max_length,
-        .control = {.stop = signals_caught(), .progress = copied, .progress_state = &progress}};
+        .control = {
+            .replace = e->options->force, .stop = signals_caught(), .progress = copied, .progress_state = &progress}};
     progress_begin(&progress, "copying the GGUF", "%", 0, 100);
     int status = export_gguf(&what, error);
     progress_clear(&progress);
-    return status;
-}
-
-/* A copy is never written over a file, so that one that is to be replaced needs another name first. */
-static int replace_gguf(const struct exporting *e, struct error *error) {
-    char *path = NULL;
-    if (asprintf(&path, "%s.new", e->options->out) < 0) return error_memory(error, 0, "a path");
-    int status = copy_gguf(e, path, error);
-    if (status == STATUS_OK && rename(path, e->options->out) != 0) {
-        status = error_set(error, STATUS_FAILED, "%s: could not be replaced: %s; the new one is %s", e->options->out,
-                           strerror(errno), path);
-    }
-    free(path);
     return status;
 }
 
@@ -128,9 +113,7 @@ static int write_gguf(struct exporting *e, struct error *error) {
     const struct export_options *o = e->options;
     int status = atomic_output_check_file(o->out, o->force, error);
     if (status == STATUS_OK) status = export_pair_choose(&e->file, e->source, &o->choice, &e->model, &e->pair, error);
-    if (status == STATUS_OK) {
-        status = access(o->out, F_OK) == 0 ? replace_gguf(e, error) : copy_gguf(e, o->out, error);
-    }
+    if (status == STATUS_OK) status = copy_gguf(e, error);
     if (status == STATUS_OK) export_pair_note(&e->pair, &e->notes);
     return status;
 }

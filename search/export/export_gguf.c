@@ -12,11 +12,11 @@
 
 static bool is_near(double a, double b) { return fabs(a - b) <= 1e-3 * fabs(b); }
 
-static double own_factor(const struct gguf_export *what, int64_t pair) {
+static double own_factor(const struct export_gguf *what, int64_t pair) {
     return what->own_factors ? what->own_factors[pair] : 1.0;
 }
 
-static int check_width(const struct gguf_export *what, const struct gguf_rope *rope, struct error *error) {
+static int check_width(const struct export_gguf *what, const struct gguf_rope *rope, struct error *error) {
     if (rope->width == 0) {
         return error_set(
             error, STATUS_INPUT,
@@ -30,7 +30,7 @@ static int check_width(const struct gguf_export *what, const struct gguf_rope *r
                      what->input, rope->width / 2, what->pairs);
 }
 
-static int check_theta(const struct gguf_export *what, const struct gguf_rope *rope, struct error *error) {
+static int check_theta(const struct export_gguf *what, const struct gguf_rope *rope, struct error *error) {
     /* The GGUF stores theta as f32. */
     if (what->theta == 0.0 || fabs(what->theta - rope->theta) <= 1e-6 * rope->theta) return STATUS_OK;
     return error_set(error, STATUS_INPUT,
@@ -38,7 +38,7 @@ static int check_theta(const struct gguf_export *what, const struct gguf_rope *r
                      what->input, rope->theta, what->theta);
 }
 
-static int refuse_own(const struct gguf_export *what, const char *scaling, double of_file, int64_t pair,
+static int refuse_own(const struct export_gguf *what, const char *scaling, double of_file, int64_t pair,
                       struct error *error) {
     return error_set(error, STATUS_INPUT,
                      "%s: its own %s divides the frequency of pair %" PRId64 " by %g, but the model of the tables does "
@@ -46,7 +46,7 @@ static int refuse_own(const struct gguf_export *what, const char *scaling, doubl
                      what->input, scaling, pair, of_file, own_factor(what, pair));
 }
 
-static int check_llama3(const struct gguf_export *what, const struct gguf_rope *rope, struct error *error) {
+static int check_llama3(const struct export_gguf *what, const struct gguf_rope *rope, struct error *error) {
     const struct gguf_tensor *tensor = gguf_find_tensor(rope->file, GGUF_LLAMA3_TENSOR);
     if (!tensor) return STATUS_OK;
     float own[ROPE_MAX_PAIRS];
@@ -59,13 +59,13 @@ static int check_llama3(const struct gguf_export *what, const struct gguf_rope *
 
 /* YaRN's factors lie between 1 and the factor of the scaling, and the slowest pair has the largest. Nothing more is
  * checked, because programs compute the ramp between them differently. */
-static int check_yarn(const struct gguf_export *what, const struct gguf_rope *rope, struct error *error) {
+static int check_yarn(const struct export_gguf *what, const struct gguf_rope *rope, struct error *error) {
     double slowest = own_factor(what, what->pairs - 1);
     bool inside = slowest > 1.0 && (slowest < rope->factor || is_near(slowest, rope->factor));
     return inside ? STATUS_OK : refuse_own(what, "YaRN scaling", rope->factor, what->pairs - 1, error);
 }
 
-static int check_own_scaling(const struct gguf_export *what, const struct gguf_rope *rope, struct error *error) {
+static int check_own_scaling(const struct export_gguf *what, const struct gguf_rope *rope, struct error *error) {
     int status = check_llama3(what, rope, error);
     if (status != STATUS_OK || is_near(rope->factor, 1.0)) return status;
     if (strcmp(rope->scaling, "longrope") == 0) return STATUS_OK; /* its tables are replaced */
@@ -77,7 +77,7 @@ static int check_own_scaling(const struct gguf_export *what, const struct gguf_r
     return STATUS_OK;
 }
 
-static int check_temperature(const struct gguf_export *what, const struct gguf_rope *rope, struct error *error) {
+static int check_temperature(const struct export_gguf *what, const struct gguf_rope *rope, struct error *error) {
     bool scaled = strcmp(rope->architecture, "mistral3") == 0 && rope->temperature_scale != 0.0;
     if (!scaled || (uint64_t)what->original_length == rope->original_length) return STATUS_OK;
     return error_set(error, STATUS_INPUT,
@@ -86,7 +86,7 @@ static int check_temperature(const struct gguf_export *what, const struct gguf_r
                      what->input, rope->original_length, what->original_length, rope->original_length);
 }
 
-static int check_model(const struct gguf_export *what, const struct gguf_rope *rope, struct error *error) {
+static int check_model(const struct export_gguf *what, const struct gguf_rope *rope, struct error *error) {
     int status = check_width(what, rope, error);
     if (status == STATUS_OK) status = check_theta(what, rope, error);
     if (status == STATUS_OK) status = check_own_scaling(what, rope, error);
@@ -98,7 +98,7 @@ static int check_model(const struct gguf_export *what, const struct gguf_rope *r
 
 static bool is_positive_f32(double number) { return (float)number > 0.0F && isfinite((float)number); }
 
-static int round_factors(const struct gguf_export *what, const char *name, const double *factors, float *out,
+static int round_factors(const struct export_gguf *what, const char *name, const double *factors, float *out,
                          struct error *error) {
     for (int64_t i = 0; i < what->pairs; i++) {
         if (!is_positive_f32(factors[i])) {
@@ -110,7 +110,7 @@ static int round_factors(const struct gguf_export *what, const char *name, const
     return STATUS_OK;
 }
 
-static int check_numbers(const struct gguf_export *what, struct error *error) {
+static int check_numbers(const struct export_gguf *what, struct error *error) {
     if (what->pairs < 1 || what->pairs > ROPE_MAX_PAIRS) {
         return error_set(error, STATUS_INPUT, "%s: tables of %" PRId64 " factors; 1 to %d are supported", what->output,
                          what->pairs, (int)ROPE_MAX_PAIRS);
@@ -148,7 +148,7 @@ static int stale_keys(const struct gguf_rope *rope, const char ***keys, size_t *
     return STATUS_OK;
 }
 
-static int write_copy(const struct gguf_export *what, const struct gguf_rope *rope, const float *long_factors,
+static int write_copy(const struct export_gguf *what, const struct gguf_rope *rope, const float *long_factors,
                       const float *short_factors, struct error *error) {
     char type[GGUF_KEY_SIZE], original[GGUF_KEY_SIZE], attention[GGUF_KEY_SIZE], context[GGUF_KEY_SIZE];
     gguf_rope_key(rope, "rope.scaling.type", type);
@@ -175,7 +175,7 @@ static int write_copy(const struct gguf_export *what, const struct gguf_rope *ro
     return status;
 }
 
-int export_gguf(const struct gguf_export *what, struct error *error) {
+int export_gguf(const struct export_gguf *what, struct error *error) {
     float long_factors[ROPE_MAX_PAIRS], short_factors[ROPE_MAX_PAIRS];
     int status = check_numbers(what, error);
     if (status == STATUS_OK) status = round_factors(what, "long", what->long_factors, long_factors, error);

@@ -8,9 +8,9 @@
 #include "eval/rope.h"
 #include "search/factors/gguf.h"
 
-struct gguf_export {
+struct export_gguf {
     const char *input;  /* a GGUF of the model, with any number types; not one part of a split model */
-    const char *output; /* path of the copy, which must not exist */
+    const char *output; /* path of the copy */
     int64_t pairs;      /* d/2, at most ROPE_MAX_PAIRS */
 
     /* The divisors of the angles n theta^(-2i/d), the model's own scaling INCLUDED: own_factors[i] of
@@ -42,6 +42,6 @@ struct gguf_export {
  * - rope_freqs.weight, or a linear or YaRN scaling, that differs from own_factors: the tables are of another model, or
  *   lack its own scaling;
  * - mistral3 with attention.temperature_scale and another original_context_length, which llama.cpp also uses there. */
-int export_gguf(const struct gguf_export *what, struct error *error);
+int export_gguf(const struct export_gguf *what, struct error *error);
 
 #endif

@@ -127,8 +127,9 @@ struct gguf_edit {
     size_t removed_tensor_count;
 };
 
-/* Stops long work and reports its progress. Zeroed: neither. */
+/* How a copy is written. Zeroed: it replaces nothing, cannot be stopped and reports no progress. */
 struct gguf_control {
+    bool replace;                                   /* an existing file at `path` */
     const volatile sig_atomic_t *stop;              /* read once per MiB; may be NULL */
     void (*progress)(void *state, double fraction); /* of the bytes written, 0..1; may be NULL */
     void *progress_state;
@@ -136,9 +137,10 @@ struct gguf_control {
 
 /* Writes `file` with the changes of `edit` to `path` in one pass. Version, alignment and the data of kept tensors are
  * unchanged; the data have no gaps, as llama.cpp requires. The copy is written to path.part, synced and renamed, so
- * that `path` is complete or does not exist; after a failure path.part is deleted. No file is overwritten: STATUS_INPUT
- * if `path` exists, or path.part, from another copy or a killed one. STATUS_FAILED for a full disk and other errors of
- * the file system, STATUS_STOPPED if *stop became non-zero, STATUS_INPUT if `file` became shorter since it was opened.
+ * that `path` is complete or unchanged; after a failure path.part is deleted. STATUS_INPUT if `path` exists, unless it
+ * is to be replaced, or if path.part exists, from another copy or a killed one. STATUS_FAILED for a full disk and other
+ * errors of the file system, STATUS_STOPPED if *stop became non-zero, STATUS_INPUT if `file` became shorter since it
+ * was opened.
  */
 int gguf_write(const struct gguf *file, const struct gguf_edit *edit, const char *path,
                const struct gguf_control *control, struct error *error);

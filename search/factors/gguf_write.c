@@ -291,8 +291,7 @@ static int put_all(struct sink *sink, const struct plan *plan) {
 /* ---- PATH.part and PATH ---- */
 
 static int refuse_existing(const char *path, struct error *error) {
-    return error_set(error, STATUS_INPUT, "%s: already exists and is not overwritten; choose another name or delete it",
-                     path);
+    return error_set(error, STATUS_INPUT, "%s: already exists; choose another path, or replace it with --force", path);
 }
 
 static int create(const char *part, int *descriptor, struct error *error) {
@@ -320,6 +319,10 @@ static int write_part(const struct plan *plan, int descriptor, const char *path,
     return status;
 }
 
+static bool move_into_place(const char *part, const char *path, bool replace) {
+    return replace ? rename(part, path) == 0 : atomic_output_rename_new(part, path);
+}
+
 static int write_plan(const struct plan *plan, const char *path, const struct gguf_control *control,
                       struct error *error) {
     char *part = NULL;
@@ -331,7 +334,7 @@ static int write_plan(const struct plan *plan, const char *path, const struct gg
         if (close(descriptor) != 0 && status == STATUS_OK) {
             status = error_set(error, STATUS_FAILED, "%s: could not be written: %s", path, strerror(errno));
         }
-        if (status == STATUS_OK && !atomic_output_rename_new(part, path)) {
+        if (status == STATUS_OK && !move_into_place(part, path, control->replace)) {
             status = errno == EEXIST ? refuse_existing(path, error)
                                      : error_set(error, STATUS_FAILED, "%s: could not be renamed to %s: %s", part, path,
                                                  strerror(errno));
@@ -360,7 +363,7 @@ int gguf_write(const struct gguf *file, const struct gguf_edit *edit, const char
                const struct gguf_control *control, struct error *error) {
     check_edit(edit);
     struct stat info;
-    if (lstat(path, &info) == 0) return refuse_existing(path, error);
+    if (!control->replace && lstat(path, &info) == 0) return refuse_existing(path, error);
     struct plan plan;
     int status = plan_make(&plan, file, edit, error);
     if (status == STATUS_OK) status = write_plan(&plan, path, control, error);

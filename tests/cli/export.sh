@@ -209,7 +209,7 @@ refused "$work/out.gguf: already exists" to_gguf out.gguf --json
 cp "$work/out.gguf" "$work/before.gguf"
 runs to_gguf out.gguf --force
 cmp -s "$work/before.gguf" "$work/out.gguf" || fail "the GGUF that was replaced is another one"
-[ ! -e "$work/out.gguf.new" ] || fail "a file aside is left"
+[ ! -e "$work/out.gguf.part" ] || fail "a file aside is left"
 write_gguf 128
 refused "$work/in.gguf: has 64 rotary pairs, but the tables have 32" to_gguf none --json
 head -c 50 "$work/before.gguf" >"$work/in.gguf"

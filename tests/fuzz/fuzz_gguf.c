@@ -64,7 +64,7 @@ static void check_tables(const char *path) {
         if (!(tables.long_factors[i] > 0) || !isfinite(tables.long_factors[i])) abort();
         if (!(tables.short_factors[i] > 0) || !isfinite(tables.short_factors[i])) abort();
     }
-    const struct gguf_export what = {.input = path,
+    const struct export_gguf what = {.input = path,
                                      .output = copy_path(),
                                      .pairs = tables.pairs,
                                      .long_factors = tables.long_factors,

@@ -11,7 +11,7 @@ enum { PAIRS = 4 };
 struct fixture {
     struct scratch scratch;
     char *input, *output, *aside;
-    struct gguf_export what; /* of `input` to `output`, with the numbers below */
+    struct export_gguf what; /* of `input` to `output`, with the numbers below */
 };
 
 static const double long_factors[PAIRS] = {1, 1.5, 10.0 / 3.0, 8}, short_factors[PAIRS] = {1, 1, 1.01, 1.25};
@@ -25,7 +25,7 @@ static int setup(void **state) {
     f->input = scratch_path(&f->scratch, "in.gguf");
     f->output = scratch_path(&f->scratch, "out.gguf");
     f->aside = scratch_path(&f->scratch, "out.gguf.part");
-    f->what = (struct gguf_export){.input = f->input,
+    f->what = (struct export_gguf){.input = f->input,
                                    .output = f->output,
                                    .pairs = PAIRS,
                                    .long_factors = long_factors,

@@ -591,7 +591,7 @@ static void test_copies_more_than_a_buffer(void **state) {
     free(from), free(to);
 }
 
-static void test_overwrites_nothing(void **state) {
+static void test_overwrites_nothing_unless_told_to(void **state) {
     const struct fixture *f = *state;
     const struct gguf_edit none = {0};
     struct error error;
@@ -600,12 +600,19 @@ static void test_overwrites_nothing(void **state) {
     scratch_write(f->copy, "precious", 8);
     assert_int_equal(copy(f->path, f->copy, &none, &no_control, &error), STATUS_INPUT);
     assert_message(error.message, f->copy);
-    assert_message(error.message, "exists|another name");
+    assert_message(error.message, "exists|--force");
     char *bytes = read_whole(f->copy, &size);
     assert_true(size == 8 && memcmp(bytes, "precious", 8) == 0);
     free(bytes);
     assert_int_equal(copy(f->path, f->path, &none, &no_control, &error), STATUS_INPUT); /* onto itself */
     assert_everything(f->path, 32);
+
+    const struct gguf_control replace = {.replace = true};
+    assert_int_equal(copy(f->path, f->copy, &none, &replace, &error), STATUS_OK);
+    assert_everything(f->copy, 32);
+    assert_int_equal(copy(f->copy, f->copy, &none, &replace, &error), STATUS_OK); /* onto itself */
+    assert_everything(f->copy, 32);
+    assert_true(access(f->aside, F_OK) != 0);
 
     remove(f->copy);
     scratch_write(f->aside, "of another", 10);
@@ -631,7 +638,7 @@ static void appear(void *state, double fraction) {
     scratch_write(state, "precious", 8);
 }
 
-static void test_overwrites_nothing_that_appears_meanwhile(void **state) {
+static void test_overwrites_nothing_unless_told_to_that_appears_meanwhile(void **state) {
     const struct fixture *f = *state;
     struct error error;
     size_t size;
@@ -760,8 +767,8 @@ int main(void) {
         TEST(test_copies_with_changes),
         TEST(test_packs_data),
         TEST(test_copies_more_than_a_buffer),
-        TEST(test_overwrites_nothing),
-        TEST(test_overwrites_nothing_that_appears_meanwhile),
+        TEST(test_overwrites_nothing_unless_told_to),
+        TEST(test_overwrites_nothing_unless_told_to_that_appears_meanwhile),
         TEST(test_stops_and_leaves_nothing),
         TEST(test_leaves_nothing_on_a_full_disk),
         TEST(test_notices_a_file_that_shrinks),
