@@ -10,6 +10,7 @@
 #include "search/cli/commands.h"
 #include "search/cli/options.h"
 #include "search/config/config.h"
+#include "search/config/config_print.h"
 #include "search/recipe/estimate.h"
 #include "search/recipe/recipe.h"
 #include "search/report/report.h"
@@ -18,6 +19,7 @@ static const char usage[] =
     "usage: longrope search CONFIG.yaml [-o RUN_DIR] [--set KEY=VALUE]... [--resume] [--cache FILE]\n"
     "                       [--threads N]\n"
     "       longrope search CONFIG.yaml --dry-run [--json] [-o RUN_DIR] [--set KEY=VALUE]... [--threads N]\n"
+    "       longrope search --print-config [CONFIG.yaml] [--json] [--set KEY=VALUE]...\n"
     "\n"
     "Evolves rescale factors as CONFIG.yaml says. Every scored table is saved in RUN_DIR/run.db at\n"
     "once; SIGINT and SIGTERM stop the search with exit status 75, and --resume goes on from\n"
@@ -38,7 +40,10 @@ static const char usage[] =
     "                         evaluations, tokens, operations and memory. Of the models only config.json\n"
     "                         is read; a model that is yet to be fine-tuned is taken to be like the one\n"
     "                         that the fine-tuning begins from. What RUN_DIR holds already is not taken off\n"
-    "      --json             with --dry-run: one JSON object instead of the table\n"
+    "      --print-config     searches nothing, but prints every key of CONFIG.yaml: its value, and where\n"
+    "                         the value comes from; without CONFIG.yaml the default, range and meaning\n"
+    "                         of every key\n"
+    "      --json             with --dry-run, --print-config: JSON instead of the table\n"
     "\n"
     "  longrope search configs/demo/demo.yaml -o results/demo\n"
     "  longrope search configs/demo/demo.yaml -o results/short --set search.iterations=5\n"
@@ -49,20 +54,17 @@ struct search_options {
     char *run_dir;     /* owned */
     const char *cache; /* NULL where it is not given */
     struct string_list overrides;
-    bool resume, dry_run, json, help;
+    bool resume, dry_run, json, help, print_config;
     int64_t threads;
 };
 
 static int parse(int argc, char **argv, struct search_options *out, struct error *error) {
-    static const struct option options[] = {{"output", required_argument, NULL, 'o'},
-                                            {"set", required_argument, NULL, 's'},
-                                            {"resume", no_argument, NULL, 'r'},
-                                            {"threads", required_argument, NULL, 't'},
-                                            {"cache", required_argument, NULL, 'c'},
-                                            {"dry-run", no_argument, NULL, 'd'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"output", required_argument, NULL, 'o'}, {"set", required_argument, NULL, 's'},
+        {"resume", no_argument, NULL, 'r'},       {"threads", required_argument, NULL, 't'},
+        {"cache", required_argument, NULL, 'c'},  {"dry-run", no_argument, NULL, 'd'},
+        {"json", no_argument, NULL, 'j'},         {"print-config", no_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},         {0}};
     int status = STATUS_OK;
     opterr = 0;
     for (int c; status == STATUS_OK && (c = getopt_long(argc, argv, ":o:h", options, NULL)) != -1;) {
@@ -90,6 +92,9 @@ static int parse(int argc, char **argv, struct search_options *out, struct error
         case 'j':
             out->json = true;
             break;
+        case 'p':
+            out->print_config = true;
+            break;
         case 'h':
             out->help = true;
             return STATUS_OK;
@@ -98,10 +103,13 @@ static int parse(int argc, char **argv, struct search_options *out, struct error
         }
     }
     if (status != STATUS_OK) return status;
+    bool listing = out->print_config && argc == optind && out->overrides.count == 0; /* all keys, of no configuration */
+    if (listing) return STATUS_OK;
     if (argc - optind != 1) return error_set(error, STATUS_INPUT, "search wants one configuration file; see --help");
     out->config = argv[optind];
-    if (!out->json || out->dry_run) return STATUS_OK;
-    return error_set(error, STATUS_INPUT, "--json goes with --dry-run; `longrope show RUN_DIR --json` tells of a run");
+    if (!out->json || out->dry_run || out->print_config) return STATUS_OK;
+    return error_set(error, STATUS_INPUT,
+                     "--json goes with --dry-run and --print-config; `longrope show RUN_DIR --json` tells of a run");
 }
 
 static int estimate(const struct config *config, const struct search_options *options, struct error *error) {
@@ -192,6 +200,9 @@ int cmd_search(int argc, char **argv, struct error *error) {
     int status = parse(argc, argv, &options, error);
     if (status == STATUS_OK && options.help) {
         fputs(usage, stdout);
+    } else if (status == STATUS_OK && options.print_config) {
+        status =
+            config_print(options.config, options.overrides.items, options.overrides.count, options.json, stdout, error);
     } else if (status == STATUS_OK) {
         signals_caught(); /* from here on: what follows takes its time */
         status = config_read(options.config, options.overrides.items, options.overrides.count, &config, error);

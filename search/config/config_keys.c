@@ -39,8 +39,7 @@ const struct config_key config_keys[CONFIG_KEYS] = {
     [KEY_OUTPUT] = {"output", IN_FINETUNE, KIND(path), AT(finetune.output), .standard = "RUN_DIR/NAME-finetuned",
                     .meaning = "folder of the fine-tuned model"},
     [KEY_COMMAND] = {"command", IN_FINETUNE, KIND(command), AT(finetune.command), .standard = "none",
-                     .meaning = "shell command that fine-tunes, run in the folder of the YAML file; without one the "
-                                "search says what to run and ends with status 75"},
+                     .meaning = "shell command that fine-tunes, run in the YAML file's folder"},
     [KEY_MODEL] = {"model", IN_TOP | IN_STAGE, KIND(path), AT(model), .standard = "required; with 'base' that model",
                    .meaning = "folder of the model in Hugging Face's format"},
     [KEY_TYPE] = {"dtype", IN_TOP | IN_STAGE, KIND(word), AT(type), WORDS(model_type_names, MODEL_TYPES),

@@ -128,18 +128,18 @@ static int source_text(const struct config_draft *draft, const char *folder, int
 
 /* ---- rows ---- */
 
-/* The four members of a row that do not depend on a file; takes over `row`. */
-static int add_row(json_t *rows, const struct config_key *key, json_t *row, struct error *error) {
+/* Appends a row; takes over stage, value and source. */
+static int add_row(json_t *rows, const struct config_key *key, json_t *stage, json_t *value, json_t *source,
+                   struct error *error) {
     char path[CONFIG_PATH_SIZE], standard[CONFIG_TEXT_SIZE], range[CONFIG_TEXT_SIZE] = "";
     config_key_path(key, path);
     if (key->kind->range) key->kind->range(key, range, sizeof range);
     int status = default_text(key, standard, sizeof standard, error);
-    json_t *fixed = json_pack("{s:s, s:s, s:s, s:o, s:s}", "key", path, "type", key->kind->type, "default", standard,
-                              "range", *range ? json_string(range) : json_null(), "meaning", key->meaning);
-    bool good = row && fixed && json_object_update(row, fixed) == 0 && json_array_append(rows, row) == 0;
-    json_decref(fixed);
-    json_decref(row);
-    return status == STATUS_OK && !good ? error_memory(error, 0, "a listing of keys") : status;
+    json_t *row = json_pack("{s:s, s:o, s:o, s:o, s:s, s:s, s:o, s:s}", "key", path, "stage", stage, "value", value,
+                            "source", source, "type", key->kind->type, "default", standard, "range",
+                            *range ? json_string(range) : json_null(), "meaning", key->meaning);
+    bool added = json_array_append_new(rows, row) == 0;
+    return status == STATUS_OK && !added ? error_memory(error, 0, "a listing of keys") : status;
 }
 
 /* Blocks hold keys and have no value; the presence of `finetune` has a meaning. */
@@ -157,10 +157,7 @@ static int list_level(void *data, bool top, const struct config_draft *draft, co
         char source[CONFIG_TEXT_SIZE + 300];
         json_t *value = key_value(key, stage, draft->node[id]);
         status = source_text(draft, folder, id, value, source, sizeof source, error);
-        json_t *row = json_pack("{s:s?, s:O, s:o}", "stage", top ? NULL : stage->name, "value", value, "source",
-                                json_name(source));
-        json_decref(value);
-        int added = add_row(rows, key, row, error);
+        int added = add_row(rows, key, top ? json_null() : json_string(stage->name), value, json_name(source), error);
         if (status == STATUS_OK) status = added;
     }
     return status;
@@ -172,12 +169,8 @@ static int list_keys(json_t *rows, struct error *error) {
         const struct config_key *key = &config_keys[id];
         if (!is_listed(key)) continue;
         bool run = !config_key_only_in_stages(key), stage = id != KEY_CACHE && id != KEY_STAGES;
-        json_t *row = json_pack("{s:s, s:n, s:n}", "stage",
-                                !stage ? "run"
-                                : run  ? "run or stage"
-                                       : "stage",
-                                "value", "source");
-        status = add_row(rows, key, row, error);
+        const char *levels = run && stage ? "run or stage" : run ? "run" : "stage";
+        status = add_row(rows, key, json_string(levels), json_null(), json_null(), error);
     }
     return status;
 }
@@ -195,7 +188,7 @@ static void print_values(const json_t *rows, FILE *out) {
     const char *level = NULL;
     json_array_foreach(rows, i, row) {
         const char *stage = member(row, "stage");
-        char value[CONFIG_TEXT_SIZE];
+        char value[4096];
         if (!level || strcmp(level, stage) != 0) {
             fprintf(out, "%s%s%s\n", i ? "\n" : "", *stage ? "stage " : "run", stage);
         }
@@ -210,7 +203,7 @@ static void print_keys(const json_t *rows, FILE *out) {
     json_t *row;
     json_array_foreach(rows, i, row) {
         const char *range = member(row, "range");
-        fprintf(out, "%s (%s, of a %s)\n    %s\n    default: %s\n", member(row, "key"), member(row, "type"),
+        fprintf(out, "%s (%s; %s)\n    %s\n    default: %s\n", member(row, "key"), member(row, "type"),
                 member(row, "stage"), member(row, "meaning"), member(row, "default"));
         if (*range) fprintf(out, "    range: %s\n", range);
     }

@@ -75,7 +75,7 @@ fails_with 2 "there is no $work/none/config.json, which is all that an estimate 
     "$LONGROPE" search "$demo/demo.yaml" --dry-run --set "model=$work/none"
 fails_with 2 "name other files with --set data.text=[FILE]" \
     "$LONGROPE" search "$demo/demo.yaml" --dry-run --set 'data.text=[none/*.txt]'
-fails_with 2 "--json goes with --dry-run" "$LONGROPE" search "$demo/demo.yaml" --json
+fails_with 2 "--json goes with --dry-run and --print-config" "$LONGROPE" search "$demo/demo.yaml" --json
 write_model odd '{"model_type": "mamba"}'
 fails_with 2 'model_type "mamba" is not supported' \
     "$LONGROPE" search "$demo/demo.yaml" --dry-run --set "model=$work/odd"
@@ -113,6 +113,9 @@ for config in "$SOURCE"/configs/*/*.yaml; do
         rows "$config" >"$work/stated"
         cmp -s "$work/printed" "$work/stated" || fail "$config: states another estimate than is printed"
     fi
+    total=$(awk '$1 == "all" && $2 == "stages" { print $6 }' "$work/stdout")
+    grep "^| \[$name\](" "$SOURCE/configs/README.md" | grep -qF "| $total |" ||
+        fail "configs/README.md states other operations of $name than $total"
     count=$((count + 1))
 done
 [ "$count" -ge 7 ] || fail "only $count configurations were found"
