@@ -2,8 +2,8 @@
  * mean, step size and covariance (Hansen, The CMA Evolution Strategy: A Tutorial, arXiv 1604.00772;
  * equation numbers are that paper's). Weights are positive only.
  *
- * It knows nothing of what is optimised, draws only from the stream it is given, and does the same
- * arithmetic in the same order each time: the same stream and the same orders give the same bits.
+ * It does not depend on the objective and draws only from the random stream it is given. The same stream and the same
+ * rankings give the same results, bit for bit.
  */
 #ifndef LONGROPE_SEARCH_CMA_ES_H
 #define LONGROPE_SEARCH_CMA_ES_H
@@ -18,7 +18,7 @@ struct cma_es;
 struct cma_es_settings {
     size_t dimension; /* n, 1..CMA_ES_MAX_DIMENSION */
     size_t offspring; /* lambda, samples of a generation, >= parents */
-    size_t parents;   /* mu, of which it learns, >= 1 */
+    size_t parents;   /* mu, the best samples that it learns from, >= 1 */
     double sigma;     /* the first step size, > 0 */
 };
 
@@ -29,10 +29,10 @@ void cma_es_free(struct cma_es *es); /* NULL is allowed */
 /* Draws x[dimension]. */
 void cma_es_sample(struct cma_es *es, gsl_rng *rng, double *x);
 
-/* Learns from a generation: best[parents] are its best samples, best first, each x[dimension]. */
+/* Adapts the distribution to a generation: best[parents] are its best samples, best first, each x[dimension]. */
 void cma_es_update(struct cma_es *es, const double *const *best);
 
-const double *cma_es_mean(const struct cma_es *es); /* [dimension] */
+const double *cma_es_mean(const struct cma_es *es); /* [dimension]; only tests look at it, and cannot see it else */
 double cma_es_sigma(const struct cma_es *es);
 double cma_es_weight(const struct cma_es *es, size_t rank); /* w_i, rank 0..parents-1; they add up to 1 */
 

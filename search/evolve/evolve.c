@@ -3,13 +3,15 @@
 #include "search/evolve/evolve_state.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "eval/base/name.h"
+#include "eval/base/trace.h"
 
-/* Origins ------------------------------------------------------------------------------------- */
+/* Names --------------------------------------------------------------------------------------- */
 
 const char *const origin_names[ORIGIN_COUNT] = {
     [ORIGIN_PI] = "pi",
@@ -35,8 +37,6 @@ bool origin_parse(const char *name, enum origin *out) {
     return origin != NAME_UNKNOWN;
 }
 
-/* Algorithms ---------------------------------------------------------------------------------- */
-
 const char *const algorithm_names[ALGORITHMS] = {
     [ALGORITHM_PAPER] = "paper", [ALGORITHM_MICROSOFT] = "microsoft", [ALGORITHM_CMA_ES] = "cma-es"};
 
@@ -55,15 +55,18 @@ static size_t *find_slot(struct evolve *evolve, const struct genome *genome) {
 
 /* Making individuals -------------------------------------------------------------------------- */
 
-struct individual *evolve_next_place(struct evolve *evolve) {
+struct individual *evolve_next_individual(struct evolve *evolve) {
     assert(evolve->count < evolve->capacity);
     return &evolve->individuals[evolve->count];
 }
 
 bool evolve_add_if_new(struct evolve *evolve, enum origin origin, int64_t first_parent, int64_t second_parent) {
-    struct individual *child = evolve_next_place(evolve);
+    struct individual *child = evolve_next_individual(evolve);
     size_t *slot = find_slot(evolve, &child->genome);
-    if (*slot != 0) return false;
+    if (*slot != 0) {
+        evolve->duplicates++;
+        return false;
+    }
     child->id = (int64_t)evolve->count;
     child->generation = evolve->generation;
     child->origin = origin;
@@ -79,17 +82,28 @@ bool evolve_add_if_new(struct evolve *evolve, enum origin origin, int64_t first_
 
 /* Generations --------------------------------------------------------------------------------- */
 
-static void make_first_population(struct evolve *evolve, const struct initial_genome *seeds, size_t seed_count) {
-    /* CMA-ES begins with the best seed alone, so all of them are its first generation */
+/* The current generation, whose individuals are those from `first` on. */
+static void trace_generation(const struct evolve *evolve, size_t first) {
+    const struct individual *best = evolve_best(evolve);
+    TRACE(TRACE_EVOLVE,
+          "generation %" PRId64 ": %zu individuals proposed; %zu duplicates retried so far; best so far individual "
+          "%" PRId64 ", %.6f nats per token",
+          evolve->generation, evolve->count - first, evolve->duplicates, best ? best->id : EVOLVE_NO_PARENT,
+          best ? best->score : NAN);
+}
+
+static void make_first_population(struct evolve *evolve, const struct initial_genome *initial, size_t initial_count) {
+    /* CMA-ES starts at the best initial genome, so its first generation is all of them */
     bool genetic = evolve->settings.algorithm != ALGORITHM_CMA_ES;
-    size_t most = genetic ? evolve->settings.population : seed_count;
-    for (size_t i = 0; i < seed_count && evolve->count < most; i++) {
-        assert(genome_valid(&evolve->space, &seeds[i].genome));
-        evolve_next_place(evolve)->genome = seeds[i].genome;
-        evolve_add_if_new(evolve, seeds[i].origin, EVOLVE_NO_PARENT, EVOLVE_NO_PARENT);
+    size_t most = genetic ? evolve->settings.population : initial_count;
+    for (size_t i = 0; i < initial_count && evolve->count < most; i++) {
+        assert(genome_valid(&evolve->space, &initial[i].genome));
+        evolve_next_individual(evolve)->genome = initial[i].genome;
+        evolve_add_if_new(evolve, initial[i].origin, EVOLVE_NO_PARENT, EVOLVE_NO_PARENT);
     }
-    evolve->seed_count = evolve->count;
+    evolve->initial_count = evolve->count;
     if (genetic) evolve_genetic_population(evolve);
+    trace_generation(evolve, 0);
 }
 
 /* Makes the next generation, or ends the search. */
@@ -102,6 +116,7 @@ static void next_generation(struct evolve *evolve) {
         } else {
             evolve_genetic_children(evolve);
         }
+        trace_generation(evolve, before);
         if (evolve->count == before) evolve->generation--;
     }
     evolve->over = evolve->count == before;
@@ -110,12 +125,12 @@ static void next_generation(struct evolve *evolve) {
 /* Creating and freeing ------------------------------------------------------------------------ */
 
 /* Saturates, so that a plan too large to count is also too large to allocate. */
-size_t evolve_planned(const struct evolve_settings *settings, size_t seed_count) {
+size_t evolve_planned(const struct evolve_settings *settings, size_t initial_count) {
     bool genetic = settings->algorithm != ALGORITHM_CMA_ES;
     size_t children = settings->population, planned = 0;
     if ((genetic && __builtin_add_overflow(settings->mutations, settings->crossovers, &children)) ||
         __builtin_mul_overflow(settings->iterations, children, &planned) ||
-        __builtin_add_overflow(genetic ? settings->population : seed_count, planned, &planned))
+        __builtin_add_overflow(genetic ? settings->population : initial_count, planned, &planned))
         return SIZE_MAX;
     return planned;
 }
@@ -147,14 +162,14 @@ static void assert_settings(const struct evolve_settings *settings) {
 }
 
 struct evolve *evolve_new(const struct evolve_settings *settings, const struct genome_space *space,
-                          const struct initial_genome *seeds, size_t seed_count) {
+                          const struct initial_genome *initial, size_t initial_count) {
     assert_settings(settings);
-    assert(seed_count >= 1);
+    assert(initial_count >= 1);
     struct evolve *evolve = calloc(1, sizeof *evolve);
     if (!evolve) return NULL;
     evolve->settings = *settings;
     evolve->space = *space;
-    evolve->capacity = evolve_planned(settings, seed_count);
+    evolve->capacity = evolve_planned(settings, initial_count);
     evolve->best = evolve->best_exportable = EVOLVE_NO_PARENT;
     if (!allocate(evolve)) {
         evolve_free(evolve);
@@ -163,7 +178,7 @@ struct evolve *evolve_new(const struct evolve_settings *settings, const struct g
     /* To GSL a seed of 0 means the generator's default: the stream of 0 is that of 4357. Otherwise
      * it takes the lower 32 bits. */
     gsl_rng_set(&evolve->rng, settings->seed);
-    make_first_population(evolve, seeds, seed_count);
+    make_first_population(evolve, initial, initial_count);
     return evolve;
 }
 

@@ -1,9 +1,9 @@
 /* ALGORITHM_CMA_ES: genomes are samples of CMA-ES's distribution, rounded to the lattice. */
-#include <assert.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "eval/base/trace.h"
 #include "search/evolve/cma_es.h"
 #include "search/evolve/evolve_state.h"
 
@@ -20,14 +20,14 @@ static const double first_attention = 0.125; /* deviation as a share of the atte
 /* n_hat has no order that a normal distribution could use. It is drawn from probabilities that follow the
  * best samples', each kept above a floor, as catCMA does (Hamano et al., arXiv 2405.09962), but at a fixed
  * rate. */
-static const double first_others = 0.5; /* at first, of all values but the seed's together */
+static const double first_others = 0.5; /* at first, of all values together but that of the best initial genome */
 static const double start_rate = 0.3;
 static const double start_floor = 0.5; /* expected samples of a generation, over all values */
 
 struct evolve_cma {
     struct cma_es *es;
     size_t dimension;                        /* pairs, and one more where the attention factor is searched */
-    bool begun;                              /* the seeds are scored and what follows is set */
+    bool begun;                              /* the initial genomes are scored and what follows is set */
     size_t first;                            /* id of the first individual of the generation under way */
     double *samples;                         /* [population][dimension], z of that generation */
     const double **best;                     /* [parents] into samples */
@@ -117,7 +117,7 @@ static int32_t random_start(struct evolve *evolve) {
 static void add_sample(struct evolve *evolve) {
     struct evolve_cma *cma = evolve->cma;
     double *z = cma->samples + (evolve->count - cma->first) * cma->dimension;
-    struct genome *genome = &evolve_next_place(evolve)->genome;
+    struct genome *genome = &evolve_next_individual(evolve)->genome;
     for (int tries = 0; tries < EVOLVE_SAMPLE_TRIES; tries++) {
         double factors[ROPE_MAX_PAIRS];
         cma_es_sample(cma->es, &evolve->rng, z);
@@ -129,7 +129,7 @@ static void add_sample(struct evolve *evolve) {
 
 /* Learning ------------------------------------------------------------------------------------ */
 
-/* The seeds are scored: the best of them is where the distribution begins. */
+/* The initial genomes are scored: the distribution starts at the best of them. */
 static void begin(struct evolve *evolve) {
     struct evolve_cma *cma = evolve->cma;
     const struct genome_space *space = &evolve->space;
@@ -168,6 +168,8 @@ static void learn(struct evolve *evolve) {
     }
     cma_es_update(cma->es, cma->best);
     learn_starts(evolve);
+    TRACE(TRACE_EVOLVE, "generation %" PRId64 ": CMA-ES samples with step size %.4g", evolve->generation,
+          cma_es_sigma(cma->es));
 }
 
 void evolve_cma_generation(struct evolve *evolve) {

@@ -1,4 +1,4 @@
-/* How the genetic algorithms make genomes: mutations and crossovers of the best so far. */
+/* ALGORITHM_PAPER and ALGORITHM_MICROSOFT: genomes are mutations and crossovers of the best so far. */
 #include <assert.h>
 
 #include "search/evolve/evolve_state.h"
@@ -11,16 +11,16 @@ static size_t random_index(struct evolve *evolve, size_t count) {
     return gsl_rng_uniform_int(&evolve->rng, count);
 }
 
-/* One of those that breed, each as likely: the best so far, or the seeds while nothing is scored. */
+/* One of the parents, each with equal probability; one of the initial genomes before anything is scored. */
 static size_t random_parent(struct evolve *evolve) {
-    if (evolve->ranked_count == 0) return random_index(evolve, evolve->seed_count);
+    if (evolve->ranked_count == 0) return random_index(evolve, evolve->initial_count);
     return evolve->ranked[random_index(evolve, evolve->ranked_count)];
 }
 
 /* Mutation ------------------------------------------------------------------------------------ */
 
-/* microsoft/LongRoPE repeats its passes on what the last one left: the further it has to look, the
- * further it goes from the parent. The paper's mutation begins each time with the parent. */
+/* microsoft/LongRoPE mutates the last attempt again, so that each attempt moves further from the parent. The paper's
+ * mutation starts at the parent each time. */
 static void mutate(struct evolve *evolve, const struct genome *parent, bool again, struct genome *child) {
     double probability = evolve->settings.mutation_probability;
     if (evolve->settings.algorithm == ALGORITHM_PAPER) {
@@ -31,11 +31,10 @@ static void mutate(struct evolve *evolve, const struct genome *parent, bool agai
     genome_mutate_in_place(&evolve->space, probability, &evolve->rng, child);
 }
 
-/* An unseen mutation of the parent, if it can be found. The parent is kept for all the tries: with
- * a new one for each, a parent whose mutations often change nothing (PI, where every gene is held
- * by equal neighbours) would have fewer children than the rest. */
+/* Adds a new mutation of the parent, if one is found. All tries use the same parent: otherwise a parent whose mutations
+ * often change nothing (PI, whose genes are all equal) would have fewer children than the others. */
 static void add_mutation_of(struct evolve *evolve, size_t parent) {
-    struct individual *child = evolve_next_place(evolve);
+    struct individual *child = evolve_next_individual(evolve);
     for (int tries = 0; tries < EVOLVE_MUTATION_TRIES; tries++) {
         mutate(evolve, &evolve->individuals[parent].genome, tries > 0, &child->genome);
         if (evolve_add_if_new(evolve, ORIGIN_MUTATION, (int64_t)parent, EVOLVE_NO_PARENT)) return;
@@ -45,7 +44,7 @@ static void add_mutation_of(struct evolve *evolve, size_t parent) {
 /* Crossover ----------------------------------------------------------------------------------- */
 
 static bool add_crossover_as_published(struct evolve *evolve, size_t better, size_t worse) {
-    struct individual *child = evolve_next_place(evolve);
+    struct individual *child = evolve_next_individual(evolve);
     for (int tries = 0; tries < EVOLVE_CROSSOVER_TRIES; tries++) {
         if (genome_crossover(&evolve->space, &evolve->individuals[better].genome, &evolve->individuals[worse].genome,
                              &evolve->rng, &child->genome) &&
@@ -55,17 +54,17 @@ static bool add_crossover_as_published(struct evolve *evolve, size_t better, siz
     return false;
 }
 
-/* As microsoft/LongRoPE has it: the better one, to which genes of the worse are copied here and there
- * until it is new. What was copied stays for the next try. */
+/* microsoft/LongRoPE's crossover: single genes of the worse parent are copied to the better until the result is new.
+ * Each try continues with the copies of the last one. */
 static bool add_crossover_gene_by_gene(struct evolve *evolve, size_t better, size_t worse) {
-    static const double look = 0.3, copy = 0.5; /* probabilities, fixed in its source */
+    static const double look = 0.3, copy = 0.5; /* probabilities, constants of its source */
     const struct genome *from = &evolve->individuals[worse].genome;
-    struct genome *child = &evolve_next_place(evolve)->genome;
+    struct genome *child = &evolve_next_individual(evolve)->genome;
     *child = evolve->individuals[better].genome;
     for (int tries = 0; tries < EVOLVE_CROSSOVER_TRIES; tries++) {
-        for (int64_t place = 0; place < genome_places(&evolve->space); place++) {
+        for (int64_t c = 0; c < genome_components(&evolve->space); c++) {
             if (gsl_rng_uniform(&evolve->rng) >= look) continue;
-            if (gsl_rng_uniform(&evolve->rng) < copy) genome_copy_place(&evolve->space, place, from, child);
+            if (gsl_rng_uniform(&evolve->rng) < copy) genome_copy_component(&evolve->space, c, from, child);
             if (genome_valid(&evolve->space, child) &&
                 evolve_add_if_new(evolve, ORIGIN_CROSSOVER, (int64_t)better, (int64_t)worse))
                 return true;
@@ -74,14 +73,14 @@ static bool add_crossover_gene_by_gene(struct evolve *evolve, size_t better, siz
     return false;
 }
 
-/* An unseen crossover of the two, or else a mutation of the better. */
+/* Adds a new crossover of the two, or else a mutation of the better. */
 static void add_crossover_of(struct evolve *evolve, size_t better, size_t worse) {
     bool added = evolve->settings.algorithm == ALGORITHM_PAPER ? add_crossover_as_published(evolve, better, worse)
                                                                : add_crossover_gene_by_gene(evolve, better, worse);
     if (!added) add_mutation_of(evolve, better);
 }
 
-/* The same of any two of those that breed; a mutation where there is but one. */
+/* Adds a crossover of two random parents, or a mutation where there is only one. */
 static void add_crossover(struct evolve *evolve) {
     if (evolve->ranked_count < 2) {
         add_mutation_of(evolve, random_parent(evolve));
@@ -98,7 +97,7 @@ static void add_crossover(struct evolve *evolve) {
 
 void evolve_genetic_population(struct evolve *evolve) {
     size_t population = evolve->settings.population;
-    for (size_t place = evolve->count; place < population; place++) add_mutation_of(evolve, random_parent(evolve));
+    for (size_t i = evolve->count; i < population; i++) add_mutation_of(evolve, random_parent(evolve));
 }
 
 void evolve_genetic_children(struct evolve *evolve) {

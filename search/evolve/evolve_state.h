@@ -13,7 +13,8 @@ struct evolve {
     size_t capacity;                /* evolve_planned(): more are never made, so nothing grows */
     size_t count;
     size_t told;
-    size_t seed_count; /* distinct seeds, which are the first individuals */
+    size_t initial_count; /* distinct initial genomes, which are the first individuals */
+    size_t duplicates;    /* genomes that were proposed again and not added, for TRACE_EVOLVE */
     int64_t generation;
     bool asked;              /* individual `told` was handed out */
     bool over;               /* ask answers NULL from now on */
@@ -27,22 +28,22 @@ struct evolve {
     struct evolve_cma *cma;  /* ALGORITHM_CMA_ES's distribution; NULL with the others */
 };
 
-/* The place of the next individual. Its genome is written there and tried; it is one of the
- * individuals only once evolve_add_if_new() has taken it. */
-struct individual *evolve_next_place(struct evolve *evolve);
-/* Takes the genome in evolve_next_place() as an individual of the generation under way; false, and
- * nothing changes, where it was seen before. */
+/* Memory for the next individual. Callers write its genome there; it becomes an individual when evolve_add_if_new()
+ * returns true. */
+struct individual *evolve_next_individual(struct evolve *evolve);
+/* Adds the genome in evolve_next_individual() to the current generation. False, and no individual is added, if the
+ * genome was proposed before. */
 bool evolve_add_if_new(struct evolve *evolve, enum origin origin, int64_t first_parent, int64_t second_parent);
 
-/* ALGORITHM_PAPER and ALGORITHM_MICROSOFT: mutations of the seeds up to the settings' population, and
- * the children of an iteration, of the best individuals of all so far. */
+/* ALGORITHM_PAPER and ALGORITHM_MICROSOFT: mutations of the initial genomes up to the settings' population, and the
+ * children of an iteration, whose parents are the best individuals of all so far. */
 void evolve_genetic_population(struct evolve *evolve);
 void evolve_genetic_children(struct evolve *evolve);
 
 /* ALGORITHM_CMA_ES. The distribution before anything is scored; NULL for lack of memory. */
 struct evolve_cma *evolve_cma_new(const struct evolve_settings *settings, const struct genome_space *space);
 void evolve_cma_free(struct evolve_cma *cma); /* NULL is allowed */
-/* Learns from the generation that was scored and samples the next. */
+/* Learns from the scored generation and samples the next. */
 void evolve_cma_generation(struct evolve *evolve);
 
 #endif

@@ -137,29 +137,30 @@ bool genome_crossover(const struct genome_space *space, const struct genome *a, 
     return genome_valid(space, child);
 }
 
-/* Place by place ------------------------------------------------------------------------------ */
+/* Component by component ------------------------------------------------------------------------------ */
 
-int64_t genome_places(const struct genome_space *space) {
+int64_t genome_components(const struct genome_space *space) {
     return space->pairs + (space->start_count > 1) + (space->attention_unit > 0);
 }
 
-/* The places after the pairs: n_hat, where there is a choice, comes before the attention factor. */
-static bool is_start(const struct genome_space *space, int64_t place) {
-    return place == space->pairs && space->start_count > 1;
+/* After the pairs comes n_hat, if there is a choice, then the attention factor. */
+static bool is_start(const struct genome_space *space, int64_t component) {
+    return component == space->pairs && space->start_count > 1;
 }
 
-void genome_copy_place(const struct genome_space *space, int64_t place, const struct genome *from, struct genome *to) {
-    assert(place >= 0 && place < genome_places(space));
-    if (place < space->pairs) {
-        to->genes[place] = from->genes[place];
-    } else if (is_start(space, place)) {
+void genome_copy_component(const struct genome_space *space, int64_t component, const struct genome *from,
+                           struct genome *to) {
+    assert(component >= 0 && component < genome_components(space));
+    if (component < space->pairs) {
+        to->genes[component] = from->genes[component];
+    } else if (is_start(space, component)) {
         to->start = from->start;
     } else {
         to->attention = from->attention;
     }
 }
 
-/* The last pair goes before the first where there is but one. */
+/* A single pair counts as the last one, not the first. */
 static void resample_gene(const struct genome_space *space, int64_t i, gsl_rng *rng, struct genome *genome) {
     bool last = i + 1 == space->pairs;
     int32_t low = i > 0 ? genome->genes[i - 1] : space->unit;
@@ -170,11 +171,11 @@ static void resample_gene(const struct genome_space *space, int64_t i, gsl_rng *
 void genome_mutate_in_place(const struct genome_space *space, double probability, gsl_rng *rng, struct genome *genome) {
     assert(genome_valid(space, genome));
     assert(probability >= 0 && probability <= 1);
-    for (int64_t place = 0; place < genome_places(space); place++) {
+    for (int64_t component = 0; component < genome_components(space); component++) {
         if (!happens(rng, probability)) continue;
-        if (place < space->pairs) {
-            resample_gene(space, place, rng, genome);
-        } else if (is_start(space, place)) {
+        if (component < space->pairs) {
+            resample_gene(space, component, rng, genome);
+        } else if (is_start(space, component)) {
             genome->start = random_between(rng, 0, space->start_count - 1);
         } else {
             genome->attention = resampled_attention(space, genome->attention, rng);

@@ -66,15 +66,15 @@ bool genome_crossover(const struct genome_space *space, const struct genome *a, 
                       struct genome *child);
 
 /* One pass of microsoft/LongRoPE's mutation (evolution/algorithms/dim_mono.py) over the genome itself: as
- * above, but the first gene stays below its right neighbour, and is left alone where it has no room there.
- * n_hat and the attention factor, which that program does not search, are passed over where they have but
- * one value. */
+ * genome_mutate(), but the first gene stays below its right neighbour, and is kept if there is no such value. n_hat and
+ * the attention factor, which that program does not search, are skipped if they have only one value. */
 void genome_mutate_in_place(const struct genome_space *space, double probability, gsl_rng *rng, struct genome *genome);
 
-/* Places of a genome that can differ from another's: the pairs, then n_hat where there is a choice, then
- * the attention factor where it is searched. */
-int64_t genome_places(const struct genome_space *space);
-/* Copies what stands at `place`, 0 <= place < genome_places(); the result may break the constraint. */
-void genome_copy_place(const struct genome_space *space, int64_t place, const struct genome *from, struct genome *to);
+/* The number of components in which genomes can differ: the pairs, then n_hat if there is a choice, then the attention
+ * factor if it is searched. */
+int64_t genome_components(const struct genome_space *space);
+/* Copies one component, 0 <= component < genome_components(); the result may break the constraint. */
+void genome_copy_component(const struct genome_space *space, int64_t component, const struct genome *from,
+                           struct genome *to);
 
 #endif

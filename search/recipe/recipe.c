@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/base/trace.h"
 #include "search/recipe/finetune.h"
 #include "search/recipe/recipe_paths.h"
 #include "search/recipe/stage.h"
@@ -67,8 +68,13 @@ static void explain(const struct recipe *recipe, const struct finetune *job) {
 static int run_job(struct recipe *recipe, const struct stage_config *stage, const struct finetune *job,
                    struct error *error) {
     int status = write_table(recipe, stage, job->factors, error); /* whoever made the model, eval may want it */
-    if (status != STATUS_OK || finetune_is_model(job->output)) return status;
+    if (status != STATUS_OK) return status;
+    if (finetune_is_model(job->output)) {
+        TRACE(TRACE_RECIPE, "stage '%s': fine-tuning skipped, %s is a model already", job->stage, job->output);
+        return STATUS_OK;
+    }
     if (is_awaited(recipe, job->model)) {
+        TRACE(TRACE_RECIPE, "stage '%s': its fine-tuning waits for the fine-tuned model %s", job->stage, job->model);
         recipe->waiting++;
         return STATUS_OK;
     }
@@ -117,6 +123,7 @@ static int search(struct recipe *recipe, size_t index, struct error *error) {
     if (!model) return error_memory(error, 0, "a path");
     int status = STATUS_OK;
     if ((stage->base != CONFIG_NO_STAGE && !recipe->done[stage->base]) || is_awaited(recipe, model)) {
+        TRACE(TRACE_RECIPE, "stage '%s': waits for the fine-tuned model %s", stage->name, model);
         recipe->waiting++;
     } else {
         status = stage_run(recipe->context, index, model, error);

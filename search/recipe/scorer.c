@@ -123,8 +123,8 @@ static int score_window(struct scorer *scorer, const struct rope_table *table, c
     return score_cache_add(scorer->options.cache, &key, *nats, error);
 }
 
-int scorer_score(struct scorer *scorer, const struct rope_table *table, const struct racing_test *race,
-                 double *window_nats, double *nats_per_token, struct scored *scored, struct error *error) {
+int scorer_score(struct scorer *scorer, const struct rope_table *table, const struct race *race, double *window_nats,
+                 double *nats_per_token, struct scored *scored, struct error *error) {
     const struct scoring *scoring = scorer->options.scoring;
     double began = clock_seconds();
     char fingerprint[DIGITS];

@@ -32,7 +32,7 @@ void scorer_free(struct scorer *scorer); /* NULL is allowed */
 /* window_nats[scoring->count]: nats of the first scored->windows windows, which are all of them unless `race`,
  * NULL for none, was lost. *nats_per_token is their mean, NaN where the race was lost. STATUS_STOPPED where the
  * stop flag rose; otherwise errors are those of forward_nats() and of the cache. */
-int scorer_score(struct scorer *scorer, const struct rope_table *table, const struct racing_test *race,
-                 double *window_nats, double *nats_per_token, struct scored *scored, struct error *error);
+int scorer_score(struct scorer *scorer, const struct rope_table *table, const struct race *race, double *window_nats,
+                 double *nats_per_token, struct scored *scored, struct error *error);
 
 #endif

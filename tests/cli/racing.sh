@@ -58,7 +58,7 @@ same_runs "$work/bound" "$work/cut"
 
 statistical() { race "$@" --set search.racing=statistical --set search.racing_risk=0.2; }
 runs statistical test
-grep -q "racing: statistical gives a candidate up" "$work/stderr" || fail "it does not say what it risks"
+grep -q "racing: statistical gives up a candidate" "$work/stderr" || fail "it does not say what it risks"
 [ "$(query test "ATTACH '$work/bound/run.db' AS b; SELECT count(*) FROM individuals AS i JOIN b.individuals AS j
     USING (id) WHERE i.genes = j.genes AND i.n_hat = j.n_hat AND i.stopped AND NOT j.stopped")" -gt 0 ] ||
     fail "the test stops nobody that the bound does not"

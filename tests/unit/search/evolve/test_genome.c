@@ -474,24 +474,24 @@ static void nothing_is_drawn_for_an_attention_factor_not_searched(void **state) 
 static void places_are_what_can_differ(void **state) {
     (void)state;
     struct genome_space space = make_space(3, 100, 1000, 1);
-    assert_int_equal(genome_places(&space), 3);
+    assert_int_equal(genome_components(&space), 3);
     space.start_count = 14;
-    assert_int_equal(genome_places(&space), 4);
+    assert_int_equal(genome_components(&space), 4);
     const struct genome from = {.genes = {101, 202, 303}, .start = 5, .attention = 900};
     struct genome to = {.genes = {100, 100, 100}};
-    genome_copy_place(&space, 1, &from, &to);
-    genome_copy_place(&space, 3, &from, &to);
+    genome_copy_component(&space, 1, &from, &to);
+    genome_copy_component(&space, 3, &from, &to);
     const struct genome both = {.genes = {100, 202, 100}, .start = 5};
     assert_true(genome_equal(&to, &both));
 
     space.attention_unit = 1000, space.attention_low = 800, space.attention_high = 1200;
-    assert_int_equal(genome_places(&space), 5);
-    genome_copy_place(&space, 4, &from, &to);
+    assert_int_equal(genome_components(&space), 5);
+    genome_copy_component(&space, 4, &from, &to);
     assert_true(to.attention == 900 && to.start == 5);
     space.start_count = 1;
     to = both;
-    assert_int_equal(genome_places(&space), 4);
-    genome_copy_place(&space, 3, &from, &to);
+    assert_int_equal(genome_components(&space), 4);
+    genome_copy_component(&space, 3, &from, &to);
     assert_int_equal(to.attention, 900);
 }
 

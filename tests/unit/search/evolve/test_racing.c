@@ -32,14 +32,14 @@ static void every_rule_has_its_name(void **state) {
 static void without_racing_nobody_is_given_up(void **state) {
     (void)state;
     const double nats[WINDOWS] = {1e9, 1e9, 1e9, 1e9, 1e9};
-    const struct racing_test race = {.racing = RACING_NONE, .rival_score = 0.1};
+    const struct race race = {.racing = RACING_NONE, .rival_score = 0.1};
     for (size_t scored = 1; scored < WINDOWS; scored++) assert_false(racing_lost(&race, &scoring, nats, scored));
 }
 
 static void the_bound_is_the_sum_so_far(void **state) {
     (void)state;
     const double nats[WINDOWS] = {10.0, 10.0, 10.0, 10.0, 10.0};
-    struct racing_test race = {.racing = RACING_BOUND, .rival_score = 30.0 / PREDICTIONS};
+    struct race race = {.racing = RACING_BOUND, .rival_score = 30.0 / PREDICTIONS};
     assert_false(racing_lost(&race, &scoring, nats, 1));
     assert_false(racing_lost(&race, &scoring, nats, 2));
     assert_true(racing_lost(&race, &scoring, nats, 3)); /* an equal score does not beat the older one */
@@ -64,7 +64,7 @@ static void the_bound_loses_nothing(void **state) {
             /* many ties, and last windows that add nothing or less than a bit */
             nats[w] = rand() % 3 ? rival[w] : rand() % 2 ? 1e-17 : (double)rand() / RAND_MAX * 30.0;
         }
-        const struct racing_test race = {.racing = RACING_BOUND, .rival_score = perplexity_mean_nats(&scoring, rival)};
+        const struct race race = {.racing = RACING_BOUND, .rival_score = perplexity_mean_nats(&scoring, rival)};
         for (size_t scored = 1; scored < WINDOWS; scored++) {
             if (!racing_lost(&race, &scoring, nats, scored)) continue;
             lost++;
@@ -80,7 +80,7 @@ static void the_bound_loses_nothing(void **state) {
 static void the_test_is_students(void **state) {
     (void)state;
     const double rival[WINDOWS] = {10.0, 10.0, 10.0, 10.0, 10.0}, nats[WINDOWS] = {11.0, 12.0, 13.0, 0.0, 0.0};
-    struct racing_test race = {
+    struct race race = {
         .racing = RACING_STATISTICAL, .risk = 0.0159, .rival_score = 50.0 / PREDICTIONS, .rival_nats = rival};
     assert_false(racing_lost(&race, &scoring, nats, 1)); /* one difference says nothing of its spread */
     assert_true(racing_lost(&race, &scoring, nats, 3));
@@ -112,10 +112,10 @@ static void the_risk_is_that_of_one_look(void **state) {
             rival[w] = 100.0;
             nats[w] = 100.0 + normal;
         }
-        const struct racing_test race = {.racing = RACING_STATISTICAL,
-                                         .risk = 0.1,
-                                         .rival_score = perplexity_mean_nats(&scoring, rival),
-                                         .rival_nats = rival};
+        const struct race race = {.racing = RACING_STATISTICAL,
+                                  .risk = 0.1,
+                                  .rival_score = perplexity_mean_nats(&scoring, rival),
+                                  .rival_nats = rival};
         if (!racing_lost(&race, &scoring, nats, LOOK)) continue;
         lost++;
         wrong += perplexity_mean_nats(&scoring, nats) < race.rival_score;

@@ -72,7 +72,7 @@ struct outcome {
     struct scored scored;
 };
 
-static struct outcome score(struct fixture *f, struct scorer *scorer, const struct racing_test *race) {
+static struct outcome score(struct fixture *f, struct scorer *scorer, const struct race *race) {
     struct outcome out = {.mean = 0.0};
     struct error error = {""};
     f->progress = 0.0;
@@ -169,7 +169,7 @@ static void what_matters_is_in_the_key(void **state) {
 static void a_lost_race_ends_early(void **state) {
     struct fixture *f = *state;
     struct scorer *scorer = make_scorer(f);
-    struct racing_test race = {.racing = RACING_BOUND, .rival_score = INFINITY};
+    struct race race = {.racing = RACING_BOUND, .rival_score = INFINITY};
     struct outcome whole = score(f, scorer, &race);
     assert_int_equal(whole.scored.windows, WINDOWS);
     double tokens = (double)scoring_tokens(&f->scoring);
@@ -190,7 +190,7 @@ static void a_lost_race_ends_early(void **state) {
 static void stopping_keeps_whole_windows(void **state) {
     struct fixture *f = *state;
     struct scorer *scorer = make_scorer(f);
-    struct racing_test race = {.racing = RACING_BOUND, .rival_score = 1e-9};
+    struct race race = {.racing = RACING_BOUND, .rival_score = 1e-9};
     struct error error = {""};
     double nats[WINDOWS], mean;
     struct scored scored;

@@ -1,0 +1,48 @@
+/* The closed-form tables that a stage scores before it searches. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "search/recipe/stage.h"
+#include "search/recipe/stage_space.h"
+#include "search/recipe/stage_state.h"
+
+/* At a short window the closed forms change nothing: the search has to improve on the model as it is. */
+int stage_baselines(enum stage_kind kind) { return kind == STAGE_RECOVER ? ROPE_NONE + 1 : ROPE_METHODS; }
+
+static int score_baseline(struct stage *stage, enum rope_method method, struct error *error) {
+    const struct rope_setting setting = stage_space_setting(&stage->record, &stage->base.own);
+    struct baseline_record baseline = {.method = method};
+    rope_closed_form(&baseline.table, method, &setting);
+    int status = scorer_score(stage->scorer, &baseline.table, NULL, stage->window_nats, &baseline.nats_per_token,
+                              &baseline.scored, error);
+    if (status != STATUS_OK) return status;
+    status = store_add_baseline(stage->context->store, stage->record.id, &baseline, stage->window_nats, error);
+    if (status != STATUS_OK) return status;
+    stage->best_baseline = fmin(stage->best_baseline, baseline.nats_per_token);
+    progress_clear(&stage->progress);
+    fprintf(stderr, "%s: baseline %s: %s %.4f\n", stage->record.name, rope_method_name(method), stage_score_name(stage),
+            exp(baseline.nats_per_token));
+    progress_step(&stage->progress, stage->progress.done + 1, "", false);
+    return STATUS_OK;
+}
+
+int stage_score_baselines(struct stage *stage, struct error *error) {
+    struct baseline_record *known = NULL;
+    size_t count = 0;
+    int status = store_baselines(stage->context->store, stage->record.id, &known, &count, error);
+    if (status != STATUS_OK) return status;
+    bool scored[ROPE_METHODS] = {false};
+    int methods = stage_baselines(stage->config->kind);
+    progress_begin(&stage->progress, stage->record.name, "baselines", count, (size_t)methods);
+    for (size_t i = 0; i < count; i++) {
+        scored[known[i].method] = true;
+        stage->best_baseline = fmin(stage->best_baseline, known[i].nats_per_token);
+    }
+    free(known);
+    for (int m = 0; m < methods && status == STATUS_OK; m++) {
+        if (!scored[m]) status = score_baseline(stage, (enum rope_method)m, error);
+    }
+    progress_clear(&stage->progress);
+    return status;
+}

@@ -1,0 +1,202 @@
+#include "search/recipe/stage_space.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "search/run/run_view.h"
+
+/* ---- the stage's base ---- */
+
+/* The best table without start tokens of a stage that is done: models are fine-tuned with it, and engines read it. */
+static int table_of_stage(const struct search_context *context, const struct stage_config *config, const char *name,
+                          struct factor_entry *out, struct error *error) {
+    bool found = false;
+    int status = run_exportable_table(context->store, name, out, &found, error);
+    if (status != STATUS_OK || found) return status;
+    return error_set(error, STATUS_INPUT,
+                     "stage '%s': it needs the table of stage '%s', which is not done; run that first", config->name,
+                     name);
+}
+
+int stage_space_base(const struct search_context *context, const struct stage_config *config,
+                     const struct model_config *model, struct stage_base *out, struct error *error) {
+    if (config->base == CONFIG_NO_STAGE) return stage_base_resolve(config, model, NULL, out, error);
+    struct factor_entry base;
+    int status = table_of_stage(context, config, context->config->stages[config->base].name, &base, error);
+    return status == STATUS_OK ? stage_base_resolve(config, model, &base, out, error) : status;
+}
+
+/* The model's own table beyond its original window. */
+static void own_long_table(const struct stage_base *base, struct rope_table *out) {
+    rope_model_table(out, &base->own, base->own.original_length + 1);
+}
+
+/* ---- the attention factor ---- */
+
+/* Engines multiply cosine and sine by one number for both the long and the short table, so the short table is
+ * searched with the attention factor of the longest stage before it. */
+static int long_attention_factor(const struct search_context *context, const struct stage_config *config,
+                                 const struct stage_base *base, double *out, struct error *error) {
+    const struct stage_config *longest = NULL;
+    for (const struct stage_config *s = context->config->stages; s < config; s++) {
+        if (s->kind == STAGE_EXTEND && (!longest || s->target_length > longest->target_length)) longest = s;
+    }
+    struct rope_table own;
+    own_long_table(base, &own);
+    *out = own.own_attention_factor;
+    if (!longest) return STATUS_OK;
+    struct factor_entry table;
+    int status = table_of_stage(context, config, longest->name, &table, error);
+    if (status == STATUS_OK) *out = table.attention_factor;
+    return status;
+}
+
+static int find_attention_factor(const struct search_context *context, const struct stage_config *config,
+                                 const struct stage_base *base, double scale, double *out, struct error *error) {
+    switch (config->attention_rule) {
+    case ATTENTION_LONGROPE:
+    case ATTENTION_SEARCH: /* the middle of its range */
+        if (config->kind == STAGE_RECOVER) return long_attention_factor(context, config, base, out, error);
+        *out = rope_longrope_attention_factor(scale, base->window);
+        break;
+    case ATTENTION_YARN:
+        *out = rope_yarn_attention_factor(scale);
+        break;
+    case ATTENTION_NONE:
+        *out = 1.0;
+        break;
+    case ATTENTION_NUMBER:
+        *out = config->attention_factor;
+        break;
+    }
+    return STATUS_OK;
+}
+
+/* ---- the lattice ---- */
+
+/* The largest gene: the largest factor, 1.25 s as published, rounded down to the lattice. */
+static int largest_gene(const struct stage_config *config, double scale, int32_t *out, struct error *error) {
+    double largest = config->lambda_max > 0.0 ? config->lambda_max : 1.25 * scale;
+    double steps = floor(largest * config->lattice_unit + 1e-6); /* 1.2 x 100 is a little under 120 */
+    if (steps > INT32_MAX / 2) {
+        return error_set(error, STATUS_INPUT,
+                         "stage '%s': factors up to %g in steps of 1/%d are too many steps; raise lambda_step or lower "
+                         "lambda_max",
+                         config->name, largest, (int)config->lattice_unit);
+    }
+    *out = steps < config->lattice_unit ? config->lattice_unit : (int32_t)steps;
+    return STATUS_OK;
+}
+
+static int make_space(const struct stage_config *config, int64_t pairs, const struct stage_record *record,
+                      struct genome_space *out, struct error *error) {
+    *out = (struct genome_space){
+        .pairs = pairs, .unit = config->lattice_unit, .start_count = (int32_t)config->start_count};
+    memcpy(out->start_tokens, config->start_tokens, sizeof out->start_tokens);
+    if (config->attention_rule == ATTENTION_SEARCH) {
+        /* 0.8 to 1.2 times the formula's */
+        out->attention_unit = 1000;
+        out->attention_low = (int32_t)lround(0.8 * record->attention_factor * out->attention_unit);
+        out->attention_high = (int32_t)lround(1.2 * record->attention_factor * out->attention_unit);
+    }
+    return largest_gene(config, record->scale, &out->largest, error);
+}
+
+/* ---- the record ---- */
+
+/* What searched tables rescale. */
+static void describe_model(const struct search_context *context, const struct stage_config *config, const char *folder,
+                           const struct stage_base *base, struct stage_record *record) {
+    struct rope_table table;
+    rope_model_table(&table, &base->searched, config->target_length);
+    record->kind = config->kind;
+    record->original_length = base->window;
+    record->pretrained_length = base->pretrained_length;
+    record->composed = base->searched.type != ROPE_TYPE_DEFAULT;
+    record->base_attention_factor = table.own_attention_factor;
+    for (int64_t i = 0; i < ROPE_MAX_PAIRS; i++) record->base_factors[i] = i < table.pairs ? table.own_factors[i] : 1.0;
+    if (config->base != CONFIG_NO_STAGE) strcpy(record->base, context->config->stages[config->base].name);
+    char *absolute = realpath(folder, NULL);
+    snprintf(record->model, sizeof record->model, "%s", absolute ? absolute : folder);
+    free(absolute);
+}
+
+int stage_space_record(const struct search_context *context, const struct stage_config *config, const char *folder,
+                       const struct model_config *model, const struct stage_base *base, struct stage_record *record,
+                       struct error *error) {
+    if (strlen(config->name) >= sizeof record->name) {
+        return error_set(error, STATUS_INPUT, "stage '%s': the name is longer than %zu characters; shorten it",
+                         config->name, sizeof record->name - 1);
+    }
+    strcpy(record->name, config->name);
+    describe_model(context, config, folder, base, record);
+    record->objective = config->objective;
+    record->target_length = config->target_length;
+    record->scale = fmax(1.0, (double)config->target_length / (double)base->window);
+    record->rope_theta = model->rope.theta;
+    record->iterations = (int64_t)config->search.iterations;
+    record->planned = (int64_t)evolve_planned(&config->search, config->initial_count);
+    int status = find_attention_factor(context, config, base, record->scale, &record->attention_factor, error);
+    return status == STATUS_OK ? make_space(config, model->rope.pairs, record, &record->space, error) : status;
+}
+
+/* ---- the first genomes ---- */
+
+int stage_space_check_initial(const struct stage_config *config, struct error *error) {
+    for (size_t i = 0; i < config->initial_count; i++) {
+        if (config->initial[i] != ORIGIN_OWN || config->kind == STAGE_RECOVER) continue;
+        return error_set(error, STATUS_INPUT,
+                         "stage '%s': 'initial: own' requires 'kind: recover'; a stage that extends multiplies the "
+                         "model's own table, so 'initial: none' starts with it",
+                         config->name);
+    }
+    return STATUS_OK;
+}
+
+struct rope_setting stage_space_setting(const struct stage_record *record, const struct rope_model *model) {
+    return (struct rope_setting){.model = model,
+                                 .original_length = record->original_length,
+                                 .scale = record->scale,
+                                 .length = record->target_length};
+}
+
+/* The closed forms of the first population. A short window is no extension: its scale is the one whose largest factor,
+ * 1.25 s, would be lambda_max. */
+static struct rope_setting initial_setting(const struct stage_config *config, const struct stage_base *base,
+                                           const struct stage_record *record) {
+    struct rope_setting setting = stage_space_setting(record, &base->searched);
+    if (config->kind == STAGE_RECOVER) setting.scale = fmax(1.0, config->lambda_max / 1.25);
+    return setting;
+}
+
+static void initial_table(const struct stage_base *base, enum origin origin, const struct rope_setting *setting,
+                          struct rope_table *table) {
+    static const enum rope_method methods[] = {[ORIGIN_PI] = ROPE_PI,
+                                               [ORIGIN_NTK] = ROPE_NTK,
+                                               [ORIGIN_YARN] = ROPE_YARN,
+                                               [ORIGIN_DYNAMIC_NTK] = ROPE_DYNAMIC_NTK,
+                                               [ORIGIN_NONE] = ROPE_NONE};
+    if (origin == ORIGIN_YARN_LAMBDA) {
+        rope_yarn_lambda(table, setting);
+    } else if (origin == ORIGIN_OWN) {
+        own_long_table(base, table);
+        memcpy(table->factors, table->own_factors, sizeof table->factors);
+    } else {
+        rope_closed_form(table, methods[origin], setting);
+    }
+}
+
+void stage_space_initial(const struct stage_config *config, const struct stage_base *base,
+                         const struct stage_record *record, struct initial_genome *out) {
+    const struct rope_setting setting = initial_setting(config, base, record);
+    int32_t none = 0; /* start_tokens always holds a 0 */
+    while (record->space.start_tokens[none] != 0) none++;
+    for (size_t i = 0; i < config->initial_count; i++) {
+        struct rope_table table;
+        initial_table(base, config->initial[i], &setting, &table);
+        out[i].origin = config->initial[i];
+        genome_from_factors(&record->space, table.factors, none, record->attention_factor, &out[i].genome);
+    }
+}

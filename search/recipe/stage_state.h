@@ -1,0 +1,42 @@
+/* The private state of a stage that runs, shared by stage.c, stage_baselines.c and stage_search.c. No other file
+ * includes it. */
+#ifndef LONGROPE_SEARCH_STAGE_STATE_H
+#define LONGROPE_SEARCH_STAGE_STATE_H
+
+#include "search/base/progress.h"
+#include "search/evolve/evolve.h"
+#include "search/recipe/scorer.h"
+#include "search/recipe/search_context.h"
+#include "search/recipe/stage_base.h"
+#include "search/recipe/stage_windows.h"
+
+struct stage {
+    const struct search_context *context;
+    const struct stage_config *config; /* its part of context->config */
+    const char *folder;                /* of the model */
+    struct stage_record record;
+    bool stored; /* the store has a record of the stage already */
+    struct model *model;
+    struct stage_base base;
+    struct stage_windows windows;
+    struct scoring scoring; /* on all windows */
+    struct scorer *scorer;
+    double *window_nats; /* [scoring.count] of the table that is being scored */
+    struct progress progress;
+    double best_baseline; /* nats per token; infinite before any is scored */
+    /* The search: */
+    struct evolve *evolve;
+    double *rival_nats; /* [scoring.count] of individual `rival` */
+    int64_t rival;      /* EVOLVE_NO_PARENT before any is read */
+};
+
+/* The name of scores in messages. */
+const char *stage_score_name(const struct stage *stage);
+
+/* Scores the closed forms that the store does not have yet, and keeps them there. */
+int stage_score_baselines(struct stage *stage, struct error *error);
+
+/* Makes the search, replays the individuals of the store, and scores what it proposes until it is over. */
+int stage_search(struct stage *stage, struct error *error);
+
+#endif
