@@ -1,4 +1,4 @@
-# Sourced by the scripts that newcomers and CI run: installs what is missing of the packages named.
+# Sourced by the scripts that newcomers and CI run. install_missing PACKAGE... installs the packages that are missing.
 # Debian and Ubuntu; as root, or through sudo.
 # shellcheck shell=sh disable=SC2034 # the lists are for the scripts that source this
 

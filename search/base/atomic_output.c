@@ -65,7 +65,7 @@ int atomic_output_write_file(const char *path, bool (*write)(FILE *stream, const
 
 /* ---- folders of files ---- */
 
-/* What a folder holds. */
+/* The contents of a folder. */
 struct contents {
     bool folders, config, other;
 };
@@ -75,8 +75,8 @@ static bool is_folder_in(int folder, const char *name) {
     return fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode);
 }
 
-/* Calls visit(folder's descriptor, name, state) for all in it but "." and "..". False, with errno set, where it
- * cannot be read or visit() gives false. */
+/* Calls visit(descriptor of the folder, name, state) for all entries but "." and "..". False, with errno set, if the
+ * folder cannot be read or visit() returns false. */
 static bool visit_folder(int folder, bool (*visit)(int folder, const char *name, void *state), void *state) {
     int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* closedir() closes it */
     DIR *stream = copy >= 0 ? fdopendir(copy) : NULL;
@@ -128,7 +128,7 @@ static void remove_folder(const char *path) {
 
 /* ---- whether a folder may be written ---- */
 
-/* PATH without slashes at its end. */
+/* The length of `path` without trailing slashes. */
 static size_t length_of(const char *path) {
     size_t length = strlen(path);
     while (length > 1 && path[length - 1] == '/') length--;

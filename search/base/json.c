@@ -13,7 +13,7 @@ json_t *json_number_or_null(double value) { return isfinite(value) ? json_real(v
 json_t *json_number_array(const double *values, int64_t count) {
     json_t *array = json_array();
     for (int64_t i = 0; array && i < count; i++) {
-        /* json_real() is NULL for what is not finite, and appending that fails */
+        /* json_real() returns NULL for NaN and infinity, and appending NULL fails */
         if (json_array_append_new(array, json_real(values[i])) == 0) continue;
         json_decref(array);
         array = NULL;
@@ -43,14 +43,14 @@ json_t *json_name(const char *text) {
 
 static bool print_value(FILE *stream, const json_t *value, int depth);
 
-/* A real one stays one: "1.0" and not "1". */
+/* A real number stays real: "1.0", not "1". */
 static bool print_real(FILE *stream, double value) {
     char text[TEXT_NUMBER_SIZE];
     text_of_number(value, text);
     return fprintf(stream, "%s%s", text, strpbrk(text, ".e") ? "" : ".0") > 0;
 }
 
-/* The line that an item begins, or, where `first`, that the first of a list begins. */
+/* Begins the line of an item; `first`: of the first item of a list. */
 static bool print_break(FILE *stream, bool first, int depth) {
     return fprintf(stream, "%s\n%*s", first ? "" : ",", 2 * depth, "") > 0;
 }

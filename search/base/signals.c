@@ -7,15 +7,15 @@
 
 #include "eval/base/error.h"
 
-/* A handler has nothing else to look at or write to. */
+/* Global state, because a signal handler has no argument for it. */
 static volatile sig_atomic_t asked;
-static const char *volatile last_words; /* NULL: there is work that ends by itself */
+static const char *volatile last_words; /* NULL: the handler sets the flag only */
 
 static void ask_to_stop(int number) {
     asked = number;
     const char *words = last_words;
     if (!words) return;
-    (void)!write(STDERR_FILENO, words, strlen(words)); /* nobody is left to be told if it fails */
+    (void)!write(STDERR_FILENO, words, strlen(words)); /* a failure cannot be reported */
     _exit(STATUS_STOPPED);
 }
 

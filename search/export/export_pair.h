@@ -37,7 +37,7 @@ struct export_pair {
     bool recovered; /* the two tables differ; max_length of `short_table` can be above switch_length */
 };
 
-/* Messages about engines that do not do what was searched. Zeroed: none. */
+/* Messages about differences between what was searched and what engines do. Zeroed: none. */
 enum { EXPORT_NOTES_MAX = 16, EXPORT_NOTE_SIZE = 512 };
 struct export_notes {
     size_t count;

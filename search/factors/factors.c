@@ -54,7 +54,7 @@ int factors_from_pair(const struct factors_pair *pair, struct factor_file *out, 
 /* Factor files are small. A file of weights that was named by mistake is not read. */
 enum { LARGEST = 64 << 20 };
 
-/* The whole of a file as a string that the caller frees. */
+/* Reads a file into a string, which the caller frees. */
 static int read_file(const char *path, char **text, size_t *size, struct error *error) {
     struct stat info;
     if (stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > LARGEST) {

@@ -50,7 +50,7 @@ static bool read_objective(const json_t *object, enum objective *out) {
 
 /* Reads an array of *count factors; if *count is 0, of 1 to ROPE_MAX_PAIRS factors, and sets *count. */
 static bool read_factors(const json_t *factors, int64_t *count, double *out) {
-    size_t size = json_array_size(factors); /* 0 for what is not an array */
+    size_t size = json_array_size(factors); /* 0 if it is not an array */
     if (size < 1 || size > ROPE_MAX_PAIRS || (*count && size != (size_t)*count)) return false;
     *count = (int64_t)size;
     for (size_t i = 0; i < size; i++) {
@@ -170,7 +170,7 @@ int factors_read_json(const char *source, const char *text, size_t size, struct 
 
 /* ---- writing ---- */
 
-/* Appends to an array, or frees it: NULL where either is NULL. */
+/* Appends to an array. If either is NULL, frees both and returns NULL. */
 static json_t *appended(json_t *array, json_t *item) {
     if (json_array_append_new(array, item) == 0) return array;
     json_decref(array);

@@ -11,7 +11,7 @@
 
 static const char separators[] = ", \t\r"; /* between the numbers of a line */
 
-/* Appends the numbers of a line, which is changed, to factors[*count]. */
+/* Appends the numbers of a line, which is modified, to factors[*count]. */
 static int read_line(const char *source, char *line, double *factors, int64_t *count, struct error *error) {
     char *rest = NULL;
     for (char *word = strtok_r(line, separators, &rest); word; word = strtok_r(NULL, separators, &rest)) {

@@ -1,4 +1,4 @@
-/* Any bytes as a factor file: refused, or tables of sane numbers that are written and read back the same. */
+/* Any bytes as a factor file: rejected, or read as tables of valid numbers that survive writing and reading. */
 #include <math.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 static const char *copy_path(void) {
     static char path[64];
-    const char *folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"; /* memory, where there is some */
+    const char *folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"; /* in memory, if possible */
     if (!path[0]) snprintf(path, sizeof path, "%s/longrope-fuzz-%d.json", folder, (int)getpid());
     return path;
 }

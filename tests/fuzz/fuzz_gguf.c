@@ -1,4 +1,4 @@
-/* Any bytes as a GGUF: refused, or one whose copy is the same; and its tables, if it has any, are sane. */
+/* Any bytes as a GGUF: rejected, or a file whose copy is equal and whose tables, if any, are valid. */
 #include <math.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 /* Copies made so far are removed at once; their names differ between processes. */
 static const char *copy_path(void) {
     static char path[64];
-    const char *folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"; /* memory, where there is some */
+    const char *folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"; /* in memory, if possible */
     if (!path[0]) snprintf(path, sizeof path, "%s/longrope-fuzz-%d", folder, (int)getpid());
     return path;
 }
@@ -55,7 +55,7 @@ static void check_copy(const struct gguf *file) {
     gguf_close(copy);
 }
 
-/* What can be read can be written into the same model, and read again. */
+/* Tables that were read can be written into the same model and read again. */
 static void check_tables(const char *path) {
     struct gguf_tables tables, again;
     struct error error;
@@ -72,7 +72,7 @@ static void check_tables(const char *path) {
                                      .attention_factor = tables.attention_factor,
                                      .original_length = tables.original_length,
                                      .context_length = tables.context_length};
-    if (export_gguf(&what, &error) != STATUS_OK) return; /* a scaling of its own */
+    if (export_gguf(&what, &error) != STATUS_OK) return; /* the model has its own scaling */
     if (gguf_tables_read(copy_path(), &again, &error) != STATUS_OK) abort();
     unlink(copy_path());
     if (again.pairs != tables.pairs || again.original_length != tables.original_length) abort();

@@ -1,6 +1,6 @@
 #!/bin/sh
-# run.sh [SECONDS]: builds the fuzz targets and runs each for so long (60). What a target dies of is
-# left in build/fuzz/found/; what it learned stays in build/fuzz/corpus/ for the next run.
+# run.sh [SECONDS]: builds the fuzz targets and runs each for SECONDS (60). An input that makes one fail is
+# kept in build/fuzz/found/, the corpus in build/fuzz/corpus/ for the next run.
 set -eu
 cd "$(dirname "$0")/../.."
 seconds=${1:-60}
