@@ -10,11 +10,10 @@ enum { MOST_TABLES = 10 };
 
 /* One step, from one schema version to the next. Steps are frozen: a new schema version adds one and changes none. */
 struct migration {
-    const char *replaced[MOST_TABLES];            /* tables that are renamed to NAME_old before the copy, and dropped
-                                                   * after it; children first; ends with NULL */
-    enum store_schema_table created[MOST_TABLES]; /* parents first */
-    size_t created_count;
-    const char *copy; /* statements that fill the created tables */
+    /* SQL tables that are renamed to NAME_old before the copy and dropped after it, children first; ends with NULL */
+    const char *replaced[MOST_TABLES];
+    enum store_schema_table created[MOST_TABLES]; /* parents first; ends with SCHEMA_END */
+    const char *copy;                             /* statements that fill the created tables */
 };
 
 /* Schema 1 had no racing, no cache, no searched attention factor, one algorithm and the first revision of the
@@ -90,21 +89,20 @@ static const char copy_4_to_5[] =
 
 /* The step from schema i to i + 1. */
 static const struct migration steps[STORE_SCHEMA] = {
-    [1] = {{"sample_nats", "individuals", "baselines", "samples", "settings", "stages", "run"},
-           {SCHEMA_RUN_2, SCHEMA_STAGES_2, SCHEMA_SETTINGS_2, SCHEMA_SAMPLES_2, SCHEMA_BASELINES_2,
-            SCHEMA_BASELINE_NATS_2, SCHEMA_INDIVIDUALS_2, SCHEMA_SAMPLE_NATS_2},
-           8,
-           copy_1_to_2},
-    [2] = {{"sample_nats", "individuals", "baseline_nats", "baselines", "samples", "settings", "stages", "run"},
-           {SCHEMA_RUN_2, SCHEMA_STAGES_2, SCHEMA_STAGE_MODELS_3, SCHEMA_SETTINGS_2, SCHEMA_SAMPLES_2,
-            SCHEMA_BASELINES_2, SCHEMA_BASELINE_NATS_2, SCHEMA_INDIVIDUALS_2, SCHEMA_SAMPLE_NATS_2},
-           9,
-           copy_2_to_3},
-    [3] = {{NULL}, {SCHEMA_LENGTHS_4, SCHEMA_PASS_KEYS_4, SCHEMA_NEEDLES_4, SCHEMA_CONFIGURATION_4}, 4, copy_3_to_4},
-    [4] = {{"pass_keys", "needles", "configuration"},
-           {SCHEMA_PASS_KEYS_5, SCHEMA_NEEDLES_4, SCHEMA_CONFIGURATION_4},
-           3,
-           copy_4_to_5},
+    [1] = {.replaced = {"sample_nats", "individuals", "baselines", "samples", "settings", "stages", "run"},
+           .created = {SCHEMA_RUN_2, SCHEMA_STAGES_2, SCHEMA_SETTINGS_2, SCHEMA_SAMPLES_2, SCHEMA_BASELINES_2,
+                       SCHEMA_BASELINE_NATS_2, SCHEMA_INDIVIDUALS_2, SCHEMA_SAMPLE_NATS_2},
+           .copy = copy_1_to_2},
+    [2] = {.replaced = {"sample_nats", "individuals", "baseline_nats", "baselines", "samples", "settings", "stages",
+                        "run"},
+           .created = {SCHEMA_RUN_2, SCHEMA_STAGES_2, SCHEMA_STAGE_MODELS_3, SCHEMA_SETTINGS_2, SCHEMA_SAMPLES_2,
+                       SCHEMA_BASELINES_2, SCHEMA_BASELINE_NATS_2, SCHEMA_INDIVIDUALS_2, SCHEMA_SAMPLE_NATS_2},
+           .copy = copy_2_to_3},
+    [3] = {.created = {SCHEMA_LENGTHS_4, SCHEMA_PASS_KEYS_4, SCHEMA_NEEDLES_4, SCHEMA_CONFIGURATION_4},
+           .copy = copy_3_to_4},
+    [4] = {.replaced = {"pass_keys", "needles", "configuration"},
+           .created = {SCHEMA_PASS_KEYS_5, SCHEMA_NEEDLES_4, SCHEMA_CONFIGURATION_4},
+           .copy = copy_4_to_5},
 };
 
 /* Runs `format`, in which each %1$s stands for a table's name, for every replaced table. */
@@ -121,7 +119,7 @@ static int for_replaced(struct database *database, const struct migration *step,
 
 static int run_step(struct database *database, const struct migration *step, struct error *error) {
     int status = for_replaced(database, step, "ALTER TABLE %1$s RENAME TO %1$s_old", error);
-    for (size_t i = 0; i < step->created_count && status == STATUS_OK; i++) {
+    for (int i = 0; step->created[i] != SCHEMA_END && status == STATUS_OK; i++) {
         status = database_run(database, store_schema_tables[step->created[i]], error);
     }
     if (status == STATUS_OK) status = database_run(database, step->copy, error);

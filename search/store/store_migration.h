@@ -1,4 +1,10 @@
-/* Migration of a run.db from an older schema to the newest one. */
+/* Migration of a run.db from an older schema to the newest one, one step per schema version.
+ *
+ * To add schema version N: add the CREATE TABLE statement of each new or changed SQL table as NAME_N (store_schema.h),
+ * use it in the list of the newest tables (store_schema.c), set STORE_SCHEMA to N, add the step from N - 1
+ * (store_migration.c), and a test of a run of schema N - 1 (test_migration.c). Older statements and steps do not
+ * change.
+ */
 #ifndef LONGROPE_SEARCH_STORE_MIGRATION_H
 #define LONGROPE_SEARCH_STORE_MIGRATION_H
 

@@ -8,6 +8,7 @@ enum { STORE_SCHEMA = 5 }; /* SQLite's user_version */
 
 /* An SQL table as of one schema version: NAME_V is the table from schema V on, until a later version replaces it. */
 enum store_schema_table {
+    SCHEMA_END, /* no table: the end of a list */
     SCHEMA_RUN_2,
     SCHEMA_STAGES_2,
     SCHEMA_SETTINGS_2,

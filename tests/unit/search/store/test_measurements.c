@@ -16,7 +16,7 @@ enum { PAIRS = 3 };
 /* A new run with one stage, held as a search holds it. */
 static struct store *make_run(struct fixture *f) {
     static struct setting setting = {"search.seed", "1"};
-    static const struct window_record sample = {.document = "a.txt", .tokens = 2048};
+    static const struct window_record window = {.document = "a.txt", .tokens = 2048};
     struct stage_record stage = {.name = "extend-2k",
                                  .target_length = 2048,
                                  .original_length = 512,
@@ -30,7 +30,7 @@ static struct store *make_run(struct fixture *f) {
                                  .base_attention_factor = 1.0};
     struct store *store = open_run(f, STORE_CREATE);
     good(f, store_set_name(store, "demo", &f->error));
-    good(f, store_add_stage(store, &stage, &setting, 1, &sample, 1, &f->error));
+    good(f, store_add_stage(store, &stage, &setting, 1, &window, 1, &f->error));
     return store;
 }
 

@@ -15,7 +15,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-enum { PAIRS = 4, SAMPLES = 3, INDIVIDUALS = 400 };
+enum { PAIRS = 4, WINDOWS = 3, INDIVIDUALS = 400 };
 
 /* As longrope wrote it; it does not change any more. */
 static const char schema_1[] =
@@ -185,8 +185,8 @@ static void assert_individual(const struct individual_record *record, int64_t i)
     assert_true(one->scored);
     assert_false(one->stopped);
     assert_true(same_bits(one->score, scores[i % 5]));
-    assert_int_equal(record->scored.windows, SAMPLES);
-    assert_int_equal(record->scored.computed, SAMPLES);
+    assert_int_equal(record->scored.windows, WINDOWS);
+    assert_int_equal(record->scored.computed, WINDOWS);
     assert_true(same_bits(record->scored.seconds, (double)i / 7.0));
 }
 
@@ -198,16 +198,16 @@ static void check_individuals(struct fixture *f, struct store *store, const stru
     for (size_t i = 0; i < count; i++) assert_individual(&individuals[i], (int64_t)i);
     free(individuals);
     for (int64_t i = 0; i < INDIVIDUALS; i += 57) {
-        double nats[SAMPLES];
-        good(f, store_window_nats(store, 0, i, nats, SAMPLES, &count, &f->error));
-        assert_int_equal(count, SAMPLES);
-        for (int s = 0; s < SAMPLES; s++) assert_true(same_bits(nats[s], (double)(i + s) / 3.0));
+        double nats[WINDOWS];
+        good(f, store_window_nats(store, 0, i, nats, WINDOWS, &count, &f->error));
+        assert_int_equal(count, WINDOWS);
+        for (int s = 0; s < WINDOWS; s++) assert_true(same_bits(nats[s], (double)(i + s) / 3.0));
     }
 }
 
 static void check_baselines(struct fixture *f, struct store *store) {
     struct baseline_record *baselines;
-    double nats[SAMPLES];
+    double nats[WINDOWS];
     size_t count;
     good(f, store_baselines(store, 0, &baselines, &count, &f->error));
     assert_int_equal(count, 2);
@@ -219,10 +219,10 @@ static void check_baselines(struct fixture *f, struct store *store) {
     assert_true(same_bits(baselines[1].table.attention_factor, 1.2));
     assert_true(same_bits(baselines[1].table.own_attention_factor, 1.0)); /* was not kept */
     assert_int_equal(baselines[1].scored.windows, 0);                     /* nor were these */
-    assert_int_equal(baselines[1].scored.computed, SAMPLES);
+    assert_int_equal(baselines[1].scored.computed, WINDOWS);
     assert_true(same_bits(baselines[1].scored.seconds, 2.5));
     free(baselines);
-    good(f, store_baseline_nats(store, 0, ROPE_YARN, nats, SAMPLES, &count, &f->error));
+    good(f, store_baseline_nats(store, 0, ROPE_YARN, nats, WINDOWS, &count, &f->error));
     assert_int_equal(count, 0);
 }
 
@@ -234,7 +234,7 @@ static void check_run(struct fixture *f, struct store *store) {
                                           {"objective", "perplexity"}};
     char name[STORE_NAME_SIZE];
     struct stage_record *stages;
-    struct window_record *samples;
+    struct window_record *windows;
     size_t count;
     int64_t planned;
     good(f, store_name(store, name, sizeof name, &f->error));
@@ -253,11 +253,11 @@ static void check_run(struct fixture *f, struct store *store) {
     assert_int_equal(stages[0].space.attention_unit, 0);
     assert_int_equal(stages[0].space.attention_high, 0);
     good(f, store_check_settings(store, 0, then, sizeof then / sizeof *then, &f->error));
-    good(f, store_windows(store, 0, &samples, &count, &f->error));
-    assert_int_equal(count, SAMPLES);
-    assert_string_equal(samples[1].document, "b.txt");
-    assert_int_equal(samples[2].start, 99);
-    free(samples);
+    good(f, store_windows(store, 0, &windows, &count, &f->error));
+    assert_int_equal(count, WINDOWS);
+    assert_string_equal(windows[1].document, "b.txt");
+    assert_int_equal(windows[2].start, 99);
+    free(windows);
     check_baselines(f, store);
     check_individuals(f, store, &stages[0]);
     free(stages);

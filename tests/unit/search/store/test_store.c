@@ -13,7 +13,7 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
-enum { PAIRS = 24, SAMPLES = 3 };
+enum { PAIRS = 24, WINDOWS = 3 };
 
 /* Records to store ----------------------------------------------------------------------------- */
 
@@ -45,14 +45,14 @@ static struct stage_record make_stage(int64_t id, const char *name) {
 static struct setting settings[] = {
     {"search.seed", "1"}, {"data.samples", "3"}, {"objective", "perplexity"}, {"target_length", "2048"}};
 enum { SETTINGS = sizeof settings / sizeof *settings };
-static const struct window_record samples[SAMPLES] = {
+static const struct window_record windows[WINDOWS] = {
     {.document = "a.txt", .start = 0, .tokens = 2048},
     {.document = "b.txt", .start = 0, .tokens = 2048},
     {.document = "a.txt", .start = 99, .tokens = 2048, .answer = 5, .needle = 7, .depth = 1.0 / 3, .key = "01234"}};
 
 static void add_stage(struct fixture *f, struct store *store, int64_t id, const char *name) {
     struct stage_record stage = make_stage(id, name);
-    good(f, store_add_stage(store, &stage, settings, SETTINGS, samples, SAMPLES, &f->error));
+    good(f, store_add_stage(store, &stage, settings, SETTINGS, windows, WINDOWS, &f->error));
 }
 
 static double awkward(int64_t i) {
@@ -80,18 +80,18 @@ static struct individual make_individual(int64_t id) {
 
 /* Every fifth is stopped after its first window. */
 static struct scored make_scored(int64_t id) {
-    size_t windows = id % 5 == 3 ? 1 : SAMPLES;
-    return (struct scored){windows, (size_t)id % (windows + 1), 0.25 * (double)id};
+    size_t scored = id % 5 == 3 ? 1 : WINDOWS;
+    return (struct scored){scored, (size_t)id % (scored + 1), 0.25 * (double)id};
 }
 
-static double make_nats(int64_t id, size_t sample) { return awkward(id + (int64_t)sample); }
+static double make_nats(int64_t id, size_t window) { return awkward(id + (int64_t)window); }
 
 static int add_individual(struct store *store, int64_t id, struct error *error) {
     struct individual individual = make_individual(id);
     struct scored scored = make_scored(id);
-    double nats[SAMPLES];
+    double nats[WINDOWS];
     struct stage_record stage = make_stage(0, "extend-2k");
-    for (size_t i = 0; i < SAMPLES; i++) nats[i] = make_nats(id, i);
+    for (size_t i = 0; i < WINDOWS; i++) nats[i] = make_nats(id, i);
     return store_add_individual(store, &stage, &individual, &scored, nats, error);
 }
 
@@ -236,7 +236,7 @@ static void test_stages(void **state) {
 
     /* the attention factor is not searched */
     fixed.space.attention_unit = fixed.space.attention_low = fixed.space.attention_high = 0;
-    good(f, store_add_stage(store, &fixed, settings, SETTINGS, samples, SAMPLES, &f->error));
+    good(f, store_add_stage(store, &fixed, settings, SETTINGS, windows, WINDOWS, &f->error));
     good(f, store_find_stage(store, "fixed", &found, &there, &f->error));
     assert_true(there);
     assert_stage(&found, &fixed);
@@ -253,7 +253,7 @@ static void test_stage_is_added_whole_or_not(void **state) {
     struct setting twice[] = {{"a", "1"}, {"a", "2"}};
     struct stage_record stage = make_stage(0, "first"), found;
     bool there = true;
-    assert_int_equal(store_add_stage(store, &stage, twice, 2, samples, SAMPLES, &f->error), STATUS_FAILED);
+    assert_int_equal(store_add_stage(store, &stage, twice, 2, windows, WINDOWS, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "run.db|UNIQUE");
     good(f, store_find_stage(store, "first", &found, &there, &f->error));
     assert_false(there);
@@ -264,7 +264,7 @@ static void test_stage_is_added_whole_or_not(void **state) {
     without_unit.space.attention_unit = 0;
     const struct stage_record *wrong[] = {&twice_a_start, &no_attention, &low_attention, &without_unit};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        assert_int_equal(store_add_stage(store, wrong[i], settings, SETTINGS, samples, SAMPLES, &f->error),
+        assert_int_equal(store_add_stage(store, wrong[i], settings, SETTINGS, windows, WINDOWS, &f->error),
                          STATUS_FAILED);
         assert_message(f->error.message, "search space");
         f->error.message[0] = '\0';
@@ -341,7 +341,7 @@ static void test_stage_that_is_gone_on_with(void **state) {
 }
 
 static struct baseline_record make_baseline(enum rope_method method) {
-    struct baseline_record baseline = {.method = method, .nats_per_token = awkward(1), .scored = {SAMPLES, 1, 1.5}};
+    struct baseline_record baseline = {.method = method, .nats_per_token = awkward(1), .scored = {WINDOWS, 1, 1.5}};
     baseline.table.pairs = PAIRS;
     baseline.table.attention_factor = awkward(5);
     baseline.table.own_attention_factor = awkward(6);
@@ -353,21 +353,21 @@ static struct baseline_record make_baseline(enum rope_method method) {
     return baseline;
 }
 
-static void test_samples(void **state) {
+static void test_windows(void **state) {
     struct fixture *f = *state;
     struct store *store = make_run(f, 0);
     struct window_record *got;
     size_t count;
     good(f, store_windows(store, 0, &got, &count, &f->error));
-    assert_int_equal(count, SAMPLES);
-    for (size_t i = 0; i < SAMPLES; i++) {
-        assert_string_equal(got[i].document, samples[i].document);
-        assert_int_equal(got[i].start, samples[i].start);
-        assert_int_equal(got[i].tokens, samples[i].tokens);
-        assert_int_equal(got[i].answer, samples[i].answer);
-        assert_int_equal(got[i].needle, samples[i].needle);
-        assert_true(got[i].depth == samples[i].depth);
-        assert_string_equal(got[i].key, samples[i].key);
+    assert_int_equal(count, WINDOWS);
+    for (size_t i = 0; i < WINDOWS; i++) {
+        assert_string_equal(got[i].document, windows[i].document);
+        assert_int_equal(got[i].start, windows[i].start);
+        assert_int_equal(got[i].tokens, windows[i].tokens);
+        assert_int_equal(got[i].answer, windows[i].answer);
+        assert_int_equal(got[i].needle, windows[i].needle);
+        assert_true(got[i].depth == windows[i].depth);
+        assert_string_equal(got[i].key, windows[i].key);
     }
     free(got);
     assert_int_equal(store_windows(store, 4, &got, &count, &f->error), STATUS_FAILED);
@@ -398,7 +398,7 @@ static void test_baselines(void **state) {
     struct store *store = make_run(f, 0);
     static const enum rope_method order[] = {ROPE_YARN, ROPE_NONE, ROPE_DYNAMIC_NTK};
     struct baseline_record *baselines, baseline = make_baseline(ROPE_PI);
-    const double nats[SAMPLES] = {1, 0, 1.0 / 3}, more_nats[SAMPLES + 1] = {0};
+    const double nats[WINDOWS] = {1, 0, 1.0 / 3}, more_nats[WINDOWS + 1] = {0};
     size_t count;
     for (int i = 0; i < 3; i++) {
         baseline = make_baseline(order[i]);
@@ -411,7 +411,7 @@ static void test_baselines(void **state) {
         assert_int_equal(baselines[i].method, order[i]);
         assert_memory_equal(&baselines[i].table, &baseline.table, sizeof baseline.table);
         assert_true(same_bits(baselines[i].nats_per_token, baseline.nats_per_token));
-        assert_int_equal(baselines[i].scored.windows, SAMPLES);
+        assert_int_equal(baselines[i].scored.windows, WINDOWS);
         assert_int_equal(baselines[i].scored.computed, 1);
         assert_true(same_bits(baselines[i].scored.seconds, 1.5));
     }
@@ -423,7 +423,7 @@ static void test_baselines(void **state) {
     assert_int_equal(store_add_baseline(store, 0, &baseline, nats, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "'ntk'|not finite");
     baseline = make_baseline(ROPE_NTK);
-    baseline.scored.windows = SAMPLES + 1;
+    baseline.scored.windows = WINDOWS + 1;
     assert_int_equal(store_add_baseline(store, 0, &baseline, more_nats, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "FOREIGN KEY");
     good(f, store_baselines(store, 0, &baselines, &count, &f->error));
@@ -458,32 +458,32 @@ static void assert_nats(const double *got, size_t count, int64_t id, size_t expe
 static void test_nats_of_windows(void **state) {
     struct fixture *f = *state;
     struct store *store = make_run(f, 6);
-    const double of_baseline[SAMPLES] = {1.0 / 3, 0, 4.35};
+    const double of_baseline[WINDOWS] = {1.0 / 3, 0, 4.35};
     struct baseline_record baseline = make_baseline(ROPE_YARN);
-    double nats[SAMPLES];
+    double nats[WINDOWS];
     size_t count;
-    good(f, store_window_nats(store, 0, 2, nats, SAMPLES, &count, &f->error));
-    assert_nats(nats, count, 2, SAMPLES);
-    good(f, store_window_nats(store, 0, 3, nats, SAMPLES, &count, &f->error));
+    good(f, store_window_nats(store, 0, 2, nats, WINDOWS, &count, &f->error));
+    assert_nats(nats, count, 2, WINDOWS);
+    good(f, store_window_nats(store, 0, 3, nats, WINDOWS, &count, &f->error));
     assert_nats(nats, count, 3, 1); /* it was stopped */
     nats[2] = -1;
     good(f, store_window_nats(store, 0, 2, nats, 2, &count, &f->error));
     assert_nats(nats, count, 2, 2);
     assert_true(same_bits(nats[2], -1));
-    good(f, store_window_nats(store, 0, 99, nats, SAMPLES, &count, &f->error));
+    good(f, store_window_nats(store, 0, 99, nats, WINDOWS, &count, &f->error));
     assert_int_equal(count, 0);
 
     good(f, store_add_baseline(store, 0, &baseline, of_baseline, &f->error));
-    good(f, store_baseline_nats(store, 0, ROPE_YARN, nats, SAMPLES, &count, &f->error));
-    assert_int_equal(count, SAMPLES);
-    for (size_t i = 0; i < SAMPLES; i++) assert_true(same_bits(nats[i], of_baseline[i]));
-    good(f, store_baseline_nats(store, 0, ROPE_PI, nats, SAMPLES, &count, &f->error));
+    good(f, store_baseline_nats(store, 0, ROPE_YARN, nats, WINDOWS, &count, &f->error));
+    assert_int_equal(count, WINDOWS);
+    for (size_t i = 0; i < WINDOWS; i++) assert_true(same_bits(nats[i], of_baseline[i]));
+    good(f, store_baseline_nats(store, 0, ROPE_PI, nats, WINDOWS, &count, &f->error));
     assert_int_equal(count, 0);
     store_close(store);
 
     run_sql(f, "DELETE FROM sample_nats WHERE individual = 2 AND sample = 1");
     store = open_run(f, STORE_READ);
-    assert_int_equal(store_window_nats(store, 0, 2, nats, SAMPLES, &count, &f->error), STATUS_FAILED);
+    assert_int_equal(store_window_nats(store, 0, 2, nats, WINDOWS, &count, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "run.db: is damaged|nats of a window are missing");
     store_close(store);
 
@@ -494,7 +494,7 @@ static void test_nats_of_windows(void **state) {
         run_sql(f, sql);
         store = open_run(f, STORE_READ);
         f->error.message[0] = '\0';
-        assert_int_equal(store_baseline_nats(store, 0, ROPE_YARN, nats, SAMPLES, &count, &f->error), STATUS_FAILED);
+        assert_int_equal(store_baseline_nats(store, 0, ROPE_YARN, nats, WINDOWS, &count, &f->error), STATUS_FAILED);
         assert_message(f->error.message, "run.db: is damaged|nats of a window are negative or not finite");
         store_close(store);
     }
@@ -503,8 +503,8 @@ static void test_nats_of_windows(void **state) {
 static void test_individuals_that_are_refused(void **state) {
     struct fixture *f = *state;
     struct store *store = make_run(f, 2);
-    double nats[SAMPLES + 1] = {0};
-    const struct scored scored = {SAMPLES, SAMPLES, 0}, more = {SAMPLES + 1, SAMPLES, 0};
+    double nats[WINDOWS + 1] = {0};
+    const struct scored scored = {WINDOWS, WINDOWS, 0}, more = {WINDOWS + 1, WINDOWS, 0};
     struct individual individual = make_individual(2);
     struct stage_record stage = make_stage(0, "extend-2k"), unknown = make_stage(3, "third");
     assert_int_equal(add_individual(store, 1, &f->error), STATUS_FAILED);
@@ -678,7 +678,7 @@ static void test_what_a_stage_rescales(void **state) {
     strcpy(stage.base, "extend");
     strcpy(stage.model, "/models/a b");
     struct store *store = open_run(f, STORE_CREATE);
-    good(f, store_add_stage(store, &stage, settings, SETTINGS, samples, SAMPLES, &f->error));
+    good(f, store_add_stage(store, &stage, settings, SETTINGS, windows, WINDOWS, &f->error));
     good(f, store_find_stage(store, "recover", &back, &found, &f->error));
     assert_true(found && back.kind == STAGE_RECOVER && back.composed && back.pretrained_length == 128);
     assert_true(back.base_attention_factor == stage.base_attention_factor);
@@ -802,7 +802,7 @@ static void test_damaged_rows(void **state) {
 static void test_damaged_stages_and_baselines(void **state) {
     struct fixture *f = *state;
     struct baseline_record baseline = make_baseline(ROPE_YARN), *baselines;
-    const double nats[SAMPLES] = {0};
+    const double nats[WINDOWS] = {0};
     struct stage_record *stages;
     size_t count;
     struct store *store = make_run(f, 0);
@@ -1212,7 +1212,7 @@ int main(void) {
         TEST(test_stage_is_added_whole_or_not),
         TEST(test_settings),
         TEST(test_stage_that_is_gone_on_with),
-        TEST(test_samples),
+        TEST(test_windows),
         TEST(test_baselines),
         TEST(test_individuals),
         TEST(test_nats_of_windows),
