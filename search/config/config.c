@@ -29,7 +29,7 @@ static int collect(const struct yaml_tree *map, const char *name, unsigned block
     return status;
 }
 
-/* Text and tokens are two ways to give the same thing. */
+/* Text and tokens exclude each other. */
 static int check_data(const struct config_draft *draft, struct error *error) {
     const struct yaml_tree *tokens = draft->node[KEY_TOKENS];
     if (!tokens) return STATUS_OK;
@@ -39,23 +39,7 @@ static int check_data(const struct config_draft *draft, struct error *error) {
     return STATUS_OK;
 }
 
-/* Settings without what they belong to. */
-static int check_objective(const struct config_draft *draft, const struct stage_config *stage, struct error *error) {
-    static const int needle[] = {KEY_PROMPT, KEY_DIGITS, KEY_NEEDLE_SEED};
-    if (stage->objective == OBJECTIVE_NEEDLE) return STATUS_OK;
-    for (size_t i = 0; i < sizeof needle / sizeof *needle; i++) {
-        const struct yaml_tree *node = draft->node[needle[i]];
-        if (!node) continue;
-        return yaml_tree_error(&node->where, error,
-                               "stage '%s': 'needle.%s' has no use without 'objective: needle'; leave it out",
-                               stage->name, config_keys[needle[i]].name);
-    }
-    const struct yaml_tree *tokenizer = draft->node[KEY_TOKENIZER];
-    if (!tokenizer || !draft->node[KEY_TOKENS]) return STATUS_OK;
-    return yaml_tree_error(&tokenizer->where, error, "'tokenizer' has no use beside 'tokens'; leave it out");
-}
-
-/* Fills what a stage leaves open from the top of the file. */
+/* Gives a stage the keys of the top of the file that it does not give itself. */
 static void inherit(struct config_draft *stage, const struct config_draft *top) {
     bool text = stage->node[KEY_TEXT] != NULL, tokens = stage->node[KEY_TOKENS] != NULL;
     bool based = stage->node[KEY_BASE] != NULL; /* its model is the one that was fine-tuned */
@@ -107,32 +91,44 @@ static int check_complete(const struct config_draft *draft, const struct yaml_tr
                            number);
 }
 
-/* What CMA-ES makes no use of is refused also where it comes from the top: silence would let one believe
- * that it was done. */
-static int check_algorithm(const struct config_draft *draft, const struct stage_config *stage, struct error *error) {
-    static const int genetic[] = {KEY_MUTATIONS, KEY_CROSSOVERS, KEY_MUTATION_PROBABILITY};
-    if (stage->search.algorithm != ALGORITHM_CMA_ES) return STATUS_OK;
-    for (size_t i = 0; i < sizeof genetic / sizeof *genetic; i++) {
-        const struct yaml_tree *node = draft->node[genetic[i]];
+/* STATUS_INPUT at the first of these keys that is given. */
+static int refuse(const struct config_draft *draft, const int *ids, size_t count, const char *stage,
+                  const char *condition, struct error *error) {
+    for (size_t i = 0; i < count; i++) {
+        const struct yaml_tree *node = draft->node[ids[i]];
         if (!node) continue;
-        return yaml_tree_error(&node->where, error,
-                               "stage '%s': '%s' has no use with 'algorithm: cma-es'; leave it out, or give it in the "
-                               "stages that have another algorithm",
-                               stage->name, config_keys[genetic[i]].name);
+        char path[CONFIG_PATH_SIZE];
+        config_key_path(&config_keys[ids[i]], path);
+        return yaml_tree_error(&node->where, error, "stage '%s': '%s' is not used %s", stage, path, condition);
     }
     return STATUS_OK;
 }
 
-/* A risk without the test that it belongs to. */
-static int check_racing(const struct config_draft *draft, const struct stage_config *stage, struct error *error) {
-    const struct yaml_tree *risk = draft->node[KEY_RACING_RISK];
-    if (!risk || stage->racing == RACING_STATISTICAL) return STATUS_OK;
-    return yaml_tree_error(&risk->where, error,
-                           "stage '%s': 'racing_risk' has no use without 'racing: statistical'; leave it out",
-                           stage->name);
+/* Refuses settings that would have no effect, also those that come from the top of the file: without the error they
+ * would seem to be in force. */
+static int check_used(const struct config_draft *draft, const struct stage_config *stage, struct error *error) {
+    static const int genetic[] = {KEY_MUTATIONS, KEY_CROSSOVERS, KEY_MUTATION_PROBABILITY};
+    static const int needle[] = {KEY_PROMPT, KEY_DIGITS, KEY_NEEDLE_SEED};
+    static const int risk[] = {KEY_RACING_RISK}, tokenizer[] = {KEY_TOKENIZER};
+    int status = STATUS_OK;
+    if (stage->search.algorithm == ALGORITHM_CMA_ES) {
+        status = refuse(draft, genetic, 3, stage->name,
+                        "with 'algorithm: cma-es'; leave it out, or give it in the stages that have another algorithm",
+                        error);
+    }
+    if (status == STATUS_OK && stage->objective != OBJECTIVE_NEEDLE) {
+        status = refuse(draft, needle, 3, stage->name, "without 'objective: needle'; leave it out", error);
+        if (status == STATUS_OK && draft->node[KEY_TOKENS]) {
+            status = refuse(draft, tokenizer, 1, stage->name, "beside 'tokens'; leave it out", error);
+        }
+    }
+    if (status == STATUS_OK && stage->racing != RACING_STATISTICAL) {
+        status = refuse(draft, risk, 1, stage->name, "without 'racing: statistical'; leave it out", error);
+    }
+    return status;
 }
 
-/* What one value alone cannot tell. */
+/* Conditions between values. */
 static int check_search(const struct config_draft *draft, const struct yaml_tree *node,
                         const struct stage_config *stage, struct error *error) {
     const struct evolve_settings *search = &stage->search;
@@ -157,12 +153,12 @@ static int check_unique(const struct config *config, const struct stage_config *
                         struct error *error) {
     for (const struct stage_config *other = config->stages; other < stage; other++) {
         if (strcmp(other->name, stage->name) != 0) continue;
-        return yaml_tree_error(&name->where, error, "there are two stages of the name '%s'; rename one", stage->name);
+        return yaml_tree_error(&name->where, error, "two stages have the name '%s'; rename one", stage->name);
     }
     return STATUS_OK;
 }
 
-/* The earlier stage that `node` names, which is one that a model is fine-tuned for. */
+/* Finds the earlier stage that `node` names; it must have a 'finetune' block. */
 static int find_base(const struct config *config, const struct stage_config *stage, const struct yaml_tree *node,
                      int *out, struct error *error) {
     size_t earlier = (size_t)(stage - config->stages);
@@ -190,27 +186,29 @@ static int check_finetune(const struct config *config, const struct config_draft
     stage->finetune.wanted = block != NULL;
     if (!block) return STATUS_OK;
     if (stage->kind == STAGE_RECOVER) {
-        return yaml_tree_error(&block->where, error,
-                               "stage '%s': models are fine-tuned with the tables of longer windows; leave 'finetune' "
-                               "out of a stage of 'kind: recover'",
-                               stage->name);
+        return yaml_tree_error(
+            &block->where, error,
+            "stage '%s': a stage of 'kind: recover' cannot have 'finetune', as models are fine-tuned "
+            "with the tables of longer windows; leave 'finetune' out",
+            stage->name);
     }
     if (base && draft->node[KEY_FINETUNE_MODEL]) {
         return yaml_tree_error(&base->where, error,
-                               "stage '%s': 'finetune' has both 'base' and 'model'; give the one that it begins from",
+                               "stage '%s': 'finetune' has both 'base' and 'model'; give the one that training begins "
+                               "from",
                                stage->name);
     }
     return base ? find_base(config, stage, base, &stage->finetune.base, error) : STATUS_OK;
 }
 
-/* What the progressive recipe asks of a stage. */
+/* Conditions of the progressive recipe. */
 static int check_recipe(const struct config *config, const struct config_draft *draft, const struct yaml_tree *node,
                         struct stage_config *stage, struct error *error) {
     const struct yaml_tree *base = draft->node[KEY_BASE], *kind = draft->node[KEY_KIND];
     if (stage->kind == STAGE_RECOVER && stage->lambda_max == 0.0) {
         return yaml_tree_error(kind ? &kind->where : &node->where, error,
-                               "stage '%s': 'kind: recover' wants 'search.lambda_max', the largest factor of the short "
-                               "window, which the target length does not give",
+                               "stage '%s': 'kind: recover' requires 'search.lambda_max', the largest factor of the "
+                               "short window; the target length does not determine it",
                                stage->name);
     }
     int status = base ? find_base(config, stage, base, &stage->base, error) : STATUS_OK;
@@ -239,13 +237,11 @@ static int read_stage(const struct reader *reader, const struct yaml_tree *node,
     if (status == STATUS_OK) status = check_data(&draft, error);
     if (status != STATUS_OK) return status;
     inherit(&draft, top);
-    config->stage_count++; /* from here on config_free() sees to it */
+    config->stage_count++; /* from here on config_free() frees it */
     status = check_complete(&draft, node, config->stage_count, error);
     if (status == STATUS_OK) status = check_data(&draft, error);
     if (status == STATUS_OK) status = config_draft_read(&draft, reader->folder, stage, error);
-    if (status == STATUS_OK) status = check_algorithm(&draft, stage, error);
-    if (status == STATUS_OK) status = check_objective(&draft, stage, error);
-    if (status == STATUS_OK) status = check_racing(&draft, stage, error);
+    if (status == STATUS_OK) status = check_used(&draft, stage, error);
     if (status == STATUS_OK) status = check_search(&draft, node, stage, error);
     if (status == STATUS_OK) status = check_unique(config, stage, draft.node[KEY_NAME], error);
     if (status == STATUS_OK) status = check_recipe(config, &draft, node, stage, error);

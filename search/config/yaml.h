@@ -1,8 +1,8 @@
-/* A YAML document as a small tree that remembers where each of its parts was written.
+/* A YAML document as a small tree in which every node has the line that it was written in.
  *
- * What configurations need and no more: words, lists and maps, in block or flow style. Refused, with
- * the place: syntax errors, keys given twice, more than one document, aliases and tags, keys that are
- * not words, and whatever is nested deeper than YAML_TREE_DEPTH.
+ * Only what configurations need: words, lists and maps, in block or flow style. Errors, with their line: syntax errors,
+ * keys given twice, more than one document, aliases and tags, keys that are not words, and nesting deeper than
+ * YAML_TREE_DEPTH.
  */
 #ifndef LONGROPE_SEARCH_YAML_H
 #define LONGROPE_SEARCH_YAML_H
@@ -38,14 +38,14 @@ struct yaml_entry {
     struct yaml_tree *value;
 };
 
-/* Parses a file, or `size` bytes of text that came from `origin`. STATUS_INPUT for what cannot be
- * read or is no YAML, also where it is empty. The caller frees *out with yaml_tree_free(). */
+/* Parses a file, or `size` bytes of text that came from `origin`. STATUS_INPUT if it cannot be
+ * read, is not YAML or is empty. The caller frees *out with yaml_tree_free(). */
 int yaml_tree_read(const char *path, struct yaml_tree **out, struct error *error);
 int yaml_tree_parse(const char *text, size_t size, const char *origin, struct yaml_tree **out, struct error *error);
 void yaml_tree_free(struct yaml_tree *tree); /* NULL is allowed */
 
-/* Carries out "a.b.0.c=value": the value, parsed as YAML, takes the place of what was there. Keys
- * that do not exist are made, items of lists are not. `assignment` is borrowed by the tree. */
+/* Carries out "a.b.0.c=value": the value, parsed as YAML, replaces the value at that path. Keys that do not exist are
+ * added, items of lists are not. `assignment` is borrowed by the tree. */
 int yaml_tree_set(struct yaml_tree *root, const char *assignment, struct error *error);
 
 /* Sets "file:line: message" or "--set key.path=value: message"; returns STATUS_INPUT. */

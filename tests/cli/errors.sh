@@ -88,8 +88,8 @@ refused "--set attention_factor=loud: 'attention_factor' must" search_with --set
 refused "--set dtype=f64: 'dtype' must be auto, f32 or bf16" search_with --set dtype=f64
 refused "--set data.tokenizer=[a]: 'tokenizer' must be bytes" search_with --set 'data.tokenizer=[a]'
 refused "no-such.model: No such file" search_with --set data.tokenizer=no-such.model
-refused "'racing_risk' has no use without 'racing: statistical'" search_with --set search.racing_risk=0.1
-refused "'mutations' has no use with 'algorithm: cma-es'" search_with --set search.algorithm=cma-es
+refused "'search.racing_risk' is not used without 'racing: statistical'" search_with --set search.racing_risk=0.1
+refused "'search.mutations' is not used with 'algorithm: cma-es'" search_with --set search.algorithm=cma-es
 refused "--cache wants the path of a file" search_with --cache ''
 refused "'parents' is 65, more than the 'population'" search_with --set search.population=64 --set search.parents=65
 
@@ -117,7 +117,7 @@ wrong_yaml 4 "unknown key 'target_lenght' (did you mean 'target_length'?)" 'stag
 wrong_yaml 5 "" "stages: [{name: a\nname: b"
 wrong_yaml 4 "'stages' must be a list" "stages: none"
 wrong_yaml 1 "there are no 'stages'" "search: {seed: 1}"
-wrong_yaml 4 "there are two stages of the name 'a'" \
+wrong_yaml 4 "two stages have the name 'a'" \
     'stages: [{name: a, target_length: 300}, {name: a, target_length: 400}]'
 printf '' >"$work/wrong.yaml"
 refused "$work/wrong.yaml: is empty" "$LONGROPE" search "$work/wrong.yaml"

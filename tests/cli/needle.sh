@@ -111,7 +111,7 @@ runs needle_search bytes --set "data={text: [$work/page.txt], samples: 1}" --set
 [ "$(query tokens 'SELECT nats FROM baseline_nats')" = "$(query bytes 'SELECT nats FROM baseline_nats')" ] ||
     fail "scores differ between text and its tokens"
 fails_with 2 "no room for a pass key" needle_search none --set stages.0.target_length=50
-fails_with 2 "'needle.digits' has no use without 'objective: needle'" tiny_search "$work/none" --set needle.digits=4
+fails_with 2 "'needle.digits' is not used without 'objective: needle'" tiny_search "$work/none" --set needle.digits=4
 
 # ---- what it will cost ----
 

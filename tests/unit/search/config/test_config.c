@@ -205,9 +205,9 @@ static void test_recipes_that_do_not_hold(void **state) {
         {"stages.1.finetune.command=", "'command' must be a command for the shell; it is empty"},
         {"stages.1.finetune.outptu=x", "unknown key 'outptu' (did you mean 'output'?)"},
         {"stages.1.command=x", "unknown key 'command' here (did you mean 'finetune.command'?)"},
-        {"stages.3.search.lambda_max=0", "'kind: recover' wants 'search.lambda_max'"},
+        {"stages.3.search.lambda_max=0", "'kind: recover' requires 'search.lambda_max'"},
         {"stages.3.kind=shorten", "'kind' must be extend or recover, not 'shorten'"},
-        {"stages.3.finetune.output=x", "leave 'finetune' out of a stage of 'kind: recover'"},
+        {"stages.3.finetune.output=x", "a stage of 'kind: recover' cannot have 'finetune'|leave 'finetune' out"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *const overrides[] = {(char *)cases[i][0]};
@@ -381,9 +381,11 @@ static void test_settings_without_use(void **state) {
                                     "stages:\n"
                                     "- {name: a, target_length: 9}\n"
                                     "- {name: b, target_length: 9, search: {algorithm: cma-es}}\n";
-    read_bad(f, inherited, 6, "stage 'b': 'crossovers' has no use with 'algorithm: cma-es'|stages that have another");
-    set_bad(f, minimal, "search={algorithm: cma-es, mutations: 1}", "stage 'one': 'mutations' has no use");
-    set_bad(f, minimal, "stages.0.search={algorithm: cma-es, mutation_probability: 0.3}", "'mutation_probability'");
+    read_bad(f, inherited, 6,
+             "stage 'b': 'search.crossovers' is not used with 'algorithm: cma-es'|stages that have another");
+    set_bad(f, minimal, "search={algorithm: cma-es, mutations: 1}", "stage 'one': 'search.mutations' is not used");
+    set_bad(f, minimal, "stages.0.search={algorithm: cma-es, mutation_probability: 0.3}",
+            "'search.mutation_probability' is not used");
     read_good(f,
               "name: n\nmodel: m\ndata: {text: corpus/a.txt}\nsearch: {algorithm: cma-es, population: 8, parents: 4}\n"
               "stages:\n"
@@ -539,7 +541,7 @@ static void test_missing_parts(void **state) {
     read_bad(f,
              "name: n\nmodel: m\ndata: {text: corpus/a.txt}\nstages:\n- {name: a, target_length: 9}\n"
              "- {name: b, target_length: 9}\n- {name: a, target_length: 9}\n",
-             7, "two stages of the name 'a'");
+             7, "two stages have the name 'a'");
     read_bad(f, "name: n\nmodel: m\ndata: {text: corpus/a.txt}\nstages:\n- a\n", 5, "a stage must be a map");
     read_bad(f, "name: n\nsearch: [1]\n", 2, "search must be a map");
 }
@@ -571,11 +573,11 @@ static void test_objective(void **state) {
     set_bad(f, minimal, "needle.seed=-1", "'seed' must be");
     set_bad(f, minimal, "needle.depth=0.5", "unknown key 'depth'");
     set_bad(f, minimal, "digits=5", "did you mean 'needle.digits'?");
-    set_bad(f, minimal, "needle.digits=4", "stage 'one': 'needle.digits' has no use without 'objective: needle'");
+    set_bad(f, minimal, "needle.digits=4", "stage 'one': 'needle.digits' is not used without 'objective: needle'");
     read_bad(f,
              "name: n\nmodel: m\ndata: {text: corpus/a.txt}\nneedle: {seed: 4}\nstages:\n"
              "- {name: a, target_length: 9, objective: needle}\n- {name: b, target_length: 9}\n",
-             4, "stage 'b': 'needle.seed' has no use without");
+             4, "stage 'b': 'needle.seed' is not used without");
 }
 
 static void test_data(void **state) {
@@ -583,11 +585,11 @@ static void test_data(void **state) {
     read_bad(f, "name: n\ndata:\n  text: corpus/a.txt\n  tokens: t0.npy\n", 4, "both 'text' and 'tokens'");
     read_bad(f,
              "name: n\ndata:\n  tokenizer: bytes\n  tokens: t0.npy\nmodel: m\nstages:\n- {name: a, target_length: 9}\n",
-             3, "'tokenizer' has no use beside 'tokens'");
+             3, "'data.tokenizer' is not used beside 'tokens'");
     read_bad(f,
              "name: n\nmodel: m\ndata: {tokens: t0.npy}\nstages:\n- name: a\n  target_length: 9\n"
              "  data: {tokenizer: bytes}\n",
-             7, "'tokenizer' has no use beside 'tokens'");
+             7, "'data.tokenizer' is not used beside 'tokens'");
     read_bad(f, "name: n\ndata: {text: corpus/a.txt, tokenizer: [a]}\nstages: []\n", 2,
              "'tokenizer' must be bytes, or a path of a tokenizer.model, not a list");
     read_bad(f, "name: n\ndata: {text: corpus/a.txt, tokenizer: ''}\nstages: []\n", 2, "'tokenizer' must be|empty");
@@ -651,7 +653,15 @@ static void test_values_out_of_range(void **state) {
         {"data.samples", "1000001", "'samples'"},
         {"stages.0.target_length", "1", "'target_length' must be an integer from 2"},
         {"stages.0.target_length", "8k", "'8k'"},
-        {"search.algorithm", "cmaes", "'algorithm' must be paper, microsoft or cma-es, not 'cmaes'"},
+        {"search.algorithm", "cmaes",
+         "'algorithm' must be paper, microsoft or cma-es, not 'cmaes' (did you mean 'cma-es'?)"},
+        {"search.algorithm", "genetic", "not 'genetic'"},
+        {"search.racing", "bonud", "not 'bonud' (did you mean 'bound'?)"},
+        {"search.initial", "[pi, dynamic-nkt]", "not 'dynamic-nkt' (did you mean 'dynamic-ntk'?)"},
+        {"stages.0.kind", "recovery", "'kind' must be extend or recover, not 'recovery' (did you mean 'recover'?)"},
+        {"objective", "needel", "not 'needel' (did you mean 'needle'?)"},
+        {"needle.prompt", "publised", "not 'publised' (did you mean 'published'?)"},
+        {"dtype", "bf61", "'dtype' must be auto, f32 or bf16, not 'bf61' (did you mean 'bf16'?)"},
         {"search.algorithm", "[paper]", "not a list"},
         {"search.initial", "[]", "'initial' must be a list of pi, ntk, yarn, yarn-lambda, dynamic-ntk, none and own"},
         {"search.initial", "[pi, mutation]", "not 'mutation'"},
