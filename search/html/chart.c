@@ -9,7 +9,7 @@
 
 /* ---- axes ---- */
 
-/* What no axis reaches: gnuplot's arithmetic would overflow. Values beyond it are gaps. */
+/* The limit of every axis: beyond it gnuplot's arithmetic would overflow. Values beyond it are gaps. */
 #define CHART_MOST 1e100
 
 enum { MOST_STEPS = 7 }; /* of an axis */
@@ -21,7 +21,7 @@ struct chart_axis chart_axis_for(const char *label, double low, double high, boo
     low = log ? fmax(1.0 / CHART_MOST, clamp(low)) : clamp(low);
     high = fmax(low, clamp(high));
     double room = log ? 0.04 * (log10(high) - log10(low)) : 0.04 * (high - low);
-    if (!(room > 0.0)) room = log ? 0.1 : 0.05 * fabs(high) + 1e-9; /* all values are one */
+    if (!(room > 0.0)) room = log ? 0.1 : 0.05 * fabs(high) + 1e-9; /* all values are equal */
     axis.low = log ? low / pow(10.0, room) : low - room;
     axis.high = log ? high * pow(10.0, room) : high + room;
     return axis;
@@ -32,7 +32,7 @@ static void put_tick(FILE *script, double value, bool *first) {
     *first = false;
 }
 
-/* One, two or five times a power of ten, of which at most MOST_STEPS fit; whole ones where values are. */
+/* The least of 1, 2 or 5 times a power of ten of which at most MOST_STEPS fit; at least 1 where values are whole. */
 static double step_of(const struct chart_axis *axis) {
     double least = (axis->high - axis->low) / MOST_STEPS, decade = pow(10.0, floor(log10(least)));
     double step = 10.0 * decade;
@@ -80,7 +80,7 @@ static void put_ticks(FILE *script, const char *letter, const struct chart_axis 
     fputs(")\n", script);
 }
 
-/* A literal; quoted all the same, so that an apostrophe in it is one. */
+/* A literal in gnuplot's quotes; apostrophes are doubled. */
 static void put_words(FILE *script, const char *words) {
     fputc('\'', script);
     for (const char *c = words; *c; c++) {
@@ -99,7 +99,7 @@ static void put_axis(FILE *script, const char *letter, const struct chart_axis *
 
 /* ---- data ---- */
 
-/* There is a point `i`, and no gap. */
+/* True where item `i` is a point, false where it is a gap. */
 static bool has_point(const struct chart_series *series, size_t i) {
     return fabs(series->x[i]) <= CHART_MOST && fabs(series->y[i]) <= CHART_MOST &&
            (!series->y2 || fabs(series->y2[i]) <= CHART_MOST);
@@ -117,7 +117,7 @@ static void put_data(FILE *script, const struct chart_series *series, size_t num
     fputs("END\n", script);
 }
 
-/* gnuplot takes a plot of nothing for an error. */
+/* gnuplot fails on a series without points. */
 static bool has_points(const struct chart_series *series) {
     for (size_t i = 0; i < series->count; i++) {
         if (has_point(series, i)) return true;
@@ -162,7 +162,7 @@ static void put_frame(FILE *script, const struct chart *chart) {
             "set grid lc rgb '#0000%02x' lw 1 dt solid\n"
             "set tmargin 2\nset bmargin 2.6\nset rmargin 2.2\nset xtics offset 0,0.35\nset ytics offset 0.4,0\n",
             CHART_WIDTH, CHART_HEIGHT, CHART_TEXT, CHART_INK, CHART_INK, CHART_GRID);
-    /* the upright label would take its height of the width, of which a phone has little */
+    /* above the axis, because a vertical label would take width, which is scarce on a phone */
     fputs("set label 1 ", script);
     put_words(script, chart->y.label);
     fprintf(script, " at character 0.2, screen 0.95 left textcolor rgb '#0000%02x'\nset xlabel ", CHART_INK);

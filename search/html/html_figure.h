@@ -1,37 +1,37 @@
-/* What the figures of a page have in common: a chart with its legend, and its numbers in a table to unfold. */
+/* The common parts of all figures: a chart with its legend, and a table of its numbers that unfolds. */
 #ifndef LONGROPE_SEARCH_HTML_FIGURE_H
 #define LONGROPE_SEARCH_HTML_FIGURE_H
 
 #include "search/html/chart.h"
 #include "search/html/html_page.h"
 
-/* A chart under way: series are added in the order in which they are drawn. */
+/* A chart that is being made: series are added in the order in which they are drawn. */
 struct html_figure {
     struct chart chart;
     char name[32];
-    char legend[CHART_MAX_SERIES][160];    /* of each series, any text; "": it stands in none */
+    char legend[CHART_MAX_SERIES][160];    /* of each series, any text; "": not in the legend */
     double *columns[3 * CHART_MAX_SERIES]; /* owned */
     size_t column_count;
     bool short_of_memory;
 };
 
-/* Zeroed but for its name, which no other figure of the page has. */
+/* Zeroed except its name, which is unique on the page. */
 void html_figure_begin(struct html_page *page, struct html_figure *figure);
 /* A column of NaN for a series' x or y, [count]; freed with the figure. NULL for lack of memory, which
- * html_figure_write() reports: the caller just goes on. */
+ * html_figure_write() reports; until then the caller continues. */
 double *html_figure_column(struct html_figure *figure, size_t count);
-/* Adds a series; nothing where a column is NULL or CHART_MAX_SERIES are there. */
+/* Adds a series; does nothing where a column is NULL or the chart has CHART_MAX_SERIES. */
 void html_figure_add(struct html_figure *figure, const char *legend, const struct chart_series *series);
 /* Sets *low and *high to the ends of all finite y so far; false where there are none. */
 bool html_figure_range(const struct html_figure *figure, double *low, double *high);
 
-/* <figure>, heading, chart and legend; the caller goes on with a caption and a table, and ends with html_figure_end().
- * Frees the columns, whatever is returned. */
+/* Writes <figure>, heading, chart and legend; the caller adds a caption and a table, and ends with html_figure_end().
+ * Always frees the columns. */
 int html_figure_write(struct html_page *page, struct html_figure *figure, const char *heading, struct error *error);
 void html_figure_end(struct html_page *page); /* </figure> */
 
-/* Numbers to unfold: <details> with a table that scrolls on its own. `heads` are its columns' names, parted by '|',
- * literals. The caller writes the rows between. */
+/* A table that unfolds and scrolls. `heads` are the names of its columns, separated by '|'; a literal. The caller
+ * writes the rows between begin and end. */
 void html_fold_begin(struct html_page *page, const char *summary, const char *heads);
 void html_fold_end(struct html_page *page);
 /* A table that is not folded away. */

@@ -1,5 +1,5 @@
-/* What a run has found, read from its store beside the search or after it: as tables for people and as
- * JSON for programs, all scores as CSV, and the factor file that a finished stage leaves. */
+/* A run as text, JSON and CSV, read from its store during the search or after it. README.md documents every key and
+ * column. */
 #ifndef LONGROPE_SEARCH_REPORT_H
 #define LONGROPE_SEARCH_REPORT_H
 
@@ -10,22 +10,21 @@
 #include "search/store/store.h"
 
 struct report_options {
-    const char *stage; /* the only one to report on; NULL: all that have begun. STATUS_INPUT for no such */
-    bool json;         /* one JSON object, as README.md documents it, in place of the table */
+    const char *stage; /* the only stage to report; NULL: all that have begun. STATUS_INPUT where it is unknown */
+    bool json;         /* one JSON object in place of the table */
 };
 
-/* How far each stage is, what its evaluations cost, the baselines, the best, its factors; and what was measured on the
- * run beside the search. */
+/* The progress of each stage, the cost of its evaluations, the baselines, and the best table; and measurements stored
+ * beside the search. */
 int report_overview(struct store *store, const struct report_options *options, FILE *out, struct error *error);
 
-/* A row a generation: what it has scored, and the best so far. */
+/* One row per generation: its scores, and the best table so far. */
 int report_generations(struct store *store, const struct report_options *options, FILE *out, struct error *error);
 
-/* Curves for people to see, drawn with characters on so many columns: perplexity against evaluations, the best so far
- * and the spread of each generation; and rescale factors against rotary pairs, of the best table and the baselines.
- * As JSON the numbers that they are drawn from. */
+/* Curves drawn with characters: the best perplexity so far and the quartiles of each generation against evaluations;
+ * and rescale factors of the best table and the baselines against rotary pairs. With options->json, their numbers. */
 struct report_drawing {
-    int columns;
+    int columns; /* of the terminal */
     bool unicode;
 };
 int report_convergence(struct store *store, const struct report_options *options, const struct report_drawing *drawing,
@@ -35,28 +34,13 @@ int report_lambda(struct store *store, const struct report_options *options, con
 
 enum { REPORT_BEST = -1 };
 
-/* The ancestors of individual `id`, or of the best one for REPORT_BEST, oldest first. Ids count within a
- * stage: STATUS_INPUT where several stages are asked about one, or it has none of that id. */
+/* The ancestors of individual `id`, or of the best one for REPORT_BEST, oldest first. Ids count within a stage:
+ * STATUS_INPUT where options select several stages for one id, or the stage has no individual with it. */
 int report_genealogy(struct store *store, const struct report_options *options, int64_t id, FILE *out,
                      struct error *error);
 
-/* All baselines and individuals as CSV, one a row under a line of column names:
- *
- *     stage, kind              kind is "baseline" or "individual"
- *     id, generation           empty for a baseline
- *     origin                   of an individual; a baseline's method
- *     parent_a, parent_b       ids; empty where there is none
- *     start_tokens, attention_factor
- *     windows                  scored; 0 for the baselines of a run begun before these were kept
- *     stopped                  1 where racing gave it up before the last window, else 0
- *     nats_per_token, perplexity, seconds
- *     nats_0, nats_1, ...      of each window, summed over its predictions; empty where it was not scored
- *     lambda_0, lambda_1, ...  rescale factors, fastest pair first, as they were searched: of a stage with a base
- *                              they and the attention factor multiply the base's
- *
- * With stages of several sizes there are as many columns as the largest needs. Numbers have 17 digits and
- * read back to the same doubles; what is not finite is empty. Rows are printed as they are read, those before an
- * error too. `stage` as in report_options. */
+/* All baselines and individuals as CSV, with the columns that README.md documents. Rows are printed as they are read,
+ * also those before an error. `stage` as in report_options. */
 int report_scores(struct store *store, const char *stage, FILE *out, struct error *error);
 
 #endif

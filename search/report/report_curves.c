@@ -12,14 +12,14 @@
 
 /* ---- convergence ---- */
 
-/* Columns of numbers, a generation a row. */
+/* Columns of numbers, one row per generation. */
 struct convergence {
     size_t count;
-    double *generation, *evaluations; /* [count]; the second is of the run up to the generation's end */
+    double *generation, *evaluations; /* [count]; evaluations: up to the generation's end */
     double *best;                     /* [count]: perplexity, the best so far; NaN where there is none */
-    double *quartiles[QUARTILES];     /* [count]: perplexities of the generation, see generation.h */
-    double *high;                     /* [count]: the last of these, infinite where it falls on one cut short */
-    double *columns;                  /* all of them */
+    double *quartiles[QUARTILES];     /* [count]: of the generation, see generation_stats.h */
+    double *high;                     /* [count]: the last quartile, infinite where that individual was cut short */
+    double *columns;                  /* owned: the memory of all columns */
 };
 
 static int read_convergence(const struct stage_view *stage, struct convergence *out, struct error *error) {
@@ -45,7 +45,7 @@ static int read_convergence(const struct stage_view *stage, struct convergence *
 }
 
 static void draw_convergence(const struct convergence *c, const struct report_drawing *drawing, FILE *out) {
-    /* The first population's median is far from all that follows: it and the quarters do not widen the axes. */
+    /* The first population is far above all later ones: its median and all quartiles do not widen the axes. */
     size_t first = c->count > 1 ? 1 : 0;
     const struct plot_series series[] = {
         {PLOT_BAND, 0, true, c->count, c->evaluations, c->quartiles[0], c->high},
@@ -63,7 +63,7 @@ static void draw_convergence(const struct convergence *c, const struct report_dr
         fputs("  every evaluation was cut short by racing\n", out);
         return;
     }
-    fprintf(out, "  %s the best so far   - median of a generation   %s its quarters about that\n",
+    fprintf(out, "  %s the best so far   - median of a generation   %s its middle half\n",
             plot_sample(PLOT_STEPS, drawing->unicode), plot_sample(PLOT_BAND, drawing->unicode));
 }
 
@@ -177,8 +177,8 @@ static int print_lambda(const void *state, const struct stage_view *stage, FILE 
     fputc('\n', out);
     if (mark < pairs) {
         fprintf(out,
-                "  from pair %" PRId64 " on a turn takes the window before any extension, %" PRId64
-                " tokens, or longer\n",
+                "  from pair %" PRId64 " on, the wavelength is at least the window before any extension, %" PRId64
+                " tokens\n",
                 mark, stage->record->pretrained_length);
     }
     free(lambda);

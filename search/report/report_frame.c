@@ -9,7 +9,7 @@ static void print_heading(FILE *out, const struct stage_record *record) {
     fprintf(out, "stage %s: %s; %" PRId64 " tokens, %g times the window of %" PRId64 "\n", record->name,
             stage_state_name(record->state), record->target_length, record->scale, record->original_length);
     if (record->objective == OBJECTIVE_NEEDLE) {
-        fputs("  objective needle: perplexity and nats/token are of the needles' answers alone\n", out);
+        fputs("  objective needle: perplexity and nats/token cover the needles' answers only\n", out);
     }
 }
 
@@ -25,7 +25,7 @@ static int print_stage(const struct run_view *run, size_t index, const struct st
     return status;
 }
 
-/* By way of memory, so that an error in the last stage does not leave half a table. */
+/* Writes to memory first, so that an error in the last stage does not leave half a table. */
 static int print_run(const struct run_view *run, const struct stage_report *report, const void *state, FILE *out,
                      struct error *error) {
     char *text = NULL;

@@ -1,5 +1,5 @@
-/* What the reports on a run's stages have in common: what stands around the stages, as a table and as
- * JSON. A report supplies what it says of one stage. */
+/* The frame of all views of a run: its name and state, a heading per stage, and what follows the stages, as text and as
+ * JSON. A view supplies the lines and keys of one stage. */
 #ifndef LONGROPE_SEARCH_REPORT_FRAME_H
 #define LONGROPE_SEARCH_REPORT_FRAME_H
 
@@ -10,15 +10,14 @@
 #include "search/report/report.h"
 #include "search/run/run_view.h"
 
-/* `state` is the report's own, and may be NULL. */
+/* One view. `state` belongs to it and may be NULL. */
 struct stage_report {
     /* Lines for people, beneath the stage's heading. */
     int (*print)(const void *state, const struct stage_view *stage, FILE *out, struct error *error);
-    /* The stage's keys besides "name" and "state", as an object of the caller's; *out may be NULL for lack
-     * of memory. */
+    /* The stage's keys except "name", "state" and "objective", as an object that the caller releases; *out may be NULL
+     * for lack of memory. */
     int (*to_json)(const void *state, const struct stage_view *stage, json_t **out, struct error *error);
-    /* What follows the stages, of the run as a whole: lines, and keys as an object of the caller's. Both may be NULL.
-     */
+    /* What follows the stages: lines, and keys as an object that the caller releases. Both may be NULL. */
     int (*print_run)(struct store *store, FILE *out, struct error *error);
     int (*run_to_json)(struct store *store, json_t **out, struct error *error);
 };
@@ -28,12 +27,12 @@ struct stage_report {
 int report_stages(struct store *store, const struct report_options *options, const struct stage_report *report,
                   const void *state, FILE *out, struct error *error);
 
-/* The reports of `show` as report_stages() takes them. */
+/* The views of `longrope show` that a page is made of. */
 extern const struct stage_report overview_report, generations_report;
 extern const struct stage_report genealogy_report; /* its state is the individual's id, an int64_t */
 
-/* The JSON of several reports, documents[count] as report_stages() prints them, of a run whose stages are each read
- * once: they agree with each other also while the run goes on. On an error they are NULL; else the caller's. */
+/* The JSON of several views, documents[count] as report_stages() prints them. Each stage is read once, so the documents
+ * agree with each other while the search writes. The caller releases them; on an error they are NULL. */
 struct report_request {
     const struct stage_report *report;
     const void *state;

@@ -14,7 +14,7 @@ static int by_id(const void *key, const void *item) {
     return (id > other) - (id < other);
 }
 
-/* NULL where the stage has none of that id. */
+/* NULL where the stage has no individual with this id. */
 static const struct individual_record *find(const struct stage_view *stage, int64_t id) {
     if (!stage->individual_count) return NULL;
     return bsearch(&id, stage->individuals, stage->individual_count, sizeof *stage->individuals, by_id);
@@ -27,7 +27,7 @@ struct kin {
     bool *marked;                      /* [stage->individual_count] */
 };
 
-/* The store gives parents that are older than their child and thus before it, but they may be missing. */
+/* Parents are older than their child, so they come before it; a damaged database may lack them. */
 static int mark_parents(const struct stage_view *stage, const struct individual *child, struct kin *kin,
                         struct error *error) {
     for (int p = 0; p < 2; p++) {
@@ -36,7 +36,7 @@ static int mark_parents(const struct stage_view *stage, const struct individual 
         if (!parent) {
             return error_set(error, STATUS_FAILED,
                              "stage '%s': the database is damaged: it lacks individual %" PRId64
-                             ", a parent of %" PRId64 "; put back a copy of it",
+                             ", a parent of %" PRId64 "; restore a copy of run.db",
                              stage->record->name, child->parents[p], child->id);
         }
         kin->marked[parent - stage->individuals] = true;
@@ -170,10 +170,10 @@ static int check_one_stage(struct store *store, const struct report_options *opt
     int status = run_view_open(store, options->stage, &run, error);
     if (status != STATUS_OK) return status;
     if (run.count > 1) {
-        status =
-            error_set(error, STATUS_INPUT,
-                      "--genealogy: ids count within a stage, and the run '%s' has %zu; say which, as in --stage %s",
-                      run.name, run.count, run.stages[0].name);
+        status = error_set(error, STATUS_INPUT,
+                           "--genealogy: ids count within a stage, and the run '%s' has %zu stages; choose one, for "
+                           "example --stage %s",
+                           run.name, run.count, run.stages[0].name);
     }
     run_view_close(&run);
     return status;

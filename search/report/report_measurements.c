@@ -12,15 +12,15 @@
 
 enum { LABEL_WIDTH = 22, A_LINE = 8 /* columns */ };
 
-/* A label may be in any script: fprintf() would count its bytes. */
+/* Pads by characters: fprintf() would count the bytes of a label in any script. */
 static void print_label(FILE *out, const char *label) {
     int characters = 0;
     for (const char *c = label; *c; c++) characters += ((unsigned char)*c & 0xc0) != 0x80;
     fprintf(out, "  %s%*s", label, characters < LABEL_WIDTH ? LABEL_WIDTH - characters : 0, "");
 }
 
-/* A cell of `width` behind the blanks of empty ones; returns the blanks that come before the next, of which a line's
- * end has none. */
+/* Prints a cell of `width` after the blanks of the empty cells before it; returns the blanks that the next cell must
+ * print, so that no line ends in blanks. */
 static int print_cell(FILE *out, const char *cell, int width, int blanks) {
     if (!*cell) return blanks + width;
     fprintf(out, "%*s", blanks + width, cell);
@@ -42,7 +42,7 @@ static size_t distinct(double *values, size_t count) {
     return kept;
 }
 
-/* A block of at most A_LINE lengths: the row of a label has those of its records that it can. */
+/* A block of at most A_LINE lengths, one row per label. */
 static void print_length_block(FILE *out, const struct length_record *records, size_t count, const double *lengths,
                                size_t columns) {
     print_label(out, "label");
@@ -89,7 +89,7 @@ static bool same_row(const struct passkey_record *a, const struct passkey_record
     return strcmp(a->measured.label, b->measured.label) == 0 && a->measured.length == b->measured.length;
 }
 
-/* A block of at most A_LINE depths, a label and length a row. */
+/* A block of at most A_LINE depths, one row per label and length. */
 static void print_depth_block(FILE *out, const struct passkey_record *records, size_t count, const double *depths,
                               size_t columns) {
     print_label(out, "label");
@@ -120,7 +120,7 @@ static int print_pass_keys(FILE *out, const struct passkey_record *records, size
     if (!depths) return error_memory(error, (double)count * sizeof *depths, "the depths");
     for (size_t i = 0; i < count; i++) depths[i] = records[i].depth;
     size_t columns = distinct(depths, count);
-    fputs("pass keys found, of those hidden, by their depth in the prompt\n", out);
+    fputs("pass keys found, by depth in the prompt\n", out);
     for (size_t first = 0; first < columns; first += A_LINE) {
         size_t block = columns - first < A_LINE ? columns - first : A_LINE;
         print_depth_block(out, records, count, depths + first, block);
@@ -144,7 +144,7 @@ int report_measurements(struct store *store, FILE *out, struct error *error) {
 
 /* ---- for programs ---- */
 
-/* null for what is empty or, as a path can be, not UTF-8. */
+/* null where the text is empty or, as paths can be, not UTF-8. */
 static json_t *text_or_null(const char *text) {
     json_t *string = *text ? json_string(text) : NULL;
     return string ? string : json_null();

@@ -1,5 +1,4 @@
-/* What was measured on a run beside its search, as the overview shows it: perplexity by length, and pass keys found by
- * length and depth. */
+/* Measurements stored in a run beside its search: perplexity by length, and pass keys by length and depth. */
 #ifndef LONGROPE_SEARCH_REPORT_MEASUREMENTS_H
 #define LONGROPE_SEARCH_REPORT_MEASUREMENTS_H
 
@@ -9,10 +8,10 @@
 #include "eval/base/error.h"
 #include "search/store/store.h"
 
-/* A table of each, a label a row; nothing where there is nothing. */
+/* One text table of each kind, one row per label; nothing where no measurement is stored. */
 int report_measurements(struct store *store, FILE *out, struct error *error);
 
-/* {"lengths": [...], "pass_keys": [...]}, as README.md documents them; the caller's. */
+/* {"lengths": [...], "pass_keys": [...]}, as README.md documents them; the caller releases it. */
 int report_measurements_json(struct store *store, json_t **out, struct error *error);
 
 #endif

@@ -1,4 +1,4 @@
-/* What a run and its stages were asked to do: the part of the overview that is known before the first score. */
+/* The settings of a run and its stages: the part of the overview that is known before the first score. */
 #ifndef LONGROPE_SEARCH_REPORT_SETUP_H
 #define LONGROPE_SEARCH_REPORT_SETUP_H
 
@@ -11,7 +11,7 @@
  * lack of memory. */
 json_t *report_setup_json(const struct stage_view *stage);
 
-/* {"program", "path", "overrides", "content"}, or null where the run does not know; the caller's. */
+/* {"program", "path", "overrides", "content"}, or null where the run does not hold it; the caller releases it. */
 int report_configuration_json(struct store *store, json_t **out, struct error *error);
 
 #endif

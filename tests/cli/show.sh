@@ -347,7 +347,7 @@ fails_with 2 "--genealogy: 'x' is not a whole number" "$LONGROPE" show "$work/ru
 fails_with 2 "--genealogy: -1 is not within" "$LONGROPE" show "$work/run" --genealogy -1
 fails_with 2 "stage 'extend-2k' has no individual 14" "$LONGROPE" show "$work/run" --genealogy 14
 fails_with 2 "stage 'extend-2k' has no individual 0" "$LONGROPE" show "$work/baselines" --genealogy 0 --json
-fails_with 2 "say which, as in --stage first" "$LONGROPE" show "$work/two" --genealogy 3
+fails_with 2 "choose one, for example --stage first" "$LONGROPE" show "$work/two" --genealogy 3
 fails_with 2 "--stage wants a value" "$LONGROPE" show "$work/run" --stage
 fails_with 2 "unknown option '--genealgy' (did you mean '--genealogy'?)" "$LONGROPE" show "$work/run" --genealgy
 fails_with 2 "show wants one run directory" "$LONGROPE" show "$work/run" --genealogy x
@@ -451,7 +451,7 @@ same "the tables of what was measured" 'perplexity by length in tokens
   label                         256        512
   yarn                          n/a     4.4817
   naïve                      1.2840
-pass keys found, of those hidden, by their depth in the prompt
+pass keys found, by depth in the prompt
   label                      length    12.5 %     100 %
   yarn                          256                 3/4
   yarn                          512     10/10      0/10' "$work/tables"
