@@ -98,9 +98,9 @@ enum { OVERVIEW, GENERATIONS, GENEALOGY, DOCUMENTS };
 
 static int read_run(const char *run_dir, json_t **documents, struct error *error) {
     static const int64_t best = REPORT_BEST;
-    static const struct report_request requests[DOCUMENTS] = {[OVERVIEW] = {&overview_report, NULL},
-                                                              [GENERATIONS] = {&generations_report, NULL},
-                                                              [GENEALOGY] = {&genealogy_report, &best}};
+    static const struct report_request requests[DOCUMENTS] = {[OVERVIEW] = {&report_view_overview, NULL},
+                                                              [GENERATIONS] = {&report_view_generations, NULL},
+                                                              [GENEALOGY] = {&report_view_genealogy, &best}};
     struct store *store = NULL;
     int status = store_open(run_dir, STORE_READ, &store, error);
     if (status == STATUS_OK) status = report_documents(store, requests, DOCUMENTS, documents, error);

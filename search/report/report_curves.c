@@ -106,8 +106,8 @@ static int convergence_json(const void *state, const struct stage_view *stage, j
 
 int report_convergence(struct store *store, const struct report_options *options, const struct report_drawing *drawing,
                        FILE *out, struct error *error) {
-    static const struct stage_report report = {.print = print_convergence, .to_json = convergence_json};
-    return report_stages(store, options, &report, drawing, out, error);
+    static const struct report_view view = {.print = print_convergence, .to_json = convergence_json};
+    return report_stages(store, options, &view, drawing, out, error);
 }
 
 /* ---- lambda ---- */
@@ -185,23 +185,15 @@ static int print_lambda(const void *state, const struct stage_view *stage, FILE 
     return STATUS_OK;
 }
 
-static json_t *numbers_or_null(const double *values, int64_t count) {
-    json_t *array = json_array();
-    for (int64_t i = 0; i < count; i++) json_array_append_new(array, json_number_or_null(values[i]));
-    return array;
-}
-
 static int lambda_json(const void *state, const struct stage_view *stage, json_t **out, struct error *error) {
     (void)state;
-    int64_t pairs = stage->record->space.pairs;
     struct stage_best best = stage_view_best(stage);
     json_t *baselines = json_array(), *factors = NULL;
     bool whole = baselines != NULL;
     for (size_t b = 0; b < stage->baseline_count && whole; b++) {
-        double values[ROPE_MAX_PAIRS];
-        stage_view_baseline_factors(stage, &stage->baselines[b], values);
-        json_t *row = json_pack("{s:s, s:o}", "method", rope_method_name(stage->baselines[b].method), "factors",
-                                numbers_or_null(values, pairs));
+        const struct baseline_record *one = &stage->baselines[b];
+        json_t *row = json_pack("{s:s, s:o}", "method", rope_method_name(one->method), "factors",
+                                report_baseline_factors_json(stage, one));
         whole = json_array_append_new(baselines, row) == 0;
     }
     if (best.any) {
@@ -220,6 +212,6 @@ static int lambda_json(const void *state, const struct stage_view *stage, json_t
 
 int report_lambda(struct store *store, const struct report_options *options, const struct report_drawing *drawing,
                   FILE *out, struct error *error) {
-    static const struct stage_report report = {.print = print_lambda, .to_json = lambda_json};
-    return report_stages(store, options, &report, drawing, out, error);
+    static const struct report_view view = {.print = print_lambda, .to_json = lambda_json};
+    return report_stages(store, options, &view, drawing, out, error);
 }

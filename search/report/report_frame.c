@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "search/base/json.h"
+
 /* ---- for people ---- */
 
 static void print_heading(FILE *out, const struct stage_record *record) {
@@ -13,20 +15,20 @@ static void print_heading(FILE *out, const struct stage_record *record) {
     }
 }
 
-static int print_stage(const struct run_view *run, size_t index, const struct stage_report *report, const void *state,
+static int print_stage(const struct run_view *run, size_t index, const struct report_view *view, const void *state,
                        FILE *out, struct error *error) {
     struct stage_view stage;
     int status = stage_view_read(run, index, &stage, error);
     if (status == STATUS_OK) {
         print_heading(out, stage.record);
-        status = report->print(state, &stage, out, error);
+        status = view->print(state, &stage, out, error);
     }
     stage_view_free(&stage);
     return status;
 }
 
 /* Writes to memory first, so that an error in the last stage does not leave half a table. */
-static int print_run(const struct run_view *run, const struct stage_report *report, const void *state, FILE *out,
+static int print_run(const struct run_view *run, const struct report_view *view, const void *state, FILE *out,
                      struct error *error) {
     char *text = NULL;
     size_t size = 0;
@@ -35,9 +37,9 @@ static int print_run(const struct run_view *run, const struct stage_report *repo
     fprintf(memory, "run %s: %s\n", run->name, stage_state_name(run->state));
     int status = STATUS_OK;
     for (size_t i = 0; i < run->count && status == STATUS_OK; i++) {
-        status = print_stage(run, i, report, state, memory, error);
+        status = print_stage(run, i, view, state, memory, error);
     }
-    if (status == STATUS_OK && report->print_run) status = report->print_run(run->store, memory, error);
+    if (status == STATUS_OK && view->print_run) status = view->print_run(run->store, memory, error);
     bool whole = !ferror(memory);
     whole = fclose(memory) == 0 && whole;
     if (status == STATUS_OK && !whole) status = error_memory(error, (double)size, "the report");
@@ -52,7 +54,7 @@ static int print_run(const struct run_view *run, const struct stage_report *repo
 static int append_stage(const struct stage_view *stage, const struct report_request *request, json_t *stages,
                         struct error *error) {
     json_t *keys = NULL;
-    int status = request->report->to_json(request->state, stage, &keys, error);
+    int status = request->view->to_json(request->state, stage, &keys, error);
     if (status != STATUS_OK) return status;
     const struct stage_record *record = stage->record;
     json_t *object = json_pack("{s:s, s:s, s:s}", "name", record->name, "state", stage_state_name(record->state),
@@ -75,10 +77,9 @@ static int append_stages(const struct run_view *run, size_t index, const struct 
 }
 
 /* The keys of the run as a whole. */
-static int update_root(const struct run_view *run, const struct stage_report *report, json_t *root,
-                       struct error *error) {
+static int update_root(const struct run_view *run, const struct report_view *view, json_t *root, struct error *error) {
     json_t *keys = NULL;
-    int status = report->run_to_json ? report->run_to_json(run->store, &keys, error) : STATUS_OK;
+    int status = view->run_to_json ? view->run_to_json(run->store, &keys, error) : STATUS_OK;
     if (status == STATUS_OK && keys && json_object_update(root, keys) != 0) {
         status = error_memory(error, 0, "the report");
     }
@@ -98,7 +99,7 @@ static int make_documents(const struct run_view *run, const struct report_reques
         status = append_stages(run, i, requests, count, documents, error);
     }
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        status = update_root(run, requests[i].report, documents[i], error);
+        status = update_root(run, requests[i].view, documents[i], error);
     }
     if (status == STATUS_OK) return STATUS_OK;
     for (size_t i = 0; i < count; i++) {
@@ -119,10 +120,10 @@ int report_documents(struct store *store, const struct report_request *requests,
     return status;
 }
 
-static int print_json(const struct run_view *run, const struct stage_report *report, const void *state, FILE *out,
+static int print_json(const struct run_view *run, const struct report_view *view, const void *state, FILE *out,
                       struct error *error) {
     json_t *document;
-    int status = make_documents(run, &(struct report_request){report, state}, 1, &document, error);
+    int status = make_documents(run, &(struct report_request){view, state}, 1, &document, error);
     if (status != STATUS_OK) return status;
     json_dumpf(document, out, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
     fputc('\n', out);
@@ -130,12 +131,22 @@ static int print_json(const struct run_view *run, const struct stage_report *rep
     return STATUS_OK;
 }
 
-int report_stages(struct store *store, const struct report_options *options, const struct stage_report *report,
+int report_stages(struct store *store, const struct report_options *options, const struct report_view *view,
                   const void *state, FILE *out, struct error *error) {
     struct run_view run;
     int status = run_view_open(store, options->stage, &run, error);
     if (status != STATUS_OK) return status;
-    status = (options->json ? print_json : print_run)(&run, report, state, out, error);
+    status = (options->json ? print_json : print_run)(&run, view, state, out, error);
     run_view_close(&run);
     return status;
+}
+
+json_t *report_baseline_factors_json(const struct stage_view *stage, const struct baseline_record *baseline) {
+    double factors[ROPE_MAX_PAIRS];
+    json_t *array = json_array();
+    stage_view_baseline_factors(stage, baseline, factors);
+    for (int64_t i = 0; i < stage->record->space.pairs; i++) {
+        json_array_append_new(array, json_number_or_null(factors[i]));
+    }
+    return array;
 }

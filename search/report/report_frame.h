@@ -11,7 +11,7 @@
 #include "search/run/run_view.h"
 
 /* One view. `state` belongs to it and may be NULL. */
-struct stage_report {
+struct report_view {
     /* Lines for people, beneath the stage's heading. */
     int (*print)(const void *state, const struct stage_view *stage, FILE *out, struct error *error);
     /* The stage's keys except "name", "state" and "objective", as an object that the caller releases; *out may be NULL
@@ -24,20 +24,24 @@ struct stage_report {
 
 /* Prints the run's name and state with each stage's heading and lines or, as options->json asks,
  * {"name", "state", "stages": [{"name", "state", ...}], ...}. On an error nothing is printed. */
-int report_stages(struct store *store, const struct report_options *options, const struct stage_report *report,
+int report_stages(struct store *store, const struct report_options *options, const struct report_view *view,
                   const void *state, FILE *out, struct error *error);
 
 /* The views of `longrope show` that a page is made of. */
-extern const struct stage_report overview_report, generations_report;
-extern const struct stage_report genealogy_report; /* its state is the individual's id, an int64_t */
+extern const struct report_view report_view_overview, report_view_generations;
+extern const struct report_view report_view_genealogy; /* its state is the individual's id, an int64_t */
 
 /* The JSON of several views, documents[count] as report_stages() prints them. Each stage is read once, so the documents
  * agree with each other while the search writes. The caller releases them; on an error they are NULL. */
 struct report_request {
-    const struct stage_report *report;
+    const struct report_view *view;
     const void *state;
 };
 int report_documents(struct store *store, const struct report_request *requests, size_t count, json_t **documents,
                      struct error *error);
+
+/* The factors of a baseline as an array; an item is null where the model's own scaling does not turn a pair. NULL for
+ * lack of memory; the caller releases it. */
+json_t *report_baseline_factors_json(const struct stage_view *stage, const struct baseline_record *baseline);
 
 #endif

@@ -179,10 +179,10 @@ static int check_one_stage(struct store *store, const struct report_options *opt
     return status;
 }
 
-const struct stage_report genealogy_report = {.print = print_stage, .to_json = stage_json};
+const struct report_view report_view_genealogy = {.print = print_stage, .to_json = stage_json};
 
 int report_genealogy(struct store *store, const struct report_options *options, int64_t id, FILE *out,
                      struct error *error) {
     int status = id == REPORT_BEST ? STATUS_OK : check_one_stage(store, options, error);
-    return status == STATUS_OK ? report_stages(store, options, &genealogy_report, &id, out, error) : status;
+    return status == STATUS_OK ? report_stages(store, options, &report_view_genealogy, &id, out, error) : status;
 }

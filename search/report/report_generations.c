@@ -73,8 +73,8 @@ static int stage_json(const void *state, const struct stage_view *stage, json_t 
     return error_memory(error, 0, "the report");
 }
 
-const struct stage_report generations_report = {.print = print_stage, .to_json = stage_json};
+const struct report_view report_view_generations = {.print = print_stage, .to_json = stage_json};
 
 int report_generations(struct store *store, const struct report_options *options, FILE *out, struct error *error) {
-    return report_stages(store, options, &generations_report, NULL, out, error);
+    return report_stages(store, options, &report_view_generations, NULL, out, error);
 }

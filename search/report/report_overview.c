@@ -121,24 +121,13 @@ static json_t *individual_json(const struct stage_view *stage, const struct indi
     return object;
 }
 
-/* null where the model leaves a pair unturned. */
-static json_t *baseline_factors_json(const struct stage_view *stage, const struct baseline_record *baseline) {
-    double factors[ROPE_MAX_PAIRS];
-    json_t *array = json_array();
-    stage_view_baseline_factors(stage, baseline, factors);
-    for (int64_t i = 0; i < stage->record->space.pairs; i++) {
-        json_array_append_new(array, json_number_or_null(factors[i]));
-    }
-    return array;
-}
-
 static json_t *baselines_json(const struct stage_view *stage) {
     json_t *array = json_array();
     for (size_t i = 0; i < stage->baseline_count; i++) {
         const struct baseline_record *one = &stage->baselines[i];
         json_array_append_new(array, json_pack("{s:s, s:o, s:o, s:f}", "method", rope_method_name(one->method),
                                                "perplexity", json_number_or_null(exp(one->nats_per_token)), "factors",
-                                               baseline_factors_json(stage, one), "attention_factor",
+                                               report_baseline_factors_json(stage, one), "attention_factor",
                                                one->table.own_attention_factor * one->table.attention_factor));
     }
     return array;
@@ -184,9 +173,9 @@ static int run_json(struct store *store, json_t **out, struct error *error) {
     return status;
 }
 
-const struct stage_report overview_report = {
+const struct report_view report_view_overview = {
     .print = print_stage, .to_json = stage_json, .print_run = report_measurements, .run_to_json = run_json};
 
 int report_overview(struct store *store, const struct report_options *options, FILE *out, struct error *error) {
-    return report_stages(store, options, &overview_report, NULL, out, error);
+    return report_stages(store, options, &report_view_overview, NULL, out, error);
 }
