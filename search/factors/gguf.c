@@ -568,9 +568,6 @@ int gguf_get_string(const struct gguf *file, const char *key, char *out, size_t 
 
 /* ---- Data ---- */
 
-size_t gguf_tensor_count(const struct gguf *file) { return file->tensor_count; }
-const struct gguf_tensor *gguf_tensor_at(const struct gguf *file, size_t index) { return &file->tensors[index]; }
-
 const struct gguf_tensor *gguf_find_tensor(const struct gguf *file, const char *name) {
     for (size_t i = 0; i < file->tensor_count; i++) {
         if (strcmp(file->tensors[i].name, name) == 0) return &file->tensors[i];

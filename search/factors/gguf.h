@@ -86,9 +86,7 @@ int gguf_get_unsigned(const struct gguf *file, const char *key, uint64_t *out, s
 int gguf_get_number(const struct gguf *file, const char *key, double *out, struct error *error);
 int gguf_get_string(const struct gguf *file, const char *key, char *out, size_t size, struct error *error);
 
-/* Tensors, in the order of the file. gguf_find_tensor() returns NULL if there is no tensor of that name. */
-size_t gguf_tensor_count(const struct gguf *file);
-const struct gguf_tensor *gguf_tensor_at(const struct gguf *file, size_t index);
+/* NULL if there is no tensor of that name. */
 const struct gguf_tensor *gguf_find_tensor(const struct gguf *file, const char *name);
 
 /* out[count] = the numbers of the tensor. STATUS_INPUT unless it is a vector of `count` f32 numbers. */

@@ -1,4 +1,4 @@
-/* The structures that gguf.c fills and gguf_write.c copies. Internal to both. */
+/* The structures that gguf.c fills and gguf_write.c copies. Internal to both, and to their tests. */
 #ifndef LONGROPE_SEARCH_GGUF_PRIVATE_H
 #define LONGROPE_SEARCH_GGUF_PRIVATE_H
 

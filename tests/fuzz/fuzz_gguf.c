@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "search/export/export_gguf.h"
+#include "search/factors/gguf_private.h"
 #include "search/factors/gguf_tables.h"
 #include "tests/fuzz/memory_file.h"
 
@@ -34,7 +35,7 @@ static void check_values(const struct gguf *file) {
 static void check_tensor(const struct gguf *a, const struct gguf *b, size_t index) {
     enum { MOST = 1024 };
     static float left[MOST], right[MOST];
-    const struct gguf_tensor *x = gguf_tensor_at(a, index), *y = gguf_tensor_at(b, index);
+    const struct gguf_tensor *x = &a->tensors[index], *y = &b->tensors[index];
     struct error error;
     if (strcmp(x->name, y->name) != 0 || x->bytes != y->bytes || x->type != y->type || x->rank != y->rank) abort();
     if (x->bytes > sizeof left) return;
@@ -50,8 +51,8 @@ static void check_copy(const struct gguf *file) {
     if (gguf_write(file, &(struct gguf_edit){0}, copy_path(), &none, &error) != STATUS_OK) abort();
     if (gguf_open(copy_path(), &copy, &error) != STATUS_OK) abort();
     unlink(copy_path());
-    if (gguf_key_count(copy) != gguf_key_count(file) || gguf_tensor_count(copy) != gguf_tensor_count(file)) abort();
-    for (size_t i = 0; i < gguf_tensor_count(file); i++) check_tensor(file, copy, i);
+    if (gguf_key_count(copy) != gguf_key_count(file) || copy->tensor_count != file->tensor_count) abort();
+    for (size_t i = 0; i < file->tensor_count; i++) check_tensor(file, copy, i);
     gguf_close(copy);
 }
 

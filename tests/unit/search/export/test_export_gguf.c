@@ -1,5 +1,6 @@
 /* Tables in GGUF models: what is written for llama.cpp, what is read back, and what is refused. */
 #include "search/export/export_gguf.h"
+#include "search/factors/gguf_private.h"
 #include "search/factors/gguf_tables.h"
 
 #include <math.h>
@@ -174,7 +175,7 @@ static void assert_exported(const struct fixture *f, const char *architecture) {
     assert_vector(file, "rope_factors_long.weight", long_factors, PAIRS);
     assert_vector(file, "rope_factors_short.weight", short_factors, PAIRS);
     assert_vector(file, "token_embd.weight", (const double[]){1, 2, 3, 4, 5, 6, 7, 8}, 8);
-    assert_int_equal(gguf_tensor_count(file), 3);
+    assert_int_equal(file->tensor_count, 3);
     gguf_close(file);
 }
 

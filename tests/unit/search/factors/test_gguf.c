@@ -1,4 +1,5 @@
 /* GGUF files: what is read of them, what is refused, and changed copies. */
+#include "search/factors/gguf_private.h"
 #include "tests/unit/gguf_bytes.h"
 
 #include <signal.h>
@@ -164,8 +165,8 @@ static void assert_everything(const char *path, uint64_t alignment) {
     assert_number(file, "f32", 0.25), assert_number(file, "f64", 1e-300), assert_number(file, "no such key", 77);
     assert_string(file, "string", "text"), assert_string(file, "no such key", "untouched");
 
-    assert_int_equal(gguf_tensor_count(file), 3);
-    assert_string_equal(gguf_tensor_at(file, 2)->name, "vector.f32");
+    assert_int_equal(file->tensor_count, 3);
+    assert_string_equal(file->tensors[2].name, "vector.f32");
     assert_tensor(file, "matrix.f16", 1, 2, 12, alignment);
     assert_tensor(file, "blocks.q8_0", 8, 3, 68, alignment);
     assert_tensor(file, "vector.f32", 0, 1, 32, alignment);
@@ -214,7 +215,7 @@ static void test_reads_long_values(void **state) {
     assert_unsigned(file, "after", 5);
     float read[8];
     struct error error;
-    assert_int_equal(gguf_read_vector(file, gguf_tensor_at(file, 0), read, 8, &error), STATUS_OK);
+    assert_int_equal(gguf_read_vector(file, &file->tensors[0], read, 8, &error), STATUS_OK);
     assert_memory_equal(read, numbers, sizeof read);
     gguf_close(file);
 }
@@ -239,7 +240,7 @@ static void test_reads_large_files(void **state) {
     struct gguf *file = open_or_fail(f->path);
     float read[8];
     struct error error;
-    assert_int_equal(gguf_read_vector(file, gguf_tensor_at(file, 1), read, 8, &error), STATUS_OK);
+    assert_int_equal(gguf_read_vector(file, &file->tensors[1], read, 8, &error), STATUS_OK);
     assert_memory_equal(read, numbers, sizeof read);
     gguf_close(file);
     assert_int_equal(truncate(f->path, (off_t)(b.size + large + 31)), 0);
@@ -267,9 +268,9 @@ static void test_refuses_values_of_another_kind(void **state) {
     assert_int_equal(gguf_get_string(file, "u8", string, sizeof string, &error), STATUS_INPUT);
     assert_int_equal(gguf_get_string(file, "string", string, sizeof string, &error), STATUS_INPUT); /* no room for 0 */
     assert_message(error.message, "'string'|string|short enough");
-    assert_int_equal(gguf_read_vector(file, gguf_tensor_at(file, 0), read, 6, &error), STATUS_INPUT);
+    assert_int_equal(gguf_read_vector(file, &file->tensors[0], read, 6, &error), STATUS_INPUT);
     assert_message(error.message, "matrix.f16|f16|vector");
-    assert_int_equal(gguf_read_vector(file, gguf_tensor_at(file, 2), read, 9, &error), STATUS_INPUT);
+    assert_int_equal(gguf_read_vector(file, &file->tensors[2], read, 9, &error), STATUS_INPUT);
     gguf_close(file);
 }
 
@@ -505,14 +506,14 @@ static void test_copies_with_changes(void **state) {
     assert_string_equal(gguf_key_name(file, 15), "new");
     assert_false(gguf_has_key(file, "nested") || gguf_has_key(file, "i64"));
     assert_unsigned(file, "u64", UINT64_MAX), assert_number(file, "f64", 1e-300), assert_string(file, "string", "text");
-    assert_int_equal(gguf_tensor_count(file), 3);
+    assert_int_equal(file->tensor_count, 3);
     static const char *const names[] = {"matrix.f16", "vector.f32", "added"};
     const float *const wanted[] = {replaced, numbers, added};
     const uint64_t counts[] = {5, 8, 3};
     for (size_t t = 0; t < 3; t++) {
         float read[8];
         struct error error;
-        const struct gguf_tensor *tensor = gguf_tensor_at(file, t);
+        const struct gguf_tensor *tensor = &file->tensors[t];
         assert_string_equal(tensor->name, names[t]);
         assert_int_equal(tensor->offset % 64, 0);
         assert_int_equal(gguf_read_vector(file, tensor, read, counts[t], &error), STATUS_OK);
@@ -704,14 +705,14 @@ static void test_notices_a_file_that_shrinks(void **state) {
     const struct fixture *f = *state;
     write_everything(f->path, 3, 32);
     struct gguf *file = open_or_fail(f->path);
-    assert_int_equal(truncate(f->path, (off_t)gguf_tensor_at(file, 2)->offset + 5), 0);
+    assert_int_equal(truncate(f->path, (off_t)file->tensors[2].offset + 5), 0);
     struct error error;
     float read[8];
     assert_int_equal(gguf_write(file, &(struct gguf_edit){0}, f->copy, &no_control, &error), STATUS_INPUT);
     assert_message(error.message, f->path);
     assert_message(error.message, "being written");
     assert_nothing_left(f);
-    assert_int_equal(gguf_read_vector(file, gguf_tensor_at(file, 2), read, 8, &error), STATUS_INPUT);
+    assert_int_equal(gguf_read_vector(file, &file->tensors[2], read, 8, &error), STATUS_INPUT);
     gguf_close(file);
 }
 
@@ -723,7 +724,7 @@ static void test_survives_damaged_bytes(void **state) {
     write_everything(f->path, 3, 32);
     char *bytes = read_whole(f->path, &size);
     struct gguf *whole = open_or_fail(f->path);
-    size_t header = gguf_tensor_at(whole, 0)->offset;
+    size_t header = whole->tensors[0].offset;
     gguf_close(whole);
     for (size_t at = 0; at < header; at++) {
         char before = bytes[at];
