@@ -2,161 +2,130 @@
 
 #include <inttypes.h>
 #include <omp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "eval/base/name.h"
-#include "search/base/text.h"
 
-const char bench_usage[] =
-    "usage: longrope bench [OPTIONS]\n"
-    "\n"
-    "How fast this machine evaluates, on a model of random weights made in memory: first the rates of\n"
-    "matrix products and of attention with each set of kernels, on one thread and on all; then whole\n"
-    "evaluations, and how much of the best product's rate they reach. No file is read or written.\n"
-    "\n"
-    "  --length N[,N...]   tokens of a window (default: 2048)\n"
-    "  --hidden N          width of the model (default: 2048)\n"
-    "  --heads N           query heads (default: 32)\n"
-    "  --kv-heads N        key/value heads; divides --heads (default: a quarter of them, or all)\n"
-    "  --head-dim N        width of a head, even (default: hidden / heads)\n"
-    "  --intermediate N    width of the feed-forward layer (default: 11/4 of hidden)\n"
-    "  --layers N          layers; rates are those of one (default: 4)\n"
-    "  --vocabulary N      tokens that there are (default: 32000)\n"
-    "  --dtype auto|f32|bf16\n"
-    "                      what products multiply; auto is bf16 where the processor is made for it, else\n"
-    "                      f32 (default: f32 and bf16)\n"
-    "  --kernels NAME[,..] instruction sets to measure, in whole evaluations, too (default: the rates of\n"
-    "                      all but the reference, whole evaluations with the fastest, the one that eval\n"
-    "                      and search run; or what LONGROPE_KERNELS names)\n"
-    "  --threads N         threads to compute with (default: all)\n"
-    "  --seconds S         time that each measurement takes, if one try takes no longer (default: 0.5)\n"
-    "  --json              one JSON object instead of the tables\n"
-    "\n"
-    "GFLOP/s are 10^9 operations a second, two a multiply-add: those of matrices and of attention over the\n"
-    "keys that are seen, nothing else. A product's rate is that of the matrix that does best. Rates and\n"
-    "seconds are the best of several tries, evaluations after one that warms up. A search scores most\n"
-    "tables that way: what depends on the tokens alone, the first layer's queries, keys and values, is\n"
-    "there already and not counted. Of an evaluation's time, what products and attention take is estimated\n"
-    "by their rates; the rest is what remains, and may come out below zero where tries differ.\n"
-    "\n"
-    "  longrope bench\n"
-    "  longrope bench --dtype bf16 --length 2048,32768\n"
-    "  longrope bench --hidden 4096 --heads 32 --intermediate 14336 --vocabulary 128256 --layers 2\n";
-
-/* ---- Options ---- */
+#define AT(field) offsetof(struct bench_options, field)
 
 enum { MOST_HEAD_WIDTH = 2 * ROPE_MAX_PAIRS };
 
-enum option_key {
-    KEY_LENGTH = 256,
-    KEY_HIDDEN,
-    KEY_HEADS,
-    KEY_KV_HEADS,
-    KEY_HEAD_DIM,
-    KEY_INTERMEDIATE,
-    KEY_LAYERS,
-    KEY_VOCABULARY,
-    KEY_TYPE,
-    KEY_KERNELS,
-    KEY_THREADS,
-    KEY_SECONDS,
-    KEY_JSON
+/* The ranges are those within which config.json is read. */
+static const struct option_row model_shape_rows[] = {
+    {.name = "hidden",
+     .kind = OPTION_INTEGER,
+     .word = "N",
+     .place = AT(shape.hidden),
+     .low = 1,
+     .high = 1 << 20,
+     .initial = "2048",
+     .help = "width of the model"},
+    {.name = "heads",
+     .kind = OPTION_INTEGER,
+     .word = "N",
+     .place = AT(shape.heads),
+     .low = 1,
+     .high = 1 << 13,
+     .initial = "32",
+     .help = "query heads"},
+    {.name = "kv-heads",
+     .kind = OPTION_INTEGER,
+     .word = "N",
+     .place = AT(shape.kv_heads),
+     .low = 1,
+     .high = 1 << 13,
+     .help = "key/value heads; a divisor of --heads (default: a quarter of --heads, or all)"},
+    {.name = "head-dim",
+     .kind = OPTION_INTEGER,
+     .word = "N",
+     .place = AT(shape.head_width),
+     .low = 2,
+     .high = MOST_HEAD_WIDTH,
+     .help = "width of a head, even (default: hidden / heads)"},
+    {.name = "intermediate",
+     .kind = OPTION_INTEGER,
+     .word = "N",
+     .place = AT(shape.intermediate),
+     .low = 1,
+     .high = 1 << 22,
+     .help = "width of the feed-forward layer (default: 11/4 of hidden)"},
+    {.name = "layers",
+     .kind = OPTION_INTEGER,
+     .word = "N",
+     .place = AT(shape.layers),
+     .low = 1,
+     .high = 1 << 12,
+     .initial = "4",
+     .help = "number of layers; kernel rates are measured on one layer"},
+    {.name = "vocabulary",
+     .kind = OPTION_INTEGER,
+     .word = "N",
+     .place = AT(shape.vocabulary),
+     .low = 1,
+     .high = 1 << 24,
+     .initial = "32000",
+     .help = "number of different tokens"},
 };
 
-static const struct option long_options[] = {{"length", required_argument, NULL, KEY_LENGTH},
-                                             {"hidden", required_argument, NULL, KEY_HIDDEN},
-                                             {"heads", required_argument, NULL, KEY_HEADS},
-                                             {"kv-heads", required_argument, NULL, KEY_KV_HEADS},
-                                             {"head-dim", required_argument, NULL, KEY_HEAD_DIM},
-                                             {"intermediate", required_argument, NULL, KEY_INTERMEDIATE},
-                                             {"layers", required_argument, NULL, KEY_LAYERS},
-                                             {"vocabulary", required_argument, NULL, KEY_VOCABULARY},
-                                             {"dtype", required_argument, NULL, KEY_TYPE},
-                                             {"kernels", required_argument, NULL, KEY_KERNELS},
-                                             {"threads", required_argument, NULL, KEY_THREADS},
-                                             {"seconds", required_argument, NULL, KEY_SECONDS},
-                                             {"json", no_argument, NULL, KEY_JSON},
-                                             {"help", no_argument, NULL, 'h'},
-                                             {0}};
+static const struct option_row measurement_rows[] = {
+    {.name = "length",
+     .kind = OPTION_INTEGERS,
+     .word = "N[,N...]",
+     .place = AT(lengths),
+     .replaces = true,
+     .low = 2,
+     .high = 1 << 30,
+     .initial = "2048",
+     .help = "tokens per window"},
+    {.name = "dtype",
+     .kind = OPTION_NAME,
+     .word = "TYPE",
+     .place = AT(type),
+     .names = model_type_names,
+     .name_count = MODEL_TYPES,
+     .what = "number type",
+     .help = "number type of matrix products; auto is bf16 if the processor has instructions for it, else f32 "
+             "(default: f32 and bf16)"},
+    {.name = "kernels",
+     .kind = OPTION_WORDS,
+     .word = "NAME[,NAME...]",
+     .place = AT(kernels),
+     .help = "kernels to measure, including whole evaluations (default: those that LONGROPE_KERNELS names; else the "
+             "rates of all kernels except the reference, and whole evaluations with the fastest kernels, which eval "
+             "and search use)"},
+    {.name = "threads",
+     .kind = OPTION_INTEGER,
+     .word = "N",
+     .place = AT(threads),
+     .low = 1,
+     .high = 4096,
+     .help = "number of threads (default: all)"},
+    {.name = "seconds",
+     .kind = OPTION_NUMBER,
+     .word = "S",
+     .place = AT(seconds),
+     .least = 1e-3,
+     .most = 3600.0,
+     .initial = "0.5",
+     .help = "time per measurement, unless a single pass takes longer"},
+    {.name = "json", .kind = OPTION_FLAG, .place = AT(json), .help = "prints one JSON object instead of tables"},
+};
 
-static int read_lengths(struct bench_options *o, char *text, struct error *error) {
-    struct string_list words = {0};
-    int status = string_list_split(&words, text, error);
-    if (status == STATUS_OK && words.count > BENCH_MOST_LENGTHS) {
-        status = error_set(error, STATUS_INPUT, "--length: %zu are too many; %d can be measured at a time", words.count,
-                           BENCH_MOST_LENGTHS);
-    }
-    for (size_t i = 0; i < words.count && status == STATUS_OK; i++) {
-        status = option_integer("length", words.items[i], 2, 1 << 30, &o->lengths[i], error);
-    }
-    o->length_count = (int64_t)words.count;
-    free(words.items);
-    return status;
-}
+static const struct option_group groups[] = {
+    OPTION_GROUP("Model", model_shape_rows, 0),
+    OPTION_GROUP("Measurement", measurement_rows, 0),
+};
 
-static int read_types(struct bench_options *o, const char *text, struct error *error) {
-    int type = name_find(model_type_names, MODEL_TYPES, text);
-    if (type == NAME_UNKNOWN) return name_unknown("--dtype", "number type", text, model_type_names, MODEL_TYPES, error);
-    o->bf16 = type == MODEL_BF16 || (type == MODEL_AUTO && kernels_bf16_is_fast());
-    o->f32 = !o->bf16;
-    return STATUS_OK;
-}
+static const char *const usage[] = {"[OPTION]...", NULL};
 
-/* Bounds are those that models are read within. */
-static int take_option(struct bench_options *o, int key, struct error *error) {
-    struct model_config *shape = &o->shape;
-    switch (key) {
-    case KEY_LENGTH:
-        return read_lengths(o, optarg, error);
-    case KEY_HIDDEN:
-        return option_integer("hidden", optarg, 1, 1 << 20, &shape->hidden, error);
-    case KEY_HEADS:
-        return option_integer("heads", optarg, 1, 1 << 13, &shape->heads, error);
-    case KEY_KV_HEADS:
-        return option_integer("kv-heads", optarg, 1, 1 << 13, &shape->kv_heads, error);
-    case KEY_HEAD_DIM:
-        return option_integer("head-dim", optarg, 2, MOST_HEAD_WIDTH, &shape->head_width, error);
-    case KEY_INTERMEDIATE:
-        return option_integer("intermediate", optarg, 1, 1 << 22, &shape->intermediate, error);
-    case KEY_LAYERS:
-        return option_integer("layers", optarg, 1, 1 << 12, &shape->layers, error);
-    case KEY_VOCABULARY:
-        return option_integer("vocabulary", optarg, 1, 1 << 24, &shape->vocabulary, error);
-    case KEY_TYPE:
-        return read_types(o, optarg, error);
-    case KEY_KERNELS:
-        return string_list_split(&o->kernels, optarg, error);
-    case KEY_THREADS:
-        return option_integer("threads", optarg, 1, 4096, &o->threads, error);
-    case KEY_SECONDS:
-        return option_number("seconds", optarg, 1e-3, 3600.0, &o->seconds, error);
-    case KEY_JSON:
-        o->json = true;
-        return STATUS_OK;
-    default:
-        o->help = true;
-        return STATUS_OK;
-    }
-}
-
-static int parse(int argc, char **argv, struct bench_options *o, struct error *error) {
-    int status = STATUS_OK;
-    opterr = 0;
-    for (int key; status == STATUS_OK && (key = getopt_long(argc, argv, "+:h", long_options, NULL)) != -1;) {
-        if (key == '?' || key == ':') return option_unknown(argv, long_options, key, error);
-        status = take_option(o, key, error);
-    }
-    if (status == STATUS_OK && optind < argc) {
-        status = error_set(error, STATUS_INPUT, "'%s' belongs to no option; see longrope bench --help", argv[optind]);
-    }
-    return status;
-}
+static const char *const examples[] = {
+    "longrope bench", "longrope bench --dtype bf16 --length 2048,32768",
+    "longrope bench --hidden 4096 --heads 32 --intermediate 14336 --vocabulary 128256 --layers 2", NULL};
 
 /* ---- The shape ---- */
 
-static int default_head_width(struct model_config *shape, struct error *error) {
+static int set_head_width(struct model_config *shape, struct error *error) {
     if (shape->head_width) return STATUS_OK;
     shape->head_width = shape->hidden / shape->heads;
     if (shape->hidden % shape->heads == 0 && shape->head_width >= 2 && shape->head_width <= MOST_HEAD_WIDTH) {
@@ -164,13 +133,13 @@ static int default_head_width(struct model_config *shape, struct error *error) {
     }
     return error_set(error, STATUS_INPUT,
                      "--hidden (%" PRId64 ") divided by --heads (%" PRId64
-                     ") is no width of a head, a whole number within 2..%d; say it with --head-dim",
+                     ") is not a head width, an integer within 2..%d; give --head-dim",
                      shape->hidden, shape->heads, MOST_HEAD_WIDTH);
 }
 
 static int complete_shape(struct bench_options *o, struct error *error) {
     struct model_config *shape = &o->shape;
-    int status = default_head_width(shape, error);
+    int status = set_head_width(shape, error);
     if (status != STATUS_OK) return status;
     if (!shape->kv_heads) shape->kv_heads = shape->heads % 4 ? shape->heads : shape->heads / 4;
     if (!shape->intermediate) shape->intermediate = (shape->hidden * 11 + 3) / 4;
@@ -184,71 +153,86 @@ static int complete_shape(struct bench_options *o, struct error *error) {
                          shape->heads, shape->kv_heads);
     }
     shape->rope = rope_model_plain(shape->head_width / 2, 10000.0);
-    for (int64_t l = 0; l < o->length_count; l++) {
-        if (o->lengths[l] > shape->window) shape->window = o->lengths[l];
+    for (size_t l = 0; l < o->lengths.count; l++) {
+        if (o->lengths.items[l] > shape->window) shape->window = o->lengths.items[l];
     }
     return STATUS_OK;
 }
 
 /* ---- Kernels ---- */
 
-static bool is_available(enum number_type type, const char *name) {
-    for (const struct kernels *const *table = kernels_available(type); *table; table++) {
-        if (strcmp((*table)->name, name) == 0) return true;
+enum { MOST_NAMES = 32 }; /* there are about six sets of kernels per number type */
+
+/* Adds the names of a type's kernels that are not in the list yet. */
+static size_t add_names(enum number_type type, const char *names[MOST_NAMES], size_t count) {
+    for (const struct kernels *const *set = kernels_available(type); *set && count < MOST_NAMES; set++) {
+        if (name_find(names, count, (*set)->name) == NAME_UNKNOWN) names[count++] = (*set)->name;
     }
-    return false;
+    return count;
 }
 
-/* Names of both types' tables, each once, after each other. */
-static void list_names(const struct bench_options *o, char *out, size_t size) {
-    size_t used = 0;
-    for (int pass = 0; pass < 2; pass++) {
-        enum number_type type = pass ? NUMBER_BF16 : NUMBER_F32;
-        if (!(pass ? o->bf16 : o->f32)) continue;
-        for (const struct kernels *const *table = kernels_available(type); *table && used < size; table++) {
-            if (pass && o->f32 && is_available(NUMBER_F32, (*table)->name)) continue;
-            used += (size_t)snprintf(out + used, size - used, "%s%s", used ? ", " : "", (*table)->name);
-        }
-    }
+static int take_environment(struct bench_options *o, struct error *error) {
+    char *name = getenv("LONGROPE_KERNELS");
+    return name && *name ? string_list_add(&o->kernels, name, error) : STATUS_OK;
 }
 
 static int check_kernels(struct bench_options *o, struct error *error) {
-    char *wanted = getenv("LONGROPE_KERNELS");
-    bool given = o->kernels.count > 0;
-    if (!given && wanted && *wanted) {
-        int status = string_list_add(&o->kernels, wanted, error);
-        if (status != STATUS_OK) return status;
+    const char *names[MOST_NAMES], *where = o->kernels.count ? "--kernels: " : "LONGROPE_KERNELS: ";
+    const char *types = !o->bf16 ? "f32" : !o->f32 ? "bf16" : "f32 or bf16";
+    char list[256];
+    int status = o->kernels.count ? STATUS_OK : take_environment(o, error);
+    size_t count = o->f32 ? add_names(NUMBER_F32, names, 0) : 0;
+    if (o->bf16) count = add_names(NUMBER_BF16, names, count);
+    name_list(names, count, "or", list, sizeof list);
+    for (size_t i = 0; i < o->kernels.count && status == STATUS_OK; i++) {
+        if (name_find(names, count, o->kernels.items[i]) != NAME_UNKNOWN) continue;
+        status = error_set(error, STATUS_INPUT, "%skernels '%s' are not available for %s on this processor; choose %s",
+                           where, o->kernels.items[i], types, list);
     }
-    for (size_t i = 0; i < o->kernels.count; i++) {
-        const char *name = o->kernels.items[i];
-        if ((o->f32 && is_available(NUMBER_F32, name)) || (o->bf16 && is_available(NUMBER_BF16, name))) continue;
-        char names[128] = "";
-        list_names(o, names, sizeof names);
-        return error_set(error, STATUS_INPUT, "%s%s: not to be had for %s on this processor, which runs %s",
-                         given ? "--kernels " : "LONGROPE_KERNELS=", name,
-                         !o->bf16  ? "f32"
-                         : !o->f32 ? "bf16"
-                                   : "f32 or bf16",
-                         names);
-    }
-    return STATUS_OK;
+    return status;
 }
 
 /* ---- All of it ---- */
 
-int bench_options_read(int argc, char **argv, struct bench_options *out, struct error *error) {
-    *out = (struct bench_options){
-        .shape = {.family = "llama", .vocabulary = 32000, .hidden = 2048, .layers = 4, .heads = 32, .norm_eps = 1e-5},
-        .lengths = {2048},
-        .length_count = 1,
-        .f32 = true,
-        .bf16 = true,
-        .threads = omp_get_max_threads(),
-        .seconds = 0.5};
-    int status = parse(argc, argv, out, error);
-    if (status != STATUS_OK || out->help) return status;
-    status = complete_shape(out, error);
-    return status == STATUS_OK ? check_kernels(out, error) : status;
+static void set_types(struct bench_options *o) {
+    bool both = o->type == NAME_UNKNOWN;
+    o->bf16 = both || o->type == MODEL_BF16 || (o->type == MODEL_AUTO && kernels_bf16_is_fast());
+    o->f32 = both || !o->bf16;
 }
 
-void bench_options_free(struct bench_options *options) { free(options->kernels.items); }
+static int check(const struct option_table *table, void *options, struct error *error) {
+    struct bench_options *o = options;
+    if (o->lengths.count > BENCH_MOST_LENGTHS) {
+        return options_wrong(table, error, "--length has %zu values, more than the %d that can be measured at a time",
+                             o->lengths.count, BENCH_MOST_LENGTHS);
+    }
+    set_types(o);
+    if (!o->threads) o->threads = omp_get_max_threads();
+    int status = complete_shape(o, error);
+    return status == STATUS_OK ? check_kernels(o, error) : status;
+}
+
+static const struct bench_options initial = {.shape = {.family = "llama", .norm_eps = 1e-5}, .type = NAME_UNKNOWN};
+
+const struct option_table bench_option_table = {
+    .command = "bench",
+    .summary = "how fast this machine evaluates a model",
+    .usage = usage,
+    .text =
+        "Measures a model of random weights that is made in memory: first the rates of matrix products and of "
+        "attention with each set of kernels, on one thread and on all threads; then whole evaluations, and their share "
+        "of the best product's rate. No file is read or written.\n"
+        "GFLOP/s are 10^9 operations per second; a multiply-add is two operations. Only matrix products and attention "
+        "over visible keys are counted. The rate of products is that of the fastest matrix. Rates and seconds are the "
+        "best of several passes; evaluations have one more pass first, to warm up. As in a search, the queries, keys "
+        "and values of the first layer are computed before and not counted. The time of products and of attention in "
+        "an evaluation is estimated from their rates; the rest is the remainder, which can be negative if passes "
+        "differ.",
+    .groups = groups,
+    .group_count = sizeof groups / sizeof *groups,
+    .examples = examples,
+    .stopped = "stopped by a signal; rows that were printed are complete",
+    .size = sizeof(struct bench_options),
+    .initial = &initial,
+    .check = check,
+};

@@ -5,30 +5,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "eval/base/error.h"
 #include "eval/model/model.h"
 #include "search/cli/options.h"
 
-extern const char bench_usage[]; /* what --help prints, and what the options mean */
-
 enum { BENCH_MOST_LENGTHS = 16 };
 
-/* Texts are borrowed from argv, whose words are split in place, and from the environment. */
+/* Strings are borrowed from argv and from the environment. */
 struct bench_options {
-    struct model_config shape; /* complete: a llama model with a window of the longest length */
-    int64_t lengths[BENCH_MOST_LENGTHS];
-    int64_t length_count;
-    bool f32, bf16;             /* types to measure, at least one */
-    struct string_list kernels; /* tables to measure, known for one of these types; none: as the usage says */
-    int64_t threads;            /* at least 1 */
+    struct model_config shape;   /* complete: a llama model whose window is the greatest length */
+    struct integer_list lengths; /* 1..BENCH_MOST_LENGTHS of them */
+    int type;                    /* enum model_type; NAME_UNKNOWN: f32 and bf16 */
+    bool f32, bf16;              /* types to measure, at least one */
+    struct string_list kernels;  /* names, each available for one of the types; none: all */
+    int64_t threads;             /* at least 1 */
     double seconds;
-    bool json, help;
+    bool json;
 };
 
-/* Reads argv, which begins with the command's name, and, where it does not name kernels, the
- * environment variable LONGROPE_KERNELS. With --help nothing else is checked. STATUS_INPUT for what is
- * wrong. The caller frees *out with bench_options_free(), also after a failure. */
-int bench_options_read(int argc, char **argv, struct bench_options *out, struct error *error);
-void bench_options_free(struct bench_options *options); /* a zeroed struct is allowed */
+/* Reads the environment variable LONGROPE_KERNELS where the command line does not name kernels. */
+extern const struct option_table bench_option_table;
 
 #endif

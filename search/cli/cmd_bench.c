@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/measure/bench.h"
-#include "search/cli/bench_options.h"
-#include "search/cli/commands.h"
 #include "search/base/progress.h"
 #include "search/base/signals.h"
+#include "search/cli/bench_options.h"
+#include "search/cli/commands.h"
+#include "search/measure/bench.h"
 
 /* What was measured with a table of kernels on some number of threads, in operations a second. */
 struct rates {
@@ -88,8 +88,8 @@ static int measure_rates(struct bench *b, const struct model *model, int threads
         if (out->products[i] > out->best_product) out->best_product = out->products[i];
     }
     if (status == STATUS_OK) rate_measured(b, model->kernels);
-    for (int64_t l = 0; l < b->options->length_count && status == STATUS_OK; l++) {
-        status = bench_attention(model, b->options->lengths[l], &setting, &out->attention[l], error);
+    for (size_t l = 0; l < b->options->lengths.count && status == STATUS_OK; l++) {
+        status = bench_attention(model, b->options->lengths.items[l], &setting, &out->attention[l], error);
         if (status == STATUS_OK) rate_measured(b, model->kernels);
     }
     return status;
@@ -104,14 +104,14 @@ static void print_rates_heading(const struct bench_options *o) {
            s->hidden, s->heads, s->kv_heads, s->head_width, s->intermediate, s->layers, s->vocabulary);
     printf("\nGFLOP/s of the best matrix product, and of attention in windows of so many tokens\n");
     printf("%-5s  %-11s %7s %9s", "dtype", "kernels", "threads", "product");
-    for (int64_t l = 0; l < o->length_count; l++) printf(" %9" PRId64, o->lengths[l]);
+    for (size_t l = 0; l < o->lengths.count; l++) printf(" %9" PRId64, o->lengths.items[l]);
     putchar('\n');
     fflush(stdout);
 }
 
 static void print_rates(const struct bench_options *o, const struct kernels *kernels, const struct rates *r) {
     printf("%-5s  %-11s %7d %9.1f", number_type_name(kernels->type), kernels->name, r->threads, r->best_product * 1e-9);
-    for (int64_t l = 0; l < o->length_count; l++) printf(" %9.1f", r->attention[l] * 1e-9);
+    for (size_t l = 0; l < o->lengths.count; l++) printf(" %9.1f", r->attention[l] * 1e-9);
     putchar('\n');
     fflush(stdout);
 }
@@ -136,7 +136,7 @@ struct outcome {
 static struct outcome outcome_of(const struct bench *b, const struct evaluated *e) {
     const struct model_config *shape = &b->options->shape;
     const struct rates *rates = &e->contender->rates;
-    int64_t length = b->options->lengths[e->length_index];
+    int64_t length = b->options->lengths.items[e->length_index];
     double attention = work_attention(shape, length), seconds = e->passes.best, products = 0.0;
     struct work_matrix matrices[WORK_MATRICES];
     work_matrices(shape, matrices);
@@ -182,9 +182,9 @@ static json_t *products_json(const struct model_config *shape, const struct rate
 
 static json_t *attention_json(const struct bench_options *o, const struct rates *r) {
     json_t *array = json_array();
-    for (int64_t l = 0; l < o->length_count; l++) {
-        json_array_append_new(
-            array, json_pack("{s:I, s:f}", "length", (json_int_t)o->lengths[l], "gflops", r->attention[l] * 1e-9));
+    for (size_t l = 0; l < o->lengths.count; l++) {
+        json_array_append_new(array, json_pack("{s:I, s:f}", "length", (json_int_t)o->lengths.items[l], "gflops",
+                                               r->attention[l] * 1e-9));
     }
     return array;
 }
@@ -257,7 +257,7 @@ static int rate_contender(struct bench *b, struct contender *contender, struct e
 
 static int rate_all(struct bench *b, struct error *error) {
     int status = STATUS_OK;
-    size_t each = (b->options->threads > 1 ? 2 : 1) * (1 + (size_t)b->options->length_count);
+    size_t each = (b->options->threads > 1 ? 2 : 1) * (1 + b->options->lengths.count);
     progress_begin(&b->progress, "rates", "measurements", 0, b->contender_count * each);
     for (size_t i = 0; i < b->contender_count && status == STATUS_OK; i++) {
         status = rate_contender(b, &b->contenders[i], error);
@@ -270,7 +270,7 @@ static int rate_all(struct bench *b, struct error *error) {
 
 static int evaluate_length(struct bench *b, const struct model *model, struct evaluated *e, struct error *error) {
     const struct bench_setting setting = setting_of(b, (int)b->options->threads);
-    int64_t length = b->options->lengths[e->length_index];
+    int64_t length = b->options->lengths.items[e->length_index];
     char title[64];
     snprintf(title, sizeof title, "%s %s at %" PRId64 " tokens", number_type_name(model->kernels->type),
              model->kernels->name, length);
@@ -285,8 +285,8 @@ static int evaluate_length(struct bench *b, const struct model *model, struct ev
 static int evaluate_contender(struct bench *b, const struct contender *contender, struct error *error) {
     struct model *model = NULL;
     int status = bench_model(&b->options->shape, contender->kernels, &model, error);
-    for (int64_t l = 0; l < b->options->length_count && status == STATUS_OK; l++) {
-        struct evaluated evaluated = {.contender = contender, .length_index = (size_t)l};
+    for (size_t l = 0; l < b->options->lengths.count && status == STATUS_OK; l++) {
+        struct evaluated evaluated = {.contender = contender, .length_index = l};
         status = evaluate_length(b, model, &evaluated, error);
     }
     model_free(model);
@@ -322,17 +322,12 @@ static int bench(struct bench *b, struct error *error) {
     return status == STATUS_OK && o->json ? print_json(b, error) : status;
 }
 
-int cmd_bench(int argc, char **argv, struct error *error) {
-    struct bench_options options;
-    struct bench state = {.options = &options};
-    int status = bench_options_read(argc, argv, &options, error);
-    if (status == STATUS_OK && options.help) {
-        fputs(bench_usage, stdout);
-    } else if (status == STATUS_OK) {
-        status = bench(&state, error);
-    }
+static int bench_run(const void *options, struct error *error) {
+    struct bench state = {.options = options};
+    int status = bench(&state, error);
     json_decref(state.rates);
     json_decref(state.evaluations);
-    bench_options_free(&options);
     return status;
 }
+
+const struct command bench_command = {&bench_option_table, bench_run};

@@ -4,60 +4,47 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "eval/model/model.h"
 #include "eval/perplexity.h"
 #include "search/base/json.h"
 #include "search/base/npy.h"
 #include "search/base/progress.h"
-#include "search/base/signals.h"
 #include "search/cli/commands.h"
 #include "search/cli/eval_options.h"
-#include "search/measure/measurement_log.h"
+#include "search/cli/session.h"
 #include "search/measure/sweep.h"
-#include "search/measure/table_source.h"
 
 /* The windows of one --length. */
 struct windows {
     int64_t length;
-    struct window *samples; /* [count] */
+    struct window *items; /* [count] */
     size_t count;
 };
 
 struct evaluation {
     const struct eval_options *options;
-    struct model_config config;
+    struct session session;
     struct documents documents;
-    struct table_source tables;
     struct windows *windows; /* [lengths] */
     struct sweep_row *rows;  /* a length's tables, then the next length's */
     struct sweep sweep;
-    struct measurement_log recorder; /* of --into */
-    struct model *model;
-    struct forward *forward;
-    struct progress progress; /* of the row under way */
-    json_t *results;          /* with --json */
-    bool headed;              /* the table has its heading */
+    bool headed; /* the heading is printed */
 };
 
-/* ---- opening: what is cheap to find wrong comes before the weights ---- */
+/* ---- Opening: errors that are cheap to find come before the weights are loaded ---- */
 
 static void evaluation_close(struct evaluation *e) {
-    json_decref(e->results);
-    forward_free(e->forward);
-    model_free(e->model);
-    measurement_log_close(&e->recorder);
     sweep_close(&e->sweep);
     free(e->rows);
-    for (size_t l = 0; e->windows && l < e->options->lengths.count; l++) free(e->windows[l].samples);
+    for (size_t l = 0; e->windows && l < e->options->lengths.count; l++) free(e->windows[l].items);
     free(e->windows);
-    table_source_close(&e->tables);
     documents_free(&e->documents);
+    session_close(&e->session);
 }
 
 static int read_text(struct evaluation *e, struct error *error) {
     const struct eval_options *o = e->options;
     struct tokenizer tokenizer;
-    int status = tokenizer_open(o->model.tokenizer, o->model.model, e->config.vocabulary, &tokenizer, error);
+    int status = session_tokenizer(&e->session, &tokenizer, error);
     if (status != STATUS_OK) return status;
     status = documents_read_text(o->text.items, o->text.count, &tokenizer, &e->documents, error);
     tokenizer_close(&tokenizer);
@@ -68,25 +55,20 @@ static int read_documents(struct evaluation *e, struct error *error) {
     const struct string_list *tokens = &e->options->tokens;
     int status =
         tokens->count ? documents_read_npy(tokens->items, tokens->count, &e->documents, error) : read_text(e, error);
-    return status == STATUS_OK ? documents_check(&e->documents, e->config.vocabulary, error) : status;
+    return status == STATUS_OK ? documents_check(&e->documents, e->session.config.vocabulary, error) : status;
 }
 
-static int choose_windows(const struct evaluation *e, const char *text, struct windows *out, struct error *error) {
+static int choose_windows(const struct evaluation *e, struct windows *out, struct error *error) {
     const struct eval_options *o = e->options;
-    int status = option_integer("length", text, 1, INT32_MAX, &out->length, error);
-    if (status != STATUS_OK) return status;
-    return o->stride
-               ? windows_slide(&e->documents, out->length, o->stride, &out->samples, &out->count, error)
-               : windows_choose(&e->documents, out->length, (size_t)o->samples, &out->samples, &out->count, error);
+    return o->stride ? windows_slide(&e->documents, out->length, o->stride, &out->items, &out->count, error)
+                     : windows_choose(&e->documents, out->length, (size_t)o->samples, &out->items, &out->count, error);
 }
-
-static void pass_advanced(void *state, double fraction) { progress_within(state, fraction); }
 
 static void window_scored(void *state, size_t windows) { progress_step(state, windows, "", false); }
 
 /* All rows, before the weights are loaded: a length beyond the documents would cost what came before it. */
 static int plan_rows(struct evaluation *e, struct error *error) {
-    size_t lengths = e->options->lengths.count, tables = table_source_count(&e->tables);
+    size_t lengths = e->options->lengths.count, tables = table_source_count(&e->session.tables);
     int status = STATUS_OK;
     e->windows = calloc(lengths, sizeof *e->windows);
     e->rows = calloc(lengths * tables, sizeof *e->rows);
@@ -94,44 +76,35 @@ static int plan_rows(struct evaluation *e, struct error *error) {
     e->sweep.rows = e->rows;
     for (size_t l = 0; l < lengths && status == STATUS_OK; l++) {
         struct windows *windows = &e->windows[l];
-        status = choose_windows(e, e->options->lengths.items[l], windows, error);
+        windows->length = e->options->lengths.items[l];
+        status = choose_windows(e, windows, error);
         for (size_t t = 0; t < tables && status == STATUS_OK; t++) {
             struct sweep_row *row = &e->rows[e->sweep.count++];
             row->length = windows->length;
             row->scoring =
-                (struct scoring){.documents = &e->documents, .windows = windows->samples, .count = windows->count};
-            row->progress = window_scored, row->progress_state = &e->progress;
-            table_source_get(&e->tables, t, windows->length, &row->table);
+                (struct scoring){.documents = &e->documents, .windows = windows->items, .count = windows->count};
+            row->progress = window_scored, row->progress_state = &e->session.progress;
+            table_source_get(&e->session.tables, t, windows->length, &row->table);
         }
     }
     return status == STATUS_OK ? sweep_open(&e->sweep, error) : status;
 }
 
 static int evaluation_open(struct evaluation *e, struct error *error) {
-    const struct eval_options *o = e->options;
-    int status = model_read_config(o->model.model, &e->config, error);
-    if (status == STATUS_OK) status = table_source_open(&o->model.tables, &e->config, &e->tables, error);
+    int status = session_open(&e->options->model, &e->session, error);
     if (status == STATUS_OK) status = read_documents(e, error);
     if (status == STATUS_OK) status = plan_rows(e, error);
-    if (status == STATUS_OK) status = measurement_log_open(o->model.into, o->model.label, &e->recorder, error);
-    if (status == STATUS_OK) status = model_load(o->model.model, o->model.type, &e->model, error);
-    if (status != STATUS_OK) return status;
-    struct forward_options forward = {.threads = (int)o->model.threads,
-                                      .angles = o->model.angles,
-                                      .stop = signals_caught(),
-                                      .progress = pass_advanced,
-                                      .progress_state = &e->progress};
-    status = forward_new(e->model, &forward, &e->forward, error);
-    if (status == STATUS_OK && o->json && !(e->results = json_array())) status = error_memory(error, 0, "the results");
-    return status;
+    if (status == STATUS_OK) status = session_open_log(&e->session, error);
+    return status == STATUS_OK ? session_load(&e->session, error) : status;
 }
 
 /* ---- output ---- */
 
+static const char *angles_name(const struct evaluation *e) { return rope_angles_names[e->options->model.angles]; }
+
 static void print_heading(const struct evaluation *e) {
-    const struct kernels *kernels = e->model->kernels;
-    printf("%s arithmetic, %s kernels, %s angles", number_type_name(kernels->type), kernels->name,
-           rope_angles_name(e->options->model.angles));
+    const struct kernels *kernels = e->session.model->kernels;
+    printf("%s arithmetic, %s kernels, %s angles", number_type_name(kernels->type), kernels->name, angles_name(e));
     if (e->options->stride) printf(", stride %" PRId64, e->options->stride);
     printf("\n%9s  %-12s %8s %9s %6s %9s %10s %11s %11s %9s\n", "length", "method", "scale", "attention", "n_hat",
            "documents", "tokens", "nats/token", "perplexity", "seconds");
@@ -161,7 +134,7 @@ static void print_row(const struct sweep_row *r) {
 static json_t *row_json(const struct evaluation *e, const struct sweep_row *r) {
     double mean = perplexity_mean_nats(&r->scoring, r->window_nats);
     const struct rope_table *rope = &r->table.rope;
-    const struct kernels *kernels = e->model->kernels;
+    const struct kernels *kernels = e->session.model->kernels;
     json_t *row =
         json_pack("{s:I, s:s, s:f, s:f, s:I, s:o, s:I, s:I, s:I, s:o, s:o, s:f, s:I, s:s, s:s, s:s}", "length",
                   (json_int_t)r->length, "method", r->table.method, "scale", r->table.scale, "attention_factor",
@@ -170,17 +143,14 @@ static json_t *row_json(const struct evaluation *e, const struct sweep_row *r) {
                   "samples", (json_int_t)r->scoring.count, "tokens", (json_int_t)scoring_tokens(&r->scoring), "nll",
                   json_number_or_null(mean), "perplexity", json_number_or_null(exp(mean)), "seconds", r->seconds,
                   "reused", (json_int_t)r->reused, "dtype", number_type_name(kernels->type), "kernels", kernels->name,
-                  "angles", rope_angles_name(e->options->model.angles));
+                  "angles", angles_name(e));
     if (row && r->table.name) json_object_set_new(row, "table", json_string(r->table.name));
     if (row && e->options->stride) json_object_set_new(row, "stride", json_integer(e->options->stride));
     return row;
 }
 
 static int show_row(struct evaluation *e, const struct sweep_row *row, struct error *error) {
-    if (e->results) {
-        json_t *object = row_json(e, row);
-        return json_array_append_new(e->results, object) == 0 ? STATUS_OK : error_memory(error, 0, "the results");
-    }
+    if (e->options->model.json) return session_add_result(&e->session, row_json(e, row), error);
     if (!e->headed) print_heading(e);
     e->headed = true;
     print_row(row);
@@ -188,22 +158,13 @@ static int show_row(struct evaluation *e, const struct sweep_row *row, struct er
 }
 
 static int record_row(const struct evaluation *e, const struct sweep_row *row, struct error *error) {
-    if (!e->recorder.store) return STATUS_OK;
-    const struct chosen_table *table = &row->table;
-    const struct measurement_setup measuring = {.name = table->name ? table->name : table->method,
-                                                .model = e->options->model.model,
-                                                .length = row->length,
-                                                .scale = table->scale,
-                                                .seconds = row->seconds,
-                                                .table = &table->rope,
-                                                .kernels = e->model->kernels,
-                                                .angles = e->options->model.angles};
+    if (!e->session.log.store) return STATUS_OK;
     struct length_record record = {.windows = (int64_t)row->scoring.count,
                                    .tokens = scoring_tokens(&row->scoring),
                                    .stride = e->options->stride,
                                    .nats_per_token = perplexity_mean_nats(&row->scoring, row->window_nats)};
-    measurement_log_describe(&e->recorder, &measuring, &record.measured);
-    return store_put_length(e->recorder.store, &record, error);
+    session_describe(&e->session, &row->table, row->length, row->seconds, &record.measured);
+    return store_put_length(e->session.log.store, &record, error);
 }
 
 /* Windows of one length are rows of an array; those that slide are not all as long. */
@@ -225,9 +186,9 @@ static int score_row(struct evaluation *e, size_t index, struct error *error) {
     }
     char title[64];
     snprintf(title, sizeof title, "%s at %" PRId64 " tokens", row->table.method, row->length);
-    progress_begin(&e->progress, title, "windows", 0, row->scoring.count);
-    int status = sweep_score(&e->sweep, index, e->forward, token_nats, error);
-    progress_clear(&e->progress);
+    progress_begin(&e->session.progress, title, "windows", 0, row->scoring.count);
+    int status = sweep_score(&e->sweep, index, e->session.forward, token_nats, error);
+    progress_clear(&e->session.progress);
     if (status == STATUS_OK && token_nats) status = write_nats(e, row, token_nats, error);
     free(token_nats);
     return status;
@@ -240,33 +201,13 @@ static int evaluate_row(struct evaluation *e, size_t index, struct error *error)
     return status == STATUS_OK ? show_row(e, &e->rows[index], error) : status;
 }
 
-static int evaluate(struct evaluation *e, struct error *error) {
-    int status = evaluation_open(e, error);
-    for (size_t r = 0; r < e->sweep.count && status == STATUS_OK; r++) status = evaluate_row(e, r, error);
-    if (status == STATUS_STOPPED) {
-        return error_set(error, status, "stopped by a signal; %s",
-                         e->options->json ? "nothing was printed" : "the rows that are printed are complete");
-    }
-    if (status == STATUS_OK && e->results) {
-        json_t *root = json_pack("{s:O}", "results", e->results);
-        if (!root) return error_memory(error, 0, "the results");
-        json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
-        putchar('\n');
-        json_decref(root);
-    }
+static int evaluate(const void *options, struct error *error) {
+    struct evaluation e = {.options = options};
+    int status = evaluation_open(&e, error);
+    for (size_t r = 0; r < e.sweep.count && status == STATUS_OK; r++) status = evaluate_row(&e, r, error);
+    status = session_end(&e.session, status, error);
+    evaluation_close(&e);
     return status;
 }
 
-int cmd_eval(int argc, char **argv, struct error *error) {
-    struct eval_options options;
-    struct evaluation evaluation = {.options = &options};
-    int status = eval_options_read(argc, argv, &options, error);
-    if (status == STATUS_OK && options.help) {
-        fputs(eval_usage, stdout);
-    } else if (status == STATUS_OK) {
-        status = evaluate(&evaluation, error);
-    }
-    evaluation_close(&evaluation);
-    eval_options_free(&options);
-    return status;
-}
+const struct command eval_command = {&eval_option_table, evaluate};

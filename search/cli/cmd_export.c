@@ -31,8 +31,8 @@ static int find_model(struct exporting *e, struct error *error) {
     int status = export_source_model(o->sources.items, o->sources.count, o->choice.stage, &e->run_model, error);
     e->dir = e->run_model;
     if (status != STATUS_OK || e->dir) return status;
-    return error_set(error, STATUS_INPUT, "--format %s wants --model DIR, which %s does not say; see --help",
-                     export_format_name(o->format), e->source);
+    return error_set(error, STATUS_INPUT, "missing --model DIR: --format %s requires it, and %s does not state it",
+                     export_format_names[o->format], e->source);
 }
 
 static int open_source(struct exporting *e, struct error *error) {
@@ -66,7 +66,7 @@ static int write_hf(struct exporting *e, struct error *error) {
     int status = export_pair_choose(&e->file, e->source, &o->choice, &e->model, &e->pair, error);
     const struct export_hf what = {.model = e->dir,
                                    .path = o->out,
-                                   .weights = o->weights,
+                                   .weights = (enum model_files_weights)o->weights,
                                    .replace = o->force,
                                    .pair = &e->pair,
                                    .stop = signals_caught()};
@@ -127,7 +127,7 @@ static int export(struct exporting *e, struct error *error) {
     int status = open_source(e, error);
     if (status == STATUS_OK) status = writers[o->format](e, error);
     if (status != STATUS_OK) return status;
-    const struct export_summary report = {.format = o->format,
+    const struct export_summary report = {.format = (enum export_format)o->format,
                                           .path = o->out,
                                           .file = &e->file,
                                           .pair = o->format == EXPORT_JSON ? NULL : &e->pair,
@@ -136,18 +136,14 @@ static int export(struct exporting *e, struct error *error) {
     return export_print(&report, o->json, stdout, error);
 }
 
-int cmd_export(int argc, char **argv, struct error *error) {
-    struct export_options options;
-    struct exporting exporting = {.options = &options};
-    int status = export_options_read(argc, argv, &options, error);
-    if (status == STATUS_OK && options.help) {
-        fputs(export_usage, stdout);
-    } else if (status == STATUS_OK) {
-        exporting.source = options.sources.count == 1 ? options.sources.items[0] : "the list of tables";
-        status = export(&exporting, error);
-    }
-    factors_free(&exporting.file);
-    free(exporting.run_model);
-    export_options_free(&options);
+static int export_run(const void *options, struct error *error) {
+    struct exporting e = {.options = options};
+    const struct string_list *sources = &e.options->sources;
+    e.source = sources->count == 1 ? sources->items[0] : "the list of tables";
+    int status = export(&e, error);
+    factors_free(&e.file);
+    free(e.run_model);
     return status;
 }
+
+const struct command export_command = {&export_option_table, export_run};

@@ -1,4 +1,3 @@
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,56 +12,58 @@
 #include "search/report/report.h"
 #include "search/report/report_frame.h"
 
-static const char usage[] =
-    "usage: longrope report RUN_DIR -o FILE.html [--force]\n"
-    "\n"
-    "Writes what the run in RUN_DIR has found as one HTML file, to be looked at in a browser, printed\n"
-    "or sent: it holds all that it needs. Of a run that goes on it says how far that is, and the same\n"
-    "command writes it again. Charts are drawn by gnuplot (Debian, Ubuntu: apt-get install gnuplot-nox).\n"
-    "\n"
-    "  -o FILE.html   what is written: complete or not at all; an earlier report there is replaced.\n"
-    "                 -o - writes to standard output\n"
-    "  --force        FILE.html is replaced also where it is no report\n"
-    "\n"
-    "In it: what was searched and on what, the best table against the baselines, convergence, rescale\n"
-    "factors by rotary pair, the ancestors of the best, perplexity by length and pass keys (where `eval`\n"
-    "and `passkey` measured them with --into RUN_DIR), the configuration and how to reproduce it. All\n"
-    "numbers are of `longrope show RUN_DIR --json`, and each of them says where it stands there.\n"
-    "\n"
-    "  longrope report results/demo -o demo.html\n"
-    "  longrope report results/demo -o - | gzip > demo.html.gz\n";
-
 enum { DRAWING_SECONDS = 60 }; /* that gnuplot may take for a chart; it takes a tenth of a second */
 
-struct report_command {
-    const char *run_dir, *out;
-    bool force, help;
+struct page_options {
+    char *run_dir, *out;
+    bool force;
 };
 
-static int parse(int argc, char **argv, struct report_command *out, struct error *error) {
-    static const struct option options[] = {{"out", required_argument, NULL, 'o'},
-                                            {"force", no_argument, NULL, 'f'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    *out = (struct report_command){.force = false};
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":o:h", options, NULL)) != -1;) {
-        if (c == 'o') {
-            out->out = optarg;
-        } else if (c == 'f') {
-            out->force = true;
-        } else if (c == 'h') {
-            out->help = true;
-            return STATUS_OK;
-        } else {
-            return option_unknown(argv, options, c, error);
-        }
-    }
-    if (argc - optind != 1) return error_set(error, STATUS_INPUT, "report wants one run directory; see --help");
-    out->run_dir = argv[optind];
-    if (out->out) return STATUS_OK;
-    return error_set(error, STATUS_INPUT, "report wants -o FILE.html, where it is to write; see --help");
-}
+#define AT(field) offsetof(struct page_options, field)
+
+static const struct option_row argument_rows[] = {
+    {.kind = OPTION_TEXT, .word = "RUN_DIR", .place = AT(run_dir), .required = true, .help = "folder of the run"},
+};
+
+static const struct option_row option_rows[] = {
+    {.name = "out",
+     .letter = 'o',
+     .kind = OPTION_TEXT,
+     .word = "FILE.html",
+     .place = AT(out),
+     .required = true,
+     .help =
+         "the file to write; it is complete or does not exist. An earlier report is replaced; - is standard output"},
+    {.name = "force", .kind = OPTION_FLAG, .place = AT(force), .help = "replaces FILE.html also if it is not a report"},
+};
+
+static const struct option_group groups[] = {
+    OPTION_GROUP("Arguments", argument_rows, 0),
+    OPTION_GROUP("Options", option_rows, 0),
+};
+
+static const char *const usage[] = {"RUN_DIR -o FILE.html [--force]", NULL};
+
+static const char *const examples[] = {"longrope report results/demo -o demo.html",
+                                       "longrope report results/demo -o - | gzip > demo.html.gz", NULL};
+
+static const struct option_table report_option_table = {
+    .command = "report",
+    .summary = "writes what a run has found as one HTML file",
+    .usage = usage,
+    .text = "The file contains everything it needs, to be read in a browser, printed or sent. For a running search it "
+            "states the progress; the same command writes it again. Charts are drawn by gnuplot (Debian, Ubuntu: "
+            "apt-get install gnuplot-nox).\n"
+            "Contents: what was searched and on which text, the best table and the baselines, convergence, rescale "
+            "factors per rotary pair, the ancestors of the best individual, perplexity by length and pass keys (if "
+            "eval and passkey recorded them with --into RUN_DIR), the configuration and how to reproduce the run. All "
+            "numbers are from longrope show RUN_DIR --json, and each one states its place there.",
+    .groups = groups,
+    .group_count = sizeof groups / sizeof *groups,
+    .examples = examples,
+    .stopped = "stopped by a signal; nothing was written",
+    .size = sizeof(struct page_options),
+};
 
 /* ---- the file ---- */
 
@@ -86,7 +87,7 @@ static bool write_text(FILE *stream, const void *what) {
     return fwrite(text->bytes, 1, text->size, stream) == text->size;
 }
 
-static int write_page(const struct report_command *command, const struct text *text, struct error *error) {
+static int write_page(const struct page_options *command, const struct text *text, struct error *error) {
     if (strcmp(command->out, "-") != 0) return atomic_output_write_file(command->out, write_text, text, error);
     return write_text(stdout, text) ? STATUS_OK
                                     : error_set(error, STATUS_FAILED, "standard output could not be written");
@@ -110,7 +111,7 @@ static int read_run(const char *run_dir, json_t **documents, struct error *error
 
 /* By way of memory, so that nothing is written where a chart fails. The caller frees text->bytes, also after an
  * error. */
-static int make_page(const struct report_command *command, json_t *const *documents, struct text *text,
+static int make_page(const struct page_options *command, json_t *const *documents, struct text *text,
                      struct error *error) {
     FILE *memory = open_memstream(&text->bytes, &text->size);
     if (!memory) return error_memory(error, 0, "the report");
@@ -128,7 +129,8 @@ static int make_page(const struct report_command *command, json_t *const *docume
     return status == STATUS_OK && !whole ? error_memory(error, (double)text->size, "the report") : status;
 }
 
-static int report(const struct report_command *command, struct error *error) {
+static int report(const void *options, struct error *error) {
+    const struct page_options *command = options;
     json_t *documents[DOCUMENTS] = {NULL};
     struct text text = {NULL, 0};
     int status = STATUS_OK;
@@ -143,13 +145,4 @@ static int report(const struct report_command *command, struct error *error) {
     return status;
 }
 
-int cmd_report(int argc, char **argv, struct error *error) {
-    struct report_command command;
-    int status = parse(argc, argv, &command, error);
-    if (status != STATUS_OK) return status;
-    if (command.help) {
-        fputs(usage, stdout);
-        return STATUS_OK;
-    }
-    return report(&command, error);
-}
+const struct command report_command = {&report_option_table, report};

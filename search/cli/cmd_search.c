@@ -1,4 +1,3 @@
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,102 +14,113 @@
 #include "search/recipe/recipe.h"
 #include "search/report/report.h"
 
-static const char usage[] =
-    "usage: longrope search CONFIG.yaml [-o RUN_DIR] [--set KEY=VALUE]... [--resume] [--cache FILE]\n"
-    "                       [--threads N]\n"
-    "       longrope search CONFIG.yaml --dry-run [--json] [-o RUN_DIR] [--set KEY=VALUE]... [--threads N]\n"
-    "       longrope search --print-config [CONFIG.yaml] [--json] [--set KEY=VALUE]...\n"
-    "\n"
-    "Evolves rescale factors as CONFIG.yaml says. Every scored table is saved in RUN_DIR/run.db at\n"
-    "once; SIGINT and SIGTERM stop the search with exit status 75, and --resume goes on from\n"
-    "there, or from wherever a kill left it, to the same result on the same kind of processor.\n"
-    "Stages may need a model that is fine-tuned with an earlier stage's table: the configuration's own\n"
-    "command makes it, or the search says what to run, does all else and ends with status 75.\n"
-    "\n"
-    "  -o, --output RUN_DIR   where the run is kept (default: results/NAME, NAME being the\n"
-    "                         configuration's)\n"
-    "      --set KEY=VALUE    overrides a key of the configuration: search.seed=2,\n"
-    "                         stages.0.target_length=4096; may be given several times\n"
-    "      --resume           goes on with the run in RUN_DIR; begins it if there is none\n"
-    "      --cache FILE       where the scores of windows are kept, so that no window is computed twice;\n"
-    "                         runs on one machine may share one, also at the same time (default:\n"
-    "                         RUN_DIR/scores.db, or the configuration's \"cache\")\n"
-    "      --threads N        threads to compute with (default: all); results do not depend on it\n"
-    "      --dry-run          searches nothing, but prints what each stage would take at most:\n"
-    "                         evaluations, tokens, operations and memory. Of the models only config.json\n"
-    "                         is read; a model that is yet to be fine-tuned is taken to be like the one\n"
-    "                         that the fine-tuning begins from. What RUN_DIR holds already is not taken off\n"
-    "      --print-config     searches nothing, but prints every key of CONFIG.yaml: its value, and where\n"
-    "                         the value comes from; without CONFIG.yaml the default, range and meaning\n"
-    "                         of every key\n"
-    "      --json             with --dry-run, --print-config: JSON instead of the table\n"
-    "\n"
-    "  longrope search configs/demo/demo.yaml -o results/demo\n"
-    "  longrope search configs/demo/demo.yaml -o results/short --set search.iterations=5\n"
-    "  longrope search configs/demo/demo.yaml --dry-run\n";
-
 struct search_options {
-    const char *config;
-    char *run_dir;     /* owned */
-    const char *cache; /* NULL where it is not given */
+    char *config;  /* NULL only with print_config */
+    char *run_dir; /* NULL: results/NAME */
+    char *cache;   /* NULL: the configuration's, else RUN_DIR/scores.db */
     struct string_list overrides;
-    bool resume, dry_run, json, help, print_config;
-    int64_t threads;
+    bool resume, dry_run, json, print_config;
+    int64_t threads; /* 0: all */
 };
 
-static int parse(int argc, char **argv, struct search_options *out, struct error *error) {
-    static const struct option options[] = {
-        {"output", required_argument, NULL, 'o'}, {"set", required_argument, NULL, 's'},
-        {"resume", no_argument, NULL, 'r'},       {"threads", required_argument, NULL, 't'},
-        {"cache", required_argument, NULL, 'c'},  {"dry-run", no_argument, NULL, 'd'},
-        {"json", no_argument, NULL, 'j'},         {"print-config", no_argument, NULL, 'p'},
-        {"help", no_argument, NULL, 'h'},         {0}};
-    int status = STATUS_OK;
-    opterr = 0;
-    for (int c; status == STATUS_OK && (c = getopt_long(argc, argv, ":o:h", options, NULL)) != -1;) {
-        switch (c) {
-        case 'o':
-            free(out->run_dir);
-            out->run_dir = strdup(optarg);
-            break;
-        case 's':
-            status = string_list_add(&out->overrides, optarg, error);
-            break;
-        case 'r':
-            out->resume = true;
-            break;
-        case 'c':
-            if (!*optarg) return error_set(error, STATUS_INPUT, "--cache wants the path of a file, not ''");
-            out->cache = optarg;
-            break;
-        case 't':
-            status = option_integer("threads", optarg, 1, 4096, &out->threads, error);
-            break;
-        case 'd':
-            out->dry_run = true;
-            break;
-        case 'j':
-            out->json = true;
-            break;
-        case 'p':
-            out->print_config = true;
-            break;
-        case 'h':
-            out->help = true;
-            return STATUS_OK;
-        default:
-            return option_unknown(argv, options, c, error);
-        }
+#define AT(field) offsetof(struct search_options, field)
+
+static const struct option_row argument_rows[] = {
+    {.kind = OPTION_TEXT,
+     .word = "CONFIG.yaml",
+     .place = AT(config),
+     .help = "the configuration; its paths are relative to its folder"},
+};
+
+static const struct option_row option_rows[] = {
+    {.name = "output",
+     .letter = 'o',
+     .kind = OPTION_TEXT,
+     .word = "RUN_DIR",
+     .place = AT(run_dir),
+     .help = "folder of the run (default: results/NAME, with the name in the configuration)"},
+    {.name = "set",
+     .kind = OPTION_TEXTS,
+     .word = "KEY=VALUE",
+     .place = AT(overrides),
+     .help = "overrides a key of the configuration: search.seed=2, stages.0.target_length=4096; may be repeated"},
+    {.name = "resume",
+     .kind = OPTION_FLAG,
+     .place = AT(resume),
+     .help = "continues the run in RUN_DIR; starts a new run if there is none"},
+    {.name = "cache",
+     .kind = OPTION_TEXT,
+     .word = "FILE",
+     .place = AT(cache),
+     .help = "where the scores of windows are stored, so that no window is evaluated twice; runs on one machine can "
+             "share a file, also at the same time (default: \"cache\" in the configuration, else RUN_DIR/scores.db)"},
+    {.name = "threads",
+     .kind = OPTION_INTEGER,
+     .word = "N",
+     .place = AT(threads),
+     .low = 1,
+     .high = 4096,
+     .help = "number of threads (default: all); results do not depend on it"},
+    {.name = "dry-run",
+     .kind = OPTION_FLAG,
+     .place = AT(dry_run),
+     .help = "does not search, but prints the most that each stage can need: evaluations, tokens, operations and "
+             "memory. Only config.json of the models is read; a model that is not fine-tuned yet is taken to be like "
+             "the model that its fine-tuning starts from. Work already stored in RUN_DIR is not subtracted"},
+    {.name = "print-config",
+     .kind = OPTION_FLAG,
+     .place = AT(print_config),
+     .help = "does not search, but prints every key of CONFIG.yaml, its value and where the value comes from; without "
+             "CONFIG.yaml: the default, range and meaning of every key"},
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .place = AT(json),
+     .help = "with --dry-run or --print-config: prints JSON instead of the table; for a run use longrope show RUN_DIR "
+             "--json"},
+};
+
+static const struct option_group groups[] = {
+    OPTION_GROUP("Arguments", argument_rows, 0),
+    OPTION_GROUP("Options", option_rows, 0),
+};
+
+static const char *const usage[] = {"CONFIG.yaml [-o RUN_DIR] [--set KEY=VALUE]... [--resume] [OPTION]...",
+                                    "CONFIG.yaml --dry-run [--json] [-o RUN_DIR] [--set KEY=VALUE]...",
+                                    "--print-config [CONFIG.yaml] [--json] [--set KEY=VALUE]...", NULL};
+
+static const char *const examples[] = {
+    "longrope search configs/demo/demo.yaml -o results/demo",
+    "longrope search configs/demo/demo.yaml -o results/short --set search.iterations=5",
+    "longrope search configs/demo/demo.yaml --dry-run", "longrope search --print-config", NULL};
+
+static int check(const struct option_table *table, void *options, struct error *error) {
+    const struct search_options *o = options;
+    if (!o->config && !o->print_config) return options_wrong(table, error, "missing CONFIG.yaml");
+    if (!o->config && o->overrides.count) {
+        return options_wrong(table, error, "--set requires a configuration, CONFIG.yaml");
     }
-    if (status != STATUS_OK) return status;
-    bool listing = out->print_config && argc == optind && out->overrides.count == 0; /* all keys, of no configuration */
-    if (listing) return STATUS_OK;
-    if (argc - optind != 1) return error_set(error, STATUS_INPUT, "search wants one configuration file; see --help");
-    out->config = argv[optind];
-    if (!out->json || out->dry_run || out->print_config) return STATUS_OK;
-    return error_set(error, STATUS_INPUT,
-                     "--json goes with --dry-run and --print-config; `longrope show RUN_DIR --json` tells of a run");
+    if (!o->json || o->dry_run || o->print_config) return STATUS_OK;
+    return options_wrong(table, error, "--json requires --dry-run or --print-config");
 }
+
+static const struct option_table search_option_table = {
+    .command = "search",
+    .summary = "searches rescale factors for a model and a target length; resumable",
+    .usage = usage,
+    .text =
+        "Every scored table is saved in RUN_DIR/run.db at once. SIGINT and SIGTERM stop the search with exit status "
+        "75. --resume continues it, also after a kill, with the same result on the same kind of processor.\n"
+        "A stage can require a model that is fine-tuned with the table of an earlier stage. The configuration's "
+        "own command makes that model; without a command the search prints what to run, does all other work and "
+        "ends with status 75.",
+    .groups = groups,
+    .group_count = sizeof groups / sizeof *groups,
+    .examples = examples,
+    .stopped = "stopped by a signal, or waiting for a fine-tuned model; everything is saved, and --resume continues "
+               "the run",
+    .size = sizeof(struct search_options),
+    .check = check,
+};
 
 static int estimate(const struct config *config, const struct search_options *options, struct error *error) {
     struct estimate estimate = {0};
@@ -170,10 +180,15 @@ static int open_cache(const struct config *config, const struct search_options *
     return status;
 }
 
-static int name_run_dir(const struct config *config, struct search_options *options, struct error *error) {
-    if (options->run_dir || asprintf(&options->run_dir, "results/%s", config->name) >= 0) return STATUS_OK;
-    options->run_dir = NULL;
-    return error_memory(error, 0, "a path");
+/* Sets options->run_dir to results/NAME where it is not given; *own is the caller's to free. */
+static int name_run_dir(const struct config *config, struct search_options *options, char **own, struct error *error) {
+    if (options->run_dir) return STATUS_OK;
+    if (asprintf(own, "results/%s", config->name) < 0) {
+        *own = NULL;
+        return error_memory(error, 0, "a path");
+    }
+    options->run_dir = *own;
+    return STATUS_OK;
 }
 
 static int run_config(const struct config *config, const struct search_options *options, struct error *error) {
@@ -194,25 +209,23 @@ static int run_config(const struct config *config, const struct search_options *
     return status;
 }
 
-int cmd_search(int argc, char **argv, struct error *error) {
-    struct search_options options = {.threads = 0};
+static int search(const void *given, struct error *error) {
+    struct search_options options = *(const struct search_options *)given;
     struct config config = {0};
-    int status = parse(argc, argv, &options, error);
-    if (status == STATUS_OK && options.help) {
-        fputs(usage, stdout);
-    } else if (status == STATUS_OK && options.print_config) {
-        status =
-            config_print(options.config, options.overrides.items, options.overrides.count, options.json, stdout, error);
-    } else if (status == STATUS_OK) {
-        signals_caught(); /* from here on: what follows takes its time */
-        status = config_read(options.config, options.overrides.items, options.overrides.count, &config, error);
-        if (status == STATUS_OK) status = name_run_dir(&config, &options, error);
-        if (status == STATUS_OK) {
-            status = options.dry_run ? estimate(&config, &options, error) : run_config(&config, &options, error);
-        }
+    char *run_dir = NULL;
+    if (options.print_config) {
+        return config_print(options.config, options.overrides.items, options.overrides.count, options.json, stdout,
+                            error);
+    }
+    signals_caught(); /* first: the rest can take long */
+    int status = config_read(options.config, options.overrides.items, options.overrides.count, &config, error);
+    if (status == STATUS_OK) status = name_run_dir(&config, &options, &run_dir, error);
+    if (status == STATUS_OK) {
+        status = options.dry_run ? estimate(&config, &options, error) : run_config(&config, &options, error);
     }
     config_free(&config);
-    free(options.overrides.items);
-    free(options.run_dir);
+    free(run_dir);
     return status;
 }
+
+const struct command search_command = {&search_option_table, search};

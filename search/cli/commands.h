@@ -1,16 +1,27 @@
-/* The subcommands. Each takes argv from its own name on and returns the exit status; where that is
- * neither 0 nor printed as help, `error` holds the line to print. */
+/* The commands: what each accepts, and what it runs. */
 #ifndef LONGROPE_SEARCH_COMMANDS_H
 #define LONGROPE_SEARCH_COMMANDS_H
 
-#include "eval/base/error.h"
+#include <stddef.h>
 
-int cmd_bench(int argc, char **argv, struct error *error);
-int cmd_eval(int argc, char **argv, struct error *error);
-int cmd_export(int argc, char **argv, struct error *error);
-int cmd_passkey(int argc, char **argv, struct error *error);
-int cmd_report(int argc, char **argv, struct error *error);
-int cmd_search(int argc, char **argv, struct error *error);
-int cmd_show(int argc, char **argv, struct error *error);
+#include "eval/base/error.h"
+#include "search/cli/options.h"
+
+struct command {
+    const struct option_table *table;
+    int (*run)(const void *options, struct error *error); /* the exit status; `options` as the table describes */
+};
+
+extern const struct command bench_command, eval_command, export_command, passkey_command, report_command,
+    search_command, show_command;
+
+enum { COMMANDS = 7 };
+extern const struct command *const commands[COMMANDS]; /* in the order of `longrope --help` */
+
+/* Reads argv, which begins with the command's name, and runs the command or prints its help. */
+int command_run(const struct command *command, int argc, char **argv, struct error *error);
+
+/* `longrope ARGUMENT...`: argv begins with the program's name. */
+int commands_main(int argc, char **argv, struct error *error);
 
 #endif

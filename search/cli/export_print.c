@@ -233,7 +233,7 @@ static json_t *report_json(const struct export_summary *report, const struct row
     const struct export_pair *pair = report->pair;
     bool two = report->format == EXPORT_HF || report->format == EXPORT_GGUF;
     return json_pack(
-        "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "format", export_format_name(report->format), "path", report->path,
+        "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "format", export_format_names[report->format], "path", report->path,
         "original_length", length_or_null(two ? pair->switch_length : report->file->original_length), "rope_theta",
         number_or_null(pair ? pair->theta : report->file->rope_theta), "tables", rows_json(rows, count), "engines",
         engines_json(report), "left_out", left_out_json(report), "notes", notes_json(report->notes));

@@ -1,86 +1,119 @@
 #include "search/cli/model_options.h"
 
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
+#define AT(field) offsetof(struct model_options, field)
 
-#include "eval/base/name.h"
+const struct option_row model_rows[MODEL_ROWS] = {
+    {.name = "model",
+     .kind = OPTION_TEXT,
+     .word = "DIR",
+     .place = AT(model),
+     .required = true,
+     .help = "folder with config.json and weights in Hugging Face's format"},
+    {.name = "tokenizer",
+     .kind = OPTION_TEXT,
+     .word = "bytes|FILE",
+     .place = AT(tokenizer),
+     .help = "bytes: one token per byte; else a SentencePiece model (default: DIR/tokenizer.model; bytes if that does "
+             "not exist and the model reads bytes)"},
+};
 
-struct model_options model_options_unset(void) {
-    return (struct model_options){.tables = {.scale = TABLE_REQUEST_UNSET,
-                                             .attention_factor = TABLE_REQUEST_UNSET,
-                                             .original_length = TABLE_REQUEST_UNSET,
-                                             .start_tokens = TABLE_REQUEST_UNSET}};
+const struct option_row model_table_rows[MODEL_TABLE_ROWS] = {
+    {.name = "method",
+     .kind = OPTION_NAMES,
+     .word = "NAME[,NAME...]",
+     .place = AT(tables.methods),
+     .names = rope_method_names,
+     .name_count = ROPE_METHODS,
+     .what = "method",
+     .sets = MODEL_SET_TABLES,
+     .required = true,
+     .help = "closed-form methods"},
+    {.name = "factors",
+     .kind = OPTION_TEXT,
+     .word = "FILE",
+     .place = AT(tables.factors),
+     .sets = MODEL_SET_TABLES,
+     .required = true,
+     .help = "a factor file; each length uses the shortest table that reaches it. Accepted: this program's JSON; a "
+             "config.json, or the folder of a model, with longrope scaling; a GGUF with longrope scaling; a text file "
+             "with one number per rotary pair; or the numbers themselves, \"1.0,1.2,...\""},
+    {.name = "scale",
+     .kind = OPTION_NUMBER,
+     .word = "S",
+     .place = AT(tables.scale),
+     .least = 1.0,
+     .most = 1e6,
+     .help = "ratio s of the methods (default: N / the model's window, at least 1)"},
+    {.name = "original-length",
+     .kind = OPTION_INTEGER,
+     .word = "L0",
+     .place = AT(tables.original_length),
+     .low = 1,
+     .high = INT32_MAX,
+     .help = "window that the model was trained with (default: as stated in the factor file or in config.json)"},
+    {.name = "attention-factor",
+     .kind = OPTION_NUMBER,
+     .word = "M",
+     .place = AT(tables.attention_factor),
+     .least = 1e-6,
+     .most = 1e6,
+     .help = "multiplies cosine and sine (default: the method's own; for factors as stated in the file, else "
+             "sqrt(1 + ln s / ln L0))"},
+    {.name = "start-tokens",
+     .kind = OPTION_INTEGER,
+     .word = "NHAT",
+     .place = AT(tables.start_tokens),
+     .low = 0,
+     .high = INT32_MAX,
+     .help = "positions below NHAT are not rescaled (default: as stated in the factor file, else 0)"},
+};
+
+const struct option_row model_arithmetic_rows[MODEL_ARITHMETIC_ROWS] = {
+    {.name = "dtype",
+     .kind = OPTION_NAME,
+     .word = "TYPE",
+     .place = AT(type),
+     .names = model_type_names,
+     .name_count = MODEL_TYPES,
+     .what = "number type",
+     .initial = "auto",
+     .help = "number type of matrix products; auto is bf16 if the weights are bf16 and the processor has instructions "
+             "for it, else f32"},
+    {.name = "angles",
+     .kind = OPTION_NAME,
+     .word = "TYPE",
+     .place = AT(angles),
+     .names = rope_angles_names,
+     .name_count = ROPE_ANGLES_COUNT,
+     .what = "precision of angles",
+     .initial = "f64",
+     .help = "precision of rotary angles; inference engines use f32"},
+    {.name = "threads",
+     .kind = OPTION_INTEGER,
+     .word = "N",
+     .place = AT(threads),
+     .low = 1,
+     .high = 4096,
+     .help = "number of threads (default: all); results do not depend on it"},
+};
+
+const struct option_row model_record_rows[MODEL_RECORD_ROWS] = {
+    {.name = "into",
+     .kind = OPTION_TEXT,
+     .word = "RUN_DIR",
+     .place = AT(into),
+     .help = "also records the results in this run, for show and report, under the name of the method or of the "
+             "factor file's table; replaces earlier results with that name; works while a search is running there"},
+    {.name = "label",
+     .kind = OPTION_TEXT,
+     .word = "NAME",
+     .place = AT(label),
+     .needs = "into",
+     .help = "records the results under this name; requires --into and at most one method"},
+    {.name = "json", .kind = OPTION_FLAG, .place = AT(json), .help = "prints one JSON object instead of tables"},
+};
+
+int model_options_check(const struct option_table *table, const struct model_options *o, struct error *error) {
+    if (!o->label || o->tables.methods.count <= 1) return STATUS_OK;
+    return options_wrong(table, error, "--label requires a single --method");
 }
-
-static int read_type(const char *text, enum model_type *out, struct error *error) {
-    int type = name_find(model_type_names, MODEL_TYPES, text);
-    if (type == NAME_UNKNOWN) return name_unknown("--dtype", "number type", text, model_type_names, MODEL_TYPES, error);
-    *out = (enum model_type)type;
-    return STATUS_OK;
-}
-
-static int read_angles(const char *text, enum rope_angles *out, struct error *error) {
-    bool single = strcmp(text, "f32") == 0;
-    if (!single && strcmp(text, "f64") != 0) {
-        return error_set(error, STATUS_INPUT, "--angles: '%s' is neither f64 nor f32", text);
-    }
-    *out = single ? ROPE_ANGLES_F32 : ROPE_ANGLES_F64;
-    return STATUS_OK;
-}
-
-int model_options_take(struct model_options *o, int key, char *value, struct error *error) {
-    switch ((enum model_option_key)key) {
-    case KEY_MODEL:
-        o->model = value;
-        return STATUS_OK;
-    case KEY_TOKENIZER:
-        o->tokenizer = value;
-        return STATUS_OK;
-    case KEY_METHOD:
-        return string_list_split(&o->tables.methods, value, error);
-    case KEY_FACTORS:
-        o->tables.factors = value;
-        return STATUS_OK;
-    case KEY_SCALE:
-        return option_number("scale", value, 1.0, 1e6, &o->tables.scale, error);
-    case KEY_ORIGINAL_LENGTH:
-        return option_integer("original-length", value, 1, INT32_MAX, &o->tables.original_length, error);
-    case KEY_ATTENTION_FACTOR:
-        return option_number("attention-factor", value, 1e-6, 1e6, &o->tables.attention_factor, error);
-    case KEY_START_TOKENS:
-        return option_integer("start-tokens", value, 0, INT32_MAX, &o->tables.start_tokens, error);
-    case KEY_TYPE:
-        return read_type(value, &o->type, error);
-    case KEY_ANGLES:
-        return read_angles(value, &o->angles, error);
-    case KEY_THREADS:
-        return option_integer("threads", value, 1, 4096, &o->threads, error);
-    case KEY_INTO:
-        o->into = value;
-        return STATUS_OK;
-    case KEY_LABEL:
-        o->label = value;
-        return STATUS_OK;
-    }
-    return STATUS_OK;
-}
-
-const char *model_options_wrong(const struct model_options *o) {
-    return !o->model                                        ? "--model DIR is wanted"
-           : !o->tables.methods.count == !o->tables.factors ? "one of --method and --factors is wanted"
-           : o->label && o->tables.methods.count > 1        ? "--label goes with one --method"
-                                                            : NULL;
-}
-
-int model_options_check_methods(const struct model_options *o, struct error *error) {
-    enum rope_method known;
-    for (size_t m = 0; m < o->tables.methods.count; m++) {
-        if (rope_method_parse(o->tables.methods.items[m], &known)) continue;
-        return error_set(error, STATUS_INPUT, "--method: '%s' is none of none, pi, ntk, dynamic-ntk, yarn",
-                         o->tables.methods.items[m]);
-    }
-    return STATUS_OK;
-}
-
-void model_options_free(struct model_options *options) { free(options->tables.methods.items); }

@@ -1,19 +1,118 @@
-/* Reading the command line: numbers, lists, and the words for what is wrong with them. */
+/* The command line: one table of options per command.
+ *
+ * The rows of a table are what options_read() accepts and what options_print_help() explains, so that the two cannot
+ * differ. Groups of rows are arrays that several commands may share.
+ *
+ * Accepted are --name VALUE, --name=VALUE, -x VALUE, -xVALUE, several flags in one word (-xy), a long name that is cut
+ * where it is still unique, options after operands, and "--", after which every word is an operand. The word after an
+ * option that takes a value is its value, also where it begins with "-". Of a single value that is given more than once
+ * the last counts; lists grow, or are replaced where the row says so.
+ */
 #ifndef LONGROPE_SEARCH_OPTIONS_H
 #define LONGROPE_SEARCH_OPTIONS_H
 
-#include <getopt.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "eval/base/error.h"
 #include "search/base/string_list.h"
 
-/* The value of option --NAME, a number that must lie in least..most. STATUS_INPUT otherwise. */
-int option_integer(const char *name, const char *text, int64_t least, int64_t most, int64_t *out, struct error *error);
-int option_number(const char *name, const char *text, double least, double most, double *out, struct error *error);
+struct integer_list {
+    size_t count;
+    int64_t *items; /* [count] */
+};
 
-/* What getopt_long() answered '?' or ':' to, in our words: an unknown option with the nearest of
- * `known` suggested, or an option without its value. Always STATUS_INPUT. */
-int option_unknown(char *const *argv, const struct option *known, int answer, struct error *error);
+struct number_list {
+    size_t count;
+    double *items; /* [count] */
+};
+
+/* An option with or without a value. */
+struct option_mark {
+    bool given;
+    int64_t value; /* as it was, where the option has none */
+};
+
+/* What an option takes, and the type of its place in the command's struct. Strings are borrowed from argv. */
+enum option_kind {
+    OPTION_FLAG,     /* nothing; bool */
+    OPTION_TEXT,     /* text that is not empty; char * or const char * */
+    OPTION_TEXTS,    /* text; one more item of a struct string_list */
+    OPTION_FILES,    /* all words up to the next option; struct string_list */
+    OPTION_WORDS,    /* words separated by commas; struct string_list; splits the argument in place */
+    OPTION_NAME,     /* one of `names`; int, its index */
+    OPTION_NAMES,    /* some of `names`, separated by commas; struct string_list; splits the argument in place */
+    OPTION_INTEGER,  /* low..high; int64_t */
+    OPTION_INTEGERS, /* the same, separated by commas; struct integer_list */
+    OPTION_NUMBER,   /* least..most; double */
+    OPTION_NUMBERS,  /* the same, separated by commas; struct number_list */
+    OPTION_MARK      /* nothing or an integer low..high; struct option_mark */
+};
+
+struct option_row {
+    const char *name; /* without dashes; NULL: an operand, of kind OPTION_TEXT or, for any number, OPTION_TEXTS */
+    char letter;      /* short form; 0: none */
+    enum option_kind kind;
+    const char *word;    /* how help and errors call the value, "N[,N...]"; NULL for a flag */
+    size_t place;        /* offset in the group's struct */
+    const char *help;    /* what it means; for names, after their list. '\n' begins a new line */
+    const char *initial; /* the value without the option, as the user would write it; NULL: none */
+    int64_t low, high;
+    double least, most;
+    bool replaces; /* a list of numbers that is given again replaces the one before */
+    const char *const *names;
+    size_t name_count;
+    const char *what;  /* how an error calls a name: "method" */
+    unsigned sets;     /* bits; options that share one exclude each other */
+    bool required;     /* this one, or one that shares a set with it */
+    const char *needs; /* name of an option that this one requires; NULL: none */
+};
+
+/* Rows under one heading of the help. */
+struct option_group {
+    const char *heading; /* NULL: the rows continue the group before */
+    const struct option_row *rows;
+    size_t count;
+    size_t offset; /* in the command's struct, of the struct that has the rows' places */
+};
+
+#define OPTION_GROUP(title, array, start)                                                                              \
+    { .heading = (title), .rows = (array), .count = sizeof(array) / sizeof *(array), .offset = (start) }
+
+enum { OPTIONS_MOST = 40 }; /* rows of a command */
+
+struct option_table {
+    const char *command;
+    const char *summary;      /* one line: what the command does */
+    const char *const *usage; /* what follows "longrope COMMAND" in each form of it; NULL at the end */
+    const char *text;         /* more, in paragraphs that '\n' separates; NULL: nothing */
+    const struct option_group *groups;
+    size_t group_count;
+    const char *const *examples; /* whole lines; NULL at the end */
+    const char *stopped;         /* what exit status 75 means; NULL: the command does not end with it */
+    size_t size;                 /* bytes of the command's struct */
+    const void *initial;         /* [size], before any option is read; NULL: zeroes */
+    /* What rows cannot state: relations between values, defaults that depend on others. May be NULL. */
+    int (*check)(const struct option_table *table, void *options, struct error *error);
+};
+
+/* Fills *options, table->size bytes, from argv, which begins with the command's name. Stops at --help, sets *help and
+ * checks nothing more. STATUS_INPUT for what is wrong. The caller frees *options with options_free(), also after an
+ * error. */
+int options_read(const struct option_table *table, int argc, char **argv, void *options, bool *help,
+                 struct error *error);
+void options_free(const struct option_table *table, void *options); /* zeroed options are allowed */
+
+/* STATUS_INPUT with the message and where to read more: "...; see longrope COMMAND --help". */
+int options_wrong(const struct option_table *table, struct error *error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* What --help prints: summary, usage, text, options by group, examples, exit status; at most 100 columns. help2man
+ * reads it. */
+void options_print_help(const struct option_table *table, FILE *out);
+
+extern const struct option_row option_help_row; /* -h, --help, which every command has */
 
 #endif

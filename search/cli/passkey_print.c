@@ -11,15 +11,15 @@
 void passkey_print_setting(const struct passkey_options *o, const struct kernels *kernels) {
     printf("%s arithmetic, %s kernels, %s angles; keys of %" PRId64 " digit%s, %" PRId64
            " prompt%s at each depth, wording: %s, seed %" PRId64 "\n",
-           number_type_name(kernels->type), kernels->name, rope_angles_name(o->model.angles), o->digits,
-           o->digits == 1 ? "" : "s", o->trials, o->trials == 1 ? "" : "s", needle_form_name(o->prompt), o->seed);
+           number_type_name(kernels->type), kernels->name, rope_angles_names[o->model.angles], o->digits,
+           o->digits == 1 ? "" : "s", o->trials, o->trials == 1 ? "" : "s", needle_form_names[o->prompt], o->seed);
 }
 
 void passkey_print_heading(const struct passkey_options *o, const char *method) {
     printf("\n%s: pass keys found, in %%, by their depth in the prompt\n%9s %8s ", method, "length", "scale");
-    for (size_t d = 0; d < o->depth_count; d++) {
+    for (size_t d = 0; d < o->depths.count; d++) {
         char depth[32];
-        snprintf(depth, sizeof depth, "%.4g %%", 100.0 * o->depths[d]);
+        snprintf(depth, sizeof depth, "%.4g %%", 100.0 * o->depths.items[d]);
         printf(" %7s", depth);
     }
     printf("  %7s %11s %9s\n", "all", "nats/token", "seconds");
@@ -75,8 +75,9 @@ static json_t *answers_json(const struct passkey_sheet *sheet, size_t depth) {
 
 static json_t *depth_json(const struct passkey_result *r, size_t depth) {
     int64_t found = passkeys_found(r->sheet, depth);
-    json_t *out = json_pack("{s:f, s:I, s:f, s:f}", "depth", r->options->depths[depth], "correct", (json_int_t)found,
-                            "accuracy", (double)found / (double)r->sheet->trials, "nll", passkey_nats(r->sheet, depth));
+    json_t *out =
+        json_pack("{s:f, s:I, s:f, s:f}", "depth", r->options->depths.items[depth], "correct", (json_int_t)found,
+                  "accuracy", (double)found / (double)r->sheet->trials, "nll", passkey_nats(r->sheet, depth));
     if (!out || !r->options->prompts || json_object_set_new(out, "prompts", answers_json(r->sheet, depth)) == 0) {
         return out;
     }
@@ -102,11 +103,11 @@ json_t *passkey_json(const struct passkey_result *r) {
         json_pack("{s:I, s:s, s:f, s:f, s:I, s:o, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:f, s:s, s:s, s:s}",
                   "length", (json_int_t)r->length, "method", r->table->method, "scale", r->table->scale,
                   "attention_factor", rope->attention_factor, "start_tokens", (json_int_t)rope->start_tokens, "factors",
-                  json_number_array(rope->factors, rope->pairs), "prompt", needle_form_name(o->prompt), "digits",
+                  json_number_array(rope->factors, rope->pairs), "prompt", needle_form_names[o->prompt], "digits",
                   (json_int_t)o->digits, "trials", (json_int_t)o->trials, "seed", (json_int_t)o->seed, "correct",
                   (json_int_t)found, "accuracy", (double)found / (double)all, "nll", passkey_nats_at_all(r->sheet),
                   "depths", depths_json(r), "seconds", r->seconds, "dtype", number_type_name(r->kernels->type),
-                  "kernels", r->kernels->name, "angles", rope_angles_name(o->model.angles));
+                  "kernels", r->kernels->name, "angles", rope_angles_names[o->model.angles]);
     if (!out || !r->table->name || json_object_set_new(out, "table", json_string(r->table->name)) == 0) return out;
     json_decref(out);
     return NULL;

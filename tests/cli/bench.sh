@@ -10,7 +10,7 @@ unset LONGROPE_KERNELS
 # The names of this processor's tables of one type, slowest first.
 tables() {
     try bench --dtype "$1" --kernels none
-    sed 's/.*which runs //; s/,//g' "$work/stderr"
+    sed 's/.*; choose //; s/,//g; s/ or / /' "$work/stderr"
 }
 f32=$(tables f32)
 bf16=$(tables bf16)
@@ -72,7 +72,7 @@ done
 runs bench --dtype f32 --heads 6 --kv-heads 3 --head-dim 10 --intermediate 33 --layers 1 --json
 holds '.shape == {hidden: 64, heads: 6, kv_heads: 3, head_dim: 10, intermediate: 33, layers: 1, vocabulary: 300}'
 runs bench --help
-says "usage: longrope bench"
+says "Usage: longrope bench"
 
 # ---- the tables ----
 
@@ -101,22 +101,22 @@ for number in 0 -1 '' x 1e9 nan; do refused "--seconds: " bench --seconds "$numb
 refused "--head-dim: a head is 15 wide, which is odd" bench --head-dim 15
 refused "a head is 13 wide, which is odd" bench --hidden 52
 refused "--head-dim: 514 is not within 2..512" bench --head-dim 514
-refused "--hidden (64) divided by --heads (6) is no width of a head" bench --heads 6
-refused "--hidden (64) divided by --heads (64) is no width of a head" bench --heads 64
-refused "--hidden (64) divided by --heads (128) is no width of a head" bench --heads 128
+refused "--hidden (64) divided by --heads (6) is not a head width" bench --heads 6
+refused "--hidden (64) divided by --heads (64) is not a head width" bench --heads 64
+refused "--hidden (64) divided by --heads (128) is not a head width" bench --heads 128
 refused "--heads (4) must be a multiple of --kv-heads (3)" bench --kv-heads 3
 refused "--heads (4) must be a multiple of --kv-heads (8)" bench --kv-heads 8
 refused "--length: 1 is not within" bench --length 64,1
-refused "--length: '' is not a whole number" bench --length 64,
+refused "--length: '' is not an integer" bench --length 64,
 refused "--length: 17 are too many" bench --length 2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2
-refused "--dtype: 'f64' is none of auto, f32, bf16" bench --dtype f64
-refused "--kernels abacus: not to be had for f32 or bf16 on this processor, which runs reference, baseline" \
+refused "--dtype: unknown number type 'f64' (did you mean 'f32'?); choose auto, f32 or bf16" bench --dtype f64
+refused "--kernels: kernels 'abacus' are not available for f32 or bf16 on this processor; choose reference, baseline" \
     bench --kernels baseline,abacus
-refused "--kernels : not to be had for f32 on this processor" bench --dtype f32 --kernels baseline,
-refused "LONGROPE_KERNELS=abacus: not to be had" env LONGROPE_KERNELS=abacus "$LONGROPE" bench
+refused "--kernels: kernels '' are not available for f32 on this processor" bench --dtype f32 --kernels baseline,
+refused "LONGROPE_KERNELS: kernels 'abacus' are not available" env LONGROPE_KERNELS=abacus "$LONGROPE" bench
 refused "unknown option '--lenght' (did you mean '--length'?)" bench --lenght 64
-refused "--heads wants a value" bench --heads
-refused "'stray' belongs to no option" bench stray
+refused "missing value: --heads N" bench --heads
+refused "unexpected argument 'stray'" bench stray
 refused "unknown command 'benhc' (did you mean 'bench'?)" "$LONGROPE" benhc
 
 # ---- what the machine cannot do ----

@@ -75,7 +75,7 @@ fails_with 2 "there is no $work/none/config.json, which is all that an estimate 
     "$LONGROPE" search "$demo/demo.yaml" --dry-run --set "model=$work/none"
 fails_with 2 "name other files with --set data.text=[FILE]" \
     "$LONGROPE" search "$demo/demo.yaml" --dry-run --set 'data.text=[none/*.txt]'
-fails_with 2 "--json goes with --dry-run and --print-config" "$LONGROPE" search "$demo/demo.yaml" --json
+fails_with 2 "--json requires --dry-run or --print-config" "$LONGROPE" search "$demo/demo.yaml" --json
 write_model odd '{"model_type": "mamba"}'
 fails_with 2 'model_type "mamba" is not supported' \
     "$LONGROPE" search "$demo/demo.yaml" --dry-run --set "model=$work/odd"

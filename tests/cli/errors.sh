@@ -13,10 +13,10 @@ search_with() {
 
 # ---- commands and options ----
 
-refused "which command?" "$LONGROPE"
+refused "missing command; see longrope --help" "$LONGROPE"
 refused "unknown command 'serach' (did you mean 'search'?)" "$LONGROPE" serach
 refused "unknown command 'evals' (did you mean 'eval'?)" "$LONGROPE" evals
-refused "unknown command 'frobnicate'; see" "$LONGROPE" frobnicate
+refused "unknown command 'frobnicate'; choose search, show, report, eval, passkey, export or bench" "$LONGROPE" frobnicate
 refused "unknown command ''" "$LONGROPE" ""
 refused "unknown option '--lenght' (did you mean '--length'?)" evaluate --lenght 64
 refused "unknown option '--thread-count'" evaluate --thread-count 2
@@ -24,33 +24,37 @@ refused "unknown option '-x'" evaluate -x
 refused "unknown option '--rezume' (did you mean '--resume'?)" search_with --rezume
 refused "unknown option '-x'" search_with -xy
 refused "unknown option '--jsn' (did you mean '--json'?)" "$LONGROPE" show "$work" --jsn
-refused "--samples wants a value" evaluate --samples
-refused "-o wants a value" search_with -o
-refused "'stray' belongs to no option" evaluate stray
-refused "'stray' belongs to no option" evaluate -- stray
+refused "missing value: --samples K; see longrope eval --help" evaluate --samples
+refused "missing value: --output RUN_DIR" search_with -o
+refused "--json does not take a value" evaluate --json=yes
+refused "'--s' is not unique: it can be --samples, --stride, --scale, --start-tokens" evaluate --s 2
+refused "unexpected argument 'stray'; see longrope eval --help" evaluate stray
+refused "unexpected argument 'stray'; see longrope eval --help" evaluate -- stray
 
-refused "--model DIR is wanted" "$LONGROPE" eval --text "$document" --length 64 --method none
-refused "one of --text and --tokens is wanted" "$LONGROPE" eval --model "$model" --length 64 --method none
-refused "one of --text and --tokens is wanted" evaluate --tokens "$work/a.npy"
-refused "--length N is wanted" "$LONGROPE" eval --model "$model" --text "$document" --method none
-refused "one of --method and --factors is wanted" "$LONGROPE" eval --model "$model" --text "$document" --length 64
-refused "one of --method and --factors is wanted" evaluate --factors 1,1
-refused "--nats goes with one --length" evaluate --length 32 --nats "$work/n.npy"
-refused "--nats goes with one --method" evaluate --method pi --nats "$work/n.npy"
-refused "search wants one configuration file" "$LONGROPE" search
-refused "search wants one configuration file" search_with "$demo/demo.yaml"
-refused "show wants one run directory" "$LONGROPE" show
-refused "show wants one run directory" "$LONGROPE" show a b
+refused "missing --model DIR" "$LONGROPE" eval --text "$document" --length 64 --method none
+refused "missing --text FILE... or --tokens FILE.npy..." "$LONGROPE" eval --model "$model" --length 64 --method none
+refused "--text and --tokens exclude each other" evaluate --tokens "$work/a.npy"
+refused "missing --length N" "$LONGROPE" eval --model "$model" --text "$document" --method none
+refused "missing --method NAME[,NAME...] or --factors FILE" "$LONGROPE" eval --model "$model" --text "$document" --length 64
+refused "--method and --factors exclude each other" evaluate --factors 1,1
+refused "--nats requires a single --length" evaluate --length 32 --nats "$work/n.npy"
+refused "--nats requires a single --method" evaluate --method pi --nats "$work/n.npy"
+refused "missing CONFIG.yaml; see longrope search --help" "$LONGROPE" search
+refused "unexpected argument '$demo/demo.yaml'; see longrope search --help" search_with "$demo/demo.yaml"
+refused "missing RUN_DIR; see longrope show --help" "$LONGROPE" show
+refused "unexpected argument 'b'; see longrope show --help" "$LONGROPE" show a b
 
-refused "'frob' is none of none, pi, ntk, dynamic-ntk, yarn" evaluate --method frob
-refused "'' is none of none, pi, ntk, dynamic-ntk, yarn" evaluate --method pi,,ntk
-refused "--dtype: 'f64' is none of auto, f32, bf16" evaluate --dtype f64
-refused "--angles: 'bf16' is neither f64 nor f32" evaluate --angles bf16
-refused "--stride and --samples exclude each other" evaluate --stride 4 --samples 2
+refused "--method: unknown method 'frob'; choose none, pi, ntk, dynamic-ntk or yarn" evaluate --method frob
+refused "--method: unknown method 'yran' (did you mean 'yarn'?); choose none, pi, ntk, dynamic-ntk or yarn" \
+    evaluate --method yran
+refused "--method: unknown method ''" evaluate --method pi,,ntk
+refused "--dtype: unknown number type 'f64' (did you mean 'f32'?); choose auto, f32 or bf16" evaluate --dtype f64
+refused "--angles: unknown precision of angles 'bf16'; choose f64 or f32" evaluate --angles bf16
+refused "--samples and --stride exclude each other" evaluate --stride 4 --samples 2
 refused "a stride of 65 is not within 1 and the window's 64 tokens" evaluate --stride 65
 refused "windows of 1 tokens over these documents predict nothing" "$LONGROPE" eval --model "$model" \
     --text "$document" --length 1 --stride 1 --method none
-refused "--tokenizer goes with --text" "$LONGROPE" eval --model "$model" --tokens "$work/a.npy" --tokenizer bytes \
+refused "--tokenizer requires --text" "$LONGROPE" eval --model "$model" --tokens "$work/a.npy" --tokenizer bytes \
     --length 64 --method none
 refused "LONGROPE_KERNELS: kernels 'abacus' are not available for " env LONGROPE_KERNELS=abacus "$LONGROPE" eval --model "$model" --text "$document" \
     --length 64 --method none
@@ -71,7 +75,7 @@ for option in length original-length samples stride threads scale attention-fact
     refused "--$option: 0 is not within" evaluate "--$option" 0
 done
 refused "--scale: 0.5 is not within" evaluate --scale 0.5
-refused "--length: 'x' is not a whole number" evaluate --length 64,x
+refused "--length: 'x' is not an integer" evaluate --length 64,x
 for number in '' x 2x -1 0 1.5 5000; do
     refused "--threads: " search_with --threads "$number"
 done
@@ -90,7 +94,7 @@ refused "--set data.tokenizer=[a]: 'tokenizer' must be bytes" search_with --set 
 refused "no-such.model: No such file" search_with --set data.tokenizer=no-such.model
 refused "'search.racing_risk' is not used without 'racing: statistical'" search_with --set search.racing_risk=0.1
 refused "'search.mutations' is not used with 'algorithm: cma-es'" search_with --set search.algorithm=cma-es
-refused "--cache wants the path of a file" search_with --cache ''
+refused "--cache: the value is empty" search_with --cache ''
 refused "'parents' is 65, more than the 'population'" search_with --set search.population=64 --set search.parents=65
 
 # ---- configurations ----

@@ -295,16 +295,16 @@ fi
 # ---- what is refused ----
 
 none() { "$LONGROPE" export "$work/f.json" --format "$@" --out "$work/none"; }
-refused "export wants a run directory or a factor file" "$LONGROPE" export --format json --out "$work/none"
-refused "--format hf|gguf|csv|json is wanted" "$LONGROPE" export "$work/f.json" --out "$work/none"
-refused "--out PATH is wanted" "$LONGROPE" export "$work/f.json" --format json
-refused "'yaml' is none of hf, gguf, csv, json" none yaml
-refused "--format hf wants --model DIR, which $work/f.json does not say" none hf
-refused "--format gguf wants --gguf IN.gguf" none gguf --model "$model"
+refused "missing SOURCE; see longrope export --help" "$LONGROPE" export --format json --out "$work/none"
+refused "missing --format FORMAT" "$LONGROPE" export "$work/f.json" --out "$work/none"
+refused "missing --out PATH" "$LONGROPE" export "$work/f.json" --format json
+refused "--format: unknown format 'yaml'; choose hf, gguf, csv or json" none yaml
+refused "missing --model DIR: --format hf requires it, and $work/f.json does not state it" none hf
+refused "missing --gguf IN.gguf, which --format gguf requires" none gguf --model "$model"
 refused "--gguf has no use with --format hf" none hf --model "$model" --gguf x
 refused "--weights has no use with --format csv" none csv --weights link
 refused "--stage has no use with --format json" none json --stage extend
-refused "'move' is none of copy, link, none" none hf --weights move
+refused "--weights: unknown value 'move' (did you mean 'none'?); choose copy, link or none" none hf --weights move
 refused "--stage and --length exclude each other" none csv --stage a --length 5
 refused "unknown option '--fromat' (did you mean '--format'?)" "$LONGROPE" export "$work/f.json" --fromat json
 for option in length short-length original-length rope-theta; do

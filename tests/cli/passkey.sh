@@ -95,21 +95,21 @@ refuses() {
     shift
     fails_with 2 "$words" "$LONGROPE" passkey "$@"
 }
-refuses "--model DIR is wanted" --length 256 --method none
-refuses "--length N is wanted" --model "$model" --method none
-refuses "one of --method and --factors" --model "$model" --length 256
-refuses "'nkt' is none of" --model "$model" --length 256 --method nkt
-refuses "--prompt: 'Demo' is neither" --model "$model" --length 256 --method none --prompt Demo
+refuses "missing --model DIR" --length 256 --method none
+refuses "missing --length N" --model "$model" --method none
+refuses "missing --method NAME[,NAME...] or --factors FILE" --model "$model" --length 256
+refuses "--method: unknown method 'nkt' (did you mean 'ntk'?); choose none, pi" --model "$model" --length 256 --method nkt
+refuses "--prompt: unknown prompt 'Demo' (did you mean 'demo'?); choose published or demo" --model "$model" --length 256 --method none --prompt Demo
 refuses "--depths" --model "$model" --length 256 --method none --depths 0,101
 refuses "--trials" --model "$model" --length 256 --method none --trials 0
 refuses "--digits" --model "$model" --length 256 --method none --digits 33
 refuses "--seed" --model "$model" --length 256 --method none --seed -1
-refuses "'extra' belongs to no option" --model "$model" --length 256 --method none extra
+refuses "unexpected argument 'extra'" --model "$model" --length 256 --method none extra
 refuses "did you mean '--depths'" --model "$model" --length 256 --method none --dephts 0
-refuses "--prompts goes with --json" --model "$model" --length 256 --method none --prompts
-refuses "one --length" --model "$model" --length 256,300 --method none --save-tokens "$work/none.npy"
-refuses "--label goes with one --method" --model "$model" --length 256 --method none,pi --into "$work/run" --label x
-refuses "--into" --model "$model" --length 256 --method none --label x
+refuses "--prompts requires --json" --model "$model" --length 256 --method none --prompts
+refuses "--save-tokens requires a single --length" --model "$model" --length 256,300 --method none --save-tokens "$work/none.npy"
+refuses "--label requires a single --method" --model "$model" --length 256 --method none,pi --into "$work/run" --label x
+refuses "--label requires --into" --model "$model" --length 256 --method none --label x
 refuses "$work/nothing" --model "$model" --length 256 --method none --into "$work/nothing"
 refuses "take 253 or more" --model "$model" --length 300,252 --method none
 refuses "whole sentences" --model "$model" --length 128 --method none --prompt demo

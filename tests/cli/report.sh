@@ -308,8 +308,8 @@ runs "$LONGROPE" report "$work/two" -o "$work/notes.html"
 grep -q 'id="stage-1"' "$work/notes.html" || fail "an earlier report was not replaced"
 fails_with 1 "could not be written" "$LONGROPE" report "$work/run" -o "$work/nowhere/report.html"
 fails_with 2 "is a folder" "$LONGROPE" report "$work/run" -o "$work"
-fails_with 2 "report wants -o FILE.html" "$LONGROPE" report "$work/run"
-fails_with 2 "report wants one run directory" "$LONGROPE" report -o "$work/x.html"
+fails_with 2 "missing --out FILE.html" "$LONGROPE" report "$work/run"
+fails_with 2 "missing RUN_DIR" "$LONGROPE" report -o "$work/x.html"
 fails_with 2 "holds no run" "$LONGROPE" report "$work/nowhere" -o "$work/x.html"
 fails_with 2 "unknown option '--forse' (did you mean '--force'?)" "$LONGROPE" report "$work/run" --forse
 if "$LONGROPE" report "$work/run" -o - >/dev/full 2>/dev/null; then fail "a full disk was not noticed"; fi
@@ -361,7 +361,7 @@ if ls "$work"/x.html* >/dev/null 2>&1; then fail "something was written after a 
 # ---- help ----
 
 runs "$LONGROPE" report --help
-for option in '-o FILE.html' --force; do
+for option in '-o, --out FILE.html' --force; do
     grep -q -e "^  $option  " "$work/stdout" || fail "--help does not explain $option"
 done
 awk 'length > 100 { exit 1 }' "$work/stdout" || fail "--help is wider than 100 columns"

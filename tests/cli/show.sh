@@ -340,17 +340,17 @@ end_search
 # ---- what is refused ----
 
 fails_with 2 "--generations and --scores exclude each other" "$LONGROPE" show "$work/run" --generations --scores
-fails_with 2 "--scores and --genealogy exclude each other" "$LONGROPE" show "$work/run" --scores --genealogy 3
-fails_with 2 "--genealogy and --generations exclude each other" "$LONGROPE" show "$work/run" --genealogy --generations
-fails_with 2 "--scores (CSV) and --json exclude each other" "$LONGROPE" show "$work/run" --json --scores
-fails_with 2 "--genealogy: 'x' is not a whole number" "$LONGROPE" show "$work/run" --genealogy=x
+fails_with 2 "--genealogy and --scores exclude each other" "$LONGROPE" show "$work/run" --scores --genealogy 3
+fails_with 2 "--generations and --genealogy exclude each other" "$LONGROPE" show "$work/run" --genealogy --generations
+fails_with 2 "--scores and --json exclude each other" "$LONGROPE" show "$work/run" --json --scores
+fails_with 2 "--genealogy: 'x' is not an integer" "$LONGROPE" show "$work/run" --genealogy=x
 fails_with 2 "--genealogy: -1 is not within" "$LONGROPE" show "$work/run" --genealogy -1
 fails_with 2 "stage 'extend-2k' has no individual 14" "$LONGROPE" show "$work/run" --genealogy 14
 fails_with 2 "stage 'extend-2k' has no individual 0" "$LONGROPE" show "$work/baselines" --genealogy 0 --json
 fails_with 2 "choose one, for example --stage first" "$LONGROPE" show "$work/two" --genealogy 3
-fails_with 2 "--stage wants a value" "$LONGROPE" show "$work/run" --stage
+fails_with 2 "missing value: --stage NAME" "$LONGROPE" show "$work/run" --stage
 fails_with 2 "unknown option '--genealgy' (did you mean '--genealogy'?)" "$LONGROPE" show "$work/run" --genealgy
-fails_with 2 "show wants one run directory" "$LONGROPE" show "$work/run" --genealogy x
+fails_with 2 "unexpected argument 'x'" "$LONGROPE" show "$work/run" --genealogy x
 
 # A parent that is gone is an error and not a shorter genealogy.
 copy_run run orphan "DELETE FROM individuals WHERE id = ${link#* }"

@@ -126,9 +126,9 @@ refused() {
     shift
     fails_with 2 "$words" "$LONGROPE" eval --model "$model" --text "$document" --length 256 "$@"
 }
-refused "--label names what --into RUN_DIR records" --method none --label x
-refused "--label goes with one --method" --method none,pi --label x --into "$work/whole"
-refused "--label: '' is empty" --method none --label '' --into "$work/whole"
+refused "--label requires --into" --method none --label x
+refused "--label requires a single --method" --method none,pi --label x --into "$work/whole"
+refused "--label: the value is empty" --method none --label '' --into "$work/whole"
 refused "holds no run (no run.db); check the path" --method none --into "$work"
 
 echo "sweep: passed"

@@ -1,0 +1,74 @@
+#include "search/cli/session.h"
+
+#include <stdio.h>
+
+#include "search/base/signals.h"
+
+int session_open(const struct model_options *options, struct session *out, struct error *error) {
+    *out = (struct session){.options = options};
+    int status = model_read_config(options->model, &out->config, error);
+    return status == STATUS_OK ? table_source_open(&options->tables, &out->config, &out->tables, error) : status;
+}
+
+int session_tokenizer(const struct session *s, struct tokenizer *out, struct error *error) {
+    return tokenizer_open(s->options->tokenizer, s->options->model, s->config.vocabulary, out, error);
+}
+
+int session_open_log(struct session *s, struct error *error) {
+    return measurement_log_open(s->options->into, s->options->label, &s->log, error);
+}
+
+static void pass_advanced(void *progress, double fraction) { progress_within(progress, fraction); }
+
+int session_load(struct session *s, struct error *error) {
+    const struct model_options *o = s->options;
+    const struct forward_options forward = {.threads = (int)o->threads,
+                                            .angles = (enum rope_angles)o->angles,
+                                            .stop = signals_caught(),
+                                            .progress = pass_advanced,
+                                            .progress_state = &s->progress};
+    int status = model_load(o->model, (enum model_type)o->type, &s->model, error);
+    if (status == STATUS_OK) status = forward_new(s->model, &forward, &s->forward, error);
+    if (status == STATUS_OK && o->json && !(s->results = json_array())) status = error_memory(error, 0, "the results");
+    return status;
+}
+
+int session_add_result(struct session *s, json_t *result, struct error *error) {
+    bool added = result && json_array_append_new(s->results, result) == 0;
+    return added ? STATUS_OK : error_memory(error, 0, "the results");
+}
+
+void session_describe(const struct session *s, const struct chosen_table *table, int64_t length, double seconds,
+                      struct measurement *out) {
+    const struct measurement_setup setup = {.name = table->name ? table->name : table->method,
+                                            .model = s->options->model,
+                                            .length = length,
+                                            .scale = table->scale,
+                                            .seconds = seconds,
+                                            .table = &table->rope,
+                                            .kernels = s->model->kernels,
+                                            .angles = (enum rope_angles)s->options->angles};
+    measurement_log_describe(&s->log, &setup, out);
+}
+
+int session_end(const struct session *s, int status, struct error *error) {
+    if (status == STATUS_STOPPED) {
+        return error_set(error, status, "stopped by a signal; %s",
+                         s->options->json ? "nothing was printed" : "the rows that are printed are complete");
+    }
+    if (status != STATUS_OK || !s->results) return status;
+    json_t *root = json_pack("{s:O}", "results", s->results);
+    if (!root) return error_memory(error, 0, "the results");
+    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    putchar('\n');
+    json_decref(root);
+    return STATUS_OK;
+}
+
+void session_close(struct session *s) {
+    json_decref(s->results);
+    forward_free(s->forward);
+    model_free(s->model);
+    measurement_log_close(&s->log);
+    table_source_close(&s->tables);
+}
