@@ -1,6 +1,6 @@
 #!/bin/sh
-# report.sh LONGROPE RUN...: Markdown tables of runs of books.yaml, one run a seed, of the stages that are done:
-# what was found, on the windows searched on and on five that no search saw; evaluations; what racing saved; time.
+# report.sh LONGROPE RUN...: prints Markdown tables of runs of books.yaml, one run per seed, for the stages that are
+# done: perplexity on the windows of the search and on five windows that no search saw; evaluations; what racing saved.
 set -eu
 longrope=$1
 shift
@@ -10,14 +10,14 @@ valid=$here/../../../shared/books/valid
 LC_ALL=C
 export LC_ALL
 
-# unseen ARGUMENT...: perplexity on the beginnings of five books that no search has seen.
+# unseen ARGUMENT...: perplexity on the beginnings of five books that no search saw.
 unseen() {
     "$longrope" eval --model "$model" --length 2048 --json "$@" --text "$valid/on-the-origin-of-species-darwin.txt" \
         "$valid/the-count-of-monte-cristo-dumas.txt" "$valid/the-moonstone-collins.txt" \
         "$valid/travels-in-west-africa-kingsley.txt" "$valid/war-and-peace-tolstoy.txt" | jq '.results[0].perplexity'
 }
 
-# found RUN STAGE FIELD: the same of a stage's best, or best_exportable.
+# found RUN STAGE FIELD: perplexity of a stage's table on these books; FIELD is best or best_exportable.
 found() {
     "$longrope" show "$1" --json >"$work/run.json"
     of=".stages[] | select(.name == \"$2\") | .$3"
@@ -26,7 +26,7 @@ found() {
         --attention-factor "$(jq "$of.attention_factor" "$work/run.json")"
 }
 
-# done_runs STAGE RUN...: "seed run" of each run in which the stage is done, a line each.
+# done_runs STAGE RUN...: prints "seed run", one line per run in which the stage is done.
 done_runs() {
     wanted=$1
     shift

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Compares the ways to search on real books, with three seeds; goes on where it was stopped. Writes runs to
-# results/books/seed-N and prints what results/books/README.md shows.
-# Takes an hour and a half or so on two cores. Arguments are handed to each `longrope search`.
+# Compares the ways to search on real books, with three seeds. Started again, it continues where it was stopped. Writes
+# the runs to results/books/seed-N and prints the tables of results/books/README.md.
+# Takes about one and a half hours on two cores. Arguments are passed to each `longrope search`.
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/packages.sh

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what is missing, builds, searches on the demo model and writes a report; goes on where it was stopped.
-# Arguments are handed to `longrope search`.
+# Installs missing packages, builds, searches on the demo model and writes a report. Started again, it continues where
+# it was stopped. Arguments are passed to `longrope search`.
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/packages.sh
@@ -10,6 +10,6 @@ install_missing $BUILD_PACKAGES $REPORT_PACKAGES
 cmake --preset release -DBUILD_TESTING=OFF
 cmake --build --preset release
 build/release/longrope search configs/demo/demo.yaml -o results/demo --resume "$@"
-[ -e results/demo/run.db ] || exit 0 # --dry-run or another folder were among the arguments
+[ -e results/demo/run.db ] || exit 0 # the arguments contain --dry-run or another folder
 build/release/longrope report results/demo -o results/demo/report.html
-echo "wrote results/demo/report.html, to be looked at in a browser"
+echo "wrote results/demo/report.html; open it in a browser"

@@ -1,7 +1,7 @@
 #!/bin/sh
-# report.sh LONGROPE RUN: Markdown tables of a run of needle.yaml: what either objective found, and YaRN, on the windows
-# searched on, on five books that no search saw, and asked for pass keys, which are recorded in the run.
-# With REUSE=1 pass keys that are recorded already are not asked for again.
+# report.sh LONGROPE RUN: prints Markdown tables of a run of needle.yaml: the table found with each objective, and YaRN,
+# on the windows of the search, on five books that no search saw, and on pass keys, which are recorded in the run.
+# With REUSE=1 pass keys that are already recorded are not measured again.
 set -eu
 longrope=$1
 run=$2
@@ -23,7 +23,7 @@ unseen() {
         "$valid/war-and-peace-tolstoy.txt" | jq '.results[0].perplexity'
 }
 
-# ask LENGTH LABEL ARGUMENT...: the searches' needles have seed 1, and books around them.
+# ask LENGTH LABEL ARGUMENT...: measures pass keys. The needles of the searches have seed 1 and books around them.
 ask() {
     length=$1
     label=$2
@@ -36,7 +36,7 @@ ask() {
         --trials "$trials" --seed 7 --into "$run" --label "$label" "$@" >/dev/null
 }
 
-# row LENGTH LABEL SEARCHED N_HAT ARGUMENT...: of a table, as the arguments name it.
+# row LENGTH LABEL SEARCHED N_HAT ARGUMENT...: one row, for the table that the arguments name.
 row() {
     length=$1
     label=$2
@@ -50,7 +50,7 @@ row() {
     printf '| %s | %s | %s | %s | %.4f | %s |\n' "$length" "$label" "$searched" "$n_hat" "$(unseen "$length" "$@")" "$keys"
 }
 
-# yarn_on STAGE: its perplexity there.
+# yarn_on STAGE: YaRN's perplexity in that stage.
 yarn_on() {
     printf '%.4f' "$(shown ".stages[] | select(.name == \"$1\") | .baselines[] | select(.method == \"yarn\") | .perplexity")"
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Searches with either objective, asks the best tables for pass keys that no search saw and scores them on books that
-# none saw; goes on where it was stopped. Writes the run to results/needle/run and prints what results/needle/README.md
-# shows. Takes an hour or so on two cores. Arguments are handed to `longrope search`.
+# Searches with each objective and measures the best tables on pass keys and on books that no search saw. Started again,
+# it continues where it was stopped. Writes the run to results/needle/run and prints the tables of
+# results/needle/README.md. Takes about an hour on two cores. Arguments are passed to `longrope search`.
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/packages.sh

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Which pass keys the demo model finds, by length, depth and table; writes results/passkey. Installs what is missing,
-# builds, and makes the demo's table where it is not there. What is measured already is not measured again: a run that
-# was stopped goes on with the table that it was at. Some minutes on two cores.
+# Measures which pass keys the demo model finds, by length, depth and table; writes results/passkey. Installs missing
+# packages, builds, and searches the demo's table if it does not exist. Started again, it continues with the table at
+# which it was stopped. Takes some minutes on two cores.
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/packages.sh

@@ -1,5 +1,5 @@
 #!/bin/sh
-# table.sh FOLDER: the results in it as Markdown, a row a file, the share of keys that were found at each length.
+# table.sh FOLDER: prints its results as Markdown, one row per file, with the share of keys found at each length.
 set -eu
 cd "$1"
 set -- none pi ntk dynamic-ntk yarn longrope-2k longrope-64k tuned-64k

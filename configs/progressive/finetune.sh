@@ -1,8 +1,8 @@
 #!/bin/sh
-# What `longrope search` runs to fine-tune the demo model with a stage's table (search/recipe/finetune.h says with what
-# environment). The paper takes 400 and 600 steps of 32 windows at a rate of 2e-5; two cores have the time for 40 steps
-# of one window, and a small model wants the higher rate.
-# PYTHON: with configs/finetune/requirements.txt installed; BOOKS: folder of train/*.txt.
+# Fine-tunes the demo model with a stage's table; `longrope search` runs it, with the environment that
+# search/recipe/finetune.h describes. The paper takes 400 and 600 steps of 32 windows at a learning rate of 2e-5. On two
+# cores there is time for 40 steps of one window, and a small model requires the higher rate.
+# PYTHON: a Python with configs/finetune/requirements.txt installed; BOOKS: the folder that holds train/*.txt.
 set -eu
 cd "$(dirname "$0")"
 exec "${PYTHON:-python3}" ../finetune/finetune.py --text "${BOOKS:-../../../shared/books}/train" \

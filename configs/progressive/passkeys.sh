@@ -1,12 +1,12 @@
 #!/bin/sh
-# passkeys.sh LONGROPE RUN: which pass keys the base model finds as it is and with YaRN, and the fine-tuned one with the
-# tables that RUN found; recorded in RUN for its report. The prompts are those of configs/passkey/run.sh. What is
-# recorded already is not asked again.
+# passkeys.sh LONGROPE RUN: measures which pass keys the base model finds, unchanged and with YaRN, and the fine-tuned
+# model with the tables of RUN. Records them in RUN for its report. The prompts are those of configs/passkey/run.sh.
+# Pass keys that are already recorded are not measured again.
 set -eu
 longrope=$1 run=$2
 base=$(realpath --relative-to=. "$(dirname "$0")/../demo/model")
 
-# ask NAME ARGUMENT...: keys in all depths, at each length.
+# ask NAME ARGUMENT...: measures keys at all depths and lengths.
 ask() {
     name=$1
     shift

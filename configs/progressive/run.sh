@@ -1,8 +1,8 @@
 #!/bin/sh
-# The scaled recipe from beginning to end; goes on where it was stopped. Installs what is missing, builds, makes a
-# Python environment to fine-tune and draw in, searches, sweeps over lengths, asks for pass keys and draws. Writes the
-# run to results/progressive/run, the figures and the report to results/progressive. Hours on two cores. Arguments are
-# handed to `longrope search`.
+# Runs the scaled recipe from beginning to end. Started again, it continues where it was stopped. Installs missing
+# packages, builds, makes a Python environment for fine-tuning and figures, searches, sweeps over lengths, measures pass
+# keys and draws. Writes the run to results/progressive/run, the figures and the report to results/progressive. Takes
+# hours on two cores. Arguments are passed to `longrope search`.
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/packages.sh
@@ -15,7 +15,7 @@ wanted=configs/progressive/requirements.txt
 if ! cmp -s $wanted build/finetune-venv/requirements.txt; then
     python3 -m venv build/finetune-venv
     build/finetune-venv/bin/python -m pip install -q -r $wanted
-    cp $wanted build/finetune-venv/ # last: an installation that broke off is done again
+    cp $wanted build/finetune-venv/ # last, so that an interrupted installation is repeated
 fi
 PYTHON=$PWD/build/finetune-venv/bin/python
 export PYTHON
@@ -23,7 +23,7 @@ export PYTHON
 out=results/progressive
 longrope=build/release/longrope
 "$longrope" search configs/progressive/progressive.yaml -o $out/run --resume "$@"
-[ -e $out/run/factors.json ] || exit 0 # --dry-run or another folder were among the arguments
+[ -e $out/run/factors.json ] || exit 0 # the arguments contain --dry-run or another folder
 sh configs/progressive/sweep.sh $longrope $out/run $out
 sh configs/progressive/passkeys.sh $longrope $out/run
 "$longrope" report $out/run -o $out/report.html

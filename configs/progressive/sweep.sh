@@ -1,9 +1,9 @@
 #!/bin/sh
-# sweep.sh LONGROPE RUN OUT [LONGEST]: perplexity at every power of two from 256 to LONGEST (default 65536) tokens on
-# books that no search and no training saw, of the base model and the fine-tuned one, each with closed forms and with
-# what RUN found. Writes OUT/perplexity.json and prints it as a table, and records all of it in RUN for its report. What
-# is in OUT/sweep already is not computed again. YARN, where set, is a folder with the demo model fine-tuned with YaRN's
-# table at 16384 tokens.
+# sweep.sh LONGROPE RUN OUT [LONGEST]: measures perplexity at every power of two from 256 to LONGEST (default 65536)
+# tokens, on books that no search and no training saw, for the base model and the fine-tuned model, each with closed
+# forms and with the tables of RUN. Writes OUT/perplexity.json, prints it as a table, and records the numbers in RUN for
+# its report. Numbers that are already in OUT/sweep are not computed again. YARN, if set, is a folder with the demo
+# model fine-tuned with YaRN's table at 16384 tokens.
 set -eu
 longrope=$1 run=$2 out=$3 longest=${4:-65536}
 here=$(dirname "$0")
@@ -14,7 +14,7 @@ LC_ALL=C
 export LC_ALL
 mkdir -p "$out/sweep"
 
-# windows LENGTH: how many are scored; some hundred thousand tokens, and fewer where each costs more.
+# windows LENGTH: the number of windows scored: about a hundred thousand tokens, fewer at costly lengths.
 windows() {
     case $1 in
     256) echo 400 ;; 512) echo 200 ;; 1024) echo 100 ;; 2048) echo 50 ;; 4096) echo 25 ;; 8192) echo 12 ;;
@@ -22,7 +22,7 @@ windows() {
     esac
 }
 
-# score NAME LENGTH ARGUMENT...: one number of the table, as OUT/sweep/NAME-LENGTH.json.
+# score NAME LENGTH ARGUMENT...: measures one number of the table, into OUT/sweep/NAME-LENGTH.json.
 score() {
     name=$1 length=$2
     shift 2
@@ -35,11 +35,11 @@ score() {
         "$valid/travels-in-west-africa-kingsley.txt" |
         jq --arg name "$name" '.results[0] | {method: $name, length, samples, tokens, perplexity, nll, start_tokens,
             attention_factor, dtype, kernels, factors}' >"$file.part"
-    [ -s "$file.part" ] || exit 1 # eval has said why
+    [ -s "$file.part" ] || exit 1 # eval printed the error
     mv "$file.part" "$file"
 }
 
-# only NAME: a factor file with that table alone, for all lengths.
+# only NAME: writes a factor file that has that table alone, for all lengths, and prints its path.
 only() {
     jq --arg name "$1" '.tables |= map(select(.name == $name)) | .exportable_tables |= map(select(.name == $name))' \
         "$run/factors.json" >"$out/sweep/$1.factors"
@@ -67,12 +67,12 @@ while [ "$length" -le "$longest" ]; do
     score tuned-longrope-recovered "$length" --model "$tuned" --factors "$run/factors.json"
     if [ "$length" -le 16384 ]; then
         score tuned-longrope "$length" --model "$tuned" --factors "$long"
-    else # the same table
+    else # both names have the same table here
         jq '.method = "tuned-longrope"' "$out/sweep/tuned-longrope-recovered-$length.json" \
             >"$out/sweep/tuned-longrope-$length.json"
     fi
     if [ -n "${YARN-}" ]; then
-        score yarn-tuned "$length" --model "$YARN" --method yarn # nothing up to 16384, YaRN once more beyond
+        score yarn-tuned "$length" --model "$YARN" --method yarn # up to 16384 no change; beyond, YaRN is applied once more
     fi
     length=$((length * 2))
 done
