@@ -24,5 +24,5 @@ install_missing() {
 BUILD_PACKAGES="gcc g++ libc6-dev cmake make ninja-build pkg-config libgsl-dev libyaml-dev
     libsqlite3-dev libjansson-dev libxxhash-dev libsentencepiece-dev"
 REPORT_PACKAGES="gnuplot-nox"
-TEST_PACKAGES="libcmocka-dev jq sqlite3 $REPORT_PACKAGES"
+TEST_PACKAGES="libcmocka-dev help2man groff-base jq sqlite3 $REPORT_PACKAGES"
 BROWSER_PACKAGES="chromium chromium-driver python3-selenium"

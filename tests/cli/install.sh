@@ -1,0 +1,36 @@
+#!/bin/sh
+# What `cmake --install` copies: the program, which runs from its new place, and its manual pages. BUILD is the build.
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
+: "${BUILD:?the build folder}"
+
+prefix=$work/prefix
+runs cmake --install "$BUILD" --prefix "$prefix"
+[ "$(find "$prefix" -type f -path '*/bin/*')" = "$prefix/bin/longrope" ] || fail "bin holds $(ls "$prefix/bin")"
+runs "$prefix/bin/longrope" --version
+cp "$work/stdout" "$work/version"
+runs "$LONGROPE" --version
+cmp -s "$work/stdout" "$work/version" || fail "the installed program has another version"
+runs "$prefix/bin/longrope" eval --model "$model" --text "$document" --length 64 --method none --json
+
+if ! command -v help2man >/dev/null; then
+    echo "install: passed, without manual pages: help2man is not installed"
+    exit 0
+fi
+pages=$prefix/share/man/man1
+for name in longrope longrope-search longrope-show longrope-report longrope-eval longrope-passkey longrope-export \
+    longrope-bench; do
+    page=$pages/$name.1
+    [ -s "$page" ] || fail "$name.1 is not installed"
+    for section in NAME SYNOPSIS OPTIONS EXAMPLES '"EXIT STATUS"'; do
+        grep -qxF ".SH $section" "$page" || fail "$name.1 has no section $section"
+    done
+    grep -q "^$name .- [a-zA-Z]" "$page" || fail "$name.1 has no summary: $(sed -n '/^.SH NAME/,/^.SH S/p' "$page")"
+    grep -q '^Usage:\|^usage:' "$page" && fail "$name.1 has a usage outside of its synopsis"
+    runs groff -man -Tutf8 -ww "$page"
+    [ ! -s "$work/stderr" ] || fail "groff warns of $name.1"
+done
+[ "$(find "$pages" -type f | wc -l)" = 8 ] || fail "the manual pages are $(ls "$pages")"
+grep -qF -e '--dry\-run' -e '\-\-dry\-run' "$pages/longrope-search.1" || fail "longrope-search.1 lacks an option"
+
+echo "install: passed"
