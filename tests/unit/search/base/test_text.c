@@ -1,0 +1,114 @@
+/* Numbers in text. */
+#include "search/base/text.h"
+#include "tests/unit/scratch.h"
+
+static void integers_are_read_whole(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t value;
+    } cases[] = {{"0", 0},
+                 {"-0", 0},
+                 {"12", 12},
+                 {"-12", -12},
+                 {"2097152", 2097152},
+                 {"9223372036854775807", INT64_MAX},
+                 {"-9223372036854775808", INT64_MIN}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int64_t value = 77;
+        assert_true(text_to_integer(cases[i].text, &value));
+        assert_true(value == cases[i].value);
+    }
+}
+
+static void other_texts_are_no_integers(void **state) {
+    (void)state;
+    const char *const texts[] = {"",
+                                 " ",
+                                 "-",
+                                 "+",
+                                 "+5",
+                                 " 5",
+                                 "5 ",
+                                 "5\n",
+                                 "12k",
+                                 "1.0",
+                                 "1e3",
+                                 "007",
+                                 "0x10",
+                                 "1,2",
+                                 "--5",
+                                 "- 5",
+                                 "five",
+                                 "NaN",
+                                 "1_0",
+                                 "1'000",
+                                 "٣",
+                                 "9223372036854775808",
+                                 "-9223372036854775809",
+                                 "99999999999999999999999"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        int64_t value = 77;
+        if (text_to_integer(texts[i], &value)) fail_msg("'%s' was taken for an integer", texts[i]);
+        assert_int_equal(value, 77);
+    }
+}
+
+static void numbers_are_read_whole(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        double value;
+    } cases[] = {{"0", 0.0},
+                 {"1.5", 1.5},
+                 {"-1.5", -1.5},
+                 {"+1.5", 1.5},
+                 {".5", 0.5},
+                 {"5.", 5.0},
+                 {"1e3", 1000.0},
+                 {"1E-3", 0.001},
+                 {"1e+2", 100.0},
+                 {"0.1", 0.1},
+                 {"1e-400", 0.0},
+                 {"1.7976931348623157e308", 0x1.fffffffffffffp1023},
+                 {"4.9e-324", 0x1p-1074}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        double value = 77.0;
+        if (!text_to_number(cases[i].text, &value)) fail_msg("'%s' was not taken for a number", cases[i].text);
+        assert_true(value == cases[i].value);
+    }
+}
+
+static void other_texts_are_no_numbers(void **state) {
+    (void)state;
+    const char *const texts[] = {"",    " ",    "-",        "+",    ".",     "e5",    "1e",     "1e3x", "12k",
+                                 " 1",  "1 ",   "1\n",      "1,5",  "1..5",  "1.5.2", "--1",    "nan",  "NaN",
+                                 "inf", "-inf", "infinity", "0x10", "0x1p3", "1e999", "-1e999", "1_0",  "one"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        double value = 77.0;
+        if (text_to_number(texts[i], &value)) fail_msg("'%s' was taken for a number", texts[i]);
+        assert_true(value == 77.0);
+    }
+}
+
+static void numbers_read_back(void **state) {
+    (void)state;
+    const double values[] = {0.1,  1.0 / 3.0,         1e-5, 1e300, 5e-324, 1.7976931348623157e308, 0.0,
+                             -2.5, 1.1299999952316284};
+    const char *const texts[] = {"0.1", "0.333333333333333", "1e-05", "1e+300", NULL, NULL, "0", "-2.5", NULL};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        char text[TEXT_NUMBER_SIZE];
+        text_of_number(values[i], text);
+        assert_true(strtod(text, NULL) == values[i]);
+        if (texts[i] && i != 1) assert_string_equal(text, texts[i]);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(integers_are_read_whole), cmocka_unit_test(other_texts_are_no_integers),
+        cmocka_unit_test(numbers_are_read_whole),  cmocka_unit_test(other_texts_are_no_numbers),
+        cmocka_unit_test(numbers_read_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
