@@ -142,7 +142,7 @@ struct html_field html_get_perplexity(const struct cited_value *of) {
 
 /* ---- templates ---- */
 
-/* What stands before and behind each kind of text. */
+/* The tags around each kind of text. */
 static const char *const tags[][2] = {
     [HTML_TEXT] = {"", ""}, [HTML_NAME] = {"<span class=\"name\">", "</span>"}, [HTML_CODE] = {"<code>", "</code>"}};
 

@@ -23,7 +23,7 @@ enum html_kind {
     HTML_CODE,   /* <code> */
     HTML_WORD,   /* one word of a shell command, quoted where necessary */
     HTML_NUMBER, /* <data value="17 digits" data-from="source">rounded</data> */
-    HTML_INTEGER /* the same with all digits */
+    HTML_INTEGER /* likewise, with all digits */
 };
 
 /* Two paths and the arithmetic between them. */
@@ -79,8 +79,8 @@ struct html_field html_get_perplexity(const struct cited_value *of);
 void html_print(FILE *out, const char *pattern, const struct html_field *fields, size_t count);
 void html_print_cells(FILE *out, const struct html_field *fields, size_t count);
 
-/* As html_print(), but reports a wrong template: false where a name is unknown or a field is unused. Both stand in the
- * output in braces. */
+/* As html_print(), but reports a wrong template: false where a name is unknown or a field is unused. The
+ * output holds both in braces. */
 bool html_fill(FILE *out, const char *pattern, const struct html_field *fields, size_t count);
 
 #endif

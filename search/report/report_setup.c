@@ -4,7 +4,7 @@
 
 /* ---- the run ---- */
 
-/* null where it is no array of strings: the database was changed by hand. */
+/* null where the text is not a JSON array of strings: the database is damaged. */
 static json_t *overrides_json(const char *text) {
     json_t *array = json_loads(text, 0, NULL);
     for (size_t i = 0; i < json_array_size(array); i++) {

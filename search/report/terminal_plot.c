@@ -11,7 +11,7 @@ enum {
     MAX_TICKS = 32
 };
 
-/* So that differences do not overflow. */
+/* Differences of such values do not overflow. */
 static const double largest = 1e300;
 
 enum cell_kind { CELL_BLANK, CELL_MARK, CELL_BAND, CELL_LETTER, CELL_LINE };
@@ -37,10 +37,10 @@ struct canvas {
 
 /* ---- scales ---- */
 
-/* NaN for what has no place. */
+/* NaN where the value has no position. */
 static double transformed(double value, bool log) { return !log ? value : value > 0.0 ? log10(value) : NAN; }
 
-/* Equal ends get room around them. */
+/* Equal ends are moved apart. */
 static struct scale make_y_scale(double low, double high, bool log) {
     double around = log ? 0.1 : fmax(fabs(low) * 0.05, 0.5);
     if (low == high) low -= around, high += around;
@@ -51,8 +51,8 @@ static struct scale make_x_scale(double low, double high, int width) {
     return (struct scale){false, low, low == high ? low + 1.0 : high, width - 1};
 }
 
-/* Of a transformed number; may lie outside the frame. */
-static double place(const struct scale *scale, double value) {
+/* The position of a transformed number; it may lie outside the frame. */
+static double position_in(const struct scale *scale, double value) {
     return (value - scale->low) / (scale->high - scale->low) * scale->last;
 }
 
@@ -62,7 +62,7 @@ static bool point_of(const struct plot *plot, const struct plot_series *s, size_
     return fabs(*x) <= largest && fabs(*y) <= largest; /* false for NaN */
 }
 
-/* The ends of what is drawn; false where that is nothing. */
+/* The ends of all that is drawn. */
 struct range {
     double low, high;
 };
@@ -90,11 +90,11 @@ static bool find_ranges(const struct plot *plot, struct range *x, struct range *
 
 static int clamp(double value, int last) { return value < 0.0 ? 0 : value > last ? last : (int)lround(value); }
 
-static int column_of(const struct canvas *c, double x) { return clamp(place(&c->x, x), c->x.last); }
+static int column_of(const struct canvas *c, double x) { return clamp(position_in(&c->x, x), c->x.last); }
 
 /* Half rows from the bottom, 0..HALVES-1; -1 for what lies outside. */
 static int half_of(const struct canvas *c, double y) {
-    double at = place(&c->y, y);
+    double at = position_in(&c->y, y);
     return at < -0.5 || at > HALVES - 0.5 ? -1 : clamp(at, HALVES - 1);
 }
 
@@ -106,12 +106,13 @@ static void set_half(struct canvas *c, int column, int half) {
 
 /* Half rows `from` to `to` of a column, in whichever order. */
 static void set_halves(struct canvas *c, int column, double from, double to) {
-    int low = clamp(place(&c->y, fmin(from, to)), HALVES - 1), high = clamp(place(&c->y, fmax(from, to)), HALVES - 1);
-    if (place(&c->y, fmax(from, to)) < -0.5 || place(&c->y, fmin(from, to)) > HALVES - 0.5) return;
+    int low = clamp(position_in(&c->y, fmin(from, to)), HALVES - 1),
+        high = clamp(position_in(&c->y, fmax(from, to)), HALVES - 1);
+    if (position_in(&c->y, fmax(from, to)) < -0.5 || position_in(&c->y, fmin(from, to)) > HALVES - 0.5) return;
     for (int half = low; half <= high; half++) set_half(c, column, half);
 }
 
-/* From one point to the next, a column at a time; a column that the line rises in is filled. */
+/* From one point to the next, column by column; where the line is steep, a column is filled over its whole rise. */
 static void draw_line(struct canvas *c, bool steps, double x0, double y0, double x1, double y1) {
     int first = column_of(c, x0), last = column_of(c, x1);
     double before = y0;
@@ -149,7 +150,7 @@ static void draw_letters(struct canvas *c, const struct plot *plot, const struct
 
 /* The cells of a column between two heights. */
 static void shade(struct canvas *c, int column, double low, double high) {
-    double bottom = place(&c->y, low), top = isinf(high) ? HALVES - 1 : place(&c->y, high);
+    double bottom = position_in(&c->y, low), top = isinf(high) ? HALVES - 1 : position_in(&c->y, high);
     if (bottom > HALVES - 0.5 || top < -0.5) return;
     for (int half = clamp(bottom, HALVES - 1); half <= clamp(top, HALVES - 1); half++) {
         c->cells[PLOT_ROWS - 1 - half / 2][column] = (struct cell){.kind = CELL_BAND};
@@ -170,7 +171,7 @@ static void draw_band(struct canvas *c, const struct plot *plot, const struct pl
 }
 
 static void draw_mark(struct canvas *c, double x) {
-    double at = place(&c->x, x);
+    double at = position_in(&c->x, x);
     if (isnan(x) || at < 0.0 || at > c->x.last) return;
     for (int row = 0; row < PLOT_ROWS; row++) c->cells[row][clamp(at, c->x.last)] = (struct cell){.kind = CELL_MARK};
 }
@@ -277,7 +278,7 @@ static void print_cell(const struct cell *cell, bool unicode, FILE *out) {
     }
 }
 
-/* Lines have no blanks at their ends. */
+/* No line ends in blanks. */
 static void print_row(const struct canvas *c, int row, const char *label, bool unicode, FILE *out) {
     int end = c->width;
     while (end > 0 && c->cells[row][end - 1].kind == CELL_BLANK) end--;
@@ -287,7 +288,7 @@ static void print_row(const struct canvas *c, int row, const char *label, bool u
     fputc('\n', out);
 }
 
-/* Numbers stand beneath their ticks, as many as fit. */
+/* Writes as many numbers beneath their ticks as fit. */
 static void print_x_axis(const struct canvas *c, const char *name, bool unicode, FILE *out) {
     struct ticks ticks;
     bool ticked[MAX_WIDTH] = {false};

@@ -1,5 +1,6 @@
-/* Curves drawn with characters: lines in half blocks, bands as shade, points as letters, over two axes. Without Unicode
- * the halves are ' and . and both of them #, the shade is a colon. No colours, no cursor movement: it is text. */
+/* Curves drawn with characters over two axes: lines in half blocks, bands as shade, points as letters. Without Unicode
+ * the upper half is ', the lower half ., both are #, and the shade is a colon. The output is plain text without colours
+ * or cursor movement. */
 #ifndef LONGROPE_SEARCH_TERMINAL_PLOT_H
 #define LONGROPE_SEARCH_TERMINAL_PLOT_H
 
@@ -10,7 +11,7 @@
 enum {
     PLOT_ROWS = 16, /* of the frame */
     PLOT_MIN_COLUMNS = 40,
-    PLOT_MAX_COLUMNS = 120 /* in all, axis included */
+    PLOT_MAX_COLUMNS = 120 /* of the picture, axis included */
 };
 
 enum plot_style {
@@ -25,7 +26,7 @@ enum plot_style {
 struct plot_series {
     enum plot_style style;
     char letter; /* of PLOT_LETTER, ASCII */
-    bool loose;  /* it does not widen the axes, and is cut off at the frame */
+    bool loose;  /* does not widen the axes; cut off at the frame */
     size_t count;
     const double *x, *y; /* [count], x ascending; axes name whole x */
     const double *y2;    /* [count] of a PLOT_BAND; infinity: to the frame */
@@ -34,16 +35,16 @@ struct plot_series {
 struct plot {
     const char *x_label, *y_label; /* ASCII */
     bool log_y;
-    double mark; /* x of an upright line in the background; NaN: none */
+    double mark; /* x of a vertical line in the background; NaN: none */
     size_t count;
     const struct plot_series *series; /* [count] */
 };
 
-/* Draws the plot, PLOT_MIN_COLUMNS..PLOT_MAX_COLUMNS columns wide, as near to `columns` as that is, each line indented
- * by two blanks. False, with nothing drawn, where no series has a point to draw. */
+/* Draws the plot, `columns` wide within PLOT_MIN_COLUMNS..PLOT_MAX_COLUMNS, each line indented by two blanks. False,
+ * with nothing drawn, where no series has a point. */
 bool plot_draw(const struct plot *plot, int columns, bool unicode, FILE *out);
 
-/* What stands for a style in a picture, for a legend. */
+/* The character of a style, for a legend. */
 const char *plot_sample(enum plot_style style, bool unicode);
 
 #endif

@@ -1,9 +1,9 @@
-"""Looks at reports in a headless Chromium: look.py FOLDER NAME...
+"""Checks reports in a headless Chromium: look.py FOLDER NAME...
 
-Of each FOLDER/NAME.html, 1280 and 390 pixels wide, light and dark, with all numbers unfolded and not: nothing is said
-on the console, fetched or run; nothing is wider than the screen but what scrolls on its own; words in charts are large
-enough, inside the chart and apart from each other; text stands out from its ground; and it prints. Screenshots and
-PDFs are left beside the page.
+Opens each FOLDER/NAME.html 1280 and 390 pixels wide, light and dark, with the tables folded and unfolded, and checks:
+the console is empty and no script runs or request is made; nothing is wider than the screen unless it scrolls; text in
+charts is large enough, inside the chart, and does not overlap; text has enough contrast; and the page prints. Leaves
+screenshots and PDFs beside the page.
 """
 
 import base64
@@ -18,10 +18,10 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
 WIDTHS = (1280, 390)
-LEAST_TEXT = 9.0  # pixels that text in a chart is high, at the least
+LEAST_TEXT = 9.0  # least height of text in a chart, in pixels
 LEAST_CONTRAST = 4.5  # WCAG 2, level AA
 
-# Everything that is wrong with what is shown, as a list of texts; and how much was looked at.
+# Returns the faults as a list of texts, and the numbers of elements checked.
 LOOK = """
 const wrong = [], seen = {texts: 0, grounds: 0, charts: 0, cells: 0};
 const about = e => e.tagName + ' "' + e.textContent.trim().slice(0, 40) + '"';
@@ -105,7 +105,7 @@ def load(browser, url, width, scheme):
 
 
 def fetched(browser):
-    """The URLs that were asked for since the last call."""
+    """The URLs requested since the last call."""
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
 
@@ -120,9 +120,9 @@ def screenshot(browser, path, width):
 
 
 def look(browser, page, width, scheme):
-    """What is wrong with the page so shown, and how much was looked at."""
+    """The faults of the page at this width and scheme, and the number of elements checked."""
     url = page.resolve().as_uri()
-    fetched(browser)  # what an earlier page did
+    fetched(browser)  # clears the log of earlier pages
     load(browser, url, width, scheme)
     title = browser.title
     script = LOOK.replace("LEAST_TEXT", str(LEAST_TEXT)).replace("LEAST_CONTRAST", str(LEAST_CONTRAST))

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Looks at reports in a headless Chromium, as wide as a desktop and as a phone, light, dark and printed: see
-# look.py. Screenshots and a PDF of each are left in build/browser. LONGROPE may name another program than the release
-# build.
+# Checks reports in a headless Chromium at the width of a desktop and of a phone, light, dark and printed (look.py).
+# Screenshots and a PDF of each report are left in build/browser. LONGROPE names the program (default: the release
+# build).
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/packages.sh
@@ -40,7 +40,7 @@ for table in "--method none,pi,yarn" "--factors $out/run/factors.json"; do
         --trials 3 $table --into "$out/run" >"$out/log"
 done
 
-# One that goes on, in its first stage; and one whose names are long and hostile.
+# A run that is still in its first stage, and one with long and hostile names.
 cp -r "$out/run" "$out/running"
 sqlite3 "$out/running/run.db" "DELETE FROM sample_nats WHERE stage = 1 OR individual > 30;
     DELETE FROM individuals WHERE stage = 1 OR id > 30; DELETE FROM baseline_nats WHERE stage = 1;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# `longrope report`: every number of the page, and every point of its charts, is one that `longrope show` prints; names
-# cannot become markup or commands; and what fails leaves nothing behind.
+# `longrope report`: `longrope show` prints every number of the page and every point of its charts; names cannot become
+# markup or commands; and a failure leaves no file behind.
 # shellcheck source=tests/cli/lib.sh disable=SC2016 # jq's variables and commands of other shells
 . "$(dirname "$0")/lib.sh"
 command -v gnuplot >/dev/null || { echo "gnuplot is not installed: tests/packages.sh names what is"; exit 77; }
@@ -31,7 +31,7 @@ copy_run run cut "DELETE FROM sample_nats WHERE sample = 1 AND individual IN (6,
 # And all of them.
 copy_run run nothing "DELETE FROM sample_nats; UPDATE individuals SET stopped = 1, nats_per_token = NULL"
 
-# In its first population; in its baselines; before these; before the first stage.
+# Runs that stopped in their first population, in their baselines, before these, and before the first stage.
 copy_run run early "DELETE FROM sample_nats WHERE individual > 3; DELETE FROM individuals WHERE id > 3;
     UPDATE stages SET state = 'running'"
 copy_run run baselines "DELETE FROM sample_nats; DELETE FROM individuals; UPDATE stages SET state = 'running'"
@@ -56,7 +56,7 @@ exec "$real" "\$@" <"\$script"
 SCRIPT
 chmod +x "$work/keeping/gnuplot"
 
-# report RUN: to $work/RUN.html; what the views of show print goes to $work/documents.
+# report RUN: writes $work/RUN.html, and the views of show to $work/documents.
 report() {
     rm -f "$work/scripts/"*
     runs env PATH="$work/keeping:$PATH" "$LONGROPE" report "$work/$1" -o "$work/$1.html"
@@ -74,13 +74,13 @@ report() {
 
 # ---- every number is one that show prints ----
 
-# The page's numbers: value, where from, as shown.
+# The page's numbers: value, source, text.
 numbers() {
     grep -o '<data [^>]*>[^<]*</data>' "$page" |
         sed 's|<data value="\([^"]*\)" data-from="\([^"]*\)">\([^<]*\)</data>|\1\t\2\t\3|'
 }
 
-# The values that show has where each of them is said to be from.
+# The values that show has at the source of each number.
 looked_up() {
     awk -F '\t' 'BEGIN { print "[" }
         { view = "overview"; from = $2
@@ -90,7 +90,7 @@ looked_up() {
     jq -f "$work/look_up.jq" "$work/documents"
 }
 
-# What has to be among the places that numbers are from.
+# Paths that must be among the sources of the page's numbers.
 required() {
     jq -r '(.overview | paths(numbers) as $path | $path | select(
             (.[0] == "stages" and (.[2] | IN("target_length", "original_length", "scale", "planned", "pairs",
@@ -107,7 +107,7 @@ required() {
             "\($key) " else ".\($key)" end)' "$work/documents"
 }
 
-# Text that is neither a number of the run nor quoted from it: what is left has no digits.
+# The page without the run's numbers and quotations: the rest has no digits.
 own_words() {
     sed -e '/<style>/,/<\/style>/d' -e '/<svg class="chart"/,/<\/svg>/d' -e '/<pre>/,/<\/pre>/d' "$page" |
         sed -e 's|<data [^>]*>[^<]*</data>||g' -e 's|<code>[^<]*</code>||g' -e 's|<time [^>]*>[^<]*</time>||g' \
@@ -115,7 +115,7 @@ own_words() {
             -e 's|<title>.*</title>||' -e 's|<[^>]*>||g'
 }
 
-# check_numbers LEAST: there are so many, each as it should be, and all that are to be there.
+# check_numbers LEAST: the page has at least so many numbers, each is right, and none is missing.
 check_numbers() {
     numbers >"$work/numbers"
     looked_up <"$work/numbers" >"$work/values" || fail "$page: a number says that it is from where jq cannot look"
@@ -133,7 +133,7 @@ check_numbers() {
     comm -23 "$work/required" "$work/from" >"$work/lacking"
     # a depth or a share of correct answers stands in an expression, too
     while read -r path; do
-        grep -qF -e "$path" "$work/from" || fail "$page: lacks $path"
+        grep -qF -e "$path" "$work/from" || fail "$page: no number is from $path"
     done <"$work/lacking"
     if own_words | grep '[0-9]' >&2; then fail "$page: has a number that does not say where it is from"; fi
     if own_words | grep '[{}]' >&2; then fail "$page: a template has an unknown name or an unused field"; fi
@@ -155,7 +155,7 @@ done
 report empty
 check_numbers 0
 
-# The check itself tells: another digit, another place, and a number of nobody's.
+# The check itself notices another digit, another source, a number without source, and a missing number.
 report run
 cp "$page" "$work/whole.html"
 try_changed() {
@@ -219,12 +219,12 @@ for label in 0 1; do
     same_points $((scripts - 1)) "$label" ".overview.lengths[$((3 * label)):$((3 * label + 3))][] | [.length, .perplexity]"
 done
 
-# The mark is where the database has the wavelength reach the window.
+# The mark is the first pair whose wavelength, computed by the database, reaches the window.
 [ "$(query run "WITH RECURSIVE i (pair) AS (SELECT 0 UNION ALL SELECT pair + 1 FROM i WHERE pair < 31)
     SELECT min(pair) FROM i, stages WHERE 2 * pi() * pow(rope_theta, pair / 32.0) >= 256")" = "$mark" ] ||
     fail "pair $mark is not the first whose wavelength is the window"
 
-# ---- names are text, wherever they come from ----
+# ---- names are text ----
 
 evil="<script>alert(1)</script><img src=x onerror=alert(2)>'\"; system \"touch $work/owned\" # \`touch $work/owned\` \$(touch $work/owned)"
 quoted=$(printf '%s' "$evil" | sed "s/'/''/g")
@@ -251,7 +251,7 @@ if grep -rqF -e alert -e touch "$work/scripts"; then fail "a name has reached gn
 [ ! -e "$work/owned" ] || fail "a name was run as a command"
 check_numbers 330
 
-# Nothing is fetched, and nothing could be.
+# The page loads nothing, and its policy forbids it.
 grep -q "content=\"default-src 'none'; style-src 'unsafe-inline'\"" "$page" || fail "the page may fetch things"
 if grep -o '<[a-zA-Z][^>]*>' "$page" | grep -E 'src=|href=.[^#]|url\([^#]'; then fail "an element refers to something outside"; fi
 if sed -n '/<style>/,/<\/style>/p' "$page" | grep 'url(\|@import'; then fail "the style refers to something outside"; fi
@@ -337,7 +337,7 @@ cp "$work/run.html" "$work/kept.html"
 fails_with 1 "is not installed" env PATH="$work/none" "$LONGROPE" report "$work/run" -o "$work/run.html"
 cmp -s "$work/run.html" "$work/kept.html" || fail "an earlier report was touched"
 
-# A signal ends it at once, and what it waits for.
+# A signal ends the program and its child at once.
 cat >"$work/broken/gnuplot" <<SCRIPT
 #!/bin/sh
 echo \$\$ >"$work/child"
