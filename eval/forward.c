@@ -61,7 +61,7 @@ struct forward {
 
 /* ---- Buffers ---- */
 
-/* Everything is allocated by its size, so that forward_memory() tells what is. */
+/* Sizes are computed by the functions that forward_memory() uses. */
 
 static size_t floats(int64_t count) { return (size_t)count * sizeof(float); }
 
@@ -77,7 +77,7 @@ static void workspace_free(struct workspace *w) {
     free(w->key), free(w->value), free(w->gate), free(w->up), free(w->logits), free(w->scratch);
 }
 
-/* Bytes of a workspace's buffers but its scratch. */
+/* Bytes of a workspace's buffers, except its scratch. */
 struct workspace_sizes {
     size_t normed, operand, query, query_numbers, attended, key, value, gate, up, logits;
 };
@@ -122,7 +122,7 @@ static bool workspace_make(struct workspace *w, const struct model *model) {
            w->up && w->logits;
 }
 
-/* Of the buffers that grow with the window: each, where there are two; and each thread's scratch. */
+/* Bytes of the buffers that grow with the window (of one, where there are two), and of a thread's scratch. */
 struct window_sizes {
     size_t stream, keys, angles, scratch;
 };
@@ -142,14 +142,14 @@ static size_t window_bytes(const struct window_sizes *sizes) {
 
 static size_t first_layer_index_bytes(const struct model_config *c) { return (size_t)c->vocabulary * sizeof(int64_t); }
 
-/* Of what struct first_layer keeps of one token. */
+/* Bytes of one token in struct first_layer. */
 static size_t first_layer_row_bytes(const struct model_config *c) {
     return sizeof(int32_t) + floats((c->heads + 2 * c->kv_heads) * c->head_width);
 }
 
 struct forward_memory forward_memory(const struct model_config *config, const struct kernels *kernels, int64_t count,
                                      int64_t distinct, int threads) {
-    struct window_sizes sizes = window_sizes(config, kernels, count - 1); /* nothing is asked of the last token */
+    struct window_sizes sizes = window_sizes(config, kernels, count - 1); /* the last token predicts nothing */
     return (struct forward_memory){.window = window_bytes(&sizes),
                                    .first_layer = first_layer_index_bytes(config) +
                                                   (size_t)distinct * first_layer_row_bytes(config),
@@ -240,7 +240,7 @@ static struct block block_at(int64_t index, int64_t step, int64_t rows) {
 
 static bool stopped(const struct forward *f) { return f->options.stop && *f->options.stop; }
 
-/* Nothing more needs to be computed: a signal, or numbers that are none. */
+/* Whether the pass should end: a signal, or numbers that are not finite. */
 static bool given_up(const struct forward *f) { return stopped(f) || f->bad_layer != NO_LAYER; }
 
 static double block_work(const struct model_config *c, struct block at) { return work_layer(c, at.first, at.rows); }
@@ -509,11 +509,11 @@ static void arg_max_rows(int32_t *out, const float *logits, int64_t rows, int64_
     }
 }
 
-/* What is asked of the rows behind the first `skip`. */
+/* The results for the rows after the first `skip`. */
 struct predictions {
     int64_t skip;
     double *nats;
-    int32_t *arg_max; /* NULL: not asked for */
+    int32_t *arg_max; /* NULL: not required */
 };
 
 /* nats = -ln softmax(W_logits norm(x))[next token], for the rows that are not skipped */
@@ -561,7 +561,7 @@ int forward_predict(struct forward *f, const struct rope_table *table, const int
     predictions.arg_max = arg_max;
     const struct model_config *config = &f->model->config;
     assert(table->pairs == config->rope.pairs && skip >= 0);
-    int64_t rows = count - 1; /* nothing is asked of the last token */
+    int64_t rows = count - 1; /* the last token predicts nothing */
     if (rows <= skip) return STATUS_OK;
     int status = reserve(f, rows, error);
     if (status == STATUS_OK) status = prepare_first_layer(f, tokens, rows, error);

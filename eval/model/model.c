@@ -12,7 +12,7 @@
 #include "eval/model/model_family.h"
 #include "eval/model/weights.h"
 
-/* ---- Where everything comes from and goes to ---- */
+/* ---- Slots: the vectors and matrices of a model, and their tensors ---- */
 
 static int64_t side_length(const struct model_config *config, enum side side) {
     int64_t query = config->heads * config->head_width, key = config->kv_heads * config->head_width;
@@ -116,7 +116,7 @@ static bool slot_next(struct slots *walk, struct slot *out) {
     return false;
 }
 
-/* Where the model keeps it: a struct matrix or a float *. */
+/* The field of the model: a struct matrix or a float *. */
 static void *slot_place(struct model *model, const struct slot *slot) {
     char *base = slot->layer < 0 ? (char *)model : (char *)&model->layers[slot->layer];
     return base + slot->field;
@@ -124,7 +124,7 @@ static void *slot_place(struct model *model, const struct slot *slot) {
 
 /* ---- The model in memory ---- */
 
-/* What a slot takes of the storage, so that the next begins aligned as well. */
+/* Bytes of a slot in the storage, rounded up so that the next slot is aligned. */
 static size_t slot_bytes(const struct kernels *kernels, const struct slot *slot) {
     size_t bytes =
         slot->is_matrix ? kernels->matrix_bytes(slot->rows, slot->columns) : (size_t)slot->rows * sizeof(float);
@@ -187,7 +187,7 @@ void model_free(struct model *model) {
 
 /* ---- Packing ---- */
 
-enum { BUFFER_BYTES = 1 << 22 }; /* of rows on their way into a packed matrix, if so many fit */
+enum { BUFFER_BYTES = 1 << 22 }; /* of rows that are read before they are packed, if at least PACK_ROWS rows fit */
 
 /* Rows read and packed at a time. */
 static int64_t block_rows(const struct slot *slot) {
@@ -273,8 +273,8 @@ static bool shapes_equal(const struct slot *slot, const struct tensor *tensor) {
            memcmp(tensor->shape, slot->shape, (size_t)slot->rank * sizeof *slot->shape) == 0;
 }
 
-/* All tensors are there and have the shapes that config.json asks for. From here on the sizes of
- * the model are bounded by the size of the files. */
+/* Checks that all tensors exist and have the shapes that config.json requires. The sizes of the model are
+ * then bounded by the size of the files. */
 static int weights_check(const struct weights *weights, const struct model_config *config, struct error *error) {
     struct slots walk = {.config = config};
     struct slot slot;
@@ -325,7 +325,7 @@ static int read_weights(void *state, const char *name, int64_t first, int64_t ro
 
 /* ---- A model's folder ---- */
 
-/* config.json's text, which the caller frees, and what it says. */
+/* The text of config.json, which the caller frees, and its meaning. */
 static int config_load(const char *dir, unsigned char **text, size_t *size, struct model_config *out,
                        struct error *error) {
     char path[PATH_MAX];

@@ -9,8 +9,8 @@
 
 /* ---- Sizes ---- */
 
-/* The sizes of a model and what is believed of them. The bounds lie well above any model in use;
- * they are there so that no product of sizes can overflow: see model_bytes() in model.c. */
+/* The sizes of a model and their bounds. The bounds are far above any model in use and keep products of
+ * sizes from overflowing: see model_bytes() in model.c. */
 static const struct size_range {
     const char *key; /* of config.json */
     size_t field;    /* of struct model_config */
@@ -60,7 +60,7 @@ static int sizes_check(const char *where, const struct model_config *config, str
 
 int model_config_check(const char *where, const struct model_config *config, struct error *error) {
     if (!family_find(config->family)) {
-        return error_set(error, STATUS_INPUT, "%s: there is no family '%.31s'", where, config->family);
+        return error_set(error, STATUS_INPUT, "%s: unknown family '%.31s'", where, config->family);
     }
     int status = sizes_check(where, config, error);
     if (status == STATUS_OK) status = model_rope_check(where, &config->rope, config->head_width, error);
@@ -111,7 +111,7 @@ static int read_family(struct config_file *file, struct error *error) {
                      supported);
 }
 
-/* What holds for every family. */
+/* Requirements of every family. */
 static const struct family_requirement common_requirements[] = {
     {"hidden_act", "\"silu\""},
     {"quantization_config", "null"},
@@ -160,11 +160,11 @@ static int read_sizes(const struct config_file *file, struct model_config *confi
     return STATUS_OK;
 }
 
-/* What config.json and the family leave to be worked out. */
+/* Sizes that neither config.json nor the family states. */
 static int derive_sizes(const struct config_file *file, struct model_config *config, struct error *error) {
     if (config->kv_heads == 0 && !config_value(file->root, "num_key_value_heads")) config->kv_heads = config->heads;
     if (config->head_width != 0 || config_value(file->root, "head_dim")) return STATUS_OK;
-    if (config->heads <= 0) return STATUS_OK; /* sizes_check() sees to it */
+    if (config->heads <= 0) return STATUS_OK; /* sizes_check() refuses it */
     if (config->hidden % config->heads != 0) {
         return error_set(error, STATUS_INPUT,
                          "%s: has no head_dim, and hidden_size (%" PRId64
@@ -227,8 +227,8 @@ static int read_flags(const struct config_file *file, struct model_config *confi
     return STATUS_OK;
 }
 
-/* transformers 5 calls the key "dtype", earlier ones "torch_dtype". Nothing is computed of it, so whatever else stands
- * there is let be. */
+/* transformers 5 calls the key "dtype", earlier versions "torch_dtype". No result depends on it, so other values are
+ * not refused. */
 static bool says_bf16(const struct config_file *file) {
     const char *type = json_string_value(config_value(file->root, "dtype"));
     if (!type) type = json_string_value(config_value(file->root, "torch_dtype"));

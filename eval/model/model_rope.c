@@ -8,8 +8,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* The numbers of rotary settings are believed within these bounds: frequencies and angles then stay
- * finite. */
+/* Bounds of the numbers of rotary settings: frequencies and angles then stay finite. */
 static const double number_min = 1e-15, number_max = 1e15;
 
 /* ---- Keys of rope_scaling and rope_parameters ---- */
@@ -26,7 +25,7 @@ enum {
 
 /* How a key is read. */
 enum kind {
-    READ_APART, /* by a function of its own, or it says nothing that matters here */
+    READ_APART, /* by its own function, or without effect on results */
     NUMBER,
     SWITCH,
     FACTORS, /* a list of a number for each pair */
@@ -35,8 +34,8 @@ enum kind {
 static const struct rope_key {
     const char *name;
     enum kind kind;
-    unsigned types;    /* that know it */
-    unsigned required; /* that cannot do without */
+    unsigned types;    /* that support it */
+    unsigned required; /* that require it */
     size_t field;      /* of struct rope_model */
     bool may_be_zero;
 } rope_keys[] = {
@@ -45,7 +44,7 @@ static const struct rope_key {
     {.name = "rope_theta", .types = EVERY},
     {.name = "partial_rotary_factor", .types = EVERY},
     {.name = "original_max_position_embeddings", .types = LLAMA3 | YARN | LONGROPE},
-    {.name = "finetuned", .types = YARN}, /* in models of YaRN's authors: nobody computes with it */
+    {.name = "finetuned", .types = YARN}, /* in models of YaRN's authors; without effect on results */
     {.name = "short_mscale", .types = LONGROPE},
     {.name = "long_mscale", .types = LONGROPE},
     {"factor", NUMBER, EVERY & ~DEFAULT, LINEAR | DYNAMIC | LLAMA3, offsetof(struct rope_model, factor), false},
@@ -72,13 +71,13 @@ static const struct rope_key *key_find(const char *name) {
 
 static const char *const blocks[] = {"rope_scaling", "rope_parameters"};
 
-/* What config.json says of a key. */
+/* What config.json states for a key. */
 struct stated {
     char where[64];      /* "rope_scaling.factor" */
     const json_t *value; /* NULL: nothing */
 };
 
-/* One more place that states it. */
+/* Adds one more statement. */
 static int state(const struct config_file *file, struct stated *stated, const char *block, const char *key,
                  struct error *error) {
     const json_t *value = config_value(block ? json_object_get(file->root, block) : file->root, key);
@@ -142,8 +141,8 @@ static int type_of_name(const struct config_file *file, const char *where, const
                      name, file->family->name, supported);
 }
 
-/* rope_type, or type as it was called at first: one must be there, since guessing wrong would change
- * every score without a word. */
+/* rope_type, or type, its older name. One of them is required: a wrong guess would change every score
+ * without an error. */
 static int block_type(const struct config_file *file, const char *block, enum rope_type *out, struct error *error) {
     static const char *const keys[] = {"rope_type", "type"};
     bool seen = false;
@@ -164,8 +163,8 @@ static int block_type(const struct config_file *file, const char *block, enum ro
         seen = true;
     }
     if (seen) return STATUS_OK;
-    return error_set(error, STATUS_INPUT, "%s: %s has no rope_type; say \"default\" if nothing is to be scaled",
-                     file->path, block);
+    return error_set(error, STATUS_INPUT, "%s: %s has no rope_type; set it to \"default\" for no scaling", file->path,
+                     block);
 }
 
 static int keys_check(const struct config_file *file, const char *block, enum rope_type type, struct error *error) {
@@ -185,7 +184,7 @@ static int keys_check(const struct config_file *file, const char *block, enum ro
     return STATUS_OK;
 }
 
-/* Blocks that hold a block for each kind of layer. */
+/* Refuses blocks with one block per kind of layer. */
 static int layers_check(const struct config_file *file, const char *block, struct error *error) {
     const char *name;
     const json_t *value;
@@ -226,7 +225,7 @@ static int read_type(const struct config_file *file, enum rope_type *out, struct
     return STATUS_OK;
 }
 
-/* ---- What every type has ---- */
+/* ---- Settings of every type ---- */
 
 static int read_theta(const struct config_file *file, double *out, struct error *error) {
     struct stated stated = {.value = NULL};
@@ -280,7 +279,7 @@ static int read_original_length(const struct config_file *file, int64_t window, 
     return STATUS_OK;
 }
 
-/* ---- What one type has ---- */
+/* ---- Settings of one type ---- */
 
 static int read_factors(const struct config_file *file, const struct stated *stated, int64_t pairs, double *out,
                         struct error *error) {
@@ -321,14 +320,14 @@ static int read_key(const struct config_file *file, const struct rope_key *key, 
     double *number = field;
     status = read_number(file, &stated, number, error);
     if (status == STATUS_OK && *number == 0.0 && !key->may_be_zero) {
-        /* where 0 means "by formula" to struct rope_model, it is not to be written */
+        /* 0 in struct rope_model means "by formula", which config.json says by leaving the key out */
         return error_set(error, STATUS_INPUT, "%s: %s is 0; it must be positive", file->path, stated.where);
     }
     return status;
 }
 
-/* transformers goes by attention_factor, vLLM and SGLang by these where they are there: a model that says two things is
- * not computed in one way. */
+/* transformers reads attention_factor; vLLM and SGLang read these keys if they exist. If they differ, engines compute
+ * the model differently. */
 static int check_mscale(const struct config_file *file, const struct rope_model *rope, const char *key,
                         struct error *error) {
     struct stated stated = {.value = NULL};
@@ -344,8 +343,8 @@ static int check_mscale(const struct config_file *file, const struct rope_model 
                      file->path, stated.where, mscale, table.own_attention_factor);
 }
 
-/* Of yarn and longrope, the one that says less is worked out of the other. Dynamic NTK's window is the
- * model's own. */
+/* yarn and longrope may leave out the factor or the original window; it is then derived from the other.
+ * Dynamic NTK's original window is the model's. */
 static int read_scaling(const struct config_file *file, int64_t window, struct rope_model *out, struct error *error) {
     int status = STATUS_OK;
     out->original_length = window;
@@ -398,7 +397,7 @@ static int factors_check(const char *where, const char *key, const double *facto
     return status;
 }
 
-/* The numbers of the model's type; 0 is allowed where it means that there is none. */
+/* The numbers of the model's type; 0 is allowed where it means "none". */
 static int numbers_check(const char *where, const struct rope_model *rope, struct error *error) {
     int status = STATUS_OK;
     for (size_t k = 0; k < COUNT(rope_keys) && status == STATUS_OK; k++) {
@@ -412,7 +411,7 @@ static int numbers_check(const char *where, const struct rope_model *rope, struc
     return status;
 }
 
-/* What numbers must be to each other. */
+/* Relations between numbers. */
 static int relations_check(const char *where, const struct rope_model *rope, struct error *error) {
     if (rope->type != ROPE_TYPE_DEFAULT && rope->type != ROPE_TYPE_LINEAR &&
         (rope->original_length < 1 || rope->original_length > MODEL_WINDOW_MAX)) {

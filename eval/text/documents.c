@@ -13,7 +13,7 @@
 /* ---- The header of an .npy file ---- */
 
 /* numpy writes a Python dict: {'descr': '<i4', 'fortran_order': False, 'shape': (10,), } and pads it
- * with blanks. What is read here is no more of Python than that. */
+ * with blanks. No other Python syntax is read. */
 
 enum { NPY_MAX_RANK = 32 };
 
@@ -24,7 +24,7 @@ struct npy_header {
     bool has_descr, has_order, has_shape;
 };
 
-/* What is left of a text. */
+/* The rest of a text. */
 struct cursor {
     const char *at, *end;
 };
@@ -75,7 +75,7 @@ static bool take_shape(struct cursor *cursor, struct npy_header *out) {
     return true;
 }
 
-/* One key and its value. A key that comes twice or is not numpy's is refused. */
+/* One key and its value. False for a key that occurs twice or is not numpy's. */
 static bool take_item(struct cursor *cursor, struct npy_header *out) {
     char key[16];
     if (!take_string(cursor, key, sizeof key) || !take(cursor, ":")) return false;
@@ -125,7 +125,7 @@ static int integer_parse(const char *path, const char *descr, struct integer *ou
     return STATUS_OK;
 }
 
-/* The file's magic, version and header; tells where the numbers begin. */
+/* Checks magic and version and reads the header; *data is the offset of the numbers. */
 static int npy_open(const char *path, const unsigned char *bytes, size_t size, struct npy_header *header, size_t *data,
                     struct error *error) {
     if (size < 8 || memcmp(bytes, "\x93NUMPY", 6) != 0) {
@@ -320,7 +320,7 @@ uint64_t documents_fingerprint(const struct documents *documents) {
 
 /* ---- Windows spread over documents ---- */
 
-/* A document that is long enough, and how many windows it is to give. */
+/* A document that is long enough, and the number of windows to take from it. */
 struct share {
     size_t document;
     int64_t tokens;
@@ -339,8 +339,8 @@ static int no_document(const struct documents *documents, int64_t length, struct
                      length, longest->name, longest->count);
 }
 
-/* shares[documents->count]: the documents that are long enough, in order; tells how many they are
- * and how many windows they hold. */
+/* shares[documents->count]: the documents that are long enough, in order. Returns their number; *windows is
+ * the number of windows that they hold. */
 static size_t shares_find(const struct documents *documents, int64_t length, struct share *shares, size_t *windows) {
     size_t count = 0;
     *windows = 0;
@@ -370,7 +370,7 @@ static struct share *share_next(struct share *shares, size_t count, int64_t leng
     return best;
 }
 
-/* The beginnings first, in order, then the rest one by one. The documents hold `wanted` windows. */
+/* The beginnings first, in order, then the rest one by one. The documents hold at least `wanted` windows. */
 static void shares_assign(struct share *shares, size_t count, int64_t length, size_t wanted) {
     size_t given = 0;
     for (; given < count && given < wanted; given++) shares[given].windows = 1;
@@ -438,7 +438,7 @@ int windows_choose(const struct documents *documents, int64_t length, size_t wan
 
 /* ---- Sliding windows ---- */
 
-/* The windows of one document, into out[] unless it is NULL; tells how many they are. */
+/* The windows of one document, into out[] unless it is NULL. Returns their number. */
 static size_t slide_document(const struct documents *documents, size_t document, int64_t length, int64_t stride,
                              struct window *out) {
     int64_t tokens = documents->items[document].count, scored = 0; /* tokens that windows so far reach */

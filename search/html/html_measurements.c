@@ -208,7 +208,7 @@ static int put_heat_map(struct html_page *page, const struct cited_value *keys, 
     return STATUS_OK;
 }
 
-static int put_pass_keys(struct html_page *page, const struct cited_value *keys, struct error *error) {
+static int put_passkeys(struct html_page *page, const struct cited_value *keys, struct error *error) {
     int status = STATUS_OK;
     for (size_t i = 0, count; i < cited_count(keys) && status == STATUS_OK; i += count) {
         count = count_equal(keys, i, "label");
@@ -299,7 +299,7 @@ int html_measurements(struct html_page *page, struct error *error) {
     fputs("<section id=\"measurements\">\n<h2>Perplexity and pass keys by length</h2>\n<div class=\"figures\">\n",
           page->out);
     int status = put_lengths(page, &lengths, error);
-    if (status == STATUS_OK) status = put_pass_keys(page, &keys, error);
+    if (status == STATUS_OK) status = put_passkeys(page, &keys, error);
     if (status != STATUS_OK) return status;
     fputs("</div>\n", page->out);
     if (cited_count(&keys)) put_pass_key_rows(page, &keys);

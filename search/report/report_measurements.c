@@ -114,7 +114,7 @@ static void print_depth_block(FILE *out, const struct passkey_record *records, s
     }
 }
 
-static int print_pass_keys(FILE *out, const struct passkey_record *records, size_t count, struct error *error) {
+static int print_passkeys(FILE *out, const struct passkey_record *records, size_t count, struct error *error) {
     if (!count) return STATUS_OK;
     double *depths = calloc(count, sizeof *depths);
     if (!depths) return error_memory(error, (double)count * sizeof *depths, "the depths");
@@ -136,7 +136,7 @@ int report_measurements(struct store *store, FILE *out, struct error *error) {
     int status = store_lengths(store, &lengths, &length_count, error);
     if (status == STATUS_OK) status = print_lengths(out, lengths, length_count, error);
     if (status == STATUS_OK) status = store_passkeys(store, &keys, &key_count, error);
-    if (status == STATUS_OK) status = print_pass_keys(out, keys, key_count, error);
+    if (status == STATUS_OK) status = print_passkeys(out, keys, key_count, error);
     free(lengths);
     free(keys);
     return status;

@@ -643,7 +643,7 @@ static void test_build_refuses(void **state) {
     build_refuses(&config, STATUS_INPUT, "rms_norm_eps");
     config = memory_config();
     snprintf(config.family, sizeof config.family, "gpt2");
-    build_refuses(&config, STATUS_INPUT, "no family 'gpt2'");
+    build_refuses(&config, STATUS_INPUT, "unknown family 'gpt2'");
 }
 
 /* The largest sizes that are let through: no product overflows, and the memory cannot be had. */

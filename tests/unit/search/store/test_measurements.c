@@ -69,7 +69,7 @@ static struct length_record make_length(const char *label, int64_t length) {
                                   .nats_per_token = 1.0 / (double)length};
 }
 
-static struct passkey_record make_pass_keys(const char *label, int64_t length, double depth) {
+static struct passkey_record make_passkeys(const char *label, int64_t length, double depth) {
     return (struct passkey_record){.measured = make_measured(label, length),
                                    .depth = depth,
                                    .digits = 5,
@@ -104,7 +104,7 @@ static void assert_length(const struct length_record *got, const struct length_r
     assert_true(same_bits(got->nats_per_token, expected->nats_per_token));
 }
 
-static void assert_pass_keys(const struct passkey_record *got, const struct passkey_record *expected) {
+static void assert_passkeys(const struct passkey_record *got, const struct passkey_record *expected) {
     assert_measured(&got->measured, &expected->measured);
     assert_true(same_bits(got->depth, expected->depth));
     assert_int_equal(got->digits, expected->digits);
@@ -123,13 +123,13 @@ static void check_lengths(struct fixture *f, struct store *store, const struct l
     free(got);
 }
 
-static void check_pass_keys(struct fixture *f, struct store *store, const struct passkey_record *expected,
-                            size_t count) {
+static void check_passkeys(struct fixture *f, struct store *store, const struct passkey_record *expected,
+                           size_t count) {
     struct passkey_record *got;
     size_t found;
     good(f, store_passkeys(store, &got, &found, &f->error));
     assert_int_equal(found, count);
-    for (size_t i = 0; i < count; i++) assert_pass_keys(&got[i], &expected[i]);
+    for (size_t i = 0; i < count; i++) assert_passkeys(&got[i], &expected[i]);
     free(got);
 }
 
@@ -173,21 +173,21 @@ static void test_lengths(void **state) {
     store_close(store);
 }
 
-static void test_pass_keys(void **state) {
+static void test_passkeys(void **state) {
     struct fixture *f = *state;
     store_close(make_run(f));
     struct store *store = open_run(f, STORE_RECORD);
-    check_pass_keys(f, store, NULL, 0);
-    struct passkey_record records[] = {make_pass_keys("yarn", 512, 1.0 / 3), make_pass_keys("yarn", 512, 1),
-                                       make_pass_keys("yarn", 1024, 0), make_pass_keys("none", 512, 1)};
+    check_passkeys(f, store, NULL, 0);
+    struct passkey_record records[] = {make_passkeys("yarn", 512, 1.0 / 3), make_passkeys("yarn", 512, 1),
+                                       make_passkeys("yarn", 1024, 0), make_passkeys("none", 512, 1)};
     good(f, store_put_passkeys(store, &records[1], 2, &f->error));
     good(f, store_put_passkeys(store, records, 4, &f->error));
-    check_pass_keys(f, store, records, 4);
+    check_passkeys(f, store, records, 4);
     records[2].correct = 3;
     records[2].trials = 4;
     good(f, store_put_passkeys(store, &records[2], 1, &f->error));
     good(f, store_put_passkeys(store, NULL, 0, &f->error));
-    check_pass_keys(f, store, records, 4);
+    check_passkeys(f, store, records, 4);
 
     records[0].correct = 9; /* all or none of a call */
     records[3].correct = 11;
@@ -195,7 +195,7 @@ static void test_pass_keys(void **state) {
     assert_message(f->error.message, "'none' at 512 tokens cannot be recorded: its correct is not valid");
     records[0].correct = 3;
     records[3].correct = 10;
-    check_pass_keys(f, store, records, 4);
+    check_passkeys(f, store, records, 4);
     store_close(store);
 }
 
@@ -433,7 +433,7 @@ int main(void) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_lengths),
-        TEST(test_pass_keys),
+        TEST(test_passkeys),
         TEST(test_beside_a_search),
         TEST(test_many_at_once),
         TEST(test_where_nothing_is_recorded),
