@@ -203,7 +203,7 @@ const char *weights_path(const struct weights *weights) { return weights->path; 
 int weights_fingerprint(const struct weights *weights, const void *bytes, size_t size, uint64_t *out,
                         struct error *error) {
     XXH3_state_t *state = XXH3_createState();
-    if (!state) return error_set(error, STATUS_FAILED, "out of memory for the model's fingerprint");
+    if (!state) return error_memory(error, 0, "the model's fingerprint");
     XXH3_64bits_reset(state);
     XXH3_64bits_update(state, bytes, size);
     if (weights->index) XXH3_64bits_update(state, weights->index, weights->index_size);

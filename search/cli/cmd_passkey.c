@@ -95,7 +95,7 @@ static int record(const struct retrieval *r, const struct passkey_result *result
         rows[d].depth = o->depths.items[d];
         rows[d].digits = o->digits;
         rows[d].trials = o->trials;
-        rows[d].correct = passkeys_found(result->sheet, d);
+        rows[d].correct = passkey_found(result->sheet, d);
         rows[d].seed = o->seed;
         snprintf(rows[d].wording, sizeof rows[d].wording, "%s", needle_form_names[o->prompt]);
     }

@@ -36,11 +36,11 @@ void passkey_print_row(const struct passkey_result *r, bool unicode) {
     int64_t trials = r->sheet->trials, all = trials * (int64_t)r->sheet->depth_count;
     printf("%9" PRId64 " %8.4g ", r->length, r->table->scale);
     for (size_t d = 0; d < r->sheet->depth_count; d++) {
-        int64_t found = passkeys_found(r->sheet, d);
+        int64_t found = passkey_found(r->sheet, d);
         printf("  %s %3.0f", passkey_shade(found, trials, unicode), 100.0 * (double)found / (double)trials);
     }
-    printf("   %6.1f %11.5f %9.2f\n", 100.0 * (double)passkeys_found_at_all(r->sheet) / (double)all,
-           passkey_nats_at_all(r->sheet), r->seconds);
+    printf("   %6.1f %11.5f %9.2f\n", 100.0 * (double)passkey_found_total(r->sheet) / (double)all,
+           passkey_nats_total(r->sheet), r->seconds);
     fflush(stdout);
 }
 
@@ -74,7 +74,7 @@ static json_t *answers_json(const struct passkey_sheet *sheet, size_t depth) {
 }
 
 static json_t *depth_json(const struct passkey_result *r, size_t depth) {
-    int64_t found = passkeys_found(r->sheet, depth);
+    int64_t found = passkey_found(r->sheet, depth);
     json_t *out =
         json_pack("{s:f, s:I, s:f, s:f}", "depth", r->options->depths.items[depth], "correct", (json_int_t)found,
                   "accuracy", (double)found / (double)r->sheet->trials, "nll", passkey_nats(r->sheet, depth));
@@ -98,14 +98,14 @@ static json_t *depths_json(const struct passkey_result *r) {
 json_t *passkey_json(const struct passkey_result *r) {
     const struct passkey_options *o = r->options;
     const struct rope_table *rope = &r->table->rope;
-    int64_t found = passkeys_found_at_all(r->sheet), all = r->sheet->trials * (int64_t)r->sheet->depth_count;
+    int64_t found = passkey_found_total(r->sheet), all = r->sheet->trials * (int64_t)r->sheet->depth_count;
     json_t *out =
         json_pack("{s:I, s:s, s:f, s:f, s:I, s:o, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:f, s:s, s:s, s:s}",
                   "length", (json_int_t)r->length, "method", r->table->method, "scale", r->table->scale,
                   "attention_factor", rope->attention_factor, "start_tokens", (json_int_t)rope->start_tokens, "factors",
                   json_number_array(rope->factors, rope->pairs), "prompt", needle_form_names[o->prompt], "digits",
                   (json_int_t)o->digits, "trials", (json_int_t)o->trials, "seed", (json_int_t)o->seed, "correct",
-                  (json_int_t)found, "accuracy", (double)found / (double)all, "nll", passkey_nats_at_all(r->sheet),
+                  (json_int_t)found, "accuracy", (double)found / (double)all, "nll", passkey_nats_total(r->sheet),
                   "depths", depths_json(r), "seconds", r->seconds, "dtype", number_type_name(r->kernels->type),
                   "kernels", r->kernels->name, "angles", rope_angles_names[o->model.angles]);
     if (!out || !r->table->name || json_object_set_new(out, "table", json_string(r->table->name)) == 0) return out;

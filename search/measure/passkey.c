@@ -48,7 +48,7 @@ static int ask(struct forward *forward, const struct rope_table *table, const st
     return status;
 }
 
-/* ---- All of a length ---- */
+/* ---- All prompts of a length ---- */
 
 int passkey_ask(const struct passkey_task *task, struct forward *forward, const struct rope_table *table,
                 int64_t length, void (*asked)(void *state, size_t prompts), void *state, struct passkey_sheet *out,
@@ -79,7 +79,7 @@ void passkey_sheet_free(struct passkey_sheet *sheet) {
 /* ---- Sums ---- */
 
 /* Of answers begin..end-1. */
-static int64_t found(const struct passkey_sheet *sheet, size_t begin, size_t end) {
+static int64_t count_found(const struct passkey_sheet *sheet, size_t begin, size_t end) {
     int64_t out = 0;
     for (size_t i = begin; i < end; i++) out += sheet->answers[i].correct;
     return out;
@@ -92,13 +92,13 @@ static double mean_nats(const struct passkey_sheet *sheet, size_t begin, size_t 
     return nats / (double)tokens;
 }
 
-int64_t passkeys_found(const struct passkey_sheet *sheet, size_t depth) {
+int64_t passkey_found(const struct passkey_sheet *sheet, size_t depth) {
     size_t trials = (size_t)sheet->trials;
-    return found(sheet, depth * trials, (depth + 1) * trials);
+    return count_found(sheet, depth * trials, (depth + 1) * trials);
 }
 
-int64_t passkeys_found_at_all(const struct passkey_sheet *sheet) {
-    return found(sheet, 0, sheet->depth_count * (size_t)sheet->trials);
+int64_t passkey_found_total(const struct passkey_sheet *sheet) {
+    return count_found(sheet, 0, sheet->depth_count * (size_t)sheet->trials);
 }
 
 double passkey_nats(const struct passkey_sheet *sheet, size_t depth) {
@@ -106,6 +106,6 @@ double passkey_nats(const struct passkey_sheet *sheet, size_t depth) {
     return mean_nats(sheet, depth * trials, (depth + 1) * trials);
 }
 
-double passkey_nats_at_all(const struct passkey_sheet *sheet) {
+double passkey_nats_total(const struct passkey_sheet *sheet) {
     return mean_nats(sheet, 0, sheet->depth_count * (size_t)sheet->trials);
 }

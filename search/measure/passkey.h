@@ -49,11 +49,11 @@ int passkey_ask(const struct passkey_task *task, struct forward *forward, const 
 void passkey_sheet_free(struct passkey_sheet *sheet); /* a zeroed struct is allowed */
 
 /* Keys found at depth number `depth`, and at all depths. */
-int64_t passkeys_found(const struct passkey_sheet *sheet, size_t depth);
-int64_t passkeys_found_at_all(const struct passkey_sheet *sheet);
+int64_t passkey_found(const struct passkey_sheet *sheet, size_t depth);
+int64_t passkey_found_total(const struct passkey_sheet *sheet);
 
 /* Mean nats per token of the answers at depth number `depth`, and at all depths; every token has the same weight. */
 double passkey_nats(const struct passkey_sheet *sheet, size_t depth);
-double passkey_nats_at_all(const struct passkey_sheet *sheet);
+double passkey_nats_total(const struct passkey_sheet *sheet);
 
 #endif
