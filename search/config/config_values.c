@@ -42,12 +42,12 @@ const struct stage_config config_defaults = {
     .attention_factor = 0,
 };
 
-/* With algorithm: cma-es, what stands in the place of the published settings: chosen on the demo model, for
- * less than half of the published evaluations. */
+/* The settings of cma-es, instead of the published ones: chosen on the demo model, for less than half of the published
+ * number of evaluations. */
 static const struct evolve_settings cma_es = {
     .algorithm = ALGORITHM_CMA_ES, .population = 12, .parents = 6, .iterations = 50, .seed = 1};
 
-/* The published budget beyond CONFIG_HALVED_BEYOND tokens. Parents stay as many: all of the first population. */
+/* The published budget beyond CONFIG_HALVED_BEYOND tokens. The number of parents stays: the whole first population. */
 static struct evolve_settings halved(struct evolve_settings search) {
     search.population /= 2;
     search.mutations /= 2;
@@ -406,8 +406,8 @@ static int read_command(const struct config_value *value, void *target, struct e
 
 /* ---- paths ---- */
 
-/* folder + path, or path where it is absolute. For glob(3) what the folder's own name holds of its
- * special characters is escaped. NULL for lack of memory. */
+/* folder + path, or the path if it is absolute. For glob(3), special characters in the name of the folder are escaped.
+ * NULL for lack of memory. */
 static char *join(const char *folder, const char *path, bool pattern) {
     size_t used = 0;
     char *out = malloc(2 * strlen(folder) + strlen(path) + 1);
@@ -439,8 +439,8 @@ static bool is_folder(const char *path) {
 
 static int compare_strings(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-/* Appends what a pattern matches, in the order of bytes whatever the locale; folders are passed
- * over, and files that an earlier pattern found. */
+/* Appends the files that a pattern matches, in byte order in every locale; skips folders, and files that an earlier
+ * pattern found. */
 static int add_matches(const struct config_value *value, const glob_t *found, struct string_list *list,
                        struct error *error) {
     size_t files = 0;
