@@ -351,10 +351,10 @@ static int set_initial(struct parser *p) {
 
 /* ---- All of it ---- */
 
-static void add_slots(struct parser *p, const struct option_group *group, char *options) {
+static void add_slots(struct parser *p, const struct option_group *group, void *options) {
     for (size_t i = 0; i < group->count && p->count < OPTIONS_MOST; i++) {
         p->slots[p->count++] =
-            (struct slot){.row = &group->rows[i], .place = options + group->offset + group->rows[i].place};
+            (struct slot){.row = &group->rows[i], .place = (char *)options + group->offset + group->rows[i].place};
     }
 }
 

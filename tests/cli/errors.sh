@@ -279,7 +279,7 @@ wrong_factors() {
 }
 wrong_factors "not JSON" 's/}$//'
 wrong_factors "not a factor file" 's/longrope-factors/other/'
-wrong_factors "of a version that is not known" 's/"version": 1/"version": 3/'
+wrong_factors "unknown version of a factor file" 's/"version": 1/"version": 3/'
 wrong_factors "'factors' of tables[0]" 's/\[1\.0,/["1.0",/'
 wrong_factors "'factors' of tables[0]" 's/\[1\.0,/[-1.0,/'
 wrong_factors "'max_length' of tables[0]" 's/"max_length": 64/"max_length": -64/'
