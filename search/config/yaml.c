@@ -64,7 +64,7 @@ static struct yaml_entry *find_entry(const struct yaml_tree *tree, const char *k
     return NULL;
 }
 
-/* Takes over `value` where it succeeds, and copies the key; NULL for an item of a list. */
+/* Takes over `value` if it succeeds, and copies the key; the key is NULL for an item of a list. */
 static int append(struct yaml_tree *tree, const char *key, struct yaml_where where, struct yaml_tree *value,
                   struct error *error) {
     size_t size = (tree->count + 1) * sizeof *tree->entries;
@@ -276,7 +276,7 @@ int yaml_tree_read(const char *path, struct yaml_tree **out, struct error *error
     int status = file_open(path, &descriptor, &size, error);
     if (status != STATUS_OK) return status;
     close(descriptor);
-    if (size > YAML_TREE_BYTES) { /* weights, most likely: not to be read to find that out */
+    if (size > YAML_TREE_BYTES) { /* probably weights: do not read the file to find that out */
         return error_set(error, STATUS_INPUT, "%.300s: is larger than 1 MiB, too large for a configuration", path);
     }
     unsigned char *text;
