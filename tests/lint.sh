@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.."
 git ls-files '*.c' '*.cc' '*.h' | xargs clang-format --dry-run --Werror
 git ls-files '*.sh' .ci/run | xargs shellcheck -x
 sh tests/arrows.sh
+sh tests/links.sh
 ignored=$(git ls-files -ci --exclude-standard)
 [ -z "$ignored" ] || { echo "committed, but ignored by .gitignore:" "$ignored" >&2; exit 1; }
 cmake --preset lint >/dev/null
