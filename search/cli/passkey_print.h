@@ -31,7 +31,7 @@ void passkey_print_row(const struct passkey_result *result, bool unicode);
 /* Two columns that are the darker the larger the share: blank for none, full for all and nothing else. */
 const char *passkey_shade(int64_t found, int64_t asked, bool unicode);
 
-/* The same as an object; README.md lists its keys. NULL for lack of memory. */
+/* The same as an object; search/report/README.md lists its keys. NULL for lack of memory. */
 json_t *passkey_json(const struct passkey_result *result);
 
 #endif

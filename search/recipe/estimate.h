@@ -68,7 +68,7 @@ int estimate_make(const struct config *config, const char *run_dir, int threads,
                   struct error *error);
 void estimate_free(struct estimate *estimate); /* a zeroed struct is allowed */
 
-/* A table for people, or one JSON object as README.md has it. */
+/* A table for people, or one JSON object as search/report/README.md documents it. */
 void estimate_print(const struct estimate *estimate, FILE *out);
 int estimate_print_json(const struct estimate *estimate, FILE *out, struct error *error);
 

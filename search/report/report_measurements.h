@@ -11,7 +11,7 @@
 /* One text table of each kind, one row per label; nothing where no measurement is stored. */
 int report_measurements(struct store *store, FILE *out, struct error *error);
 
-/* {"lengths": [...], "pass_keys": [...]}, as README.md documents them; the caller releases it. */
+/* {"lengths": [...], "pass_keys": [...]}, as search/report/README.md documents them; the caller releases it. */
 int report_measurements_json(struct store *store, json_t **out, struct error *error);
 
 #endif

@@ -7,7 +7,7 @@
 #include "search/run/run_view.h"
 
 /* {"kind", "model", "base", "original_length", "pretrained_length", "scale", "rope_theta", "pairs", "window_pair",
- * "planned", "samples": [{"document", "start", "tokens"}], "settings": {...}}, as README.md documents them. NULL for
+ * "planned", "samples": [{"document", "start", "tokens"}], "settings": {...}}, as search/report/README.md documents them. NULL for
  * lack of memory. */
 json_t *report_setup_json(const struct stage_view *stage);
 
