@@ -52,7 +52,7 @@ static int take_lock(const struct finetune *job, int *lock, struct error *error)
         }
         if (stopped(job)) return error_set(error, STATUS_STOPPED, "stopped");
         if (!told) {
-            fprintf(stderr, "%s: the fine-tuning command of a longrope that is gone is still at work; waiting for it\n",
+            fprintf(stderr, "%s: the fine-tuning command of an earlier longrope still runs; waiting for it\n",
                     job->stage);
         }
         told = true;
@@ -184,7 +184,7 @@ static int judge(const struct finetune *job, int status, struct error *error) {
         snprintf(how, sizeof how, "was ended by signal %d", WTERMSIG(status));
     }
     return error_set(error, STATUS_FAILED,
-                     "stage '%s': its fine-tuning command %s; what it said stands above; mend it and go on with "
+                     "stage '%s': its fine-tuning command %s; its output is above; fix it and resume with "
                      "--resume",
                      job->stage, how);
 }
@@ -200,10 +200,11 @@ static int run_command(const struct finetune *job, const char *part, struct erro
 
 static int accept_output(const struct finetune *job, const char *part, struct error *error) {
     if (!finetune_is_model(part)) {
-        return error_set(error, STATUS_FAILED,
-                         "stage '%s': its fine-tuning command ended well, but %.300s holds no config.json with "
-                         "model.safetensors or model.safetensors.index.json; it must write to $LONGROPE_OUTPUT",
-                         job->stage, part);
+        return error_set(
+            error, STATUS_FAILED,
+            "stage '%s': its fine-tuning command ended with status 0, but %.300s holds no config.json with "
+            "model.safetensors or model.safetensors.index.json; it must write to $LONGROPE_OUTPUT",
+            job->stage, part);
     }
     if (rename(part, job->output) == 0) return STATUS_OK;
     return error_set(error, STATUS_FAILED, "stage '%s': %.300s could not be renamed to %.300s: %s", job->stage, part,
@@ -215,8 +216,8 @@ static int run_locked(const struct finetune *job, const char *part, struct error
     if (finetune_is_model(job->output)) return STATUS_OK; /* the one that was waited for */
     if (access(job->output, F_OK) == 0) {
         return error_set(error, STATUS_INPUT,
-                         "%.300s: is in the way: stage '%s' writes its fine-tuned model there, and this is none; "
-                         "remove it or choose another 'finetune.output'",
+                         "%.300s: exists and is not a model; stage '%s' writes its fine-tuned model there; delete it, "
+                         "or choose another 'finetune.output'",
                          job->output, job->stage);
     }
     fprintf(stderr, "%s: fine-tuning: %s\n", job->stage, job->command);

@@ -22,14 +22,14 @@ static char *in_run_dir(const struct recipe *recipe, const char *stage, const ch
     return asprintf(&path, "%s/%s%s", recipe->context->run_dir, stage, suffix) < 0 ? NULL : path;
 }
 
-/* A model that is missing for another reason is an error, and whoever loads it says so. */
+/* A model that is missing for another reason is an error of model_load(). */
 static bool is_awaited(const struct recipe *recipe, const char *model) {
     return recipe_awaited_from(recipe->context, model) != CONFIG_NO_STAGE;
 }
 
 /* ---- fine-tuning ---- */
 
-/* The table that the model is to be fine-tuned with, as a factor file. */
+/* Writes the table for the fine-tuning as a factor file. */
 static int write_table(const struct recipe *recipe, const struct stage_config *stage, const char *path,
                        struct error *error) {
     struct factor_entry entry;
@@ -38,7 +38,7 @@ static int write_table(const struct recipe *recipe, const struct stage_config *s
     int status = store_find_stage(recipe->context->store, stage->name, &record, &found, error);
     if (status == STATUS_OK) status = run_exportable_table(recipe->context->store, stage->name, &entry, &found, error);
     if (status != STATUS_OK) return status;
-    if (!found) return error_set(error, STATUS_FAILED, "stage '%s': has no table without start tokens", stage->name);
+    if (!found) return error_set(error, STATUS_FAILED, "stage '%s': it has no table without start tokens", stage->name);
     const struct factor_file file = {.original_length = record.pretrained_length,
                                      .rope_theta = record.rope_theta,
                                      .count = 1,
@@ -50,24 +50,25 @@ static int write_table(const struct recipe *recipe, const struct stage_config *s
 
 static void explain(const struct recipe *recipe, const struct finetune *job) {
     fprintf(stderr,
-            "%s: done; the recipe goes on with a model that is fine-tuned with its table at %lld tokens. Fine-tune\n"
+            "%s: done; the next step is a model that is fine-tuned with its table at %lld tokens. Fine-tune\n"
             "  %s\n"
             "with the table in\n"
             "  %s\n"
             "to\n"
             "  %s\n"
-            "for example with (text and batch are yours to choose)\n"
+            "for example with (choose text and batch)\n"
             "  python configs/finetune/finetune.py --model %s --factors %s --length %lld --out %s --text TEXT...\n"
-            "and go on with\n"
+            "and resume with\n"
             "  longrope search %s -o %s --resume\n"
-            "A 'finetune.command' in the configuration does all of it at once.\n",
+            "A 'finetune.command' in the configuration does all of this automatically.\n",
             job->stage, (long long)job->length, job->model, job->factors, job->output, job->model, job->factors,
             (long long)job->length, job->output, recipe->context->config_path, recipe->context->run_dir);
 }
 
 static int run_job(struct recipe *recipe, const struct stage_config *stage, const struct finetune *job,
                    struct error *error) {
-    int status = write_table(recipe, stage, job->factors, error); /* whoever made the model, eval may want it */
+    int status =
+        write_table(recipe, stage, job->factors, error); /* also for a model that exists: eval may read the table */
     if (status != STATUS_OK) return status;
     if (finetune_is_model(job->output)) {
         TRACE(TRACE_RECIPE, "stage '%s': fine-tuning skipped, %s is a model already", job->stage, job->output);
@@ -116,7 +117,7 @@ static int write_factors(const struct recipe *recipe, struct error *error) {
     return status;
 }
 
-/* Stages whose model, or whose base's table, is not there wait. */
+/* Runs the stage, unless its model or its base's table does not exist yet. */
 static int search(struct recipe *recipe, size_t index, struct error *error) {
     const struct stage_config *stage = &recipe->context->config->stages[index];
     char *model = recipe_model(recipe->context, index);
@@ -143,14 +144,14 @@ static int run_all(struct recipe *recipe, struct error *error) {
         }
     }
     if (status == STATUS_STOPPED) {
-        return error_set(error, status, "stopped; everything scored is saved in %s; go on with --resume",
+        return error_set(error, status, "stopped; everything scored is saved in %s; resume with --resume",
                          recipe->context->run_dir);
     }
     if (status != STATUS_OK || !recipe->waiting) return status;
     return error_set(
         error, STATUS_STOPPED,
-        "%zu of the stages and fine-tunings of %s wait for a fine-tuned model, as is said above; everything "
-        "else is done and saved in %s; go on with --resume",
+        "%zu of the stages and fine-tunings of %s wait for a fine-tuned model, see above; everything else is done "
+        "and saved in %s; resume with --resume",
         recipe->waiting, recipe->context->config_path, recipe->context->run_dir);
 }
 

@@ -1,6 +1,5 @@
-/* Scores tables on the windows of a stage, window by window: what the cache knows is taken from it, the rest
- * is computed and put there at once, so that a process that is killed loses the window under way and no
- * more. Racing may end a score early. */
+/* Scores tables on the windows of a stage, window by window. Nats that the cache has are read from it; others are
+ * computed and added to it at once, so a killed process loses only the current window. Racing may end a score early. */
 #ifndef LONGROPE_SEARCH_SCORER_H
 #define LONGROPE_SEARCH_SCORER_H
 
@@ -18,8 +17,8 @@ struct scorer_options {
     const struct scoring *scoring; /* at least one window; its progress callback is not used */
     struct score_cache *cache;
     int threads;                                    /* 0: as many as the machine offers */
-    const volatile sig_atomic_t *stop;              /* becomes non-zero when scoring should give up */
-    void (*progress)(void *state, double fraction); /* 0..1 of the table under way; may be NULL */
+    const volatile sig_atomic_t *stop;              /* non-zero: end with STATUS_STOPPED */
+    void (*progress)(void *state, double fraction); /* 0..1 of the current table; may be NULL */
     void *progress_state;
 };
 
@@ -30,7 +29,7 @@ int scorer_new(const struct scorer_options *options, struct scorer **out, struct
 void scorer_free(struct scorer *scorer); /* NULL is allowed */
 
 /* window_nats[scoring->count]: nats of the first scored->windows windows, which are all of them unless `race`,
- * NULL for none, was lost. *nats_per_token is their mean, NaN where the race was lost. STATUS_STOPPED where the
+ * NULL: none, was lost. *nats_per_token is their mean, NaN where the race was lost. STATUS_STOPPED where the
  * stop flag rose; otherwise errors are those of forward_nats() and of the cache. */
 int scorer_score(struct scorer *scorer, const struct rope_table *table, const struct race *race, double *window_nats,
                  double *nats_per_token, struct scored *scored, struct error *error);

@@ -1,6 +1,5 @@
-/* One stage of a run: loads its model and text, scores the closed-form baselines and then what the
- * genetic driver asks for, and keeps every score in the store. A stage that was interrupted goes on
- * by telling the driver what the store holds. */
+/* One stage of a run: loads its model and text, scores the closed-form baselines and then the individuals that the
+ * search proposes, and keeps every score in the store. An interrupted stage resumes by replaying the stored scores. */
 #ifndef LONGROPE_SEARCH_STAGE_H
 #define LONGROPE_SEARCH_STAGE_H
 
@@ -13,7 +12,7 @@
  * began; STATUS_FAILED where memory, a file or the database failed. */
 int stage_run(const struct search_context *context, size_t index, const char *model, struct error *error);
 
-/* How many closed-form methods a stage of that kind scores before it searches: the first so many. */
+/* The number of closed-form methods, from the first of enum rope_method on, that a stage of that kind scores. */
 int stage_baselines(enum stage_kind kind);
 
 #endif

@@ -1,5 +1,5 @@
-/* What a resume must find unchanged, as words: everything that the populations and scores of a stage depend
- * on, and what is wanted of it. Not the number of threads, the cache, or where files lie. */
+/* The settings of a stage in words, which a resume must find unchanged: everything that its populations and scores
+ * depend on, and its goal. Not the number of threads, the cache or the paths of files. */
 #ifndef LONGROPE_SEARCH_STAGE_SETTINGS_H
 #define LONGROPE_SEARCH_STAGE_SETTINGS_H
 
@@ -18,9 +18,9 @@ struct stage_settings {
     size_t count;
 };
 
-/* Settings are as the configuration says them, not what follows from them: a changed target length alters
- * the attention factor, too, and the one to be named is what somebody changed. The caller frees *out with
- * stage_settings_free(), whatever is returned. */
+/* Settings are values of the configuration, not values derived from them: a changed target length also changes the
+ * attention factor, and the error should name the former. The caller frees *out with stage_settings_free(), also after
+ * an error. */
 int stage_settings_read(const struct stage_config *config, const struct model *model,
                         const struct stage_windows *windows, struct stage_settings *out, struct error *error);
 void stage_settings_free(struct stage_settings *settings);

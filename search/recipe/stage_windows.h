@@ -1,9 +1,9 @@
-/* What the tables of a stage are scored on: windows of its text, or, with OBJECTIVE_NEEDLE, one document made of each
+/* The windows that the tables of a stage are scored on: windows of its text, or with OBJECTIVE_NEEDLE one document per
  * window, with a needle in it.
  *
  * Such a document is a pass-key prompt (eval/text/needle_prompt.h) of exactly target_length tokens whose haystack is
- * the window's text: a needle at a random depth states a key, a question at the end asks for it, and the answer's
- * tokens, which are the document's last, alone are scored. Text, its windows and their number are those of
+ * the window's text: a needle at a random depth states a key, a question at the end asks for it, and only the answer's
+ * tokens, the document's last, are scored. Text, its windows and their number are those of
  * OBJECTIVE_PERPLEXITY, so that both objectives cost the same and see the same pages.
  *
  * Depths are the fractional parts of u + i (sqrt(5) - 1) / 2 for window i, u drawn by the seed: each is uniform over
@@ -21,10 +21,10 @@
 
 struct stage_windows {
     struct documents text;         /* as it was read */
-    struct documents needles;      /* [count], a document a window; empty with OBJECTIVE_PERPLEXITY */
+    struct documents needles;      /* [count], one document per window; empty with OBJECTIVE_PERPLEXITY */
     size_t count;                  /* windows */
-    struct window *samples;        /* [count], of `needles` where it is not empty, else of `text` */
-    struct window_record *records; /* [count]: the same as the store keeps it */
+    struct window *samples;        /* [count], of `needles` if it is not empty, else of `text` */
+    struct window_record *records; /* [count]: their records for the store */
 };
 
 /* Reads the stage's text or tokens for a model of that folder and vocabulary. STATUS_INPUT, naming file or stage, for
@@ -34,7 +34,7 @@ int stage_windows_open(const struct stage_config *config, const char *model, int
                        struct stage_windows *out, struct error *error);
 void stage_windows_close(struct stage_windows *windows); /* a zeroed struct is allowed */
 
-/* All of them; borrows from *windows. */
+/* Scoring on all windows; borrows from *windows. */
 struct scoring stage_windows_scoring(const struct stage_windows *windows);
 
 #endif

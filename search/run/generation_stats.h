@@ -1,4 +1,4 @@
-/* Individuals of a stage by their generations, as tables and pictures of convergence have them. */
+/* The individuals of a stage by generation, for tables and plots of convergence. */
 #ifndef LONGROPE_SEARCH_GENERATION_STATS_H
 #define LONGROPE_SEARCH_GENERATION_STATS_H
 
@@ -10,25 +10,24 @@
 
 enum { QUARTILES = 3 };
 
-/* One generation, or as much of it as is scored. */
+/* One generation; of the current one, the individuals scored so far. */
 struct generation_stats {
     int64_t number;
     size_t individuals;
     size_t first;                  /* its first individual in the stage's view */
-    size_t stopped;                /* of them, by racing */
+    size_t stopped;                /* of these individuals, by racing */
     size_t evaluations;            /* of this and all earlier generations */
     size_t windows;                /* scored in these evaluations */
     const struct individual *best; /* of this generation */
     const struct individual *best_so_far;
 };
 
-/* Goes on to the generation that individual *next is the first of, taking *next behind its last one. False where
- * there is none. `row` holds the generation before; zeroed at first. */
+/* Reads the generation that starts at individual *next into *row, and moves *next behind it. False if there is none.
+ * `row` holds the previous generation; the caller zeroes it before the first. */
 bool generation_stats_next(const struct stage_view *stage, size_t *next, struct generation_stats *row);
 
-/* The perplexities below which a quarter, a half and three quarters of the generation lie, each that of an individual.
- * What racing cut short counts as worse than all that was scored: NaN where it falls on such a one. False for lack of
- * memory. */
+/* The quartiles of the generation's perplexities, each the perplexity of an individual. Individuals that racing stopped
+ * count as worse than all others; NaN where a quartile falls on one of them. False if memory is short. */
 bool generation_stats_quartiles(const struct stage_view *stage, const struct generation_stats *row,
                                 double out[QUARTILES]);
 

@@ -1,4 +1,4 @@
-/* The tables that a run has found. */
+/* The factor tables that a run has found. */
 #ifndef LONGROPE_SEARCH_RUN_TABLES_H
 #define LONGROPE_SEARCH_RUN_TABLES_H
 
@@ -6,15 +6,15 @@
 #include "search/factors/factors.h"
 #include "search/store/store.h"
 
-/* The best tables of the stages that are done, in ascending max_length; none where no stage is. They are chosen from
- * by length, so all are of one model: where stages name a base, those of the last base's fine-tuned model, which are
- * the base's own and those found on that model. `stage` names the only one to look at, whatever its model; NULL: all
- * are looked at. STATUS_INPUT where there is none of that name. The caller frees *out with factors_free(), also after
- * an error. */
+/* The best tables of the stages that are done, in ascending max_length; none if no stage is done. Readers choose one by
+ * length, so all belong to one model: if stages name a base, to the model that was fine-tuned with the last base's
+ * table. Its tables are the base's and those found on that model. If `stage` is not NULL, only the stage of that name
+ * is read, whatever its model; STATUS_INPUT if there is none. The caller frees *out with factors_free(), also after an
+ * error. */
 int run_tables_read(struct store *store, const char *stage, struct factor_file *out, struct error *error);
 
-/* The folder of the model that they are of, as it was when the search loaded it: that which was fine-tuned last, or
- * that of the longest table. "" where the run does not know. `stage` and errors as above. */
+/* The folder of the model that these tables belong to, as the search loaded it: the model that was fine-tuned last, or
+ * the model of the longest table. "" if the run does not record it. `stage` and errors as above. */
 int run_tables_model(struct store *store, const char *stage, char out[STORE_PATH_SIZE], struct error *error);
 
 /* Writes run_tables_read() of all stages to `path`, as factors_write() does. */

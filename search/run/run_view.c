@@ -18,31 +18,19 @@ static enum stage_state state_of_run(const struct stage_record *stages, size_t c
     return done ? STAGE_DONE : begun ? STAGE_RUNNING : STAGE_PENDING;
 }
 
-/* Names the stages that there are, and the one that is spelled like `stage`. */
-static int no_such_stage(const struct run_view *run, const char *stage, struct error *error) {
-    char known[600] = "";
-    const char **names = calloc(run->count + 1, sizeof *names);
-    if (!names) return error_memory(error, (double)run->count * sizeof *names, "the stages' names");
-    for (size_t i = 0; i < run->count; i++) {
-        size_t used = strlen(known);
-        names[i] = run->stages[i].name;
-        snprintf(known + used, sizeof known - used, "%s'%s'", i ? ", " : "", names[i]);
-    }
-    const char *nearest = name_nearest(names, run->count, stage);
-    free(names);
+static int unknown_stage(const struct run_view *run, const char *stage, struct error *error) {
     if (!run->count) {
         return error_set(error, STATUS_INPUT, "--stage: the run '%s' has begun no stage yet", run->name);
     }
-    if (!nearest) {
-        return error_set(error, STATUS_INPUT, "--stage: '%.100s' is no stage that the run '%s' has begun; there is %s",
-                         stage, run->name, known);
-    }
-    return error_set(error, STATUS_INPUT,
-                     "--stage: '%.100s' is no stage that the run '%s' has begun (did you mean '%s'?); there is %s",
-                     stage, run->name, nearest, known);
+    const char **names = calloc(run->count, sizeof *names);
+    if (!names) return error_memory(error, (double)run->count * sizeof *names, "the stages' names");
+    for (size_t i = 0; i < run->count; i++) names[i] = run->stages[i].name;
+    int status = name_unknown("--stage", "stage", stage, names, run->count, error);
+    free(names);
+    return status;
 }
 
-/* Keeps the stage of that name alone. */
+/* Keeps only the stage of that name. */
 static int keep_stage(struct run_view *run, const char *stage, struct error *error) {
     for (size_t i = 0; i < run->count; i++) {
         if (strcmp(run->stages[i].name, stage) != 0) continue;
@@ -50,7 +38,7 @@ static int keep_stage(struct run_view *run, const char *stage, struct error *err
         run->count = 1;
         return STATUS_OK;
     }
-    return no_such_stage(run, stage, error);
+    return unknown_stage(run, stage, error);
 }
 
 int run_view_open(struct store *store, const char *stage, struct run_view *out, struct error *error) {

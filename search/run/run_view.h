@@ -1,6 +1,5 @@
-/* A run as reports look at it: what it is called, how far it is, and what its stages hold. Stages are
- * read one at a time, so that a report needs the memory of the largest and not of all. Works beside a
- * writer: a stage is as it was when it was read. */
+/* A stored run for reports: its name, its state and the contents of its stages. Stages are read one at a time, so a
+ * report needs the memory of the largest stage only. A search may write at the same time: a stage is a snapshot. */
 #ifndef LONGROPE_SEARCH_RUN_VIEW_H
 #define LONGROPE_SEARCH_RUN_VIEW_H
 
@@ -12,26 +11,26 @@
 struct run_view {
     struct store *store; /* borrowed */
     char name[STORE_NAME_SIZE];
-    enum stage_state state;      /* of the run; done when all planned stages are */
-    size_t count;                /* stages looked at */
+    enum stage_state state;      /* of the run; done if all planned stages are done */
+    size_t count;                /* stages in the view */
     struct stage_record *stages; /* [count] */
 };
 
-/* `stage` is the only one to look at; NULL: all that have begun. STATUS_INPUT where the run has none of
- * that name. The caller closes *out; on an error there is nothing to close. */
+/* The view has the stage of that name only; NULL: all stages that have begun. STATUS_INPUT for an unknown name. The
+ * caller closes *out; after an error there is nothing to close. */
 int run_view_open(struct store *store, const char *stage, struct run_view *out, struct error *error);
 void run_view_close(struct run_view *run);
 
-/* The windows that a complete score in stage `index` is the mean of. */
+/* The number of windows of stage `index`: a complete score is the mean over all of them. */
 int run_view_windows(const struct run_view *run, size_t index, size_t *out, struct error *error);
 
-/* Sets what `genome` means in the stage: table's pairs, factors, start tokens and attention factor.
- * Frequencies and the model's own attention factor are the model's and are left as they are. */
+/* Sets the table's pairs, factors, start tokens and attention factor to those that `genome` stands for in the stage.
+ * Frequencies and the model's own attention factor are not changed. */
 void stage_record_table(const struct stage_record *stage, const struct genome *genome, struct rope_table *table);
 
 struct stage_view {
-    const struct stage_record *record; /* borrowed from the run's view */
-    size_t windows;                    /* as run_view_windows() has them */
+    const struct stage_record *record; /* borrowed from the run_view */
+    size_t windows;                    /* as run_view_windows() counts them */
     struct window_record *samples;     /* [windows], in the order of scoring */
     size_t setting_count;
     struct setting_record *settings; /* [setting_count], by key */
@@ -45,30 +44,30 @@ struct stage_view {
 int stage_view_read(const struct run_view *run, size_t index, struct stage_view *out, struct error *error);
 void stage_view_free(struct stage_view *stage);
 
-/* The generation under way: that of the newest individual; 0 before any. */
+/* The current generation: that of the newest individual; 0 before any. */
 int64_t stage_view_generation(const struct stage_view *stage);
 /* n_hat of an individual of the stage, in tokens. */
 int64_t stage_view_start_tokens(const struct stage_view *stage, const struct individual *individual);
-/* The whole table that an individual of the stage stands for, what it multiplies included. */
+/* The complete table of an individual of the stage: the searched factors times those of the model's own table. */
 void stage_view_entry(const struct stage_view *stage, const struct individual *individual, struct factor_entry *out);
 
-/* The factors of a baseline as stage_view_entry() has those of individuals: by which theta^(-2i/d) is divided, what the
- * model does of itself included. factors[record->space.pairs]. */
+/* The factors of a baseline, in the same terms as stage_view_entry(): theta^(-2i/d) is divided by them, and the model's
+ * own scaling is included. factors[record->space.pairs]. */
 void stage_view_baseline_factors(const struct stage_view *stage, const struct baseline_record *baseline,
                                  double *factors);
-/* The first pair whose wavelength before any rescaling, 2 pi theta^(2i/d) tokens, is the window before any extension
- * or longer: text of the window shows it no whole turn. The number of pairs where all are shorter. */
+/* The first pair whose wavelength before any rescaling, 2 pi theta^(2i/d) tokens, is at least the window before any
+ * extension: it makes no full turn in that window. The number of pairs if all wavelengths are shorter. */
 int64_t stage_view_window_pair(const struct stage_view *stage);
 
-/* The best individual: of all, and of those without start tokens. NULL where there is none. They point
- * into stage->individuals. */
+/* The best individual of all, and of those without start tokens; NULL if there is none. They point into
+ * stage->individuals. */
 struct stage_best {
     const struct individual *any, *exportable;
 };
 struct stage_best stage_view_best(const struct stage_view *stage);
 
-/* The best table without start tokens of the stage called `name`; *found is false where there is no such stage, or
- * it is not done. */
+/* The best table without start tokens of the stage called `name`. *found is false if there is no such stage, or it is
+ * not done. */
 int run_exportable_table(struct store *store, const char *name, struct factor_entry *out, bool *found,
                          struct error *error);
 

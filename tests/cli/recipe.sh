@@ -209,7 +209,7 @@ grep -qF 'it must write to $LONGROPE_OUTPUT' "$work/stderr" || fail "it does not
 mkdir "$work/idle/middle-finetuned" && touch "$work/idle/middle-finetuned/notes"
 try "$LONGROPE" search "$work/idle.yaml" -o "$work/idle" --resume
 [ "$status" = 2 ] || fail "exit status $status where something is in the way"
-grep -q 'is in the way' "$work/stderr" || fail "it does not say what is in the way"
+grep -q 'exists and is not a model' "$work/stderr" || fail "it does not say what is in the way"
 
 # a model with another table than this run's
 rm -r "$work/idle/middle-finetuned" "$work/idle/middle-finetuned.part" 2>/dev/null || true

@@ -290,10 +290,10 @@ if grep -q '^second\|nats_1' "$work/stdout"; then fail "--stage first --scores s
 show two --genealogy 5 --stage second --json
 holds '[.stages[] | [.name, .individual]] == [["second", 5]]'
 
-fails_with 2 "--stage: 'fist' is no stage that the run 'own' has begun (did you mean 'first'?); there is 'first', 'second'" \
+fails_with 2 "--stage: unknown stage 'fist' (did you mean 'first'?); choose first or second" \
     "$LONGROPE" show "$work/two" --stage fist
 for view in --json --generations --genealogy --scores; do
-    fails_with 2 "there is 'first', 'second'" "$LONGROPE" show "$work/two" "$view" --stage third-of-all
+    fails_with 2 "unknown stage 'third-of-all'; choose first or second" "$LONGROPE" show "$work/two" "$view" --stage third-of-all
 done
 fails_with 2 "has begun no stage yet" "$LONGROPE" show "$work/empty" --stage first
 

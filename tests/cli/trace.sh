@@ -61,6 +61,37 @@ end_search
 [ "$status" = 0 ] || fail "the search that waited ends with status $status"
 grep -q 'trace: cache: .*: miss' "$work/background.err" || fail "no trace of a window that is not in the cache"
 
+# ---- the search ----
+
+# a search in which racing gives up some tables
+raced() {
+    tiny_search "$@" --set search.population=10 --set search.parents=2 --set search.mutations=3 \
+        --set search.crossovers=3 --set search.iterations=2 --set stages.0.target_length=512 --set data.samples=4
+}
+export LONGROPE_TRACE=evolve,race,recipe
+runs raced "$work/raced"
+traced recipe "stage 'extend-2k': starts on model "
+traced recipe 'searched factors 1..2.5 multiply nothing'
+traced evolve 'generation 0: 10 individuals proposed; '
+traced evolve 'generation 2: 6 individuals proposed; '
+traced race ': its score is at least '
+stopped=$(sqlite3 "$work/raced/run.db" 'SELECT sum(stopped) FROM individuals')
+[ "$(count_traces ' given up after window ')" = "$stopped" ] || fail "not one line per individual that was given up"
+
+runs raced "$work/raced" --resume
+traced recipe "stage 'extend-2k': done on model "
+[ "$(count_traces 'trace: evolve: ')" = 0 ] || fail "a stage that is done is searched again"
+
+cat >"$work/cma-es.yaml" <<YAML
+name: cma-es
+model: $model
+data: {text: [$corpus/*.txt], tokenizer: bytes, samples: 1}
+search: {algorithm: cma-es, population: 4, parents: 2, iterations: 2}
+stages: [{name: one, target_length: 512}]
+YAML
+runs "$LONGROPE" search "$work/cma-es.yaml" -o "$work/cma-es"
+traced evolve 'generation 2: CMA-ES samples with step size '
+
 # ---- rooms ----
 
 export LONGROPE_TRACE=store,stroe
