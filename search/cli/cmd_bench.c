@@ -10,7 +10,7 @@
 #include "search/cli/commands.h"
 #include "search/measure/bench.h"
 
-/* What was measured with a table of kernels on some number of threads, in operations a second. */
+/* The rates of a set of kernels on some number of threads, in operations per second. */
 struct rates {
     int threads;
     double products[WORK_MATRICES];
@@ -18,41 +18,41 @@ struct rates {
     double attention[BENCH_MOST_LENGTHS];
 };
 
-/* A table of kernels. */
+/* A set of kernels to measure. */
 struct contender {
     const struct kernels *kernels;
-    bool evaluates;     /* whole evaluations, too */
+    bool evaluates;     /* also measure whole evaluations */
     struct rates rates; /* on all threads */
 };
 
-enum { MOST_CONTENDERS = 32 }; /* there are about six tables for each of two types */
+enum { MOST_CONTENDERS = 32 }; /* there are about six sets of kernels for each of two types */
 
 struct bench {
     const struct bench_options *options;
     struct contender contenders[MOST_CONTENDERS];
     size_t contender_count;
-    struct progress progress;    /* of the rates, or of the evaluation under way */
-    size_t measured;             /* rates */
+    struct progress progress;    /* of all rates, or of the current evaluation */
+    size_t measured;             /* number of rates so far */
     json_t *rates, *evaluations; /* with --json */
 };
 
-/* A whole evaluation. */
+/* A whole evaluation that was measured. */
 struct evaluated {
     const struct contender *contender;
-    size_t length_index; /* of --length */
+    size_t length_index; /* in --length */
     struct bench_passes passes;
 };
 
 /* ---- Contenders ---- */
 
-/* Without names all but the reference, which comes first, and the last one, the fastest, evaluates. */
+/* Without names: all sets except the reference, which comes first; only the last one, the fastest, evaluates. */
 static void add_contenders(struct bench *b, enum number_type type) {
     const struct string_list *names = &b->options->kernels;
-    const struct kernels *const *tables = kernels_available(type);
-    for (size_t i = 0; tables[i] && b->contender_count < MOST_CONTENDERS; i++) {
-        if (names->count ? !string_list_has(names, tables[i]->name) : i == 0) continue;
+    const struct kernels *const *sets = kernels_available(type);
+    for (size_t i = 0; sets[i] && b->contender_count < MOST_CONTENDERS; i++) {
+        if (names->count ? !string_list_has(names, sets[i]->name) : i == 0) continue;
         b->contenders[b->contender_count++] =
-            (struct contender){.kernels = tables[i], .evaluates = names->count || !tables[i + 1]};
+            (struct contender){.kernels = sets[i], .evaluates = names->count || !sets[i + 1]};
     }
 }
 
@@ -95,14 +95,14 @@ static int measure_rates(struct bench *b, const struct model *model, int threads
     return status;
 }
 
-/* ---- Output: people's ---- */
+/* ---- Text ---- */
 
 static void print_rates_heading(const struct bench_options *o) {
     const struct model_config *s = &o->shape;
     printf("hidden %" PRId64 ", %" PRId64 " query and %" PRId64 " key/value heads of %" PRId64 ", intermediate %" PRId64
            ", layers %" PRId64 ", vocabulary %" PRId64 "\n",
            s->hidden, s->heads, s->kv_heads, s->head_width, s->intermediate, s->layers, s->vocabulary);
-    printf("\nGFLOP/s of the best matrix product, and of attention in windows of so many tokens\n");
+    printf("\nGFLOP/s of the fastest matrix product, and of attention by window length in tokens\n");
     printf("%-5s  %-11s %7s %9s", "dtype", "kernels", "threads", "product");
     for (size_t l = 0; l < o->lengths.count; l++) printf(" %9" PRId64, o->lengths.items[l]);
     putchar('\n');
@@ -117,20 +117,20 @@ static void print_rates(const struct bench_options *o, const struct kernels *ker
 }
 
 static void print_evaluations_heading(const struct bench_options *o) {
-    printf("\nwhole evaluations on all threads (%" PRId64 "): the share of the product's rate, and where time goes\n",
+    printf("\nwhole evaluations on all threads (%" PRId64 "): share of the product's rate, and shares of time\n",
            o->threads);
     printf("%-5s  %-11s %8s %10s %9s %6s %8s %8s %6s %9s %10s %6s\n", "dtype", "kernels", "length", "tokens/s",
            "GFLOP/s", "share", "seconds", "median", "passes", "products", "attention", "rest");
 }
 
-/* ---- Output: both ---- */
+/* ---- Results of an evaluation ---- */
 
-/* What an evaluation comes to. */
+/* The results of one evaluation. */
 struct outcome {
-    int64_t length, tokens;                        /* that are predicted */
-    double work, rate;                             /* operations, and a second */
-    double of_best;                                /* product's rate */
-    double product_share, attention_share, others; /* of the best pass's time */
+    int64_t length, tokens;                        /* tokens that are predicted */
+    double work, rate;                             /* operations, and operations per second */
+    double of_best;                                /* rate / the best product's rate */
+    double product_share, attention_share, others; /* shares of the best pass's time */
 };
 
 static struct outcome outcome_of(const struct bench *b, const struct evaluated *e) {
@@ -166,7 +166,7 @@ static void print_evaluation(const struct bench *b, const struct evaluated *e) {
     fflush(stdout);
 }
 
-/* ---- Output: programs' ---- */
+/* ---- JSON ---- */
 
 static json_t *products_json(const struct model_config *shape, const struct rates *r) {
     struct work_matrix matrices[WORK_MATRICES];
@@ -236,7 +236,7 @@ static void show_rates(struct bench *b, const struct kernels *kernels, const str
     print_rates(b->options, kernels, rates);
 }
 
-/* On one thread, if that is not all there are, and on all. */
+/* Measures on one thread, and on all threads if there are more. */
 static int rate_contender(struct bench *b, struct contender *contender, struct error *error) {
     struct model_config one_layer = b->options->shape;
     struct model *model = NULL;
@@ -274,7 +274,7 @@ static int evaluate_length(struct bench *b, const struct model *model, struct ev
     char title[64];
     snprintf(title, sizeof title, "%s %s at %" PRId64 " tokens", number_type_name(model->kernels->type),
              model->kernels->name, length);
-    progress_begin(&b->progress, title, "passes", 0, 2); /* warming up, and one more */
+    progress_begin(&b->progress, title, "passes", 0, 2); /* to warm up, and at least one that counts */
     int status = bench_passes(model, length, &setting, &e->passes, error);
     progress_clear(&b->progress);
     if (status == STATUS_OK && b->evaluations) json_array_append_new(b->evaluations, evaluation_json(b, e));
@@ -317,7 +317,7 @@ static int bench(struct bench *b, struct error *error) {
     if (status == STATUS_OK) status = evaluate_all(b, error);
     if (status == STATUS_STOPPED) {
         return error_set(error, status, "stopped by a signal; %s",
-                         o->json ? "nothing was printed" : "the rows that are printed are complete");
+                         o->json ? "nothing was printed" : "rows that were printed are complete");
     }
     return status == STATUS_OK && o->json ? print_json(b, error) : status;
 }

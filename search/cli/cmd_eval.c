@@ -25,7 +25,7 @@ struct evaluation {
     struct session session;
     struct documents documents;
     struct windows *windows; /* [lengths] */
-    struct sweep_row *rows;  /* a length's tables, then the next length's */
+    struct sweep_row *rows;  /* by length, then by RoPE table */
     struct sweep sweep;
     bool headed; /* the heading is printed */
 };
@@ -66,7 +66,7 @@ static int choose_windows(const struct evaluation *e, struct windows *out, struc
 
 static void window_scored(void *state, size_t windows) { progress_step(state, windows, "", false); }
 
-/* All rows, before the weights are loaded: a length beyond the documents would cost what came before it. */
+/* Plans all rows before the weights are loaded, so that a length beyond the documents is an error at once. */
 static int plan_rows(struct evaluation *e, struct error *error) {
     size_t lengths = e->options->lengths.count, tables = table_source_count(&e->session.tables);
     int status = STATUS_OK;
@@ -110,7 +110,7 @@ static void print_heading(const struct evaluation *e) {
            "documents", "tokens", "nats/token", "perplexity", "seconds");
 }
 
-/* The documents that the windows are of: each has one at its beginning. */
+/* The number of documents that are scored: each of them has a window at its beginning. */
 static size_t documents_scored(const struct scoring *scoring) {
     size_t count = 0;
     for (size_t s = 0; s < scoring->count; s++) count += scoring->windows[s].start == 0;
@@ -167,7 +167,7 @@ static int record_row(const struct evaluation *e, const struct sweep_row *row, s
     return store_put_length(e->session.log.store, &record, error);
 }
 
-/* Windows of one length are rows of an array; those that slide are not all as long. */
+/* Windows of one length are the rows of an array. Sliding windows differ in length and are written as one row. */
 static int write_nats(const struct evaluation *e, const struct sweep_row *row, const double *nats,
                       struct error *error) {
     bool slide = e->options->stride > 0;
@@ -194,7 +194,7 @@ static int score_row(struct evaluation *e, size_t index, struct error *error) {
     return status;
 }
 
-/* What is printed is recorded. */
+/* Records each row before it is printed. */
 static int evaluate_row(struct evaluation *e, size_t index, struct error *error) {
     int status = score_row(e, index, error);
     if (status == STATUS_OK) status = record_row(e, &e->rows[index], error);

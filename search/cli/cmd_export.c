@@ -14,16 +14,16 @@
 
 struct exporting {
     const struct export_options *options;
-    const char *source;        /* what messages call it */
-    char *run_model;           /* the model that a run was found on; owned */
-    const char *dir;           /* the model's folder; NULL where the format does without */
+    const char *source;        /* as errors name it */
+    char *run_model;           /* the model that the run searched; owned */
+    const char *dir;           /* the model's folder; NULL if there is none and the format does not require it */
     struct factor_file file;   /* the source's tables */
     struct model_config model; /* of `dir` */
-    struct export_pair pair;   /* but for EXPORT_JSON */
+    struct export_pair pair;   /* except for EXPORT_JSON */
     struct export_notes notes;
 };
 
-/* --model, or, where the format cannot do without, what the run says. */
+/* Takes --model or, if the format requires a model, the run's own. */
 static int find_model(struct exporting *e, struct error *error) {
     const struct export_options *o = e->options;
     e->dir = o->model;
@@ -77,8 +77,8 @@ static int write_hf(struct exporting *e, struct error *error) {
 
 static void copied(void *state, double fraction) { progress_step(state, (size_t)(100.0 * fraction), "", false); }
 
-/* By what the GGUF of the model divides frequencies before it is exported, [pairs]; NULL: by nothing, or by tables that
- * are replaced without a look. */
+/* The factors by which the model's GGUF file already divides frequencies, [pairs]. NULL if it does not, or if the
+ * export replaces its tables anyway. */
 static const double *own_factors_of(const struct exporting *e, struct rope_table *base) {
     const struct rope_model *rope = &e->model.rope;
     if (rope->type != ROPE_TYPE_LINEAR && rope->type != ROPE_TYPE_LLAMA3 && rope->type != ROPE_TYPE_YARN) return NULL;

@@ -30,7 +30,7 @@ static void retrieval_close(struct retrieval *r) {
     session_close(&r->session);
 }
 
-/* A length at which no prompt can be made would cost all that came before. */
+/* Makes a prompt of each length before the weights are loaded, so that an impossible length is an error at once. */
 static int check_lengths(const struct retrieval *r, struct error *error) {
     int status = STATUS_OK;
     for (size_t l = 0; l < r->options->lengths.count && status == STATUS_OK; l++) {
@@ -135,7 +135,7 @@ static int ask_length(struct retrieval *r, size_t index, int64_t length, struct 
     return status;
 }
 
-/* A table for people has one method's lengths below each other, so that it is a heat map. */
+/* One RoPE table after the other, so that the rows of its lengths form a heat map. */
 static int ask_all(struct retrieval *r, struct error *error) {
     const struct passkey_options *o = r->options;
     int status = STATUS_OK;

@@ -12,7 +12,7 @@
 #include "search/report/report.h"
 #include "search/report/report_frame.h"
 
-enum { DRAWING_SECONDS = 60 }; /* that gnuplot may take for a chart; it takes a tenth of a second */
+enum { DRAWING_SECONDS = 60 }; /* time limit for gnuplot per chart; it takes about 0.1 s */
 
 struct page_options {
     char *run_dir, *out;
@@ -22,7 +22,7 @@ struct page_options {
 #define AT(field) offsetof(struct page_options, field)
 
 static const struct option_row argument_rows[] = {
-    {.kind = OPTION_TEXT, .word = "RUN_DIR", .place = AT(run_dir), .required = true, .help = "folder of the run"},
+    {.kind = OPTION_TEXT, .word = "RUN_DIR", .offset = AT(run_dir), .required = true, .help = "folder of the run"},
 };
 
 static const struct option_row option_rows[] = {
@@ -30,11 +30,14 @@ static const struct option_row option_rows[] = {
      .letter = 'o',
      .kind = OPTION_TEXT,
      .word = "FILE.html",
-     .place = AT(out),
+     .offset = AT(out),
      .required = true,
      .help =
          "the file to write; it is complete or does not exist. An earlier report is replaced; - is standard output"},
-    {.name = "force", .kind = OPTION_FLAG, .place = AT(force), .help = "replaces FILE.html also if it is not a report"},
+    {.name = "force",
+     .kind = OPTION_FLAG,
+     .offset = AT(force),
+     .help = "replaces FILE.html also if it is not a report"},
 };
 
 static const struct option_group groups[] = {
@@ -67,7 +70,7 @@ static const struct option_table report_option_table = {
 
 /* ---- the file ---- */
 
-/* Whether a report is there, which may be replaced. */
+/* True if `path` is an earlier report, which is replaced without --force. */
 static bool holds_report(const char *path) {
     char first[sizeof HTML_PAGE_MARK] = "";
     FILE *file = fopen(path, "rb");
@@ -109,7 +112,7 @@ static int read_run(const char *run_dir, json_t **documents, struct error *error
     return status;
 }
 
-/* By way of memory, so that nothing is written where a chart fails. The caller frees text->bytes, also after an
+/* Makes the page in memory, so that nothing is written if a chart fails. The caller frees text->bytes, also after an
  * error. */
 static int make_page(const struct page_options *command, json_t *const *documents, struct text *text,
                      struct error *error) {

@@ -17,7 +17,7 @@
 struct search_options {
     char *config;  /* NULL only with print_config */
     char *run_dir; /* NULL: results/NAME */
-    char *cache;   /* NULL: the configuration's, else RUN_DIR/scores.db */
+    char *cache;   /* NULL: "cache" in the configuration, else RUN_DIR/scores.db */
     struct string_list overrides;
     bool resume, dry_run, json, print_config;
     int64_t threads; /* 0: all */
@@ -28,7 +28,7 @@ struct search_options {
 static const struct option_row argument_rows[] = {
     {.kind = OPTION_TEXT,
      .word = "CONFIG.yaml",
-     .place = AT(config),
+     .offset = AT(config),
      .help = "the configuration; its paths are relative to its folder"},
 };
 
@@ -37,44 +37,45 @@ static const struct option_row option_rows[] = {
      .letter = 'o',
      .kind = OPTION_TEXT,
      .word = "RUN_DIR",
-     .place = AT(run_dir),
+     .offset = AT(run_dir),
      .help = "folder of the run (default: results/NAME, with the name in the configuration)"},
     {.name = "set",
      .kind = OPTION_TEXTS,
      .word = "KEY=VALUE",
-     .place = AT(overrides),
+     .offset = AT(overrides),
      .help = "overrides a key of the configuration: search.seed=2, stages.0.target_length=4096; may be repeated"},
     {.name = "resume",
      .kind = OPTION_FLAG,
-     .place = AT(resume),
+     .offset = AT(resume),
      .help = "continues the run in RUN_DIR; starts a new run if there is none"},
     {.name = "cache",
      .kind = OPTION_TEXT,
      .word = "FILE",
-     .place = AT(cache),
+     .offset = AT(cache),
      .help = "where the scores of windows are stored, so that no window is evaluated twice; runs on one machine can "
              "share a file, also at the same time (default: \"cache\" in the configuration, else RUN_DIR/scores.db)"},
     {.name = "threads",
      .kind = OPTION_INTEGER,
      .word = "N",
-     .place = AT(threads),
+     .offset = AT(threads),
      .low = 1,
      .high = 4096,
      .help = "number of threads (default: all); results do not depend on it"},
     {.name = "dry-run",
      .kind = OPTION_FLAG,
-     .place = AT(dry_run),
+     .offset = AT(dry_run),
      .help = "does not search, but prints the most that each stage can need: evaluations, tokens, operations and "
-             "memory. Only config.json of the models is read; a model that is not fine-tuned yet is taken to be like "
-             "the model that its fine-tuning starts from. Work already stored in RUN_DIR is not subtracted"},
+             "memory. Only config.json of the models is read; a model that is not fine-tuned yet is assumed to "
+             "have the shape of the model that its fine-tuning starts from. Work already stored in RUN_DIR is not "
+             "subtracted"},
     {.name = "print-config",
      .kind = OPTION_FLAG,
-     .place = AT(print_config),
+     .offset = AT(print_config),
      .help = "does not search, but prints every key of CONFIG.yaml, its value and where the value comes from; without "
              "CONFIG.yaml: the default, range and meaning of every key"},
     {.name = "json",
      .kind = OPTION_FLAG,
-     .place = AT(json),
+     .offset = AT(json),
      .help = "with --dry-run or --print-config: prints JSON instead of the table; for a run use longrope show RUN_DIR "
              "--json"},
 };
@@ -135,8 +136,8 @@ static int estimate(const struct config *config, const struct search_options *op
     return status;
 }
 
-/* What the configuration was read from. The caller frees *out with configuration_record_free(), whatever is
- * returned. */
+/* Reads what the run stores about its configuration: file, overrides, program version. The caller frees *out with
+ * configuration_record_free(), also after an error. */
 static int read_configuration(const struct search_options *options, struct configuration_record *out,
                               struct error *error) {
     unsigned char *content = NULL;
@@ -180,7 +181,7 @@ static int open_cache(const struct config *config, const struct search_options *
     return status;
 }
 
-/* Sets options->run_dir to results/NAME where it is not given; *own is the caller's to free. */
+/* Sets options->run_dir to results/NAME if it is not given. The caller frees *own. */
 static int name_run_dir(const struct config *config, struct search_options *options, char **own, struct error *error) {
     if (options->run_dir) return STATUS_OK;
     if (asprintf(own, "results/%s", config->name) < 0) {
@@ -217,7 +218,7 @@ static int search(const void *given, struct error *error) {
         return config_print(options.config, options.overrides.items, options.overrides.count, options.json, stdout,
                             error);
     }
-    signals_caught(); /* first: the rest can take long */
+    signals_caught(); /* before anything that takes long */
     int status = config_read(options.config, options.overrides.items, options.overrides.count, &config, error);
     if (status == STATUS_OK) status = name_run_dir(&config, &options, &run_dir, error);
     if (status == STATUS_OK) {

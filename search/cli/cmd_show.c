@@ -17,31 +17,31 @@ enum { SET_VIEW = 1, SET_SCORES_OR_JSON = 2 };
 #define AT(field) offsetof(struct show_options, field)
 
 static const struct option_row argument_rows[] = {
-    {.kind = OPTION_TEXT, .word = "RUN_DIR", .place = AT(run_dir), .required = true, .help = "folder of the run"},
+    {.kind = OPTION_TEXT, .word = "RUN_DIR", .offset = AT(run_dir), .required = true, .help = "folder of the run"},
 };
 
 static const struct option_row view_rows[] = {
     {.name = "generations",
      .kind = OPTION_FLAG,
-     .place = AT(generations),
+     .offset = AT(generations),
      .sets = SET_VIEW,
      .help = "one row per generation: individuals, evaluations so far, individuals that racing stopped, the "
              "generation's best perplexity, the best perplexity so far and its origin"},
     {.name = "convergence",
      .kind = OPTION_FLAG,
-     .place = AT(convergence),
+     .offset = AT(convergence),
      .sets = SET_VIEW,
      .help = "a chart of perplexity against evaluations: the best so far and the spread of each generation; as wide "
              "as the terminal (or COLUMNS), in block characters if the locale is UTF-8; with --json its numbers"},
     {.name = "lambda",
      .kind = OPTION_FLAG,
-     .place = AT(lambda),
+     .offset = AT(lambda),
      .sets = SET_VIEW,
      .help = "a chart of rescale factors against rotary pairs, of the best table and the baselines"},
     {.name = "genealogy",
      .kind = OPTION_MARK,
      .word = "ID",
-     .place = AT(genealogy),
+     .offset = AT(genealogy),
      .low = 0,
      .high = INT64_MAX,
      .sets = SET_VIEW,
@@ -49,7 +49,7 @@ static const struct option_row view_rows[] = {
              "compared to its parents; genes are the factors, n_hat and, if it is searched, the attention factor"},
     {.name = "scores",
      .kind = OPTION_FLAG,
-     .place = AT(scores),
+     .offset = AT(scores),
      .sets = SET_VIEW | SET_SCORES_OR_JSON,
      .help = "every baseline and individual as CSV: stage, kind, id, generation, origin, parent_a, parent_b, "
              "start_tokens, attention_factor, windows, stopped, nats_per_token, perplexity, seconds, nats_0... per "
@@ -58,10 +58,14 @@ static const struct option_row view_rows[] = {
 };
 
 static const struct option_row option_rows[] = {
-    {.name = "stage", .kind = OPTION_TEXT, .word = "NAME", .place = AT(report.stage), .help = "prints only this stage"},
+    {.name = "stage",
+     .kind = OPTION_TEXT,
+     .word = "NAME",
+     .offset = AT(report.stage),
+     .help = "prints only this stage"},
     {.name = "json",
      .kind = OPTION_FLAG,
-     .place = AT(report.json),
+     .offset = AT(report.json),
      .sets = SET_SCORES_OR_JSON,
      .help = "prints one JSON object instead of text"},
 };

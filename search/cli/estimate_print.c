@@ -7,10 +7,10 @@
 
 static double gib(size_t bytes) { return (double)bytes / (1 << 30); }
 
-/* At 10^12 operations a second. */
+/* Time at 10^12 operations per second. */
 static double hours(double operations) { return operations / 1e12 / 3600.0; }
 
-/* The stage that is to be the model's maker. */
+/* The stage whose fine-tuning has to write the stage's model; NULL if the model exists. */
 static const char *awaited_name(const struct estimate *estimate, const struct estimate_stage *stage) {
     return stage->awaits == CONFIG_NO_STAGE ? NULL : estimate->stages[stage->awaits].config->name;
 }
@@ -20,7 +20,7 @@ static const char *base_name(const struct estimate *estimate, const struct estim
     return base == CONFIG_NO_STAGE ? NULL : estimate->stages[base].config->name;
 }
 
-/* ---- for people ---- */
+/* ---- text ---- */
 
 static int name_width(const struct estimate *estimate) {
     size_t width = strlen("all stages");
@@ -37,10 +37,10 @@ static void print_costs(FILE *out, double tables, double windows, double tokens,
             time < 10.0 ? 4 : 0, time);
 }
 
-static void print_table(const struct estimate *estimate, FILE *out) {
+static void print_stages(const struct estimate *estimate, FILE *out) {
     int width = name_width(estimate);
-    fprintf(out, "%-*s  %-7s %8s %7s %8s %8s %8s %9s %11s %10s %9s\n", width, "stage", "kind", "length", "times", "of",
-            "tables", "windows", "tokens", "operations", "memory/GiB", "hours");
+    fprintf(out, "%-*s  %-7s %8s %7s %8s %8s %8s %9s %11s %10s %9s\n", width, "stage", "kind", "length", "scale",
+            "window", "tables", "windows", "tokens", "operations", "memory/GiB", "hours");
     for (size_t i = 0; i < estimate->stage_count; i++) {
         const struct estimate_stage *stage = &estimate->stages[i];
         fprintf(out, "%-*s  %-7s %8" PRId64 " %7.4g %8" PRId64, width, stage->config->name,
@@ -54,11 +54,14 @@ static void print_table(const struct estimate *estimate, FILE *out) {
 
 static void print_model(const struct estimate *estimate, const struct estimate_stage *stage, FILE *out) {
     const char *base = base_name(estimate, stage), *awaited = awaited_name(estimate, stage);
-    fprintf(out, "%s: on %s (%s, %s)", stage->config->name, stage->model, number_type_name(stage->kernels->type),
+    fprintf(out, "%s: model %s (%s, %s)", stage->config->name, stage->model, number_type_name(stage->kernels->type),
             stage->kernels->name);
     if (base) fprintf(out, ", base %s", base);
     if (stage->config->objective == OBJECTIVE_NEEDLE) fputs(", objective needle", out);
-    if (awaited) fprintf(out, ";\n  which %s is fine-tuned to: taken to be like %s", awaited, stage->shape);
+    if (awaited) {
+        fprintf(out, "\n  the model does not exist yet: stage %s fine-tunes it; the estimate uses the shape of %s",
+                awaited, stage->shape);
+    }
     fputc('\n', out);
 }
 
@@ -73,17 +76,20 @@ static void print_finetuning(const struct estimate_stage *stage, FILE *out) {
     const struct stage_config *config = stage->config;
     if (!config->finetune.wanted) return;
     if (stage->tuned) {
-        fprintf(out, "  then nothing: %s has been fine-tuned already\n", stage->tune_to);
+        fprintf(out, "  fine-tuning: done, %s exists\n", stage->tune_to);
         return;
     }
-    fprintf(out, "  then, not counted: fine-tune %s with its table at %" PRId64 " tokens to %s,\n  %s%s\n",
-            stage->tune_from, config->target_length, stage->tune_to,
-            config->finetune.command ? "with the command: " : "which the search waits for",
-            config->finetune.command ? config->finetune.command : "");
+    fprintf(out, "  fine-tuning, not included: %s with the table of this stage at %" PRId64 " tokens, to %s\n",
+            stage->tune_from, config->target_length, stage->tune_to);
+    if (config->finetune.command) {
+        fprintf(out, "  fine-tuning command: %s\n", config->finetune.command);
+    } else {
+        fputs("  no fine-tuning command: the search prints what to run, and ends with status 75\n", out);
+    }
 }
 
-/* Where time goes is in the longest windows, so that their rate is what counts. */
-static const struct estimate_stage *dearest(const struct estimate *estimate) {
+/* The stage with the most operations. The run's time depends most on the rate at that stage's length. */
+static const struct estimate_stage *costliest(const struct estimate *estimate) {
     const struct estimate_stage *most = &estimate->stages[0];
     for (size_t i = 1; i < estimate->stage_count; i++) {
         if (estimate->stages[i].operations > most->operations) most = &estimate->stages[i];
@@ -92,23 +98,25 @@ static const struct estimate_stage *dearest(const struct estimate *estimate) {
 }
 
 static void print_hint(const struct estimate *estimate, FILE *out) {
-    enum { LONG_ENOUGH = 32768 }; /* from there on attention's rate does not change, and bench takes minutes */
-    const struct estimate_stage *stage = dearest(estimate);
+    enum { LONG_ENOUGH = 32768 }; /* the rate of attention does not change beyond it, and bench would take minutes */
+    const struct estimate_stage *stage = costliest(estimate);
     const struct model_config *c = &stage->architecture;
     int64_t length = stage->config->target_length;
-    fprintf(out,
-            "\nAt most: racing and the cache save a part. Operations are those of forward passes, 2 a multiply-add;\n"
-            "hours are at 10^12 a second. What this machine does, in GFLOP/s of whole evaluations, is told by\n"
-            "  longrope bench --hidden %" PRId64 " --heads %" PRId64 " --kv-heads %" PRId64 " --head-dim %" PRId64
-            " --intermediate %" PRId64 " \\\n    --vocabulary %" PRId64 " --layers 2 --length %" PRId64 " --dtype %s\n",
-            c->hidden, c->heads, c->kv_heads, c->head_width, c->intermediate, c->vocabulary,
-            length < LONG_ENOUGH ? length : (int64_t)LONG_ENOUGH, number_type_name(stage->kernels->type));
+    fprintf(
+        out,
+        "\nThese are upper bounds: racing and the cache save a part. Operations are those of forward passes, two per\n"
+        "multiply-add; hours assume 10^12 operations per second. To measure this machine, run\n"
+        "  longrope bench --hidden %" PRId64 " --heads %" PRId64 " --kv-heads %" PRId64 " --head-dim %" PRId64
+        " --intermediate %" PRId64 " \\\n    --vocabulary %" PRId64 " --layers 2 --length %" PRId64 " --dtype %s\n"
+        "and read the GFLOP/s of whole evaluations.\n",
+        c->hidden, c->heads, c->kv_heads, c->head_width, c->intermediate, c->vocabulary,
+        length < LONG_ENOUGH ? length : (int64_t)LONG_ENOUGH, number_type_name(stage->kernels->type));
 }
 
 void estimate_print(const struct estimate *estimate, FILE *out) {
-    fprintf(out, "run %s would take, with %d thread%s:\n", estimate->name, estimate->threads,
+    fprintf(out, "estimated cost of run %s with %d thread%s:\n", estimate->name, estimate->threads,
             estimate->threads == 1 ? "" : "s");
-    print_table(estimate, out);
+    print_stages(estimate, out);
     fputc('\n', out);
     for (size_t i = 0; i < estimate->stage_count; i++) {
         print_model(estimate, &estimate->stages[i], out);
@@ -118,9 +126,9 @@ void estimate_print(const struct estimate *estimate, FILE *out) {
     print_hint(estimate, out);
 }
 
-/* ---- for programs ---- */
+/* ---- JSON ---- */
 
-/* Whole where a double holds all digits. */
+/* An integer if a double represents it exactly. */
 static json_t *count_json(double count) {
     return fabs(count) < 0x1p53 ? json_integer((json_int_t)count) : json_real(count);
 }

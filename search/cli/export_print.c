@@ -8,41 +8,40 @@
 
 #include "search/base/json.h"
 
-/* ---- which engine, which table ---- */
+/* ---- which engine uses which table ---- */
 
-/* How engines choose, as their sources have it: transformers 4.57 and 5.23 (modeling_rope_utils.py), vLLM
+/* How engines choose a table, according to their sources: transformers 4.57 and 5.23 (modeling_rope_utils.py), vLLM
  * (phi3_long_rope_scaled_rope.py, and config/model.py for the default), SGLang (rotary_embedding/rope_variant.py),
- * llama.cpp (llama_model::get_rope_factors), microsoft/LongRoPE (which repeats a row for all layers). */
+ * llama.cpp (llama_model::get_rope_factors), microsoft/LongRoPE (which repeats one row for all layers). */
 static const struct engine {
     const char *name;
     enum export_format format;
     const char *chooses_by;
-    const char *rule; /* '@' stands for the number of tokens that the short table ends at */
+    const char *rule; /* '@' stands for the last length, in tokens, of the short table */
 } engines[] = {
     {"transformers", EXPORT_HF, "input length",
-     "short for inputs of up to @ tokens, long for longer ones, chosen anew at each step; keys in the cache keep the "
-     "table that they were made with"},
+     "the short table for inputs of up to @ tokens, the long table for longer inputs, chosen again at each step; keys "
+     "in the cache keep the table that they were computed with"},
     {"vLLM", EXPORT_HF, "max_model_len",
-     "one table for all inputs: long where --max-model-len is above @, else short; @ is its default"},
+     "one table for all inputs: the long table if --max-model-len is above @, its default; else the short table"},
     {"SGLang", EXPORT_HF, "batch",
-     "long for all of a batch where one of its positions is beyond @, else short; keys in the cache keep the table "
-     "that "
-     "they were made with"},
+     "the long table for a whole batch if one of its positions is beyond @, else the short table; keys in the cache "
+     "keep the table that they were computed with"},
     {"llama.cpp", EXPORT_GGUF, "context",
-     "one table for all inputs: long where the context that it is started with (-c, a sequence's share of it, rounded "
-     "up "
-     "to a multiple of 256) is above @, else short"},
+     "one table for all inputs: the long table if the context per sequence (-c divided by the number of sequences, "
+     "rounded up to a multiple of 256) is above @, else the short table"},
     {"microsoft/LongRoPE", EXPORT_CSV, "file", "this table for inputs of any length"},
     {"longrope", EXPORT_JSON, "input length",
-     "eval --factors: the shortest table that reaches the input, the longest where none does"},
+     "eval --factors: the shortest table that reaches the input, or the longest table if none does"},
 };
 enum { ENGINES = sizeof engines / sizeof *engines, RULE_SIZE = 320 };
 
-static void rule_of(const struct engine *engine, const struct export_summary *report, char out[RULE_SIZE]) {
+/* The engine's rule, with its number of tokens. */
+static void rule_of(const struct engine *engine, const struct export_summary *summary, char out[RULE_SIZE]) {
     size_t used = 0;
     for (const char *c = engine->rule; *c && used + 24 < RULE_SIZE; c++) {
         if (*c == '@') {
-            used += (size_t)snprintf(out + used, RULE_SIZE - used, "%" PRId64, report->pair->switch_length);
+            used += (size_t)snprintf(out + used, RULE_SIZE - used, "%" PRId64, summary->pair->switch_length);
         } else {
             out[used++] = *c;
         }
@@ -53,8 +52,9 @@ static void rule_of(const struct engine *engine, const struct export_summary *re
 /* ---- which tables ---- */
 
 struct row {
-    const char *role; /* NULL: none */
-    const struct factor_entry *best, *used;
+    const char *role;                /* NULL: none */
+    const struct factor_entry *best; /* of the table's stage */
+    const struct factor_entry *used; /* that is written: the best one without start tokens if engines need that */
     int64_t max_length;
     const double *factors;
     double attention_factor;
@@ -68,15 +68,15 @@ static struct row row_of_entry(const struct factor_entry *entry) {
     return (struct row){NULL, entry, entry, entry->max_length, entry->factors, entry->attention_factor};
 }
 
-/* What was written, rows[*count], which the caller frees. NULL for lack of memory. */
-static struct row *list_rows(const struct export_summary *report, size_t *count) {
-    struct row *rows = calloc(report->file->count + 2, sizeof *rows);
-    const struct export_pair *pair = report->pair;
+/* The tables that were written, [*count]; the caller frees them. NULL if memory is short. */
+static struct row *list_rows(const struct export_summary *summary, size_t *count) {
+    struct row *rows = calloc(summary->file->count + 2, sizeof *rows);
+    const struct export_pair *pair = summary->pair;
     *count = 0;
     if (!rows) return NULL;
     if (!pair) {
-        for (size_t i = 0; i < report->file->count; i++) rows[(*count)++] = row_of_entry(&report->file->tables[i]);
-    } else if (report->format == EXPORT_CSV) {
+        for (size_t i = 0; i < summary->file->count; i++) rows[(*count)++] = row_of_entry(&summary->file->tables[i]);
+    } else if (summary->format == EXPORT_CSV) {
         rows[(*count)++] = row_of_table("only", &pair->long_table);
     } else if (!pair->recovered) {
         rows[(*count)++] = row_of_table("both", &pair->long_table);
@@ -87,13 +87,13 @@ static struct row *list_rows(const struct export_summary *report, size_t *count)
     return rows;
 }
 
-/* True for a table of the source that was not written. */
-static bool is_left_out(const struct export_summary *report, const struct factor_entry *entry) {
-    const struct export_pair *pair = report->pair;
-    return pair && entry != pair->long_table.best && (report->format == EXPORT_CSV || entry != pair->short_table.best);
+/* True if this table of the source was not written. */
+static bool is_left_out(const struct export_summary *summary, const struct factor_entry *entry) {
+    const struct export_pair *pair = summary->pair;
+    return pair && entry != pair->long_table.best && (summary->format == EXPORT_CSV || entry != pair->short_table.best);
 }
 
-/* ---- for people ---- */
+/* ---- text ---- */
 
 static void print_name(FILE *out, const struct factor_entry *entry) {
     fputc('\'', out);
@@ -101,15 +101,16 @@ static void print_name(FILE *out, const struct factor_entry *entry) {
     fputc('\'', out);
 }
 
-/* "perplexity 3.8574", and what it costs to do without start tokens. */
+/* ", perplexity 3.8574", and how much worse that is than the best table with start tokens. */
 static void print_quality(FILE *out, const struct row *row) {
     double best = row->best->perplexity, used = row->used->perplexity;
     const char *of = row->used->objective == OBJECTIVE_NEEDLE ? " of needles' answers" : "";
     if (isfinite(used)) fprintf(out, ", perplexity%s %.4f", of, used);
     if (row->best == row->used) return;
-    fprintf(out, "; the best leaves %" PRId64 " tokens as they are", row->best->start_tokens);
+    fprintf(out, "; the best table has %" PRId64 " start tokens", row->best->start_tokens);
     if (isfinite(best) && isfinite(used)) {
-        fprintf(out, " and has %.4f: to do without costs %.2f %%", best, 100.0 * (used / best - 1.0));
+        fprintf(out, " and perplexity %.4f: doing without start tokens costs %.2f %%", best,
+                100.0 * (used / best - 1.0));
     }
 }
 
@@ -124,11 +125,11 @@ static void print_row(FILE *out, const struct row *row) {
     fputc('\n', out);
 }
 
-static void print_left_out(FILE *out, const struct export_summary *report) {
-    const char *before = "  left out, since there is room for no more: ";
-    for (size_t i = 0; i < report->file->count; i++) {
-        const struct factor_entry *entry = &report->file->tables[i];
-        if (!is_left_out(report, entry)) continue;
+static void print_left_out(FILE *out, const struct export_summary *summary) {
+    const char *before = "  not exported, because the format has no room for more tables: ";
+    for (size_t i = 0; i < summary->file->count; i++) {
+        const struct factor_entry *entry = &summary->file->tables[i];
+        if (!is_left_out(summary, entry)) continue;
         fputs(before, out);
         if (*entry->name) print_name(out, entry), fputc(' ', out);
         fprintf(out, "for %" PRId64 " tokens", entry->max_length);
@@ -137,45 +138,46 @@ static void print_left_out(FILE *out, const struct export_summary *report) {
     if (*before == ',') fputc('\n', out);
 }
 
-/* Where engines do other than `longrope eval --factors` does with the source. */
+/* States where engines use another table than `longrope eval --factors` does with the source. */
 static void print_short(FILE *out, const struct export_pair *pair) {
     if (!pair->recovered) {
         fprintf(out,
-                "  no shorter table was searched: the long one is the short one, too, for up to %" PRId64 " tokens\n",
+                "  no shorter table was searched: the long table is also the short table, for up to %" PRId64
+                " tokens\n",
                 pair->switch_length);
     } else if (pair->short_table.max_length > pair->switch_length) {
         fprintf(out,
-                "  no table was searched for %" PRId64 " tokens: the short one is the next longer; with --short-length "
-                "%" PRId64 " it is used as far as it reaches\n",
-                pair->switch_length, pair->short_table.max_length);
+                "  no table was searched for %" PRId64 " tokens: the short table is the next longer one; "
+                "--short-length %" PRId64 " uses it for up to %" PRId64 " tokens\n",
+                pair->switch_length, pair->short_table.max_length, pair->short_table.max_length);
     }
 }
 
-static void print_engines(FILE *out, const struct export_summary *report) {
+static void print_engines(FILE *out, const struct export_summary *summary) {
     for (size_t i = 0; i < ENGINES; i++) {
         char rule[RULE_SIZE];
-        if (engines[i].format != report->format) continue;
-        rule_of(&engines[i], report, rule);
+        if (engines[i].format != summary->format) continue;
+        rule_of(&engines[i], summary, rule);
         fprintf(out, "  %s: %s\n", engines[i].name, rule);
     }
 }
 
-static void print_text(const struct export_summary *report, const struct row *rows, size_t count, FILE *out) {
-    const struct export_pair *pair = report->pair;
-    fprintf(out, "wrote %s\n", report->path);
+static void print_text(const struct export_summary *summary, const struct row *rows, size_t count, FILE *out) {
+    const struct export_pair *pair = summary->pair;
+    fprintf(out, "wrote %s\n", summary->path);
     for (size_t i = 0; i < count; i++) print_row(out, &rows[i]);
-    if (report->format == EXPORT_HF || report->format == EXPORT_GGUF) {
+    if (summary->format == EXPORT_HF || summary->format == EXPORT_GGUF) {
         print_short(out, pair);
         fprintf(out,
-                "  attention factor %.6g for both; extended to %" PRId64 " tokens, with the long table from %" PRId64
-                " on\n",
+                "  attention factor %.6g for both tables; extended to %" PRId64
+                " tokens; the long table is used from %" PRId64 " tokens on\n",
                 pair->long_table.attention_factor, pair->long_table.max_length, pair->switch_length + 1);
     }
-    if (report->format == EXPORT_CSV && pair->long_table.attention_factor > 0.0) {
-        fprintf(out, "  the attention factor is not in the file: this form has no place for it\n");
+    if (summary->format == EXPORT_CSV && pair->long_table.attention_factor > 0.0) {
+        fprintf(out, "  the attention factor is not in the file: the csv format has no field for it\n");
     }
-    print_left_out(out, report);
-    print_engines(out, report);
+    print_left_out(out, summary);
+    print_engines(out, summary);
 }
 
 /* ---- JSON ---- */
@@ -200,23 +202,23 @@ static json_t *rows_json(const struct row *rows, size_t count) {
     return array;
 }
 
-static json_t *left_out_json(const struct export_summary *report) {
+static json_t *left_out_json(const struct export_summary *summary) {
     json_t *array = json_array();
-    for (size_t i = 0; i < report->file->count; i++) {
-        const struct factor_entry *entry = &report->file->tables[i];
-        if (!is_left_out(report, entry)) continue;
+    for (size_t i = 0; i < summary->file->count; i++) {
+        const struct factor_entry *entry = &summary->file->tables[i];
+        if (!is_left_out(summary, entry)) continue;
         json_array_append_new(
             array, json_pack("{s:s, s:o}", "name", entry->name, "max_length", length_or_null(entry->max_length)));
     }
     return array;
 }
 
-static json_t *engines_json(const struct export_summary *report) {
+static json_t *engines_json(const struct export_summary *summary) {
     json_t *array = json_array();
     for (size_t i = 0; i < ENGINES; i++) {
         char rule[RULE_SIZE];
-        if (engines[i].format != report->format) continue;
-        rule_of(&engines[i], report, rule);
+        if (engines[i].format != summary->format) continue;
+        rule_of(&engines[i], summary, rule);
         json_array_append_new(array, json_pack("{s:s, s:s, s:s}", "engine", engines[i].name, "chooses_by",
                                                engines[i].chooses_by, "rule", rule));
     }
@@ -229,28 +231,28 @@ static json_t *notes_json(const struct export_notes *notes) {
     return array;
 }
 
-static json_t *report_json(const struct export_summary *report, const struct row *rows, size_t count) {
-    const struct export_pair *pair = report->pair;
-    bool two = report->format == EXPORT_HF || report->format == EXPORT_GGUF;
+static json_t *summary_json(const struct export_summary *summary, const struct row *rows, size_t count) {
+    const struct export_pair *pair = summary->pair;
+    bool two = summary->format == EXPORT_HF || summary->format == EXPORT_GGUF;
     return json_pack(
-        "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "format", export_format_names[report->format], "path", report->path,
-        "original_length", length_or_null(two ? pair->switch_length : report->file->original_length), "rope_theta",
-        number_or_null(pair ? pair->theta : report->file->rope_theta), "tables", rows_json(rows, count), "engines",
-        engines_json(report), "left_out", left_out_json(report), "notes", notes_json(report->notes));
+        "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "format", export_format_names[summary->format], "path",
+        summary->path, "original_length", length_or_null(two ? pair->switch_length : summary->file->original_length),
+        "rope_theta", number_or_null(pair ? pair->theta : summary->file->rope_theta), "tables", rows_json(rows, count),
+        "engines", engines_json(summary), "left_out", left_out_json(summary), "notes", notes_json(summary->notes));
 }
 
-int export_print(const struct export_summary *report, bool json, FILE *out, struct error *error) {
+int export_print(const struct export_summary *summary, bool json, FILE *out, struct error *error) {
     size_t count;
-    struct row *rows = list_rows(report, &count);
-    if (!rows) return error_memory(error, (double)report->file->count * sizeof *rows, "the report");
+    struct row *rows = list_rows(summary, &count);
+    if (!rows) return error_memory(error, (double)summary->file->count * sizeof *rows, "the summary");
     int status = STATUS_OK;
     if (json) {
-        json_t *root = report_json(report, rows, count);
-        status = root ? STATUS_OK : error_memory(error, 0, "the report");
+        json_t *root = summary_json(summary, rows, count);
+        status = root ? STATUS_OK : error_memory(error, 0, "the summary");
         if (root) json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(17)), fputc('\n', out);
         json_decref(root);
     } else {
-        print_text(report, rows, count, out);
+        print_text(summary, rows, count, out);
     }
     free(rows);
     return status;

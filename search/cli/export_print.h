@@ -1,4 +1,4 @@
-/* What `longrope export` says of what it wrote: which tables, what they cost, and which engine uses which when. */
+/* What `longrope export` prints about its output: the tables, their perplexity, and when an engine uses which table. */
 #ifndef LONGROPE_SEARCH_EXPORT_PRINT_H
 #define LONGROPE_SEARCH_EXPORT_PRINT_H
 
@@ -13,22 +13,23 @@
 struct export_summary {
     enum export_format format;
     const char *path;
-    const struct factor_file *file;   /* of the source */
-    const struct export_pair *pair;   /* NULL for EXPORT_JSON; of EXPORT_CSV only `long_table` */
-    const struct export_notes *notes; /* in the JSON; people read them on stderr */
+    const struct factor_file *file;   /* all tables of the source */
+    const struct export_pair *pair;   /* NULL for EXPORT_JSON; EXPORT_CSV uses only `long_table` */
+    const struct export_notes *notes; /* printed in the JSON only; export_notes_print() prints them as text */
 };
 
-/* Text for people, or one JSON object:
+/* Prints text, or one JSON object if `json`:
  *
  *     {"format", "path", "original_length", "rope_theta",
- *      "tables": [{"role", "name", "max_length", "factors", "attention_factor", "perplexity", "searched_perplexity",
- *                  "searched_start_tokens"}],
+ *      "tables": [{"role", "name", "max_length", "factors", "attention_factor", "perplexity", "objective",
+ *                  "searched_perplexity", "searched_start_tokens"}],
  *      "engines": [{"engine", "chooses_by", "rule"}], "left_out": [{"name", "max_length"}], "notes": [...]}
  *
- * "original_length" is where an engine's short table ends, or, in other forms, what the source says. "role" is "short",
- * "long", "both" or "only", and null where the form holds all tables of the source. "searched_..." are those of the
- * stage's best table, start tokens and all, in whose stead the table is where they differ. "left_out" names tables that
- * the form has no room for. What is not known is null. STATUS_FAILED for lack of memory. */
-int export_print(const struct export_summary *report, bool json, FILE *out, struct error *error);
+ * "original_length" is the last length of the short table for hf and gguf; for other formats it is that of the source.
+ * "role" is "short", "long", "both" or "only", or null if the format holds all tables of the source. "searched_..." are
+ * the perplexity and the start tokens of the stage's best table; they differ from those of the exported table if that
+ * one had to do without start tokens. "left_out" lists the tables that the format has no room for. Unknown values are
+ * null. STATUS_FAILED if memory is short. */
+int export_print(const struct export_summary *summary, bool json, FILE *out, struct error *error);
 
 #endif

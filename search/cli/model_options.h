@@ -1,5 +1,5 @@
-/* The options that eval and passkey share: a model, the RoPE tables it is tried with, how it computes, and where the
- * results go. */
+/* The options that eval and passkey share: the model, the RoPE tables, the arithmetic, and where results are
+ * recorded. */
 #ifndef LONGROPE_SEARCH_MODEL_OPTIONS_H
 #define LONGROPE_SEARCH_MODEL_OPTIONS_H
 
@@ -25,7 +25,7 @@ struct model_options {
     bool json;
 };
 
-/* Before any option is read. */
+/* The values before any option is read. */
 #define MODEL_OPTIONS_INITIAL                                                                                          \
     {                                                                                                                  \
         .tables = {                                                                                                    \
@@ -36,7 +36,7 @@ struct model_options {
         }                                                                                                              \
     }
 
-/* Bits of option_row.sets that these rows use; a command's own lie above. */
+/* Bits of option_row.sets: these rows use those below MODEL_SETS, a command uses MODEL_SETS and above. */
 enum { MODEL_SET_TABLES = 1, MODEL_SETS = 8 };
 
 enum { MODEL_ROWS = 2, MODEL_TABLE_ROWS = 6, MODEL_ARITHMETIC_ROWS = 3, MODEL_RECORD_ROWS = 3 };
@@ -45,7 +45,7 @@ extern const struct option_row model_table_rows[MODEL_TABLE_ROWS];
 extern const struct option_row model_arithmetic_rows[MODEL_ARITHMETIC_ROWS];
 extern const struct option_row model_record_rows[MODEL_RECORD_ROWS];
 
-/* What rows cannot state. STATUS_INPUT. */
+/* Checks what rows cannot state. STATUS_INPUT. */
 int model_options_check(const struct option_table *table, const struct model_options *options, struct error *error);
 
 #endif

@@ -11,10 +11,10 @@
 const struct option_row option_help_row = {
     .name = "help", .letter = 'h', .kind = OPTION_FLAG, .help = "prints this text"};
 
-/* A row, where its value goes, and whether it was given. */
+/* A row, its member of the command's struct, and whether it was given. */
 struct slot {
     const struct option_row *row;
-    void *place;
+    void *member;
     bool given;
 };
 
@@ -126,7 +126,7 @@ static int read_item(const struct option_row *row, const char *text, void *items
                                         : read_number(row, text, (double *)items + count, error);
 }
 
-/* The items' room is `size` bytes each; *items grows. The text stays as it is: it may be a row's own. */
+/* Each item takes `size` bytes; *items grows. Does not change the text, which may be a row's initial value. */
 static int read_items(const struct option_row *row, const char *text, void **items, size_t *count, size_t size,
                       struct error *error) {
     int status = STATUS_OK;
@@ -149,7 +149,7 @@ static int read_items(const struct option_row *row, const char *text, void **ite
 static int read_text(const struct option_row *row, char *text, void *out, struct error *error) {
     const char *dashes = row->name ? "--" : "", *name = row->name ? row->name : row->word;
     if (!*text) return error_set(error, STATUS_INPUT, "%s%s: the value is empty", dashes, name);
-    memcpy(out, &text, sizeof text); /* the place may be a const char * */
+    memcpy(out, &text, sizeof text); /* the member may be a const char * */
     return STATUS_OK;
 }
 
@@ -168,32 +168,32 @@ static int read_numbers(const struct option_row *row, const char *text, struct n
     return status;
 }
 
-/* `text` is NULL where the option has no value. */
+/* `text` is NULL if the option has no value. */
 static int store(struct slot *slot, char *text, struct error *error) {
     const struct option_row *row = slot->row;
-    struct option_mark *mark = slot->place;
+    struct option_mark *mark = slot->member;
     switch (row->kind) {
     case OPTION_FLAG:
-        *(bool *)slot->place = true;
+        *(bool *)slot->member = true;
         return STATUS_OK;
     case OPTION_TEXT:
-        return read_text(row, text, slot->place, error);
+        return read_text(row, text, slot->member, error);
     case OPTION_TEXTS:
     case OPTION_FILES:
-        return string_list_add(slot->place, text, error);
+        return string_list_add(slot->member, text, error);
     case OPTION_WORDS:
     case OPTION_NAMES:
-        return read_words(row, text, slot->place, error);
+        return read_words(row, text, slot->member, error);
     case OPTION_NAME:
-        return read_name(row, text, slot->place, error);
+        return read_name(row, text, slot->member, error);
     case OPTION_INTEGER:
-        return read_integer(row, text, slot->place, error);
+        return read_integer(row, text, slot->member, error);
     case OPTION_INTEGERS:
-        return read_integers(row, text, slot->place, error);
+        return read_integers(row, text, slot->member, error);
     case OPTION_NUMBER:
-        return read_number(row, text, slot->place, error);
+        return read_number(row, text, slot->member, error);
     case OPTION_NUMBERS:
-        return read_numbers(row, text, slot->place, error);
+        return read_numbers(row, text, slot->member, error);
     case OPTION_MARK:
         mark->given = true;
         return text ? read_integer(row, text, &mark->value, error) : STATUS_OK;
@@ -222,7 +222,7 @@ static int take_value(struct parser *p, struct slot *slot, char *value) {
     }
     int status = store(slot, value, p->error);
     slot->given = true;
-    p->files = row->kind == OPTION_FILES ? slot->place : NULL;
+    p->files = row->kind == OPTION_FILES ? slot->member : NULL;
     return status;
 }
 
@@ -237,7 +237,7 @@ static int ambiguous(const struct parser *p, const char *name, size_t length) {
     return options_wrong(p->table, p->error, "'--%.*s' is not unique: it can be %s", (int)length, name, list);
 }
 
-/* "--name" or "--name=value"; the name may be cut where it is unique. */
+/* "--name" or "--name=value"; the name may be abbreviated if it is unique. */
 static int take_long(struct parser *p, char *word) {
     const char *name = word + 2;
     size_t length = strcspn(name, "="), matches = 0;
@@ -354,7 +354,7 @@ static int set_initial(struct parser *p) {
 static void add_slots(struct parser *p, const struct option_group *group, void *options) {
     for (size_t i = 0; i < group->count && p->count < OPTIONS_MOST; i++) {
         p->slots[p->count++] =
-            (struct slot){.row = &group->rows[i], .place = (char *)options + group->offset + group->rows[i].place};
+            (struct slot){.row = &group->rows[i], .member = (char *)options + group->offset + group->rows[i].offset};
     }
 }
 
@@ -364,7 +364,7 @@ int options_read(const struct option_table *table, int argc, char **argv, void *
     memset(options, 0, table->size);
     if (table->initial) memcpy(options, table->initial, table->size);
     for (size_t g = 0; g < table->group_count; g++) add_slots(&p, &table->groups[g], options);
-    p.slots[p.count++] = (struct slot){.row = &option_help_row, .place = &p.help};
+    p.slots[p.count++] = (struct slot){.row = &option_help_row, .member = &p.help};
     int status = take_words(&p);
     *help = p.help;
     if (status != STATUS_OK || p.help) return status;
@@ -373,19 +373,19 @@ int options_read(const struct option_table *table, int argc, char **argv, void *
     return status == STATUS_OK && table->check ? table->check(table, options, error) : status;
 }
 
-static void free_row(const struct option_row *row, void *place) {
+static void free_row(const struct option_row *row, void *member) {
     switch (row->kind) {
     case OPTION_TEXTS:
     case OPTION_FILES:
     case OPTION_WORDS:
     case OPTION_NAMES:
-        free(((struct string_list *)place)->items);
+        free(((struct string_list *)member)->items);
         break;
     case OPTION_INTEGERS:
-        free(((struct integer_list *)place)->items);
+        free(((struct integer_list *)member)->items);
         break;
     case OPTION_NUMBERS:
-        free(((struct number_list *)place)->items);
+        free(((struct number_list *)member)->items);
         break;
     default:
         break;
@@ -396,7 +396,7 @@ void options_free(const struct option_table *table, void *options) {
     for (size_t g = 0; g < table->group_count; g++) {
         const struct option_group *group = &table->groups[g];
         for (size_t i = 0; i < group->count; i++) {
-            free_row(&group->rows[i], (char *)options + group->offset + group->rows[i].place);
+            free_row(&group->rows[i], (char *)options + group->offset + group->rows[i].offset);
         }
     }
 }

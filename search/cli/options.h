@@ -3,10 +3,10 @@
  * The rows of a table are what options_read() accepts and what options_print_help() explains, so that the two cannot
  * differ. Groups of rows are arrays that several commands may share.
  *
- * Accepted are --name VALUE, --name=VALUE, -x VALUE, -xVALUE, several flags in one word (-xy), a long name that is cut
- * where it is still unique, options after operands, and "--", after which every word is an operand. The word after an
- * option that takes a value is its value, also where it begins with "-". Of a single value that is given more than once
- * the last counts; lists grow, or are replaced where the row says so.
+ * Accepted are --name VALUE, --name=VALUE, -x VALUE, -xVALUE, several flags in one word (-xy), a long name abbreviated
+ * as far as it is unique, options after operands, and "--", after which every word is an operand. The word after an
+ * option that takes a value is its value, even if it begins with "-". If an option with a single value is given more
+ * than once, the last value counts; lists grow, or are replaced if the row says so.
  */
 #ifndef LONGROPE_SEARCH_OPTIONS_H
 #define LONGROPE_SEARCH_OPTIONS_H
@@ -32,10 +32,10 @@ struct number_list {
 /* An option with or without a value. */
 struct option_mark {
     bool given;
-    int64_t value; /* as it was, where the option has none */
+    int64_t value; /* unchanged if the option has no value */
 };
 
-/* What an option takes, and the type of its place in the command's struct. Strings are borrowed from argv. */
+/* What an option takes, and the type of its member of the command's struct. Strings are borrowed from argv. */
 enum option_kind {
     OPTION_FLAG,     /* nothing; bool */
     OPTION_TEXT,     /* text that is not empty; char * or const char * */
@@ -45,9 +45,9 @@ enum option_kind {
     OPTION_NAME,     /* one of `names`; int, its index */
     OPTION_NAMES,    /* some of `names`, separated by commas; struct string_list; splits the argument in place */
     OPTION_INTEGER,  /* low..high; int64_t */
-    OPTION_INTEGERS, /* the same, separated by commas; struct integer_list */
+    OPTION_INTEGERS, /* integers low..high, separated by commas; struct integer_list */
     OPTION_NUMBER,   /* least..most; double */
-    OPTION_NUMBERS,  /* the same, separated by commas; struct number_list */
+    OPTION_NUMBERS,  /* numbers least..most, separated by commas; struct number_list */
     OPTION_MARK      /* nothing or an integer low..high; struct option_mark */
 };
 
@@ -56,7 +56,7 @@ struct option_row {
     char letter;      /* short form; 0: none */
     enum option_kind kind;
     const char *word;    /* how help and errors call the value, "N[,N...]"; NULL for a flag */
-    size_t place;        /* offset in the group's struct */
+    size_t offset;       /* of the option's member in the group's struct */
     const char *help;    /* what it means; for names, after their list. '\n' begins a new line */
     const char *initial; /* the value without the option, as the user would write it; NULL: none */
     int64_t low, high;
@@ -75,7 +75,7 @@ struct option_group {
     const char *heading; /* NULL: the rows continue the group before */
     const struct option_row *rows;
     size_t count;
-    size_t offset; /* in the command's struct, of the struct that has the rows' places */
+    size_t offset; /* of the group's struct in the command's struct */
 };
 
 #define OPTION_GROUP(title, array, start)                                                                              \
@@ -87,7 +87,7 @@ struct option_table {
     const char *command;
     const char *summary;      /* one line: what the command does */
     const char *const *usage; /* what follows "longrope COMMAND" in each form of it; NULL at the end */
-    const char *text;         /* more, in paragraphs that '\n' separates; NULL: nothing */
+    const char *text;         /* more, in paragraphs separated by '\n'; NULL: nothing */
     const struct option_group *groups;
     size_t group_count;
     const char *const *examples; /* whole lines; NULL at the end */
@@ -99,8 +99,8 @@ struct option_table {
 };
 
 /* Fills *options, table->size bytes, from argv, which begins with the command's name. Stops at --help, sets *help and
- * checks nothing more. STATUS_INPUT for what is wrong. The caller frees *options with options_free(), also after an
- * error. */
+ * checks nothing more. STATUS_INPUT if the command line is wrong. The caller frees *options with options_free(), also
+ * after an error. */
 int options_read(const struct option_table *table, int argc, char **argv, void *options, bool *help,
                  struct error *error);
 void options_free(const struct option_table *table, void *options); /* zeroed options are allowed */

@@ -6,7 +6,7 @@
 
 #include "search/base/json.h"
 
-/* ---- For people ---- */
+/* ---- Text ---- */
 
 void passkey_print_setting(const struct passkey_options *o, const struct kernels *kernels) {
     printf("%s arithmetic, %s kernels, %s angles; keys of %" PRId64 " digit%s, %" PRId64
@@ -16,7 +16,7 @@ void passkey_print_setting(const struct passkey_options *o, const struct kernels
 }
 
 void passkey_print_heading(const struct passkey_options *o, const char *method) {
-    printf("\n%s: pass keys found, in %%, by their depth in the prompt\n%9s %8s ", method, "length", "scale");
+    printf("\n%s: pass keys found, in %%, by depth in the prompt\n%9s %8s ", method, "length", "scale");
     for (size_t d = 0; d < o->depths.count; d++) {
         char depth[32];
         snprintf(depth, sizeof depth, "%.4g %%", 100.0 * o->depths.items[d]);
@@ -44,7 +44,7 @@ void passkey_print_row(const struct passkey_result *r, bool unicode) {
     fflush(stdout);
 }
 
-/* ---- For programs ---- */
+/* ---- JSON ---- */
 
 static json_t *tokens_json(const int32_t *tokens, int64_t count) {
     json_t *out = json_array();

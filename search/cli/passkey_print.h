@@ -1,4 +1,4 @@
-/* What `longrope passkey` prints: tables that are heat maps for people, or JSON. */
+/* What `longrope passkey` prints: a heat map per RoPE table, or JSON. */
 #ifndef LONGROPE_SEARCH_PASSKEY_PRINT_H
 #define LONGROPE_SEARCH_PASSKEY_PRINT_H
 
@@ -11,7 +11,7 @@
 #include "search/measure/passkey.h"
 #include "search/measure/table_source.h"
 
-/* A table's answers at one length. */
+/* The answers with one RoPE table at one length. */
 struct passkey_result {
     const struct passkey_options *options;
     const struct kernels *kernels;
@@ -21,17 +21,17 @@ struct passkey_result {
     double seconds;
 };
 
-/* How it was measured, in one line. */
+/* Prints the arithmetic and the prompts in one line. */
 void passkey_print_setting(const struct passkey_options *options, const struct kernels *kernels);
-/* The heading of one method's table, or of the factor file's. */
+/* Prints the heading of one method's heat map; for a factor file `method` is "factors". */
 void passkey_print_heading(const struct passkey_options *options, const char *method);
-/* A length's row: of each depth the share of keys that were found, as a shade and in %. */
+/* Prints the row of one length: for each depth the share of keys found, as a shade and in %. */
 void passkey_print_row(const struct passkey_result *result, bool unicode);
 
-/* Two columns that are the darker the larger the share: blank for none, full for all and nothing else. */
+/* A shade, two columns wide, that is darker for a larger share: blank only for none, full only for all. */
 const char *passkey_shade(int64_t found, int64_t asked, bool unicode);
 
-/* The same as an object; search/report/README.md lists its keys. NULL for lack of memory. */
+/* The result as a JSON object; search/report/README.md lists its keys. NULL if memory is short. */
 json_t *passkey_json(const struct passkey_result *result);
 
 #endif

@@ -54,7 +54,7 @@ void session_describe(const struct session *s, const struct chosen_table *table,
 int session_end(const struct session *s, int status, struct error *error) {
     if (status == STATUS_STOPPED) {
         return error_set(error, status, "stopped by a signal; %s",
-                         s->options->json ? "nothing was printed" : "the rows that are printed are complete");
+                         s->options->json ? "nothing was printed" : "rows that were printed are complete");
     }
     if (status != STATUS_OK || !s->results) return status;
     json_t *root = json_pack("{s:O}", "results", s->results);

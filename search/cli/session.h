@@ -1,4 +1,4 @@
-/* A command that measures a model, eval or passkey, from its options to its last result. */
+/* What eval and passkey share: opening a model, its tables and its log, and printing results as JSON. */
 #ifndef LONGROPE_SEARCH_SESSION_H
 #define LONGROPE_SEARCH_SESSION_H
 
@@ -20,7 +20,7 @@ struct session {
     struct measurement_log log; /* of --into */
     struct model *model;
     struct forward *forward;  /* stops when a signal is caught; reports to `progress` */
-    struct progress progress; /* of the row under way */
+    struct progress progress; /* of the current row */
     json_t *results;          /* with --json, else NULL */
 };
 
@@ -31,21 +31,21 @@ int session_open(const struct model_options *options, struct session *out, struc
 /* The model's tokenizer, or the one of --tokenizer. The caller closes *out unless there is an error. */
 int session_tokenizer(const struct session *session, struct tokenizer *out, struct error *error);
 
-/* Opens the run of --into, so that nothing is computed in vain. */
+/* Opens the run of --into. Call it before anything is computed, so that an error comes early. */
 int session_open_log(struct session *session, struct error *error);
 
 /* Loads the weights. */
 int session_load(struct session *session, struct error *error);
 
-/* Takes *result, a row of the results, which may be NULL for lack of memory. */
+/* Appends *result, one row, and takes ownership. `result` may be NULL, which is reported as lack of memory. */
 int session_add_result(struct session *session, json_t *result, struct error *error);
 
-/* What is recorded about a table at one length. */
+/* Describes the measurement of one RoPE table at one length, for the log. */
 void session_describe(const struct session *session, const struct chosen_table *table, int64_t length, double seconds,
                       struct measurement *out);
 
 /* Prints the JSON object after STATUS_OK; after STATUS_STOPPED the message says what was printed. Returns `status`,
- * or STATUS_FAILED for lack of memory. */
+ * or STATUS_FAILED if memory is short. */
 int session_end(const struct session *session, int status, struct error *error);
 
 void session_close(struct session *session); /* a zeroed session is allowed */

@@ -10,20 +10,20 @@
 
 #include "search/base/text.h"
 
-/* The program itself stays in the "C" locale, in which numbers are read and written the same everywhere. */
+/* The program itself stays in the "C" locale, so that the format of numbers does not depend on the user. */
 bool terminal_shows_unicode(void) {
     locale_t user = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
-    if (!user) return false; /* a locale that is not installed */
+    if (!user) return false; /* the locale is not installed */
     bool utf8 = strcmp(nl_langinfo_l(CODESET, user), "UTF-8") == 0;
     freelocale(user);
     return utf8;
 }
 
-int terminal_columns(FILE *file, int otherwise) {
-    const char *said = getenv("COLUMNS");
+int terminal_columns(FILE *file, int fallback) {
+    const char *given = getenv("COLUMNS");
     int64_t columns;
     struct winsize size;
-    if (said && text_to_integer(said, &columns) && columns > 0 && columns <= INT16_MAX) return (int)columns;
+    if (given && text_to_integer(given, &columns) && columns > 0 && columns <= INT16_MAX) return (int)columns;
     return isatty(fileno(file)) && ioctl(fileno(file), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col
-                                                                                                  : otherwise;
+                                                                                                  : fallback;
 }

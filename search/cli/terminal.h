@@ -1,16 +1,16 @@
-/* What can be shown where the output goes. */
+/* What the terminal, or the file that output goes to, can show. */
 #ifndef LONGROPE_SEARCH_TERMINAL_H
 #define LONGROPE_SEARCH_TERMINAL_H
 
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Whether text in the user's locale (LC_ALL, LC_CTYPE, LANG) is UTF-8, so that shades and blocks beyond ASCII
- * arrive as what they are, in a terminal as well as in a file. */
+/* True if the user's locale (LC_ALL, LC_CTYPE, LANG) uses UTF-8, so that block characters can be printed, to a terminal
+ * or to a file. */
 bool terminal_shows_unicode(void);
 
-/* As many columns as the environment's COLUMNS says or, without it, as the terminal has that `file` is; `otherwise`
- * where it is none or does not say. */
-int terminal_columns(FILE *file, int otherwise);
+/* The environment variable COLUMNS, if it is a positive number; else the width of the terminal `file`; `fallback` if
+ * `file` is not a terminal or its width is unknown. */
+int terminal_columns(FILE *file, int fallback);
 
 #endif

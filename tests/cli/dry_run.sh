@@ -1,6 +1,6 @@
 #!/bin/sh
-# `longrope search --dry-run`: what it says, that it makes nothing, and that every configuration that is shipped is one
-# that can be searched with, on models that are nothing but a config.json.
+# `longrope search --dry-run`: what it prints, that it writes nothing, and that every configuration of this repository
+# can be searched with. Its models are folders with only a config.json.
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -35,11 +35,12 @@ holds '.totals.evaluations == 197 and .totals.operations == .stages[0].operation
     .totals.memory == .stages[0].memory.all'
 
 dry_run "$demo/demo.yaml"
-says "run demo would take, with 32 threads:"
+says "estimated cost of run demo with 32 threads:"
+says "These are upper bounds: racing and the cache save a part."
 says "longrope bench --hidden 256 --heads 4"
 grep -q '^extend-2k  *extend  *2048  *8  *256  *197  *985 ' "$work/stdout" || fail "the table has no row of the stage"
 
-# A run takes what was said of it, and its fine-tuning is told of.
+# A run scores as many tables as its estimate states.
 tiny_search "$work/run" --dry-run --json >"$work/said"
 runs tiny_search "$work/run"
 runs "$LONGROPE" show "$work/run" --json
@@ -64,9 +65,9 @@ holds "all(.stages[]; .shape_of == \"$model\") and .stages[1].model == \"$work/n
 holds '.stages[0].finetune.command == "python tune.py" and .stages[1].finetune.command == null and
     .stages[1].finetune.length == 1048576 and .stages[1].finetune.done == false and .stages[2].finetune == null'
 dry_run "$work/recipe.yaml"
-says "with the command: python tune.py"
-says "which the search waits for"
-says "which middle is fine-tuned to"
+says "fine-tuning command: python tune.py"
+says "no fine-tuning command: the search prints what to run"
+says "the model does not exist yet: stage middle fine-tunes it"
 [ ! -e "$work/nowhere" ] || fail "a dry run makes the run's folder"
 
 # ---- what is wrong ----

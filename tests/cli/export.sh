@@ -54,9 +54,9 @@ holds '.tables[0].name == "middle"'
 export_to "$work/r.csv" --format csv --out "$work/r2.csv"
 cmp -s "$work/r.csv" "$work/r2.csv" || fail "a CSV of a CSV differs"
 runs "$LONGROPE" export "$work/f.json" --format csv --out "$work/text.csv"
-says "the best leaves 8 tokens as they are and has 3.5000: to do without costs 2.00 %"
+says "the best table has 8 start tokens and perplexity 3.5000: doing without start tokens costs 2.00 %"
 says "microsoft/LongRoPE: this table for inputs of any length"
-says "left out, since there is room for no more: 'recover' for 256 tokens, 'middle' for 512 tokens"
+says "not exported, because the format has no room for more tables: 'recover' for 256 tokens, 'middle' for 512 tokens"
 
 # ---- Hugging Face ----
 
@@ -117,11 +117,11 @@ jq -e '.original_max_position_embeddings == 512 and .rope_scaling.factor == 4' "
     fail "--short-length does not say where the short table ends"
 changed 'del(.tables[0, 1])'
 runs "$LONGROPE" export "$work/changed.json" --format hf --model "$model" --weights none --out "$work/both"
-says "no shorter table was searched: the long one is the short one, too, for up to 256 tokens"
+says "no shorter table was searched: the long table is also the short table, for up to 256 tokens"
 jq -e '.rope_scaling | .short_factor == .long_factor' "$work/both/config.json" >/dev/null || fail "the tables differ"
 changed 'del(.tables[0])'
 runs "$LONGROPE" export "$work/changed.json" --format hf --model "$model" --weights none --out "$work/next"
-says "no table was searched for 256 tokens: the short one is the next longer; with --short-length 512 it"
+says "no table was searched for 256 tokens: the short table is the next longer one; --short-length 512 uses it"
 
 # One attention factor for both, and one that no formula gives.
 changed '.tables[0].attention_factor = 1'
