@@ -411,7 +411,7 @@ static int choose(const struct documents *documents, int64_t length, size_t want
     if (wanted > windows) {
         return error_set(error, STATUS_INPUT,
                          "%zu windows of %" PRId64 " tokens are required, but the documents (%zu of %zu are long "
-                         "enough) hold only %zu; require fewer or give more text",
+                         "enough) hold only %zu; use fewer samples or more text",
                          wanted, length, share_count, documents->count, windows);
     }
     struct window *list = calloc(wanted, sizeof *list);

@@ -31,11 +31,11 @@ static void digest(const XXH3_state_t *hash, char out[DIGITS]) {
 
 /* The pieces are of fixed sizes, or led by a count, so no two windows or tables feed the same bytes. */
 static void window_fingerprint(XXH3_state_t *hash, const struct scoring *scoring, size_t window, char out[DIGITS]) {
-    const struct window *sample = &scoring->windows[window];
-    const int32_t *tokens = scoring->documents->items[sample->document].tokens + sample->start;
+    const struct window *at = &scoring->windows[window];
+    const int32_t *tokens = scoring->documents->items[at->document].tokens + at->start;
     XXH3_128bits_reset(hash);
-    XXH3_128bits_update(hash, &sample->skip, sizeof sample->skip);
-    XXH3_128bits_update(hash, tokens, (size_t)sample->length * sizeof *tokens);
+    XXH3_128bits_update(hash, &at->skip, sizeof at->skip);
+    XXH3_128bits_update(hash, tokens, (size_t)at->length * sizeof *tokens);
     digest(hash, out);
 }
 

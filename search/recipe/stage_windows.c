@@ -48,15 +48,15 @@ static int make_needle(const struct stage_config *config, const struct tokenizer
         .tokenizer = tokenizer, .form = config->needle.prompt, .digits = config->needle.digits};
     const struct needle_place place = {
         .length = config->target_length, .depth = depth, .seed = config->needle.seed, .trial = (int64_t)window};
-    struct window *sample = &windows->samples[window];
-    const struct document *text = &windows->text.items[sample->document];
+    struct window *at = &windows->items[window];
+    const struct document *text = &windows->text.items[at->document];
     struct needle_prompt prompt;
-    int status = needle_prompt_in_text(&setting, &place, text->tokens + sample->start, sample->length, &prompt, error);
+    int status = needle_prompt_in_text(&setting, &place, text->tokens + at->start, at->length, &prompt, error);
     if (status != STATUS_OK) return status;
     struct document *document = &windows->needles.items[window];
     *document = (struct document){.name = strdup(text->name), .count = prompt.count, .tokens = prompt.tokens};
     windows->needles.count++;
-    *sample = (struct window){.document = window, .length = prompt.count, .skip = prompt.count - 1 - prompt.answer};
+    *at = (struct window){.document = window, .length = prompt.count, .skip = prompt.count - 1 - prompt.answer};
     struct window_record *record = &windows->records[window];
     record->answer = prompt.answer;
     record->needle = prompt.needle;
@@ -87,12 +87,12 @@ static int make_records(struct stage_windows *windows, struct error *error) {
     windows->records = calloc(windows->count, sizeof *windows->records);
     if (!windows->records) return error_memory(error, (double)windows->count * sizeof *windows->records, "the windows");
     for (size_t i = 0; i < windows->count; i++) {
-        const struct window *sample = &windows->samples[i];
-        const char *path = windows->text.items[sample->document].name;
+        const struct window *at = &windows->items[i];
+        const char *path = windows->text.items[at->document].name;
         const char *slash = strrchr(path, '/'); /* a run is the same wherever its text lies */
         snprintf(windows->records[i].document, sizeof windows->records[i].document, "%s", slash ? slash + 1 : path);
-        windows->records[i].start = sample->start;
-        windows->records[i].tokens = sample->length;
+        windows->records[i].start = at->start;
+        windows->records[i].tokens = at->length;
     }
     return STATUS_OK;
 }
@@ -102,7 +102,7 @@ static int make_windows(const struct stage_config *config, const struct tokenize
     int status = read_text(config, tokenizer, &out->text, error);
     if (status == STATUS_OK) status = documents_check(&out->text, vocabulary, error);
     if (status == STATUS_OK) {
-        status = windows_choose(&out->text, config->target_length, config->samples, &out->samples, &out->count, error);
+        status = windows_choose(&out->text, config->target_length, config->samples, &out->items, &out->count, error);
     }
     if (status == STATUS_OK) status = make_records(out, error);
     if (status != STATUS_OK || config->objective != OBJECTIVE_NEEDLE) return status;
@@ -124,12 +124,12 @@ int stage_windows_open(const struct stage_config *config, const char *model, int
 void stage_windows_close(struct stage_windows *windows) {
     documents_free(&windows->text);
     documents_free(&windows->needles);
-    free(windows->samples);
+    free(windows->items);
     free(windows->records);
     *windows = (struct stage_windows){.count = 0};
 }
 
 struct scoring stage_windows_scoring(const struct stage_windows *windows) {
     const struct documents *documents = windows->needles.count ? &windows->needles : &windows->text;
-    return (struct scoring){.documents = documents, .windows = windows->samples, .count = windows->count};
+    return (struct scoring){.documents = documents, .windows = windows->items, .count = windows->count};
 }

@@ -23,7 +23,7 @@ struct stage_windows {
     struct documents text;         /* as it was read */
     struct documents needles;      /* [count], one document per window; empty with OBJECTIVE_PERPLEXITY */
     size_t count;                  /* windows */
-    struct window *samples;        /* [count], of `needles` if it is not empty, else of `text` */
+    struct window *items;          /* [count], of `needles` if it is not empty, else of `text` */
     struct window_record *records; /* [count]: their records for the store */
 };
 

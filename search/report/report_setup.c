@@ -40,7 +40,7 @@ static json_t *name_or_null(const char *name) { return *name ? json_name(name) :
 static json_t *samples_json(const struct stage_view *stage) {
     json_t *array = json_array();
     for (size_t i = 0; i < stage->windows; i++) {
-        const struct window_record *one = &stage->samples[i];
+        const struct window_record *one = &stage->window_records[i];
         json_array_append_new(array, json_pack("{s:o, s:I, s:I}", "document", json_name(one->document), "start",
                                                (json_int_t)one->start, "tokens", (json_int_t)one->tokens));
     }

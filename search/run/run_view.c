@@ -59,16 +59,16 @@ void run_view_close(struct run_view *run) { free(run->stages); }
 /* ---- a stage ---- */
 
 int run_view_windows(const struct run_view *run, size_t index, size_t *out, struct error *error) {
-    struct window_record *samples = NULL;
-    int status = store_windows(run->store, run->stages[index].id, &samples, out, error);
-    free(samples);
+    struct window_record *records = NULL;
+    int status = store_windows(run->store, run->stages[index].id, &records, out, error);
+    free(records);
     return status;
 }
 
 int stage_view_read(const struct run_view *run, size_t index, struct stage_view *out, struct error *error) {
     const struct stage_record *record = &run->stages[index];
     *out = (struct stage_view){.record = record};
-    int status = store_windows(run->store, record->id, &out->samples, &out->windows, error);
+    int status = store_windows(run->store, record->id, &out->window_records, &out->windows, error);
     if (status != STATUS_OK) return status;
     status = store_settings(run->store, record, &out->settings, &out->setting_count, error);
     if (status != STATUS_OK) return status;
@@ -78,7 +78,7 @@ int stage_view_read(const struct run_view *run, size_t index, struct stage_view 
 }
 
 void stage_view_free(struct stage_view *stage) {
-    free(stage->samples);
+    free(stage->window_records);
     free(stage->settings);
     free(stage->baselines);
     free(stage->individuals);

@@ -29,9 +29,9 @@ int run_view_windows(const struct run_view *run, size_t index, size_t *out, stru
 void stage_record_table(const struct stage_record *stage, const struct genome *genome, struct rope_table *table);
 
 struct stage_view {
-    const struct stage_record *record; /* borrowed from the run_view */
-    size_t windows;                    /* as run_view_windows() counts them */
-    struct window_record *samples;     /* [windows], in the order of scoring */
+    const struct stage_record *record;    /* borrowed from the run_view */
+    size_t windows;                       /* as run_view_windows() counts them */
+    struct window_record *window_records; /* [windows], in the order of scoring */
     size_t setting_count;
     struct setting_record *settings; /* [setting_count], by key */
     size_t baseline_count;

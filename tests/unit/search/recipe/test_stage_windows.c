@@ -193,7 +193,7 @@ static void what_does_not_go_is_said(void **state) {
     open_bad(f, 256, "no document has the 1501 tokens of a window");
     f->config.target_length = LENGTH;
     f->config.samples = 11;
-    open_bad(f, 256, "11 samples");
+    open_bad(f, 256, "11 windows of 300 tokens are required");
 }
 
 int main(void) {
