@@ -1,12 +1,12 @@
-/* What a configuration's stages will cost, known before anything but the config.json of their models is read: no
- * weights, no text, no run.
+/* What the stages of a configuration will cost. Of each model only config.json is read; weights, text and a run are not
+ * required.
  *
  * Operations are those of the forward passes that score tables, as eval/work.h counts them, so that operations divided
  * by the rate of `longrope bench` are seconds. For windows with a needle only the answer's tokens pass the output
  * matrix, and the last layer leaves out what they do not need (work_skipped()).
  *
- * All of it is an upper bound: racing and the cache save windows. Fine-tuning is not in it, which somebody else's
- * program does.
+ * All numbers are upper bounds: racing and the cache save windows. Fine-tuning is not included: another program does
+ * it.
  */
 #ifndef LONGROPE_SEARCH_ESTIMATE_H
 #define LONGROPE_SEARCH_ESTIMATE_H
@@ -22,9 +22,9 @@
 #include "eval/model/model.h"
 #include "search/config/config.h"
 
-/* Bytes that a stage has allocated when it scores. Beside them there are its documents, 4 bytes a token, 8 bytes for
- * each token of a window, the populations, and while a model is loaded its files' pages, which the system takes back
- * when it needs them. */
+/* Bytes that a stage has allocated when it scores. Not included are its documents (4 bytes per token), 8 bytes per
+ * token of a window, the populations, and, while a model is loaded, the mapped pages of its files, which the system can
+ * take back at any time. */
 struct estimate_memory {
     size_t weights; /* packed for the stage's kernels */
     struct forward_memory forward;
@@ -34,7 +34,7 @@ size_t estimate_bytes(const struct estimate_memory *memory);
 
 struct estimate_stage {
     const struct stage_config *config; /* borrowed */
-    char *model;                       /* folder that it searches on */
+    char *model;                       /* folder of the model that it searches on */
     char *shape;                       /* folder whose config.json was read: `model`, or what that is tuned from */
     int awaits;                        /* stage whose fine-tuning has to write `model`; CONFIG_NO_STAGE: it is there */
     struct model_config architecture;  /* of `shape` */

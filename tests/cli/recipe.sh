@@ -219,7 +219,7 @@ try "$LONGROPE" search "$work/idle.yaml" -o "$work/idle" --resume
 [ "$status" = 2 ] || fail "exit status $status where the model has another table"
 grep -q "is not the table of its base 'middle'" "$work/stderr" || fail "it does not say whose table it is"
 
-# a base that changes is not gone on with
+# a run whose base changed is not resumed
 sed 's/base: middle, attention/attention/; s/name: long, /name: long, model: whole\/middle-finetuned, /' \
     "$work/by-command.yaml" >"$work/changed.yaml"
 try "$LONGROPE" search "$work/changed.yaml" -o "$work/whole" --resume
