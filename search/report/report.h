@@ -1,5 +1,5 @@
-/* A run as text, JSON and CSV, read from its store during the search or after it. search/report/README.md documents every key and
- * column. */
+/* A run as text, JSON and CSV, read from its store during the search or after it. search/report/README.md documents
+ * every key and column. */
 #ifndef LONGROPE_SEARCH_REPORT_H
 #define LONGROPE_SEARCH_REPORT_H
 
@@ -39,8 +39,8 @@ enum { REPORT_BEST = -1 };
 int report_genealogy(struct store *store, const struct report_options *options, int64_t id, FILE *out,
                      struct error *error);
 
-/* All baselines and individuals as CSV, with the columns that search/report/README.md documents. Rows are printed as they are read,
- * also those before an error. `stage` as in report_options. */
+/* All baselines and individuals as CSV, with the columns that search/report/README.md documents. Rows are printed as
+ * they are read, also those before an error. `stage` as in report_options. */
 int report_scores(struct store *store, const char *stage, FILE *out, struct error *error);
 
 #endif

@@ -7,8 +7,8 @@
 #include "search/run/run_view.h"
 
 /* {"kind", "model", "base", "original_length", "pretrained_length", "scale", "rope_theta", "pairs", "window_pair",
- * "planned", "samples": [{"document", "start", "tokens"}], "settings": {...}}, as search/report/README.md documents them. NULL for
- * lack of memory. */
+ * "planned", "samples": [{"document", "start", "tokens"}], "settings": {...}}, as search/report/README.md documents
+ * them. NULL for lack of memory. */
 json_t *report_setup_json(const struct stage_view *stage);
 
 /* {"program", "path", "overrides", "content"}, or null where the run does not hold it; the caller releases it. */
