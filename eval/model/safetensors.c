@@ -48,41 +48,43 @@ void tensor_rows_to_f32(const struct tensor *tensor, int64_t first, int64_t rows
 
 /* ---- One entry of the header ---- */
 
-/* Where an entry lies, for messages and for checking it. */
-struct place {
+/* What an entry is checked against, and how messages name it. */
+struct tensor_context {
     const char *path;
     const char *tensor;
     const unsigned char *data; /* the first byte after the header */
     int64_t data_bytes;
 };
 
-__attribute__((format(printf, 3, 4))) static int refuse(const struct place *place, struct error *error,
+__attribute__((format(printf, 3, 4))) static int refuse(const struct tensor_context *context, struct error *error,
                                                         const char *format, ...) {
     char reason[512];
     va_list args;
     va_start(args, format);
     vsnprintf(reason, sizeof reason, format, args);
     va_end(args);
-    return error_set(error, STATUS_INPUT, "%s: tensor '%.200s': %s", place->path, place->tensor, reason);
+    return error_set(error, STATUS_INPUT, "%s: tensor '%.200s': %s", context->path, context->tensor, reason);
 }
 
-static int dtype_parse(const struct place *place, const json_t *entry, struct tensor *out, struct error *error) {
+static int dtype_parse(const struct tensor_context *context, const json_t *entry, struct tensor *out,
+                       struct error *error) {
     const char *name = json_string_value(json_object_get(entry, "dtype"));
-    if (!name) return refuse(place, error, "has no 'dtype'; fetch or convert the file again");
+    if (!name) return refuse(context, error, "has no 'dtype'; fetch or convert the file again");
     int type = name_find(dtype_names, NUMBER_TYPES, name);
     if (type == NAME_UNKNOWN) {
-        return refuse(place, error, "number type '%.40s' is not supported; convert it to F32, F16 or BF16", name);
+        return refuse(context, error, "number type '%.40s' is not supported; convert it to F32, F16 or BF16", name);
     }
     out->type = (enum number_type)type;
     return STATUS_OK;
 }
 
-static int shape_parse(const struct place *place, const json_t *entry, struct tensor *out, struct error *error) {
+static int shape_parse(const struct tensor_context *context, const json_t *entry, struct tensor *out,
+                       struct error *error) {
     const json_t *shape = json_object_get(entry, "shape");
-    if (!json_is_array(shape)) return refuse(place, error, "has no 'shape' array; fetch or convert the file again");
+    if (!json_is_array(shape)) return refuse(context, error, "has no 'shape' array; fetch or convert the file again");
     size_t rank = json_array_size(shape);
     if (rank > TENSOR_MAX_RANK) {
-        return refuse(place, error, "has %zu dimensions; at most %d are supported", rank, (int)TENSOR_MAX_RANK);
+        return refuse(context, error, "has %zu dimensions; at most %d are supported", rank, (int)TENSOR_MAX_RANK);
     }
 
     out->rank = (int)rank;
@@ -90,47 +92,49 @@ static int shape_parse(const struct place *place, const json_t *entry, struct te
     for (size_t i = 0; i < rank; i++) {
         const json_t *item = json_array_get(shape, i);
         if (!json_is_integer(item) || json_integer_value(item) < 0) {
-            return refuse(place, error, "dimension %zu of its shape is not a non-negative integer", i);
+            return refuse(context, error, "dimension %zu of its shape is not a non-negative integer", i);
         }
         out->shape[i] = json_integer_value(item);
         if (__builtin_mul_overflow(out->count, out->shape[i], &out->count)) {
-            return refuse(place, error, "its shape overflows; the file is damaged, fetch it again");
+            return refuse(context, error, "its shape overflows; the file is damaged, fetch it again");
         }
     }
     return STATUS_OK;
 }
 
 /* Requires type and count of `out`, sets its data. */
-static int offsets_parse(const struct place *place, const json_t *entry, struct tensor *out, struct error *error) {
+static int offsets_parse(const struct tensor_context *context, const json_t *entry, struct tensor *out,
+                         struct error *error) {
     const json_t *offsets = json_object_get(entry, "data_offsets");
     const json_t *first = json_array_get(offsets, 0), *second = json_array_get(offsets, 1);
     if (json_array_size(offsets) != 2 || !json_is_integer(first) || !json_is_integer(second)) {
-        return refuse(place, error, "'data_offsets' is not two integers; fetch or convert the file again");
+        return refuse(context, error, "'data_offsets' is not two integers; fetch or convert the file again");
     }
     int64_t begin = json_integer_value(first), end = json_integer_value(second);
-    if (begin < 0 || end < begin || end > place->data_bytes) {
-        return refuse(place, error,
+    if (begin < 0 || end < begin || end > context->data_bytes) {
+        return refuse(context, error,
                       "data_offsets [%" PRId64 ", %" PRId64 "] do not lie within the file's %" PRId64
                       " bytes of data; it is truncated or damaged, fetch it again",
-                      begin, end, place->data_bytes);
+                      begin, end, context->data_bytes);
     }
     int64_t bytes;
     if (__builtin_mul_overflow(out->count, (int64_t)number_bytes(out->type), &bytes) || bytes != end - begin) {
-        return refuse(place, error,
+        return refuse(context, error,
                       "data_offsets span %" PRId64 " bytes, but its shape holds %" PRId64
                       " numbers of type %s; the file is damaged, fetch it again",
                       end - begin, out->count, dtype_names[out->type]);
     }
-    out->data = place->data + begin;
+    out->data = context->data + begin;
     return STATUS_OK;
 }
 
-static int tensor_parse(const struct place *place, const json_t *entry, struct tensor *out, struct error *error) {
-    if (!json_is_object(entry)) return refuse(place, error, "is not described by a JSON object");
-    out->name = place->tensor;
-    int status = dtype_parse(place, entry, out, error);
-    if (status == STATUS_OK) status = shape_parse(place, entry, out, error);
-    if (status == STATUS_OK) status = offsets_parse(place, entry, out, error);
+static int tensor_parse(const struct tensor_context *context, const json_t *entry, struct tensor *out,
+                        struct error *error) {
+    if (!json_is_object(entry)) return refuse(context, error, "is not described by a JSON object");
+    out->name = context->tensor;
+    int status = dtype_parse(context, entry, out, error);
+    if (status == STATUS_OK) status = shape_parse(context, entry, out, error);
+    if (status == STATUS_OK) status = offsets_parse(context, entry, out, error);
     return status;
 }
 
@@ -196,15 +200,15 @@ static int tensors_parse(const char *path, struct safetensors *file, size_t head
     file->tensors = calloc(entries + 1, sizeof *file->tensors); /* + 1: none at all is allowed */
     if (!file->tensors) return error_memory(error, (double)(entries * sizeof *file->tensors), path);
 
-    struct place place = {
+    struct tensor_context context = {
         .path = path,
         .data = file->bytes + LENGTH_BYTES + header_bytes,
         .data_bytes = (int64_t)(file->size - LENGTH_BYTES - header_bytes),
     };
     json_t *entry;
-    json_object_foreach(file->header, place.tensor, entry) {
-        if (strcmp(place.tensor, "__metadata__") == 0) continue;
-        int status = tensor_parse(&place, entry, &file->tensors[file->count], error);
+    json_object_foreach(file->header, context.tensor, entry) {
+        if (strcmp(context.tensor, "__metadata__") == 0) continue;
+        int status = tensor_parse(&context, entry, &file->tensors[file->count], error);
         if (status != STATUS_OK) return status;
         file->count++;
     }

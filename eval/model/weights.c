@@ -17,7 +17,7 @@ struct shard {
 };
 
 /* Where the index puts a tensor. */
-struct place {
+struct shard_entry {
     const char *name; /* of the tensor; the index's */
     const struct tensor *tensor;
 };
@@ -29,9 +29,9 @@ struct weights {
     /* Without an index, none of these: */
     unsigned char *index; /* its text */
     size_t index_size;
-    json_t *root;         /* owns the names */
-    struct place *places; /* [place_count], sorted by name */
-    size_t place_count;
+    json_t *root;                /* owns the names */
+    struct shard_entry *entries; /* [entry_count], sorted by name */
+    size_t entry_count;
 };
 
 static int path_join(char out[PATH_MAX], const char *dir, const char *name, struct error *error) {
@@ -42,8 +42,8 @@ static int path_join(char out[PATH_MAX], const char *dir, const char *name, stru
 
 /* ---- The index ---- */
 
-static int by_place_name(const void *left, const void *right) {
-    return strcmp(((const struct place *)left)->name, ((const struct place *)right)->name);
+static int by_entry_name(const void *left, const void *right) {
+    return strcmp(((const struct shard_entry *)left)->name, ((const struct shard_entry *)right)->name);
 }
 
 static int by_shard_name(const void *left, const void *right) {
@@ -116,24 +116,24 @@ static int shards_open(struct weights *weights, const char *dir, struct error *e
 }
 
 /* Every tensor is in the shard that the index says. */
-static int places_find(struct weights *weights, json_t *map, struct error *error) {
+static int entries_find(struct weights *weights, json_t *map, struct error *error) {
     size_t count = json_object_size(map);
-    weights->places = calloc(count, sizeof *weights->places);
-    if (!weights->places) return error_memory(error, (double)(count * sizeof *weights->places), weights->path);
+    weights->entries = calloc(count, sizeof *weights->entries);
+    if (!weights->entries) return error_memory(error, (double)(count * sizeof *weights->entries), weights->path);
     const char *tensor;
     json_t *file;
     json_object_foreach(map, tensor, file) {
         const struct shard key = {.name = json_string_value(file)};
         const struct shard *shard = bsearch(&key, weights->shards, weights->shard_count, sizeof key, by_shard_name);
-        struct place *place = &weights->places[weights->place_count++];
-        place->name = tensor;
-        place->tensor = safetensors_find(shard->file, tensor);
-        if (!place->tensor) {
+        struct shard_entry *entry = &weights->entries[weights->entry_count++];
+        entry->name = tensor;
+        entry->tensor = safetensors_find(shard->file, tensor);
+        if (!entry->tensor) {
             return error_set(error, STATUS_INPUT, "%s: tensor '%.200s' is not in %.200s; fetch both files again",
                              weights->path, tensor, shard->name);
         }
     }
-    qsort(weights->places, weights->place_count, sizeof *weights->places, by_place_name);
+    qsort(weights->entries, weights->entry_count, sizeof *weights->entries, by_entry_name);
     return STATUS_OK;
 }
 
@@ -143,7 +143,7 @@ static int open_shards(struct weights *weights, const char *dir, struct error *e
     if (status == STATUS_OK) status = index_parse(weights, &map, error);
     if (status == STATUS_OK) status = shards_list(weights, map, error);
     if (status == STATUS_OK) status = shards_open(weights, dir, error);
-    if (status == STATUS_OK) status = places_find(weights, map, error);
+    if (status == STATUS_OK) status = entries_find(weights, map, error);
     return status;
 }
 
@@ -185,7 +185,7 @@ void weights_close(struct weights *weights) {
     if (!weights) return;
     for (size_t i = 0; i < weights->shard_count; i++) safetensors_close(weights->shards[i].file);
     free(weights->shards);
-    free(weights->places);
+    free(weights->entries);
     json_decref(weights->root);
     free(weights->index);
     free(weights);
@@ -193,9 +193,9 @@ void weights_close(struct weights *weights) {
 
 const struct tensor *weights_find(const struct weights *weights, const char *name) {
     if (!weights->root) return safetensors_find(weights->shards[0].file, name);
-    const struct place key = {.name = name};
-    const struct place *place = bsearch(&key, weights->places, weights->place_count, sizeof key, by_place_name);
-    return place ? place->tensor : NULL;
+    const struct shard_entry key = {.name = name};
+    const struct shard_entry *entry = bsearch(&key, weights->entries, weights->entry_count, sizeof key, by_entry_name);
+    return entry ? entry->tensor : NULL;
 }
 
 const char *weights_path(const struct weights *weights) { return weights->path; }

@@ -79,8 +79,8 @@ static char *text_join(const char *before, const char *text, const char *key, co
     FILE *stream = open_memstream(&out, &length);
     if (!stream) return NULL;
     fputs(before, stream);
-    for (const char *place; (place = strstr(text, "{}")); text = place + 2) {
-        fprintf(stream, "%.*s%s", (int)(place - text), text, key);
+    for (const char *mark; (mark = strstr(text, "{}")); text = mark + 2) {
+        fprintf(stream, "%.*s%s", (int)(mark - text), text, key);
     }
     bool failed = fputs(text, stream) < 0 || fputs(after, stream) < 0;
     if (fclose(stream) == 0 && !failed) return out;
@@ -140,12 +140,12 @@ struct stream {
 };
 
 /* gsl_rng_alloc() would end the program when memory is short. */
-static int stream_open(const struct needle_place *place, struct stream *out, struct error *error) {
+static int stream_open(const struct needle_position *position, struct stream *out, struct error *error) {
     struct {
         uint64_t seed;
         int64_t length, trial;
         double depth;
-    } which = {place->seed, place->length, place->trial, place->depth + 0.0}; /* + 0.0: -0.0 is 0 */
+    } which = {position->seed, position->length, position->trial, position->depth + 0.0}; /* + 0.0: -0.0 is 0 */
     *out = (struct stream){.state = calloc(1, gsl_rng_mt19937->size)};
     if (!out->state) return out_of_memory((int64_t)gsl_rng_mt19937->size, error);
     out->rng = (gsl_rng){.type = gsl_rng_mt19937, .state = out->state};
@@ -243,10 +243,10 @@ struct haystack {
 };
 
 /* Whether the needle is the last thing before the question. */
-static bool at_end(const struct needle_place *place) { return place->depth >= 1.0; }
+static bool at_end(const struct needle_position *position) { return position->depth >= 1.0; }
 
-static int64_t before_needle(const struct needle_place *place, int64_t room) {
-    return llround(place->depth * (double)room);
+static int64_t before_needle(const struct needle_position *position, int64_t room) {
+    return llround(position->depth * (double)room);
 }
 
 /* "\n" and the sentences `times` over, in one line; the caller frees it, NULL where there is no memory. */
@@ -281,10 +281,10 @@ static int filler_line(const struct needle_setting *setting, int64_t room, struc
     return no_tokens("English text", error);
 }
 
-static int running_haystack(const struct needle_setting *setting, const struct needle_place *place, int64_t room,
+static int running_haystack(const struct needle_setting *setting, const struct needle_position *position, int64_t room,
                             struct haystack *out, struct error *error) {
     struct run line = {0};
-    int64_t before = before_needle(place, room);
+    int64_t before = before_needle(position, room);
     int status = filler_line(setting, before > room - before ? before : room - before, &line, error);
     *out = (struct haystack){.before = line.tokens,
                              .after = line.tokens,
@@ -341,7 +341,7 @@ static const struct run *draw_sentence(const struct sentences *sentences, const 
 
 /* Between any `longest` numbers of tokens and the next as many there is one that fits: one sentence more than before.
  */
-static int check_fit(const bool *fits, const struct needle_place *place, int64_t room, struct error *error) {
+static int check_fit(const bool *fits, const struct needle_position *position, int64_t room, struct error *error) {
     if (fits[room]) return STATUS_OK;
     int64_t less = room, more = room;
     while (!fits[less]) less--;
@@ -349,10 +349,10 @@ static int check_fit(const bool *fits, const struct needle_place *place, int64_t
     return error_set(error, STATUS_INPUT,
                      "a prompt of %" PRId64 " tokens cannot be filled with whole sentences; take %" PRId64
                      " or %" PRId64,
-                     place->length, place->length - room + less, place->length - room + more);
+                     position->length, position->length - room + less, position->length - room + more);
 }
 
-static int drawn_haystack(const struct needle_setting *setting, const struct needle_place *place, int64_t room,
+static int drawn_haystack(const struct needle_setting *setting, const struct needle_position *position, int64_t room,
                           struct stream *stream, struct haystack *out, struct error *error) {
     struct sentences sentences = {0};
     int status = encode_sentences(setting, &sentences, error);
@@ -362,14 +362,14 @@ static int drawn_haystack(const struct needle_setting *setting, const struct nee
     if (status == STATUS_OK && (!fits || !tokens)) status = out_of_memory(room * (int64_t)sizeof *tokens, error);
     if (status == STATUS_OK) {
         find_fits(&sentences, room + sentences.longest, fits);
-        status = check_fit(fits, place, room, error);
+        status = check_fit(fits, position, room, error);
     }
-    int64_t wanted = before_needle(place, room), before = 0;
+    int64_t wanted = before_needle(position, room), before = 0;
     for (int64_t n = 0; status == STATUS_OK && n < room;) {
         const struct run *sentence = draw_sentence(&sentences, fits, room - n, stream);
         memcpy(tokens + n, sentence->tokens, (size_t)sentence->count * sizeof *tokens);
         n += sentence->count;
-        if (n == room && !at_end(place)) break;
+        if (n == room && !at_end(position)) break;
         if (llabs(n - wanted) < llabs(before - wanted)) before = n;
     }
     *out = (struct haystack){.before = tokens,
@@ -384,13 +384,13 @@ static int drawn_haystack(const struct needle_setting *setting, const struct nee
 
 /* ---- Prompts ---- */
 
-static int check(const struct needle_setting *setting, const struct needle_place *place, struct error *error) {
+static int check(const struct needle_setting *setting, const struct needle_position *position, struct error *error) {
     if (setting->digits < 1 || setting->digits > NEEDLE_MOST_DIGITS) {
         return error_set(error, STATUS_INPUT, "the pass key has %" PRId64 " digits; take 1..%d", setting->digits,
                          NEEDLE_MOST_DIGITS);
     }
-    if (place->depth >= 0.0 && place->depth <= 1.0) return STATUS_OK;
-    return error_set(error, STATUS_INPUT, "the depth of the needle is %g; take 0..1", place->depth);
+    if (position->depth >= 0.0 && position->depth <= 1.0) return STATUS_OK;
+    return error_set(error, STATUS_INPUT, "the depth of the needle is %g; take 0..1", position->depth);
 }
 
 static int add_line_ends(const struct needle_setting *setting, bool opened, bool closed, struct parts *parts,
@@ -401,15 +401,16 @@ static int add_line_ends(const struct needle_setting *setting, bool opened, bool
 }
 
 /* Tokens that are left for the haystack. */
-static int find_room(const struct parts *parts, const struct needle_place *place, int64_t *out, struct error *error) {
+static int find_room(const struct parts *parts, const struct needle_position *position, int64_t *out,
+                     struct error *error) {
     int64_t least = parts->head.count + (parts->opened + parts->closed) * parts->line_end.count +
                     parts->statement.count + parts->question.count;
-    *out = place->length - least;
+    *out = position->length - least;
     if (*out >= 0) return STATUS_OK;
     return error_set(error, STATUS_INPUT,
                      "a prompt of %" PRId64 " tokens has no room for a pass key and its question; take %" PRId64
                      " or more",
-                     place->length, least);
+                     position->length, least);
 }
 
 static int32_t *put(int32_t *at, const int32_t *tokens, int64_t count) {
@@ -435,72 +436,72 @@ static int join(const struct parts *parts, const struct haystack *haystack, int6
     return STATUS_OK;
 }
 
-static int make_filled(const struct needle_setting *setting, const struct needle_place *place, struct stream *stream,
-                       struct parts *parts, struct needle_prompt *out, struct error *error) {
+static int make_filled(const struct needle_setting *setting, const struct needle_position *position,
+                       struct stream *stream, struct parts *parts, struct needle_prompt *out, struct error *error) {
     struct haystack haystack = {0};
     int64_t room;
     bool lines = wordings[setting->form].lines;
     int status = make_head(setting, &parts->head, error);
-    if (status == STATUS_OK) status = add_line_ends(setting, !lines, !lines || at_end(place), parts, error);
-    if (status == STATUS_OK) status = find_room(parts, place, &room, error);
+    if (status == STATUS_OK) status = add_line_ends(setting, !lines, !lines || at_end(position), parts, error);
+    if (status == STATUS_OK) status = find_room(parts, position, &room, error);
     if (status == STATUS_OK) {
-        status = lines ? drawn_haystack(setting, place, room, stream, &haystack, error)
-                       : running_haystack(setting, place, room, &haystack, error);
+        status = lines ? drawn_haystack(setting, position, room, stream, &haystack, error)
+                       : running_haystack(setting, position, room, &haystack, error);
     }
-    if (status == STATUS_OK) status = join(parts, &haystack, place->length, out, error);
+    if (status == STATUS_OK) status = join(parts, &haystack, position->length, out, error);
     free(haystack.own);
     return status;
 }
 
-static int make_in_text(const struct needle_setting *setting, const struct needle_place *place, const struct run *text,
-                        struct parts *parts, struct needle_prompt *out, struct error *error) {
+static int make_in_text(const struct needle_setting *setting, const struct needle_position *position,
+                        const struct run *text, struct parts *parts, struct needle_prompt *out, struct error *error) {
     int64_t room;
     int status = add_line_ends(setting, true, true, parts, error);
-    if (status == STATUS_OK) status = find_room(parts, place, &room, error);
+    if (status == STATUS_OK) status = find_room(parts, position, &room, error);
     if (status != STATUS_OK) return status;
     if (room > text->count) {
         return error_set(error, STATUS_INPUT,
                          "a prompt of %" PRId64 " tokens requires a text of %" PRId64
                          " tokens, and this text has %" PRId64,
-                         place->length, room, text->count);
+                         position->length, room, text->count);
     }
-    int64_t before = before_needle(place, room);
+    int64_t before = before_needle(position, room);
     bool begun = room > 0 && setting->tokenizer->bos >= 0 && text->tokens[0] == setting->tokenizer->bos;
     if (begun && before == 0) before = 1;
     struct haystack haystack = {
         .before = text->tokens, .after = text->tokens + before, .before_count = before, .after_count = room - before};
-    return join(parts, &haystack, place->length, out, error);
+    return join(parts, &haystack, position->length, out, error);
 }
 
 /* `text` is NULL for filler. */
-static int make(const struct needle_setting *setting, const struct needle_place *place, const struct run *text,
+static int make(const struct needle_setting *setting, const struct needle_position *position, const struct run *text,
                 struct needle_prompt *out, struct error *error) {
     struct stream stream = {0};
     struct parts parts = {0};
     *out = (struct needle_prompt){0};
-    int status = check(setting, place, error);
-    if (status == STATUS_OK) status = stream_open(place, &stream, error);
+    int status = check(setting, position, error);
+    if (status == STATUS_OK) status = stream_open(position, &stream, error);
     if (status == STATUS_OK) {
         draw_key(&stream, setting->digits, parts.key);
         status = make_parts(setting, &parts, error);
     }
     if (status == STATUS_OK) {
-        status = text ? make_in_text(setting, place, text, &parts, out, error)
-                      : make_filled(setting, place, &stream, &parts, out, error);
+        status = text ? make_in_text(setting, position, text, &parts, out, error)
+                      : make_filled(setting, position, &stream, &parts, out, error);
     }
     parts_free(&parts);
     free(stream.state);
     return status;
 }
 
-int needle_prompt_make(const struct needle_setting *setting, const struct needle_place *place,
+int needle_prompt_make(const struct needle_setting *setting, const struct needle_position *position,
                        struct needle_prompt *out, struct error *error) {
-    return make(setting, place, NULL, out, error);
+    return make(setting, position, NULL, out, error);
 }
 
-int needle_prompt_in_text(const struct needle_setting *setting, const struct needle_place *place, const int32_t *text,
-                          int64_t count, struct needle_prompt *out, struct error *error) {
-    return make(setting, place, &(struct run){count, (int32_t *)text}, out, error);
+int needle_prompt_in_text(const struct needle_setting *setting, const struct needle_position *position,
+                          const int32_t *text, int64_t count, struct needle_prompt *out, struct error *error) {
+    return make(setting, position, &(struct run){count, (int32_t *)text}, out, error);
 }
 
 void needle_prompt_free(struct needle_prompt *prompt) {

@@ -43,7 +43,7 @@ struct needle_setting {
 };
 
 /* What distinguishes prompts. Equal numbers give equal prompts. */
-struct needle_place {
+struct needle_position {
     int64_t length; /* tokens of the prompt, from the first to the answer's last */
     double depth;   /* 0..1: the share of the haystack's tokens that stand before the needle */
     uint64_t seed;
@@ -51,7 +51,7 @@ struct needle_place {
 };
 
 struct needle_prompt {
-    int64_t count;   /* the place's length, always */
+    int64_t count;   /* the position's length, always */
     int32_t *tokens; /* [count] */
     int64_t needle;  /* the first token of the line that states the key */
     int64_t answer;  /* tokens of the answer: the last ones */
@@ -63,15 +63,15 @@ struct needle_prompt {
  * short, or (whole sentences only, for a few small numbers) cannot be met exactly, naming a length that can; for digits
  * or depth out of range, and where the tokenizer has no tokens for digits. The caller frees *out with
  * needle_prompt_free(). */
-int needle_prompt_make(const struct needle_setting *setting, const struct needle_place *place,
+int needle_prompt_make(const struct needle_setting *setting, const struct needle_position *position,
                        struct needle_prompt *out, struct error *error);
 
 /* A prompt whose haystack is the beginning of text[count], tokens of a document: as many as `length` leaves room for,
  * so that `length` of them are always enough. The needle and the question are lines of their own, worded as the form
  * has it, behind and between any two tokens, but not before the document's BOS. Nothing else is added. STATUS_INPUT
  * also where the text is too short. */
-int needle_prompt_in_text(const struct needle_setting *setting, const struct needle_place *place, const int32_t *text,
-                          int64_t count, struct needle_prompt *out, struct error *error);
+int needle_prompt_in_text(const struct needle_setting *setting, const struct needle_position *position,
+                          const int32_t *text, int64_t count, struct needle_prompt *out, struct error *error);
 
 void needle_prompt_free(struct needle_prompt *prompt); /* a zeroed struct is allowed */
 

@@ -163,7 +163,7 @@ static int record_row(const struct evaluation *e, const struct sweep_row *row, s
                                    .tokens = scoring_tokens(&row->scoring),
                                    .stride = e->options->stride,
                                    .nats_per_token = perplexity_mean_nats(&row->scoring, row->window_nats)};
-    session_describe(&e->session, &row->table, row->length, row->seconds, &record.measured);
+    session_describe(&e->session, &row->table, row->length, row->seconds, &record.measurement);
     return store_put_length(e->session.log.store, &record, error);
 }
 

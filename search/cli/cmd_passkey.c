@@ -91,7 +91,7 @@ static int record(const struct retrieval *r, const struct passkey_result *result
     struct passkey_record *rows = calloc(o->depths.count, sizeof *rows);
     if (!rows) return error_memory(error, (double)o->depths.count * sizeof *rows, "the results");
     for (size_t d = 0; d < o->depths.count; d++) {
-        session_describe(&r->session, result->table, result->length, result->seconds, &rows[d].measured);
+        session_describe(&r->session, result->table, result->length, result->seconds, &rows[d].measurement);
         rows[d].depth = o->depths.items[d];
         rows[d].digits = o->digits;
         rows[d].trials = o->trials;

@@ -74,7 +74,7 @@ static void print_memory(const struct estimate *estimate, const struct estimate_
 
 static void print_finetuning(const struct estimate_stage *stage, FILE *out) {
     const struct stage_config *config = stage->config;
-    if (!config->finetune.wanted) return;
+    if (!config->finetune.given) return;
     if (stage->tuned) {
         fprintf(out, "  fine-tuning: done, %s exists\n", stage->tune_to);
         return;
@@ -140,7 +140,7 @@ static json_t *memory_json(const struct estimate_memory *memory) {
 }
 
 static json_t *finetune_json(const struct estimate_stage *stage) {
-    if (!stage->config->finetune.wanted) return json_null();
+    if (!stage->config->finetune.given) return json_null();
     return json_pack("{s:s, s:s, s:I, s:s?, s:b}", "model", stage->tune_from, "output", stage->tune_to, "length",
                      (json_int_t)stage->config->target_length, "command", stage->config->finetune.command, "done",
                      (int)stage->tuned);
@@ -156,7 +156,7 @@ static json_t *stage_json(const struct estimate *estimate, const struct estimate
                      stage->model, "awaits", awaited_name(estimate, stage), "shape_of", stage->shape, "dtype",
                      number_type_name(stage->kernels->type), "kernels", stage->kernels->name, "evaluations",
                      count_json(stage->evaluations), "baselines", stage->baselines, "samples",
-                     (json_int_t)stage->samples, "windows", count_json(stage->windows), "tokens",
+                     (json_int_t)stage->windows_per_table, "windows", count_json(stage->windows), "tokens",
                      count_json(stage->tokens), "operations", count_json(stage->operations), "hours_at_1_tflops",
                      hours(stage->operations), "memory", memory_json(&stage->memory), "finetune", finetune_json(stage));
 }

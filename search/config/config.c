@@ -171,7 +171,7 @@ static int find_base(const struct config *config, const struct stage_config *sta
     for (size_t i = 0; i < earlier; i++) {
         if (strcmp(config->stages[i].name, wanted) != 0) continue;
         *out = (int)i;
-        if (config->stages[i].finetune.wanted) return STATUS_OK;
+        if (config->stages[i].finetune.given) return STATUS_OK;
         return yaml_tree_error(&node->where, error, "stage '%s': its base '%s' has no 'finetune'; give it one",
                                stage->name, wanted);
     }
@@ -183,7 +183,7 @@ static int find_base(const struct config *config, const struct stage_config *sta
 static int check_finetune(const struct config *config, const struct config_draft *draft, struct stage_config *stage,
                           struct error *error) {
     const struct yaml_tree *block = draft->node[KEY_FINETUNE], *base = draft->node[KEY_FINETUNE_BASE];
-    stage->finetune.wanted = block != NULL;
+    stage->finetune.given = block != NULL;
     if (!block) return STATUS_OK;
     if (stage->kind == STAGE_RECOVER) {
         return yaml_tree_error(

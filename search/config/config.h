@@ -30,7 +30,7 @@ enum { CONFIG_NO_STAGE = -1 };
 
 /* How a model is fine-tuned with a stage's table when the stage is done. */
 struct finetune_config {
-    bool wanted;   /* the stage has the block; without it the rest is unset */
+    bool given;    /* the stage has the block; without it the rest is unset */
     char *model;   /* folder to begin from; NULL: base's, or else the stage's own model */
     int base;      /* stage whose fine-tuned model it begins from; CONFIG_NO_STAGE: none */
     char *output;  /* folder of the fine-tuned model; NULL: RUN_DIR/NAME-finetuned */

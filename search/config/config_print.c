@@ -152,7 +152,7 @@ static int list_level(void *data, bool top, const struct config_draft *draft, co
     for (int id = 0; status == STATUS_OK && id < CONFIG_KEYS; id++) {
         const struct config_key *key = &config_keys[id];
         bool here = top ? !config_key_only_in_stages(key) : id != KEY_CACHE && id != KEY_STAGES;
-        bool unused = key->in & IN_FINETUNE && !stage->finetune.wanted;
+        bool unused = key->in & IN_FINETUNE && !stage->finetune.given;
         if (!is_listed(key) || !here || unused) continue;
         char source[CONFIG_TEXT_SIZE + 300];
         json_t *value = key_value(key, stage, draft->node[id]);

@@ -275,7 +275,7 @@ int chart_draw(const struct chart *chart, const struct gnuplot *gnuplot, FILE *o
     return status;
 }
 
-void chart_sample(const struct chart_series *series, FILE *out) {
+void chart_key(const struct chart_series *series, FILE *out) {
     fprintf(out, "<svg class=\"sample\" viewBox=\"0 0 36 12\" aria-hidden=\"true\">");
     if (series->style == CHART_BAND) {
         fprintf(out, "<path d=\"M0 1h36v10H0z\" fill=\"var(--chart-%d)\" fill-opacity=\"0.25\"/>", series->colour);

@@ -75,7 +75,7 @@ struct chart_axis chart_axis_for(const char *label, double low, double high, boo
  * SVG of gnuplot. */
 int chart_draw(const struct chart *chart, const struct gnuplot *gnuplot, FILE *out, struct error *error);
 
-/* A sample of the series for a legend: an <svg> element of a text line's height. */
-void chart_sample(const struct chart_series *series, FILE *out);
+/* The key of the series in a legend: an <svg> element of a text line's height. */
+void chart_key(const struct chart_series *series, FILE *out);
 
 #endif

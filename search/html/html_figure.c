@@ -51,7 +51,7 @@ static void put_legend(const struct html_page *page, const struct html_figure *f
     for (size_t i = 0; i < figure->chart.count; i++) {
         if (!*figure->legend[i]) continue;
         fputs("<li>", page->out);
-        chart_sample(&figure->chart.series[i], page->out);
+        chart_key(&figure->chart.series[i], page->out);
         html_printf(page->out, "{legend}</li>\n", html_field_text("legend", HTML_NAME, figure->legend[i]));
     }
     fputs("</ul>\n", page->out);

@@ -8,8 +8,8 @@
 
 int passkey_prompt(const struct passkey_task *task, int64_t length, double depth, int64_t trial,
                    struct needle_prompt *out, struct error *error) {
-    const struct needle_place place = {.length = length, .depth = depth, .seed = task->seed, .trial = trial};
-    int status = needle_prompt_make(&task->setting, &place, out, error);
+    const struct needle_position position = {.length = length, .depth = depth, .seed = task->seed, .trial = trial};
+    int status = needle_prompt_make(&task->setting, &position, out, error);
     if (status != STATUS_OK) return status;
     char name[] = "the pass-key prompt";
     struct document document = {.name = name, .count = out->count, .tokens = out->tokens};

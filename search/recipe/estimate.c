@@ -57,7 +57,7 @@ static int find_model(const struct search_context *context, size_t index, struct
 
 static int find_finetuning(const struct search_context *context, size_t index, struct estimate_stage *stage,
                            struct error *error) {
-    if (!stage->config->finetune.wanted) return STATUS_OK;
+    if (!stage->config->finetune.given) return STATUS_OK;
     stage->tune_from = recipe_model_to_finetune(context, index);
     stage->tune_to = recipe_output(context, index);
     if (!stage->tune_from || !stage->tune_to) return error_memory(error, 0, "the paths of a fine-tuning");
@@ -78,10 +78,10 @@ static int64_t skipped(const struct stage_config *config) {
 static void count_windows(struct estimate_stage *stage) {
     const struct stage_config *config = stage->config;
     size_t documents = config->text.count + config->tokens.count; /* one of them is 0 */
-    stage->samples = config->samples ? config->samples : documents;
+    stage->windows_per_table = config->samples ? config->samples : documents;
     stage->evaluations = (double)evolve_planned(&config->search, config->initial_count);
     stage->baselines = stage_baselines(config->kind);
-    stage->windows = (stage->evaluations + stage->baselines) * (double)stage->samples;
+    stage->windows = (stage->evaluations + stage->baselines) * (double)stage->windows_per_table;
     stage->tokens = stage->windows * (double)(config->target_length - 1);
     const struct model_config *model = &stage->architecture;
     int64_t length = config->target_length;
@@ -98,7 +98,7 @@ static void compare_lengths(const struct search_context *context, struct estimat
 
 /* Tokens that differ are at most those of the vocabulary, and at most those that are read. */
 static void add_up_memory(const struct search_context *context, struct estimate_stage *stage) {
-    double read = (double)stage->samples * (double)(stage->config->target_length - 1);
+    double read = (double)stage->windows_per_table * (double)(stage->config->target_length - 1);
     int64_t distinct = (int64_t)fmin((double)stage->architecture.vocabulary, read);
     stage->memory.weights = model_bytes(&stage->architecture, stage->kernels);
     stage->memory.forward =

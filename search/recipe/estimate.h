@@ -43,9 +43,9 @@ struct estimate_stage {
     double scale;                      /* target length / window, at least 1 */
     double evaluations;                /* tables that the search scores */
     int baselines;                     /* closed-form tables that are scored before */
-    size_t samples;                    /* windows that each is scored on */
-    double windows;                    /* (evaluations + baselines) samples */
-    double tokens;                     /* that pass through the model: target length - 1 a window */
+    size_t windows_per_table;
+    double windows; /* (evaluations + baselines) windows_per_table */
+    double tokens;  /* that pass through the model: target length - 1 a window */
     double operations;
     struct estimate_memory memory;
     char *tune_from, *tune_to; /* folders, of a stage with `finetune`; NULL of others */

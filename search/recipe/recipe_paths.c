@@ -28,7 +28,7 @@ char *recipe_model_to_finetune(const struct search_context *context, size_t stag
 /* The stage whose fine-tuning writes `model`; CONFIG_NO_STAGE where none does. */
 static int writer_of(const struct search_context *context, const char *model) {
     for (size_t i = 0; i < context->config->stage_count; i++) {
-        if (!context->config->stages[i].finetune.wanted) continue;
+        if (!context->config->stages[i].finetune.given) continue;
         char *output = recipe_output(context, i);
         bool same = output && strcmp(output, model) == 0;
         free(output);

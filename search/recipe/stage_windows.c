@@ -46,12 +46,12 @@ static int make_needle(const struct stage_config *config, const struct tokenizer
                        size_t window, struct stage_windows *windows, struct error *error) {
     const struct needle_setting setting = {
         .tokenizer = tokenizer, .form = config->needle.prompt, .digits = config->needle.digits};
-    const struct needle_place place = {
+    const struct needle_position position = {
         .length = config->target_length, .depth = depth, .seed = config->needle.seed, .trial = (int64_t)window};
     struct window *at = &windows->items[window];
     const struct document *text = &windows->text.items[at->document];
     struct needle_prompt prompt;
-    int status = needle_prompt_in_text(&setting, &place, text->tokens + at->start, at->length, &prompt, error);
+    int status = needle_prompt_in_text(&setting, &position, text->tokens + at->start, at->length, &prompt, error);
     if (status != STATUS_OK) return status;
     struct document *document = &windows->needles.items[window];
     *document = (struct document){.name = strdup(text->name), .count = prompt.count, .tokens = prompt.tokens};

@@ -64,7 +64,7 @@ static void draw_convergence(const struct convergence *c, const struct report_dr
         return;
     }
     fprintf(out, "  %s the best so far   - median of a generation   %s its middle half\n",
-            plot_sample(PLOT_STEPS, drawing->unicode), plot_sample(PLOT_BAND, drawing->unicode));
+            plot_key(PLOT_STEPS, drawing->unicode), plot_key(PLOT_BAND, drawing->unicode));
 }
 
 static int print_convergence(const void *state, const struct stage_view *stage, FILE *out, struct error *error) {
@@ -167,7 +167,7 @@ static int print_lambda(const void *state, const struct stage_view *stage, FILE 
     }
     const char *before = "  ";
     if (best.any) {
-        fprintf(out, "%s%s longrope", before, plot_sample(PLOT_LINE, drawing->unicode));
+        fprintf(out, "%s%s longrope", before, plot_key(PLOT_LINE, drawing->unicode));
         before = "   ";
     }
     for (size_t b = 0; b < stage->baseline_count && b < ROPE_METHODS; b++, before = "   ") {

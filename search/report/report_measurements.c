@@ -49,16 +49,16 @@ static void print_length_block(FILE *out, const struct length_record *records, s
     for (size_t c = 0; c < columns; c++) fprintf(out, " %10.0f", lengths[c]);
     fputc('\n', out);
     for (size_t i = 0; i < count;) {
-        const char *label = records[i].measured.label;
+        const char *label = records[i].measurement.label;
         print_label(out, label);
         int blanks = 0;
         for (size_t c = 0; c < columns; c++) {
-            while (i < count && strcmp(records[i].measured.label, label) == 0 &&
-                   (double)records[i].measured.length < lengths[c]) {
+            while (i < count && strcmp(records[i].measurement.label, label) == 0 &&
+                   (double)records[i].measurement.length < lengths[c]) {
                 i++;
             }
-            bool known = i < count && strcmp(records[i].measured.label, label) == 0 &&
-                         (double)records[i].measured.length == lengths[c];
+            bool known = i < count && strcmp(records[i].measurement.label, label) == 0 &&
+                         (double)records[i].measurement.length == lengths[c];
             char cell[32] = "n/a";
             if (known && isfinite(records[i].nats_per_token)) {
                 snprintf(cell, sizeof cell, "%.4f", exp(records[i].nats_per_token));
@@ -66,7 +66,7 @@ static void print_length_block(FILE *out, const struct length_record *records, s
             blanks = print_cell(out, known ? cell : "", 11, blanks);
         }
         fputc('\n', out);
-        while (i < count && strcmp(records[i].measured.label, label) == 0) i++;
+        while (i < count && strcmp(records[i].measurement.label, label) == 0) i++;
     }
 }
 
@@ -74,7 +74,7 @@ static int print_lengths(FILE *out, const struct length_record *records, size_t 
     if (!count) return STATUS_OK;
     double *lengths = calloc(count, sizeof *lengths);
     if (!lengths) return error_memory(error, (double)count * sizeof *lengths, "the lengths");
-    for (size_t i = 0; i < count; i++) lengths[i] = (double)records[i].measured.length;
+    for (size_t i = 0; i < count; i++) lengths[i] = (double)records[i].measurement.length;
     size_t columns = distinct(lengths, count);
     fputs("perplexity by length in tokens\n", out);
     for (size_t first = 0; first < columns; first += A_LINE) {
@@ -86,7 +86,7 @@ static int print_lengths(FILE *out, const struct length_record *records, size_t 
 }
 
 static bool same_row(const struct passkey_record *a, const struct passkey_record *b) {
-    return strcmp(a->measured.label, b->measured.label) == 0 && a->measured.length == b->measured.length;
+    return strcmp(a->measurement.label, b->measurement.label) == 0 && a->measurement.length == b->measurement.length;
 }
 
 /* A block of at most A_LINE depths, one row per label and length. */
@@ -98,8 +98,8 @@ static void print_depth_block(FILE *out, const struct passkey_record *records, s
     fputc('\n', out);
     for (size_t i = 0; i < count;) {
         const struct passkey_record *row = &records[i];
-        print_label(out, row->measured.label);
-        fprintf(out, " %10" PRId64, row->measured.length);
+        print_label(out, row->measurement.label);
+        fprintf(out, " %10" PRId64, row->measurement.length);
         int blanks = 0;
         for (size_t c = 0; c < columns; c++) {
             while (i < count && same_row(row, &records[i]) && records[i].depth < depths[c]) i++;
@@ -166,7 +166,7 @@ static json_t *measured_json(const struct measurement *m, json_t *more) {
 }
 
 static json_t *length_json(const struct length_record *r) {
-    return measured_json(&r->measured,
+    return measured_json(&r->measurement,
                          json_pack("{s:I, s:I, s:o, s:o, s:o}", "samples", (json_int_t)r->windows, "tokens",
                                    (json_int_t)r->tokens, "stride", r->stride ? json_integer(r->stride) : json_null(),
                                    "nll", json_number_or_null(r->nats_per_token), "perplexity",
@@ -174,7 +174,7 @@ static json_t *length_json(const struct length_record *r) {
 }
 
 static json_t *passkey_json(const struct passkey_record *r) {
-    return measured_json(&r->measured,
+    return measured_json(&r->measurement,
                          json_pack("{s:f, s:I, s:I, s:I, s:I, s:o}", "depth", r->depth, "digits", (json_int_t)r->digits,
                                    "trials", (json_int_t)r->trials, "correct", (json_int_t)r->correct, "seed",
                                    (json_int_t)r->seed, "wording", text_or_null(r->wording)));

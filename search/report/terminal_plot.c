@@ -267,7 +267,7 @@ static void print_cell(const struct cell *cell, bool unicode, FILE *out) {
         fputs(unicode ? "┊" : "|", out);
         break;
     case CELL_BAND:
-        fputs(plot_sample(PLOT_BAND, unicode), out);
+        fputs(plot_key(PLOT_BAND, unicode), out);
         break;
     case CELL_LETTER:
         fputc(cell->letter, out);
@@ -311,7 +311,7 @@ static void print_x_axis(const struct canvas *c, const char *name, bool unicode,
     fprintf(out, "%*s\n", INDENT + LABEL_WIDTH + 2 + c->width, name);
 }
 
-const char *plot_sample(enum plot_style style, bool unicode) {
+const char *plot_key(enum plot_style style, bool unicode) {
     return style == PLOT_BAND ? (unicode ? "░" : ":") : unicode ? "▀" : "'";
 }
 

@@ -44,7 +44,7 @@ struct plot {
  * with nothing drawn, where no series has a point. */
 bool plot_draw(const struct plot *plot, int columns, bool unicode, FILE *out);
 
-/* The character of a style, for a legend. */
-const char *plot_sample(enum plot_style style, bool unicode);
+/* The key of a style in a legend: one character. */
+const char *plot_key(enum plot_style style, bool unicode);
 
 #endif

@@ -138,9 +138,9 @@ static const char *read_measured(sqlite3_stmt *row, struct measurement *out) {
 /* ---- lengths ---- */
 
 int store_put_length(struct store *store, const struct length_record *record, struct error *error) {
-    const char *fault = measured_fault(&record->measured);
+    const char *fault = measured_fault(&record->measurement);
     if (!fault) fault = length_fault(record);
-    if (fault) return cannot_be_recorded(&record->measured, fault, error);
+    if (fault) return cannot_be_recorded(&record->measurement, fault, error);
     const struct database_value values[] = {
         database_set_integer("samples", record->windows),
         database_set_integer("tokens", record->tokens),
@@ -150,20 +150,20 @@ int store_put_length(struct store *store, const struct length_record *record, st
     const struct database_row row = {"lengths", values, sizeof values / sizeof *values, .replaces = "label, length"};
     int status = database_begin(&store->database, error);
     if (status != STATUS_OK) return status;
-    return database_end(&store->database, insert_measured(store, &record->measured, &row, error), error);
+    return database_end(&store->database, insert_measured(store, &record->measurement, &row, error), error);
 }
 
 static int read_length(const struct store *store, sqlite3_stmt *row, const struct stage_record *stage, void *item,
                        struct error *error) {
     (void)stage;
     struct length_record *out = item;
-    const char *fault = read_measured(row, &out->measured);
+    const char *fault = read_measured(row, &out->measurement);
     out->windows = database_integer(row, "samples");
     out->tokens = database_integer(row, "tokens");
     out->stride = database_integer(row, "stride");
     out->nats_per_token = database_double(row, "nats_per_token");
     if (!fault) fault = length_fault(out);
-    return fault ? row_damaged(store, "lengths", &out->measured, fault, error) : STATUS_OK;
+    return fault ? row_damaged(store, "lengths", &out->measurement, fault, error) : STATUS_OK;
 }
 
 int store_lengths(struct store *store, struct length_record **out, size_t *count, struct error *error) {
@@ -181,9 +181,9 @@ int store_lengths(struct store *store, struct length_record **out, size_t *count
 /* ---- pass keys ---- */
 
 static int put_passkeys(struct store *store, const struct passkey_record *record, struct error *error) {
-    const char *fault = measured_fault(&record->measured);
+    const char *fault = measured_fault(&record->measurement);
     if (!fault) fault = passkey_fault(record);
-    if (fault) return cannot_be_recorded(&record->measured, fault, error);
+    if (fault) return cannot_be_recorded(&record->measurement, fault, error);
     const struct database_value values[] = {
         database_set_double("depth", record->depth),
         database_set_integer("digits", record->digits),
@@ -194,7 +194,7 @@ static int put_passkeys(struct store *store, const struct passkey_record *record
     };
     const struct database_row row = {"pass_keys", values, sizeof values / sizeof *values,
                                      .replaces = "label, length, depth"};
-    return insert_measured(store, &record->measured, &row, error);
+    return insert_measured(store, &record->measurement, &row, error);
 }
 
 int store_put_passkeys(struct store *store, const struct passkey_record *records, size_t count, struct error *error) {
@@ -208,7 +208,7 @@ static int read_passkeys(const struct store *store, sqlite3_stmt *row, const str
                          struct error *error) {
     (void)stage;
     struct passkey_record *out = item;
-    const char *fault = read_measured(row, &out->measured);
+    const char *fault = read_measured(row, &out->measurement);
     out->depth = database_double(row, "depth");
     out->digits = database_integer(row, "digits");
     out->trials = database_integer(row, "trials");
@@ -216,7 +216,7 @@ static int read_passkeys(const struct store *store, sqlite3_stmt *row, const str
     out->seed = database_integer(row, "seed");
     snprintf(out->wording, sizeof out->wording, "%s", database_text(row, "wording"));
     if (!fault) fault = passkey_fault(out);
-    return fault ? row_damaged(store, "pass_keys", &out->measured, fault, error) : STATUS_OK;
+    return fault ? row_damaged(store, "pass_keys", &out->measurement, fault, error) : STATUS_OK;
 }
 
 int store_passkeys(struct store *store, struct passkey_record **out, size_t *count, struct error *error) {

@@ -32,7 +32,7 @@ struct measurement {
 
 /* Perplexity of a factor table at one length. */
 struct length_record {
-    struct measurement measured;
+    struct measurement measurement;
     int64_t windows;
     int64_t tokens;        /* predictions in them */
     int64_t stride;        /* tokens by which windows advance; 0: windows do not slide */
@@ -41,7 +41,7 @@ struct length_record {
 
 /* Pass keys found at one length and depth. */
 struct passkey_record {
-    struct measurement measured;
+    struct measurement measurement;
     double depth;   /* of the key in the prompt, 0 (the beginning) to 1 */
     int64_t digits; /* of a key */
     int64_t trials; /* prompts, at least 1 */

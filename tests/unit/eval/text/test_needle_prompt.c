@@ -11,22 +11,22 @@ static struct needle_setting setting_of(enum needle_form form, int64_t digits) {
     return (struct needle_setting){.tokenizer = &bytes, .form = form, .digits = digits};
 }
 
-static struct needle_place place_of(int64_t length, double depth) {
-    return (struct needle_place){.length = length, .depth = depth, .seed = 7, .trial = 3};
+static struct needle_position position_of(int64_t length, double depth) {
+    return (struct needle_position){.length = length, .depth = depth, .seed = 7, .trial = 3};
 }
 
-static struct needle_prompt make(const struct needle_setting *setting, struct needle_place place) {
+static struct needle_prompt make(const struct needle_setting *setting, struct needle_position position) {
     struct needle_prompt prompt;
     struct error error = {""};
-    if (needle_prompt_make(setting, &place, &prompt, &error) != STATUS_OK) fail_msg("%s", error.message);
-    assert_int_equal(prompt.count, place.length);
+    if (needle_prompt_make(setting, &position, &prompt, &error) != STATUS_OK) fail_msg("%s", error.message);
+    assert_int_equal(prompt.count, position.length);
     return prompt;
 }
 
-static void assert_refused(const struct needle_setting *setting, struct needle_place place, const char *words) {
+static void assert_refused(const struct needle_setting *setting, struct needle_position position, const char *words) {
     struct needle_prompt prompt;
     struct error error = {""};
-    assert_int_equal(needle_prompt_make(setting, &place, &prompt, &error), STATUS_INPUT);
+    assert_int_equal(needle_prompt_make(setting, &position, &prompt, &error), STATUS_INPUT);
     assert_message(error.message, words);
     assert_null(prompt.tokens);
 }
@@ -57,7 +57,7 @@ enum { PUBLISHED_LEAST = 253 }; /* tokens of a prompt with five digits and no fi
 static void published_prompts_are_worded_as_published(void **state) {
     (void)state;
     struct needle_setting setting = setting_of(NEEDLE_PUBLISHED, 5);
-    struct needle_prompt prompt = make(&setting, place_of(PUBLISHED_LEAST + 120, 0.25));
+    struct needle_prompt prompt = make(&setting, position_of(PUBLISHED_LEAST + 120, 0.25));
     char *text = text_of(prompt.tokens, prompt.count), expected[1024];
     snprintf(expected, sizeof expected,
              DESCRIPTION "The grass is green. The sky is\n"
@@ -80,7 +80,7 @@ static void published_prompts_have_every_length(void **state) {
     for (int64_t length = PUBLISHED_LEAST; length < PUBLISHED_LEAST + 300; length++) {
         for (size_t d = 0; d < sizeof depths / sizeof *depths; d++) {
             int64_t room = length - PUBLISHED_LEAST, before = llround(depths[d] * (double)room);
-            struct needle_prompt prompt = make(&setting, place_of(length, depths[d]));
+            struct needle_prompt prompt = make(&setting, position_of(length, depths[d]));
             assert_int_equal(prompt.needle, (int64_t)strlen(DESCRIPTION) + before + 1);
             char *text = text_of(prompt.tokens, prompt.count), question[128];
             snprintf(question, sizeof question, "\nWhat is the pass key? The pass key is %s", prompt.key);
@@ -91,7 +91,7 @@ static void published_prompts_have_every_length(void **state) {
             needle_prompt_free(&prompt);
         }
     }
-    struct needle_prompt prompt = make(&setting, place_of(100000, 0.5));
+    struct needle_prompt prompt = make(&setting, position_of(100000, 0.5));
     needle_prompt_free(&prompt);
 }
 
@@ -121,13 +121,13 @@ static void demo_prompts_are_whole_sentences(void **state) {
     struct needle_setting setting = setting_of(NEEDLE_DEMO, 5);
     for (int64_t length = 256; length < 600; length += 3) {
         for (size_t d = 0; d < sizeof depths / sizeof *depths; d++) {
-            struct needle_prompt prompt = make(&setting, place_of(length, depths[d]));
+            struct needle_prompt prompt = make(&setting, position_of(length, depths[d]));
             assert_demo_prompt(&prompt, depths[d]);
             if (depths[d] == 0.0) assert_int_equal(prompt.needle, 0);
             needle_prompt_free(&prompt);
         }
     }
-    struct needle_prompt prompt = make(&setting, place_of(65536, 0.5));
+    struct needle_prompt prompt = make(&setting, position_of(65536, 0.5));
     assert_demo_prompt(&prompt, 0.5);
     needle_prompt_free(&prompt);
 }
@@ -138,7 +138,7 @@ static void demo_sentences_are_drawn(void **state) {
     static const char *const words[] = {"tide",   "cart", "Smoke", "dog",  "Rain",  "bell",
                                         "miller", "Gull", "baker", "Wind", "stone", "ferry"};
     struct needle_setting setting = setting_of(NEEDLE_DEMO, 5);
-    struct needle_prompt prompt = make(&setting, place_of(4096, 0.5));
+    struct needle_prompt prompt = make(&setting, position_of(4096, 0.5));
     char *text = text_of(prompt.tokens, prompt.count);
     for (size_t w = 0; w < sizeof words / sizeof *words; w++) {
         if (!strstr(text, words[w])) fail_msg("no sentence of the %s", words[w]);
@@ -164,17 +164,17 @@ static void lengths_that_no_sentences_make_are_named(void **state) {
     struct needle_setting setting = setting_of(NEEDLE_DEMO, 5);
     struct needle_prompt prompt;
     struct error error = {""};
-    struct needle_place place = place_of(128, 0.5);
-    assert_int_equal(needle_prompt_make(&setting, &place, &prompt, &error), STATUS_INPUT);
+    struct needle_position position = position_of(128, 0.5);
+    assert_int_equal(needle_prompt_make(&setting, &position, &prompt, &error), STATUS_INPUT);
     assert_message(error.message, "128 tokens|whole sentences");
     int64_t numbers[4];
     assert_int_equal(numbers_of(error.message, numbers), 3);
     assert_true(numbers[1] < 128 && numbers[2] > 128);
     for (int64_t length = numbers[1] + 1; length < numbers[2]; length++) {
-        assert_refused(&setting, place_of(length, 0.5), "whole sentences");
+        assert_refused(&setting, position_of(length, 0.5), "whole sentences");
     }
     for (int i = 1; i < 3; i++) {
-        prompt = make(&setting, place_of(numbers[i], 0.5));
+        prompt = make(&setting, position_of(numbers[i], 0.5));
         assert_demo_prompt(&prompt, 0.5);
         needle_prompt_free(&prompt);
     }
@@ -191,8 +191,8 @@ static void texts_are_haystacks(void **state) {
     for (int i = 0; i < 400; i++) text[i] = 256 + i; /* no bytes */
     struct needle_prompt prompt;
     struct error error = {""};
-    struct needle_place place = place_of(400, 0.3);
-    int status = needle_prompt_in_text(&setting, &place, text, 400, &prompt, &error);
+    struct needle_position position = position_of(400, 0.3);
+    int status = needle_prompt_in_text(&setting, &position, text, 400, &prompt, &error);
     if (status != STATUS_OK) fail_msg("%s", error.message);
     assert_int_equal(prompt.count, 400);
     int64_t room = 400 - (PUBLISHED_LEAST - (int64_t)strlen(DESCRIPTION)), before = llround(0.3 * (double)room);
@@ -209,19 +209,19 @@ static void texts_are_haystacks(void **state) {
     needle_prompt_free(&prompt);
 
     /* As many tokens as there is room for are enough, and one fewer is not. */
-    assert_int_equal(needle_prompt_in_text(&setting, &place, text, room, &prompt, &error), STATUS_OK);
+    assert_int_equal(needle_prompt_in_text(&setting, &position, text, room, &prompt, &error), STATUS_OK);
     needle_prompt_free(&prompt);
-    assert_int_equal(needle_prompt_in_text(&setting, &place, text, room - 1, &prompt, &error), STATUS_INPUT);
+    assert_int_equal(needle_prompt_in_text(&setting, &position, text, room - 1, &prompt, &error), STATUS_INPUT);
     assert_message(error.message, "400 tokens");
 
     /* Nothing comes before a document's BOS, and none is added to a text from its middle. */
     setting.tokenizer = &with_bos;
-    place.depth = 0.0;
-    assert_int_equal(needle_prompt_in_text(&setting, &place, text, 400, &prompt, &error), STATUS_OK);
+    position.depth = 0.0;
+    assert_int_equal(needle_prompt_in_text(&setting, &position, text, 400, &prompt, &error), STATUS_OK);
     assert_int_equal(prompt.needle, 1);
     needle_prompt_free(&prompt);
     text[0] = bos;
-    assert_int_equal(needle_prompt_in_text(&setting, &place, text, 400, &prompt, &error), STATUS_OK);
+    assert_int_equal(needle_prompt_in_text(&setting, &position, text, 400, &prompt, &error), STATUS_OK);
     assert_int_equal(prompt.needle, 2);
     assert_int_equal(prompt.tokens[0], bos);
     needle_prompt_free(&prompt);
@@ -236,9 +236,9 @@ static void keys_have_their_digits(void **state) {
         struct needle_setting setting = setting_of(NEEDLE_DEMO, digits[d]);
         bool seen[10] = {false};
         for (int64_t trial = 0; trial < 200; trial++) {
-            struct needle_place place = place_of(400, 0.5);
-            place.trial = trial;
-            struct needle_prompt prompt = make(&setting, place);
+            struct needle_position position = position_of(400, 0.5);
+            position.trial = trial;
+            struct needle_prompt prompt = make(&setting, position);
             assert_int_equal(strlen(prompt.key), digits[d]);
             assert_int_equal(strspn(prompt.key, "0123456789"), digits[d]);
             assert_true(prompt.key[0] != '0');
@@ -260,9 +260,9 @@ static void prompts_are_told_apart(void **state) {
     (void)state;
     for (int form = 0; form < NEEDLE_FORMS; form++) {
         struct needle_setting setting = setting_of((enum needle_form)form, 12);
-        struct needle_place place = place_of(700, 0.5), others[] = {place, place, place, place};
+        struct needle_position position = position_of(700, 0.5), others[] = {position, position, position, position};
         others[0].length++, others[1].depth = 0.75, others[2].seed += (uint64_t)1 << 40, others[3].trial++;
-        struct needle_prompt prompt = make(&setting, place), again = make(&setting, place);
+        struct needle_prompt prompt = make(&setting, position), again = make(&setting, position);
         assert_true(same(&prompt, &again));
         for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
             struct needle_prompt other = make(&setting, others[i]);
@@ -279,19 +279,19 @@ static void prompts_are_told_apart(void **state) {
 static void what_cannot_be_made_is_refused(void **state) {
     (void)state;
     struct needle_setting published = setting_of(NEEDLE_PUBLISHED, 5), demo = setting_of(NEEDLE_DEMO, 5);
-    assert_refused(&published, place_of(PUBLISHED_LEAST - 1, 0.5), "252 tokens|take 253 or more");
-    assert_refused(&published, place_of(0, 0.5), "0 tokens|take 253 or more");
-    assert_refused(&demo, place_of(20, 0.5), "20 tokens|take 66 or more");
-    struct needle_prompt prompt = make(&demo, place_of(66, 0.5));
+    assert_refused(&published, position_of(PUBLISHED_LEAST - 1, 0.5), "252 tokens|take 253 or more");
+    assert_refused(&published, position_of(0, 0.5), "0 tokens|take 253 or more");
+    assert_refused(&demo, position_of(20, 0.5), "20 tokens|take 66 or more");
+    struct needle_prompt prompt = make(&demo, position_of(66, 0.5));
     needle_prompt_free(&prompt);
     static const double depths[] = {-0.01, 1.01, NAN, INFINITY};
     for (size_t d = 0; d < sizeof depths / sizeof *depths; d++) {
-        assert_refused(&published, place_of(400, depths[d]), "depth|0..1");
+        assert_refused(&published, position_of(400, depths[d]), "depth|0..1");
     }
     static const int64_t digits[] = {0, -1, NEEDLE_MOST_DIGITS + 1};
     for (size_t d = 0; d < sizeof digits / sizeof *digits; d++) {
         struct needle_setting setting = setting_of(NEEDLE_PUBLISHED, digits[d]);
-        assert_refused(&setting, place_of(400, 0.5), "digits|1..32");
+        assert_refused(&setting, position_of(400, 0.5), "digits|1..32");
     }
 }
 

@@ -158,7 +158,7 @@ static void test_progressive_recipe(void **state) {
     struct fixture *f = *state;
     read_good(f, progressive);
     const struct stage_config *s = f->config.stages;
-    assert_true(s[0].kind == STAGE_EXTEND && s[0].base == CONFIG_NO_STAGE && s[0].finetune.wanted);
+    assert_true(s[0].kind == STAGE_EXTEND && s[0].base == CONFIG_NO_STAGE && s[0].finetune.given);
     assert_null(s[0].finetune.model);
     assert_null(s[0].finetune.output);
     assert_null(s[0].finetune.command);
@@ -168,7 +168,7 @@ static void test_progressive_recipe(void **state) {
     assert_string_equal(s[1].finetune.command, "train --steps 3");
     assert_int_equal(s[2].base, 1);
     assert_null(s[2].model); /* that of its base */
-    assert_false(s[2].finetune.wanted);
+    assert_false(s[2].finetune.given);
     assert_int_equal(s[2].search.population, 32); /* beyond 512k tokens the published budget is half */
     assert_int_equal(s[2].search.mutations, 8);
     assert_int_equal(s[2].search.crossovers, 8);

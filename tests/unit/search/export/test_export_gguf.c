@@ -11,7 +11,7 @@ enum { PAIRS = 4 };
 
 struct fixture {
     struct scratch scratch;
-    char *input, *output, *aside;
+    char *input, *output, *part;
     struct export_gguf what; /* of `input` to `output`, with the numbers below */
 };
 
@@ -25,7 +25,7 @@ static int setup(void **state) {
     f->scratch = scratch_make();
     f->input = scratch_path(&f->scratch, "in.gguf");
     f->output = scratch_path(&f->scratch, "out.gguf");
-    f->aside = scratch_path(&f->scratch, "out.gguf.part");
+    f->part = scratch_path(&f->scratch, "out.gguf.part");
     f->what = (struct export_gguf){.input = f->input,
                                    .output = f->output,
                                    .pairs = PAIRS,
@@ -42,7 +42,7 @@ static int setup(void **state) {
 static int teardown(void **state) {
     struct fixture *f = *state;
     scratch_remove(&f->scratch);
-    free(f->input), free(f->output), free(f->aside), free(f);
+    free(f->input), free(f->output), free(f->part), free(f);
     return 0;
 }
 
@@ -132,7 +132,7 @@ static void assert_not_exported(const struct fixture *f, const char *words) {
     if (status == STATUS_OK) fail_msg("not refused: %s", words);
     assert_int_equal(status, STATUS_INPUT);
     assert_message(error.message, words);
-    assert_true(access(f->output, F_OK) != 0 && access(f->aside, F_OK) != 0);
+    assert_true(access(f->output, F_OK) != 0 && access(f->part, F_OK) != 0);
 }
 
 static struct gguf *open_output(const struct fixture *f) {
@@ -481,7 +481,7 @@ static void test_passes_signals_on(void **state) {
     write_model(&m, f->input);
     f->what.control.stop = &stop;
     assert_int_equal(export_gguf(&f->what, &error), STATUS_STOPPED);
-    assert_true(access(f->output, F_OK) != 0 && access(f->aside, F_OK) != 0);
+    assert_true(access(f->output, F_OK) != 0 && access(f->part, F_OK) != 0);
 }
 
 /* ---- Reading tables ---- */

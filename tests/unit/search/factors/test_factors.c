@@ -214,20 +214,20 @@ static void places_that_cannot_be_written(void **state) {
     scratch_remove(&scratch);
 }
 
-/* A full disk under the file that is written aside: the old file stays as it was. */
+/* A full disk under the file that is written beside: the old file stays as it was. */
 static void full_disk_leaves_the_old_file(void **state) {
     (void)state;
     if (access("/dev/full", W_OK) != 0) skip();
     struct scratch scratch = scratch_make();
     struct error error = {""};
-    char *path = scratch_path(&scratch, "factors.json"), *aside = scratch_path(&scratch, "factors.json.part");
+    char *path = scratch_path(&scratch, "factors.json"), *part = scratch_path(&scratch, "factors.json.part");
     scratch_write(path, "1.5", 3);
-    assert_int_equal(symlink("/dev/full", aside), 0);
+    assert_int_equal(symlink("/dev/full", part), 0);
     assert_int_equal(write_one(path, &error), STATUS_FAILED);
     assert_message(error.message, "factors.json|No space");
     assert_int_equal(entries_of(scratch.dir), 1);
     assert_numbers(path, (const double[]){1.5}, 1);
-    free(path), free(aside);
+    free(path), free(part);
     scratch_remove(&scratch);
 }
 

@@ -9,7 +9,7 @@
 
 struct fixture {
     struct scratch scratch;
-    char *path, *copy, *aside; /* aside: where the copy lies while it is written */
+    char *path, *copy, *part; /* part: where the copy lies while it is written */
 };
 
 static int setup(void **state) {
@@ -18,7 +18,7 @@ static int setup(void **state) {
     f->scratch = scratch_make();
     f->path = scratch_path(&f->scratch, "model.gguf");
     f->copy = scratch_path(&f->scratch, "copy.gguf");
-    f->aside = scratch_path(&f->scratch, "copy.gguf.part");
+    f->part = scratch_path(&f->scratch, "copy.gguf.part");
     *state = f;
     return 0;
 }
@@ -26,7 +26,7 @@ static int setup(void **state) {
 static int teardown(void **state) {
     struct fixture *f = *state;
     scratch_remove(&f->scratch);
-    free(f->path), free(f->copy), free(f->aside), free(f);
+    free(f->path), free(f->copy), free(f->part), free(f);
     return 0;
 }
 
@@ -463,7 +463,7 @@ static void copy_or_fail(const char *from, const char *to, const struct gguf_edi
 
 static void assert_nothing_left(const struct fixture *f) {
     assert_int_not_equal(access(f->copy, F_OK), 0);
-    assert_int_not_equal(access(f->aside, F_OK), 0);
+    assert_int_not_equal(access(f->part, F_OK), 0);
 }
 
 /* Unchanged, it is the same file, up to zeros behind its end. */
@@ -480,7 +480,7 @@ static void test_copies_bit_for_bit(void **state) {
             assert_memory_equal(a, b, size);
             for (size_t i = size; i < copied; i++) assert_int_equal(b[i], 0);
             free(a), free(b);
-            assert_int_not_equal(access(f->aside, F_OK), 0);
+            assert_int_not_equal(access(f->part, F_OK), 0);
             remove(f->copy);
         }
     }
@@ -613,16 +613,16 @@ static void test_overwrites_nothing_unless_told_to(void **state) {
     assert_everything(f->copy, 32);
     assert_int_equal(copy(f->copy, f->copy, &none, &replace, &error), STATUS_OK); /* onto itself */
     assert_everything(f->copy, 32);
-    assert_true(access(f->aside, F_OK) != 0);
+    assert_true(access(f->part, F_OK) != 0);
 
     remove(f->copy);
-    scratch_write(f->aside, "of another", 10);
+    scratch_write(f->part, "of another", 10);
     assert_int_equal(copy(f->path, f->copy, &none, &no_control, &error), STATUS_INPUT);
     assert_message(error.message, "copy.gguf.part|delete it");
-    bytes = read_whole(f->aside, &size);
+    bytes = read_whole(f->part, &size);
     assert_true(size == 10 && access(f->copy, F_OK) != 0);
     free(bytes);
-    remove(f->aside);
+    remove(f->part);
 
     assert_int_equal(symlink("/nowhere/at/all", f->copy), 0); /* a link to nothing is something, too */
     assert_int_equal(copy(f->path, f->copy, &none, &no_control, &error), STATUS_INPUT);
@@ -650,7 +650,7 @@ static void test_overwrites_nothing_unless_told_to_that_appears_meanwhile(void *
     char *bytes = read_whole(f->copy, &size);
     assert_int_equal(size, 8);
     free(bytes);
-    assert_int_not_equal(access(f->aside, F_OK), 0);
+    assert_int_not_equal(access(f->part, F_OK), 0);
 }
 
 static void raise_flag(void *state, double fraction) {

@@ -109,7 +109,7 @@ static void work_is_what_a_hand_counts(void **state) {
     config->kind = STAGE_RECOVER; /* the model as it is, is its only baseline */
     assert_true(make_good(f)->windows == 28);
     config->samples = 0; /* one a document */
-    assert_true(make_good(f)->samples == 2);
+    assert_true(make_good(f)->windows_per_table == 2);
 }
 
 /* Of 105 rows the last 4 predict an answer of 3 digits and a blank: 101 do not pass the output matrix, and the first
@@ -244,10 +244,10 @@ static void auto_is_what_config_json_says(void **state) {
 static void make_recipe(struct fixture *f) {
     static char middle[] = "middle", longer[] = "longer", back[] = "back", sh[] = "true";
     struct stage_config *stage = add_stage(f, middle, 32);
-    stage->finetune = (struct finetune_config){.wanted = true, .base = CONFIG_NO_STAGE, .command = sh};
+    stage->finetune = (struct finetune_config){.given = true, .base = CONFIG_NO_STAGE, .command = sh};
     stage = add_stage(f, longer, 64);
     stage->model = NULL, stage->base = 0;
-    stage->finetune = (struct finetune_config){.wanted = true, .base = 0, .output = f->tuned};
+    stage->finetune = (struct finetune_config){.given = true, .base = 0, .output = f->tuned};
     stage = add_stage(f, back, 8);
     stage->kind = STAGE_RECOVER, stage->model = NULL, stage->base = 1, stage->lambda_max = 4;
 }

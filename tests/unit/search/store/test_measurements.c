@@ -62,7 +62,7 @@ static struct measurement make_measured(const char *label, int64_t length) {
 }
 
 static struct length_record make_length(const char *label, int64_t length) {
-    return (struct length_record){.measured = make_measured(label, length),
+    return (struct length_record){.measurement = make_measured(label, length),
                                   .windows = 5,
                                   .tokens = 5 * (length - 1),
                                   .stride = length % 2 ? 0 : 64,
@@ -70,7 +70,7 @@ static struct length_record make_length(const char *label, int64_t length) {
 }
 
 static struct passkey_record make_passkeys(const char *label, int64_t length, double depth) {
-    return (struct passkey_record){.measured = make_measured(label, length),
+    return (struct passkey_record){.measurement = make_measured(label, length),
                                    .depth = depth,
                                    .digits = 5,
                                    .trials = 10,
@@ -97,7 +97,7 @@ static void assert_measured(const struct measurement *got, const struct measurem
 }
 
 static void assert_length(const struct length_record *got, const struct length_record *expected) {
-    assert_measured(&got->measured, &expected->measured);
+    assert_measured(&got->measurement, &expected->measurement);
     assert_int_equal(got->windows, expected->windows);
     assert_int_equal(got->tokens, expected->tokens);
     assert_int_equal(got->stride, expected->stride);
@@ -105,7 +105,7 @@ static void assert_length(const struct length_record *got, const struct length_r
 }
 
 static void assert_passkeys(const struct passkey_record *got, const struct passkey_record *expected) {
-    assert_measured(&got->measured, &expected->measured);
+    assert_measured(&got->measurement, &expected->measurement);
     assert_true(same_bits(got->depth, expected->depth));
     assert_int_equal(got->digits, expected->digits);
     assert_int_equal(got->trials, expected->trials);
@@ -160,10 +160,10 @@ static void test_lengths(void **state) {
     check_lengths(f, store, (const struct length_record[]){yarn_255, yarn_512, none_1, none_512}, 4);
 
     yarn_512 = make_length("yarn", 512);
-    yarn_512.measured.pairs = 1;
-    yarn_512.measured.seconds = 7;
-    strcpy(yarn_512.measured.model, "");
-    strcpy(yarn_512.measured.kernels, "amx");
+    yarn_512.measurement.pairs = 1;
+    yarn_512.measurement.seconds = 7;
+    strcpy(yarn_512.measurement.model, "");
+    strcpy(yarn_512.measurement.kernels, "amx");
     yarn_512.nats_per_token = 0.0;
     yarn_512.stride = 0;
     good(f, store_put_length(store, &yarn_512, &f->error));
@@ -203,17 +203,17 @@ static void test_passkeys(void **state) {
 static void test_beside_a_search(void **state) {
     enum { ROUNDS = 50 };
     struct fixture *f = *state;
-    struct store *search = make_run(f), *recorder = open_run(f, STORE_RECORD);
+    struct store *search = make_run(f), *log = open_run(f, STORE_RECORD);
     struct length_record records[ROUNDS];
     for (int i = 0; i < ROUNDS; i++) {
         good(f, add_individual(search, i, &f->error));
         records[i] = make_length("yarn", 100 + i);
-        good(f, store_put_length(recorder, &records[i], &f->error));
+        good(f, store_put_length(log, &records[i], &f->error));
     }
     open_bad(f, STORE_RESUME, STATUS_INPUT, "in use by process"); /* it still holds the run */
     store_close(search);
-    check_lengths(f, recorder, records, ROUNDS);
-    store_close(recorder);
+    check_lengths(f, log, records, ROUNDS);
+    store_close(log);
     struct store *store = open_run(f, STORE_RESUME);
     struct stage_record *stages;
     struct individual_record *individuals;
@@ -377,14 +377,14 @@ static void test_records_that_cannot_be(void **state) {
         assert_int_equal(store_put_length(store, &r, &f->error), STATUS_FAILED);                                       \
         assert_message(f->error.message, "cannot be recorded: its " field " is not valid");                            \
     } while (0)
-    REFUSED(r.measured.label[0] = '\0', "label");
-    REFUSED(r.measured.length = 0, "length");
-    REFUSED(r.measured.scale = NAN, "scale");
-    REFUSED(r.measured.start_tokens = -1, "start_tokens");
-    REFUSED(r.measured.attention_factor = 0, "attention_factor");
-    REFUSED(r.measured.pairs = 0, "factors");
-    REFUSED(r.measured.pairs = ROPE_MAX_PAIRS + 1, "factors");
-    REFUSED(r.measured.factors[1] = INFINITY, "factors");
+    REFUSED(r.measurement.label[0] = '\0', "label");
+    REFUSED(r.measurement.length = 0, "length");
+    REFUSED(r.measurement.scale = NAN, "scale");
+    REFUSED(r.measurement.start_tokens = -1, "start_tokens");
+    REFUSED(r.measurement.attention_factor = 0, "attention_factor");
+    REFUSED(r.measurement.pairs = 0, "factors");
+    REFUSED(r.measurement.pairs = ROPE_MAX_PAIRS + 1, "factors");
+    REFUSED(r.measurement.factors[1] = INFINITY, "factors");
     REFUSED(r.windows = 0, "samples");
     REFUSED(r.tokens = -1, "tokens");
     REFUSED(r.stride = -1, "stride");

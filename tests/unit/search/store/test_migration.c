@@ -385,9 +385,9 @@ static void test_schema_4_migrates(void **state) {
     size_t count;
     good(f, store_passkeys(store, &keys, &count, &f->error));
     assert_int_equal(count, 1);
-    assert_string_equal(keys->measured.label, "yarn");
-    assert_int_equal(keys->measured.start_tokens, 3);
-    assert_true(keys->measured.factors[1] == 2.5 && keys->depth == 0.75);
+    assert_string_equal(keys->measurement.label, "yarn");
+    assert_int_equal(keys->measurement.start_tokens, 3);
+    assert_true(keys->measurement.factors[1] == 2.5 && keys->depth == 0.75);
     assert_int_equal(keys->correct, 17);
     assert_string_equal(keys->wording, "");
     free(keys);
@@ -401,16 +401,16 @@ static void test_schema_4_migrates(void **state) {
 
 static struct length_record measured_length(void) {
     struct length_record record = {.windows = 5, .tokens = 1275, .nats_per_token = 1.0 / 3};
-    record.measured = (struct measurement){.label = "yarn",
-                                           .length = 256,
-                                           .scale = 1.0,
-                                           .attention_factor = 1.0,
-                                           .pairs = 2,
-                                           .factors = {1.0, 2.5},
-                                           .dtype = "f32",
-                                           .kernels = "avx2",
-                                           .angles = "f64",
-                                           .seconds = 0.5};
+    record.measurement = (struct measurement){.label = "yarn",
+                                              .length = 256,
+                                              .scale = 1.0,
+                                              .attention_factor = 1.0,
+                                              .pairs = 2,
+                                              .factors = {1.0, 2.5},
+                                              .dtype = "f32",
+                                              .kernels = "avx2",
+                                              .angles = "f64",
+                                              .seconds = 0.5};
     return record;
 }
 
