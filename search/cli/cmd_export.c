@@ -1,5 +1,7 @@
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "eval/model/model.h"
 #include "search/base/atomic_output.h"
@@ -30,9 +32,17 @@ static int find_model(struct exporting *e, struct error *error) {
     if (o->model || (o->format != EXPORT_HF && o->format != EXPORT_GGUF)) return STATUS_OK;
     int status = export_source_model(o->sources.items, o->sources.count, o->choice.stage, &e->run_model, error);
     e->dir = e->run_model;
-    if (status != STATUS_OK || e->dir) return status;
-    return error_set(error, STATUS_INPUT, "missing --model DIR: --format %s requires it, and %s does not state it",
-                     export_format_names[o->format], e->source);
+    if (status != STATUS_OK) return status;
+    if (!e->dir) {
+        return error_set(error, STATUS_INPUT, "missing --model DIR: --format %s requires it, and %s does not state it",
+                         export_format_names[o->format], e->source);
+    }
+    if (access(e->dir, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
+        return error_set(error, STATUS_INPUT,
+                         "%.300s: the run's model %.500s does not exist; name its folder with --model DIR", e->source,
+                         e->dir);
+    }
+    return STATUS_OK;
 }
 
 static int open_source(struct exporting *e, struct error *error) {

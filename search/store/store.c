@@ -37,10 +37,11 @@ static const struct database_kind record_kind = {
 
 /* ---- errors ---- */
 
-static int no_run(const struct store *store, struct error *error) {
-    return error_set(error, STATUS_INPUT, "%.300s: holds no run (no run.db); %s", store->dir,
-                     store->database.kind == &record_kind ? "check the path"
-                                                          : "start one without --resume, or check the path");
+static const char if_no_run_to_resume[] = "start one without --resume, or check the path";
+static const char if_no_run_to_read[] = "check the path, or start a run with longrope search";
+
+static int no_run(const struct store *store, const char *remedy, struct error *error) {
+    return error_set(error, STATUS_INPUT, "%.300s: holds no run (no run.db); %s", store->dir, remedy);
 }
 
 /* ---- creating ---- */
@@ -137,11 +138,11 @@ static int open_create(struct store *store, struct error *error) {
 
 static int open_resume(struct store *store, struct error *error) {
     int64_t version = 0;
-    if (access(store->database.path, F_OK) != 0) return no_run(store, error);
+    if (access(store->database.path, F_OK) != 0) return no_run(store, if_no_run_to_resume, error);
     int status = store_folder_lock(store, error);
     if (status == STATUS_OK) status = open_writable(store, &version, error);
     if (status != STATUS_OK) return status;
-    if (version == 0) return no_run(store, error);
+    if (version == 0) return no_run(store, if_no_run_to_resume, error);
     status = database_check(&store->database, error);
     if (status == STATUS_OK) status = store_migrate(&store->database, version, error);
     return status == STATUS_OK ? prepare_to_write(store, error) : status;
@@ -174,11 +175,11 @@ static int migrate_under_lock(struct store *store, int64_t version, struct error
 /* Refuses a run without a stage: open_create() may overwrite it together with the measurements. */
 static int open_record(struct store *store, struct error *error) {
     int64_t version = 0, stages = 0;
-    if (access(store->database.path, F_OK) != 0) return no_run(store, error);
+    if (access(store->database.path, F_OK) != 0) return no_run(store, "check the path", error);
     int status = database_check_folder(&store->database, error);
     if (status == STATUS_OK) status = open_writable(store, &version, error);
     if (status != STATUS_OK) return status;
-    if (version == 0) return no_run(store, error);
+    if (version == 0) return no_run(store, "check the path", error);
     int code = database_query_integer(&store->database, "SELECT count(*) FROM stages", &stages);
     if (code != SQLITE_OK) return database_failed(&store->database, code, error);
     if (stages == 0) {
@@ -241,7 +242,7 @@ static int open_read(struct store *store, struct error *error) {
     int64_t version = 0;
     int code = SQLITE_OK;
     if (access(store->database.path, F_OK) != 0) {
-        if (errno == ENOENT || errno == ENOTDIR) return no_run(store, error);
+        if (errno == ENOENT || errno == ENOTDIR) return no_run(store, if_no_run_to_read, error);
         return error_set(error, STATUS_FAILED, "%.300s: cannot be read: %s", store->database.path, strerror(errno));
     }
     if (access(store->database.path, R_OK) != 0) {
@@ -255,7 +256,7 @@ static int open_read(struct store *store, struct error *error) {
         status = open_immutable(store, &version, error);
     }
     if (status != STATUS_OK) return status;
-    return version == 0 ? no_run(store, error) : migrate_copy(store, version, error);
+    return version == 0 ? no_run(store, if_no_run_to_read, error) : migrate_copy(store, version, error);
 }
 
 static const char *const mode_names[] = {

@@ -288,7 +288,8 @@ wrong_factors "31 factors" 's/\[1\.0,/[/'
 
 # ---- run folders ----
 
-refused "$work/no-such: holds no run" "$LONGROPE" show "$work/no-such"
+refused "$work/no-such: holds no run (no run.db); check the path, or start a run with longrope search" "$LONGROPE" \
+    show "$work/no-such"
 mkdir "$work/folder"
 refused "$work/folder: holds no run" "$LONGROPE" show "$work/folder"
 echo "not a database, whatever its name may say; longer than a header of SQLite's, which has 100 bytes" \

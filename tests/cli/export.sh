@@ -233,6 +233,12 @@ export_to "$work/run" --format hf --weights none --out "$work/of-its-model" # th
 cmp -s "$work/of-run/config.json" "$work/of-its-model/config.json" || fail "the run names another model"
 export_to "$work/run" --format json --out "$work/of-run.json"
 cmp -s "$work/run/factors.json" "$work/of-run.json" || fail "export writes other tables than the search"
+copy_run run moved "UPDATE stage_models SET model = '$work/gone/model'"
+refused "$work/moved: the run's model $work/gone/model does not exist; name its folder with --model DIR" \
+    "$LONGROPE" export "$work/moved" --format hf --weights none --out "$work/none"
+export_to "$work/moved" --format hf --model "$model" --weights none --out "$work/of-moved"
+cmp -s "$work/of-its-model/config.json" "$work/of-moved/config.json" || fail "--model does not replace the run's model"
+export_to "$work/moved" --format json --out "$work/of-moved.json" # does not require the model
 
 start_search "$work/going" --set search.iterations=1000
 wait_for_evaluation "$work/going"

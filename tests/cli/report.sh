@@ -310,7 +310,7 @@ fails_with 1 "could not be written" "$LONGROPE" report "$work/run" -o "$work/now
 fails_with 2 "is a folder" "$LONGROPE" report "$work/run" -o "$work"
 fails_with 2 "missing --out FILE.html" "$LONGROPE" report "$work/run"
 fails_with 2 "missing RUN_DIR" "$LONGROPE" report -o "$work/x.html"
-fails_with 2 "holds no run" "$LONGROPE" report "$work/nowhere" -o "$work/x.html"
+fails_with 2 "check the path, or start a run with longrope search" "$LONGROPE" report "$work/nowhere" -o "$work/x.html"
 fails_with 2 "unknown option '--forse' (did you mean '--force'?)" "$LONGROPE" report "$work/run" --forse
 if "$LONGROPE" report "$work/run" -o - >/dev/full 2>/dev/null; then fail "a full disk was not noticed"; fi
 

@@ -593,8 +593,9 @@ static void test_genes_are_json_and_times_are_utc(void **state) {
 
 static void test_create_and_resume(void **state) {
     struct fixture *f = *state;
-    open_bad(f, STORE_RESUME, STATUS_INPUT, "results/x: holds no run|--resume");
-    open_bad(f, STORE_READ, STATUS_INPUT, "results/x: holds no run");
+    open_bad(f, STORE_RESUME, STATUS_INPUT, "results/x: holds no run|start one without --resume, or check the path");
+    open_bad(f, STORE_READ, STATUS_INPUT,
+             "results/x: holds no run|check the path, or start a run with longrope search");
     assert_int_equal(access(f->run, F_OK), -1);
     store_close(make_run(f, 1));
     open_bad(f, STORE_CREATE, STATUS_INPUT,
