@@ -86,7 +86,7 @@ static const char *const examples[] = {
     "longrope show results/demo --scores > scores.csv     # for a spreadsheet, or pandas.read_csv()",
     "longrope show results/demo --scores | sqlite3 :memory: '.import --csv /dev/stdin scores' \\",
     "    \"SELECT origin, count(*), min(perplexity + 0) FROM scores",
-    "     WHERE kind = 'individual' GROUP BY origin\"",
+    "     WHERE kind = 'individual' AND perplexity <> '' GROUP BY origin\"",
     NULL};
 
 static const struct show_options initial = {.genealogy = {.value = REPORT_BEST}};

@@ -10,13 +10,22 @@
 
 /* ---- for people ---- */
 
-enum { LABEL_WIDTH = 22, A_LINE = 8 /* columns */ };
+enum { LABEL_WIDTH = 22 /* at least, as in the overview of a stage */, A_LINE = 8 /* columns */ };
 
-/* Pads by characters: fprintf() would count the bytes of a label in any script. */
-static void print_label(FILE *out, const char *label) {
+/* Characters of UTF-8, not bytes, so that labels of any script are padded alike. */
+static int label_width(const char *label) {
     int characters = 0;
     for (const char *c = label; *c; c++) characters += ((unsigned char)*c & 0xc0) != 0x80;
-    fprintf(out, "  %s%*s", label, characters < LABEL_WIDTH ? LABEL_WIDTH - characters : 0, "");
+    return characters;
+}
+
+static int wider(int width, const char *label) {
+    int own = label_width(label);
+    return own > width ? own : width;
+}
+
+static void print_label(FILE *out, const char *label, int width) {
+    fprintf(out, "  %s%*s", label, width - label_width(label), "");
 }
 
 /* Prints a cell of `width` after the blanks of the empty cells before it; returns the blanks that the next cell must
@@ -43,14 +52,14 @@ static size_t distinct(double *values, size_t count) {
 }
 
 /* A block of at most A_LINE lengths, one row per label. */
-static void print_length_block(FILE *out, const struct length_record *records, size_t count, const double *lengths,
-                               size_t columns) {
-    print_label(out, "label");
+static void print_length_block(FILE *out, const struct length_record *records, size_t count, int width,
+                               const double *lengths, size_t columns) {
+    print_label(out, "label", width);
     for (size_t c = 0; c < columns; c++) fprintf(out, " %10.0f", lengths[c]);
     fputc('\n', out);
     for (size_t i = 0; i < count;) {
         const char *label = records[i].measurement.label;
-        print_label(out, label);
+        print_label(out, label, width);
         int blanks = 0;
         for (size_t c = 0; c < columns; c++) {
             while (i < count && strcmp(records[i].measurement.label, label) == 0 &&
@@ -74,12 +83,16 @@ static int print_lengths(FILE *out, const struct length_record *records, size_t 
     if (!count) return STATUS_OK;
     double *lengths = calloc(count, sizeof *lengths);
     if (!lengths) return error_memory(error, (double)count * sizeof *lengths, "the lengths");
-    for (size_t i = 0; i < count; i++) lengths[i] = (double)records[i].measurement.length;
+    int width = LABEL_WIDTH;
+    for (size_t i = 0; i < count; i++) {
+        lengths[i] = (double)records[i].measurement.length;
+        width = wider(width, records[i].measurement.label);
+    }
     size_t columns = distinct(lengths, count);
     fputs("perplexity by length in tokens\n", out);
     for (size_t first = 0; first < columns; first += A_LINE) {
         size_t block = columns - first < A_LINE ? columns - first : A_LINE;
-        print_length_block(out, records, count, lengths + first, block);
+        print_length_block(out, records, count, width, lengths + first, block);
     }
     free(lengths);
     return STATUS_OK;
@@ -90,15 +103,15 @@ static bool same_row(const struct passkey_record *a, const struct passkey_record
 }
 
 /* A block of at most A_LINE depths, one row per label and length. */
-static void print_depth_block(FILE *out, const struct passkey_record *records, size_t count, const double *depths,
-                              size_t columns) {
-    print_label(out, "label");
+static void print_depth_block(FILE *out, const struct passkey_record *records, size_t count, int width,
+                              const double *depths, size_t columns) {
+    print_label(out, "label", width);
     fprintf(out, " %10s", "length");
     for (size_t c = 0; c < columns; c++) fprintf(out, " %7.4g %%", 100.0 * depths[c]);
     fputc('\n', out);
     for (size_t i = 0; i < count;) {
         const struct passkey_record *row = &records[i];
-        print_label(out, row->measurement.label);
+        print_label(out, row->measurement.label, width);
         fprintf(out, " %10" PRId64, row->measurement.length);
         int blanks = 0;
         for (size_t c = 0; c < columns; c++) {
@@ -118,12 +131,16 @@ static int print_passkeys(FILE *out, const struct passkey_record *records, size_
     if (!count) return STATUS_OK;
     double *depths = calloc(count, sizeof *depths);
     if (!depths) return error_memory(error, (double)count * sizeof *depths, "the depths");
-    for (size_t i = 0; i < count; i++) depths[i] = records[i].depth;
+    int width = LABEL_WIDTH;
+    for (size_t i = 0; i < count; i++) {
+        depths[i] = records[i].depth;
+        width = wider(width, records[i].measurement.label);
+    }
     size_t columns = distinct(depths, count);
     fputs("pass keys found, by depth in the prompt\n", out);
     for (size_t first = 0; first < columns; first += A_LINE) {
         size_t block = columns - first < A_LINE ? columns - first : A_LINE;
-        print_depth_block(out, records, count, depths + first, block);
+        print_depth_block(out, records, count, width, depths + first, block);
     }
     free(depths);
     return STATUS_OK;

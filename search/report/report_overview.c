@@ -40,14 +40,15 @@ static struct cost cost_of(const struct stage_view *stage) {
 
 static void print_cost(FILE *out, const struct stage_view *stage) {
     struct cost cost = cost_of(stage);
+    size_t cached = cost.scored - cost.computed;
     char saved[32] = "n/a", rate[32] = "n/a";
     if (cost.complete > 0) {
         double share = 1.0 - (double)cost.scored / (double)cost.complete;
         snprintf(saved, sizeof saved, "%.1f %%", 100.0 * share);
     }
     if (!isnan(cost.tokens_per_second)) snprintf(rate, sizeof rate, "%.0f", cost.tokens_per_second);
-    fprintf(out, "  %zu cut short by racing, saving %s of windows; %.1f s, %s tokens/s; %zu windows from the cache\n",
-            cost.stopped, saved, cost.seconds, rate, cost.scored - cost.computed);
+    fprintf(out, "  %zu cut short by racing, saving %s of windows; %.1f s, %s tokens/s; %zu window%s from the cache\n",
+            cost.stopped, saved, cost.seconds, rate, cached, cached == 1 ? "" : "s");
 }
 
 static void print_row(FILE *out, const char *name, double nats, const char *note) {

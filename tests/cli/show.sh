@@ -34,6 +34,9 @@ copy_run run tied "UPDATE individuals SET stopped = 1, nats_per_token = NULL WHE
         WHERE id = (SELECT max(id) FROM individuals WHERE NOT stopped
             AND nats_per_token > (SELECT min(nats_per_token) FROM individuals))"
 
+# One window came from the cache.
+copy_run run once "UPDATE individuals SET computed = computed - 1 WHERE id = 1"
+
 # Everything came from the cache.
 copy_run run cached "UPDATE individuals SET computed = 0; UPDATE baselines SET computed = 0"
 
@@ -61,13 +64,18 @@ SUMS
     fi
     saved=$(awk "BEGIN { printf \"%.1f\", 100 * (28 - $windows) / 28 }")
     spent=$(awk "BEGIN { printf \"%.1f\", $seconds }")
+    cached=$((windows - computed))
+    plural=s
+    [ "$cached" != 1 ] || plural=
     show "$1"
     says "  $stopped cut short by racing, saving $saved % of windows; $spent s, $rate tokens/s; $(
-    )$((windows - computed)) windows from the cache"
+    )$cached window$plural from the cache"
 }
 cost run
 cost cut
 if [ "$stopped" -lt 5 ] || [ "$windows" -gt 23 ] || [ "$computed" -gt 19 ]; then fail "the copy is not cut short"; fi
+cost once
+[ "$cached" = 1 ] || fail "the copy has $cached windows from the cache, not one"
 cost cached
 
 # ---- generations ----
@@ -455,6 +463,18 @@ pass keys found, by depth in the prompt
   label                      length    12.5 %     100 %
   yarn                          256                 3/4
   yarn                          512     10/10      0/10' "$work/tables"
+copy_run measured long "UPDATE lengths SET label = 'twenty-four-letters-long' WHERE label = 'yarn';
+    UPDATE pass_keys SET label = 'labels-in-éxactly-28-letters' WHERE length = 512"
+show long
+sed -n '/^perplexity by length/,$p' "$work/stdout" >"$work/tables"
+same "the tables of long labels" 'perplexity by length in tokens
+  label                           256        512
+  twenty-four-letters-long        n/a     4.4817
+  naïve                        1.2840
+pass keys found, by depth in the prompt
+  label                            length    12.5 %     100 %
+  labels-in-éxactly-28-letters        512     10/10      0/10
+  yarn                                256                 3/4' "$work/tables"
 
 # ---- help ----
 
@@ -467,5 +487,9 @@ sed -n '/sqlite3 :memory:/,/BY origin"$/p' "$work/stdout" |
     sed -e "s|longrope show|\"$LONGROPE\" show|" -e "s|results/demo|$work/run|" >"$work/example.sh"
 runs sh "$work/example.sh"
 grep -q '^crossover|[0-9]*|[0-9.]*$' "$work/stdout" || fail "the example of --help tells nothing of crossovers"
+sed "s|$work/run|$work/cut|" "$work/example.sh" >"$work/example-cut.sh"
+runs sh "$work/example-cut.sh"
+[ -s "$work/stdout" ] || fail "the example of --help prints nothing of a run with stopped individuals"
+! grep -q '|0\(\.0\)\{0,1\}$' "$work/stdout" || fail "the example of --help takes stopped individuals for perplexity 0"
 
 echo "show: passed"
