@@ -1,4 +1,4 @@
-/* config.json -> struct model_config. Internal to eval/model; tests and fuzzers use it too. */
+/* config.json -> struct model_config. */
 #ifndef LONGROPE_EVAL_MODEL_CONFIG_H
 #define LONGROPE_EVAL_MODEL_CONFIG_H
 
@@ -19,9 +19,9 @@ int model_config_parse(const char *path, const void *bytes, size_t size, struct 
  * every number must be within bounds that let no product of sizes overflow. Messages begin with `where`. */
 int model_config_check(const char *where, const struct model_config *config, struct error *error);
 
-/* ---- What model_config.c and model_rope.c share ---- */
-
 enum { MODEL_WINDOW_MAX = 1 << 30 }; /* tokens */
+
+/* ---- Internal to eval/model: what model_config.c and model_rope.c share ---- */
 
 /* A config.json that is being read. */
 struct config_file {

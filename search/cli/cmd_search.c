@@ -7,6 +7,7 @@
 #include "search/base/signals.h"
 #include "search/base/version.h"
 #include "search/cli/commands.h"
+#include "search/cli/estimate_print.h"
 #include "search/cli/options.h"
 #include "search/config/config.h"
 #include "search/config/config_print.h"

@@ -1,9 +1,9 @@
+#include "search/cli/estimate_print.h"
+
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
-
-#include "search/recipe/estimate.h"
 
 static double gib(size_t bytes) { return (double)bytes / (1 << 30); }
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "eval/model/model_config.h"
+#include "eval/model/model.h"
 #include "eval/rope.h"
 #include "search/base/string_list.h"
 #include "search/factors/factors.h"

@@ -14,7 +14,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "eval/base/error.h"
 #include "eval/forward.h"
@@ -36,7 +35,7 @@ struct estimate_stage {
     const struct stage_config *config; /* borrowed */
     char *model;                       /* folder of the model that it searches on */
     char *shape;                       /* folder whose config.json was read: `model`, or what that is tuned from */
-    int awaits;                        /* stage whose fine-tuning has to write `model`; CONFIG_NO_STAGE: it is there */
+    int awaits;                        /* stage whose fine-tuning writes `model`; CONFIG_NO_STAGE: the model exists */
     struct model_config architecture;  /* of `shape` */
     const struct kernels *kernels;     /* with dtype: auto as config.json tells the weights' type */
     int64_t window;                    /* tokens: what the target length is compared with */
@@ -58,18 +57,14 @@ struct estimate {
     size_t stage_count;
     struct estimate_stage *stages;                   /* [stage_count] */
     double evaluations, windows, tokens, operations; /* sums; baselines are among the evaluations */
-    size_t bytes;                                    /* of the stage that takes most */
+    size_t bytes;                                    /* of the largest stage */
 };
 
-/* `config` is borrowed. `run_dir` is where the run is or would be, and is looked at for fine-tuned models only; what a
- * run there has scored already is not taken off. `threads` is 0 for as many as the machine offers. STATUS_INPUT, naming
- * stage and file, where a config.json is missing or wrong. The caller frees *out with estimate_free(). */
+/* `config` is borrowed. `run_dir` is read for fine-tuned models only and need not exist; work already stored there is
+ * not subtracted. `threads` 0: all. STATUS_INPUT, naming stage and file, if a config.json is missing or wrong. The
+ * caller frees *out with estimate_free(). */
 int estimate_make(const struct config *config, const char *run_dir, int threads, struct estimate *out,
                   struct error *error);
 void estimate_free(struct estimate *estimate); /* a zeroed struct is allowed */
-
-/* A table for people, or one JSON object as search/report/README.md documents it. */
-void estimate_print(const struct estimate *estimate, FILE *out);
-int estimate_print_json(const struct estimate *estimate, FILE *out, struct error *error);
 
 #endif
