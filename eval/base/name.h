@@ -14,18 +14,17 @@
 
 enum { NAME_UNKNOWN = -1 };
 
-/* The index of `name` in names[count]; NAME_UNKNOWN where it is none of them. */
+/* The index of `name` in names[count]; NAME_UNKNOWN if it is none of them. */
 int name_find(const char *const *names, size_t count, const char *name);
 
-/* The name of names[count] that is spelled most like `name`, the first of equals; NULL where none is near enough to be
- * what was meant. */
+/* The name most similar to `name`, the first if several are; NULL if none is similar enough. */
 const char *name_nearest(const char *const *names, size_t count, const char *name);
 
 /* "a, b and c", joined by `word` ("and", "or") before the last; cut to `size` bytes with the zero. */
 void name_list(const char *const *names, size_t count, const char *word, char *out, size_t size);
 
-/* STATUS_INPUT with "WHERE: unknown WHAT 'NAME' (did you mean 'b'?); choose a, b or c"; the question is left out where
- * no name is near. `where` is an option or a place in a file, "" for none. */
+/* STATUS_INPUT with "WHERE: unknown WHAT 'NAME' (did you mean 'b'?); choose a, b or c"; the question is left out if
+ * no name is similar enough. `where` is an option or a place in a file, "" for none. */
 int name_unknown(const char *where, const char *what, const char *name, const char *const *names, size_t count,
                  struct error *error);
 

@@ -78,7 +78,7 @@ extern const char *const model_type_names[MODEL_TYPES]; /* "auto", "f32", "bf16"
  * lack of memory. The caller frees *out with model_free(). */
 int model_load(const char *dir, enum model_type type, struct model **out, struct error *error);
 
-/* Reads config.json only. */
+/* Reads config.json only. Errors are those of model_load(). */
 int model_read_config(const char *dir, struct model_config *out, struct error *error);
 
 /* The kernels that a model is packed for: `bf16_weights` tells whether all its matrices are stored as bf16. Errors are
@@ -97,7 +97,9 @@ struct weight_source {
                 struct error *error);
 };
 
-/* A model of that shape with weights of that source, packed for `kernels`. The caller frees it. */
+/* A model of that shape with weights of that source, packed for `kernels`. STATUS_INPUT for a shape that
+ * model_config_check() refuses, STATUS_FAILED for lack of memory, and the errors of source->read(). The caller frees
+ * *out with model_free(). */
 int model_build(const struct model_config *config, const struct kernels *kernels, const struct weight_source *source,
                 struct model **out, struct error *error);
 void model_free(struct model *model); /* NULL is allowed */

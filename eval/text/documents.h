@@ -37,7 +37,7 @@ int documents_read_text(char *const *paths, size_t count, const struct tokenizer
 int documents_read_npy(char *const *paths, size_t count, struct documents *out, struct error *error);
 void documents_free(struct documents *documents); /* a zeroed struct is allowed */
 
-/* STATUS_INPUT, naming document and position, where a token is not below `vocabulary`. */
+/* STATUS_INPUT, naming document and position, if a token is not below `vocabulary`. */
 int documents_check(const struct documents *documents, int64_t vocabulary, struct error *error);
 
 /* Hash of all tokens and of the lengths of documents, not of their names. */
@@ -47,7 +47,7 @@ uint64_t documents_fingerprint(const struct documents *documents);
  * first the beginning of each long enough document, in order; then further windows, one at a time from
  * the document with most text per window so far, so that they are spread evenly over the text. The
  * windows of a document begin at equal distances, the last one reaches its end, and they do not overlap.
- * Sorted: beginnings first, then by document and position. STATUS_INPUT where no document is long
+ * Sorted: beginnings first, then by document and position. STATUS_INPUT if no document is long
  * enough or the documents hold fewer windows. The caller frees *out with free(). */
 int windows_choose(const struct documents *documents, int64_t length, size_t wanted, struct window **out, size_t *count,
                    struct error *error);
@@ -58,7 +58,7 @@ int windows_choose(const struct documents *documents, int64_t length, size_t wan
  * last window of a document may be shorter. Documents shorter than `length` are one window. With
  * 1 <= stride < length a document of N tokens gives N-1 predictions; with stride = length windows do
  * not overlap, and nothing predicts the first token of any. Windows without a prediction are left out.
- * Sorted by document and position. STATUS_INPUT where stride is not within 1..length or nothing is left
+ * Sorted by document and position. STATUS_INPUT if stride is not within 1..length or nothing is left
  * to predict. The caller frees *out with free(). */
 int windows_slide(const struct documents *documents, int64_t length, int64_t stride, struct window **out, size_t *count,
                   struct error *error);

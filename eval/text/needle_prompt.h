@@ -23,8 +23,8 @@ enum { NEEDLE_MOST_DIGITS = 32 };
 
 /* How a prompt is worded.
  * - Published: that of Mohtashami and Jaggi and of microsoft/LongRoPE's evaluation/passkey.py. A description of the
- *   task, filler (five short sentences over and over, beginning anew behind the needle and cut off where there are
- *   enough tokens), the needle, filler, the question; the answer begins with the blank behind the question.
+ *   task, filler (five short sentences, repeated; restarted after the needle; cut at the required length), the needle,
+ *   filler, the question; the answer begins with the blank behind the question.
  * - Demo: what the demo model was trained on (configs/demo/train/passkey.py). Filler sentences in random order, whole
  *   and one a line, the needle among them, the question and a blank; the answer is the digits alone. Where the needle
  *   is the last line before the question, an empty line stands between the two, as it did in training. */
@@ -58,18 +58,16 @@ struct needle_prompt {
     char key[NEEDLE_MOST_DIGITS + 1];
 };
 
-/* A prompt whose haystack is the form's filler, behind the tokenizer's BOS if there is one. Filler in sentences has its
- * needle at the line end next to `depth`, behind the last sentence at depth 1 alone. STATUS_INPUT where `length` is too
- * short, or (whole sentences only, for a few small numbers) cannot be met exactly, naming a length that can; for digits
- * or depth out of range, and where the tokenizer has no tokens for digits. The caller frees *out with
+/* A prompt whose haystack is the form's filler, behind the tokenizer's BOS if there is one. With whole sentences the
+ * needle stands at the line end nearest to `depth`; it follows the last sentence only at depth 1. STATUS_INPUT if
+ * `length` is too short, or (whole sentences only, for a few small numbers) cannot be met exactly, naming a length that
+ * can; for digits or depth out of range, and if the tokenizer has no tokens for digits. The caller frees *out with
  * needle_prompt_free(). */
 int needle_prompt_make(const struct needle_setting *setting, const struct needle_position *position,
                        struct needle_prompt *out, struct error *error);
 
-/* A prompt whose haystack is the beginning of text[count], tokens of a document: as many as `length` leaves room for,
- * so that `length` of them are always enough. The needle and the question are lines of their own, worded as the form
- * has it, behind and between any two tokens, but not before the document's BOS. Nothing else is added. STATUS_INPUT
- * also where the text is too short. */
+/* The haystack is the beginning of text[count]; `length` tokens of text always suffice. Needle and question are
+ * separate lines, between any two tokens, but never before BOS. STATUS_INPUT also if the text is too short. */
 int needle_prompt_in_text(const struct needle_setting *setting, const struct needle_position *position,
                           const int32_t *text, int64_t count, struct needle_prompt *out, struct error *error);
 

@@ -1,4 +1,5 @@
-/* JSON values and text. JSON cannot express NaN and infinity. */
+/* JSON values and text. JSON cannot express NaN and infinity. The caller releases every json_t that a function returns
+ * (json_decref()). */
 #ifndef LONGROPE_SEARCH_JSON_H
 #define LONGROPE_SEARCH_JSON_H
 

@@ -1,4 +1,5 @@
-/* A growing list of strings; either all of them are borrowed or all are owned. */
+/* A growing list of strings; either all of them are borrowed or all are owned. Functions that add strings return
+ * STATUS_FAILED for lack of memory. */
 #ifndef LONGROPE_SEARCH_STRING_LIST_H
 #define LONGROPE_SEARCH_STRING_LIST_H
 

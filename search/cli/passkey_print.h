@@ -31,7 +31,8 @@ void passkey_print_row(const struct passkey_result *result, bool unicode);
 /* A shade, two columns wide, that is darker for a larger share: blank only for none, full only for all. */
 const char *passkey_shade(int64_t found, int64_t asked, bool unicode);
 
-/* The result as a JSON object; search/report/README.md lists its keys. NULL if memory is short. */
+/* The result as a JSON object; search/report/README.md lists its keys; the caller releases it. NULL if memory is
+ * short. */
 json_t *passkey_json(const struct passkey_result *result);
 
 #endif

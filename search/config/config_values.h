@@ -26,7 +26,8 @@ struct config_kind {
     /* Checks the value, and stores it in *target. Strings and lists in *target are freed first. STATUS_INPUT, naming
      * file and line, for a value of the wrong kind or out of range. */
     int (*read)(const struct config_value *value, void *target, struct error *error);
-    /* The value in *target as JSON: the value that read() would store again. NULL for lack of memory. */
+    /* The value in *target as JSON: the value that read() would store again; the caller releases it. NULL for
+     * lack of memory. */
     json_t *(*show)(const struct config_key *key, const void *target);
 };
 

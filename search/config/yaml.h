@@ -18,7 +18,7 @@ enum {
 
 /* Where something was written. The text is borrowed: it must outlive the tree. */
 struct yaml_where {
-    const char *origin; /* the file, or "key.path=value" where it was set on the command line */
+    const char *origin; /* the file, or "key.path=value" if it was set on the command line */
     int line;           /* from 1 on; 0 for the command line */
 };
 

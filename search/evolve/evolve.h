@@ -63,7 +63,7 @@ enum origin {
     ORIGIN_YARN_LAMBDA, /* YaRN's ramp between 1 and s laid over lambda itself, not over 1/lambda */
     ORIGIN_DYNAMIC_NTK, /* at the target length: reaches beyond what NTK does */
     ORIGIN_NONE,        /* every factor 1 */
-    ORIGIN_OWN,         /* the table that the model was fine-tuned with */
+    ORIGIN_OWN,         /* the model's own longrope table */
     ORIGIN_MUTATION,
     ORIGIN_CROSSOVER,
     ORIGIN_SAMPLE, /* of CMA-ES's distribution */
@@ -89,7 +89,8 @@ struct individual {
 };
 
 /* Whether `a` is the better one: it has the lower score, or there is no `b` (NULL). NaN is worse than every number and
- * equal to NaN. Of equals asked about in the order of their ids, the older one stays the better one. */
+ * equal to NaN. If scores are equal, `a` is not better: whoever compares in ascending order of ids keeps the older one.
+ */
 bool individual_better(const struct individual *a, const struct individual *b);
 
 struct initial_genome {

@@ -17,9 +17,9 @@ struct evolve {
     size_t duplicates;    /* genomes that were proposed again and not added, for TRACE_EVOLVE */
     int64_t generation;
     bool asked;              /* individual `told` was handed out */
-    bool over;               /* ask answers NULL from now on */
-    size_t *ranked;          /* [settings.parents] ids of those that breed, best first: of all, or with CMA-ES of the
-                                generation under way */
+    bool over;               /* evolve_ask() returns NULL from now on */
+    size_t *ranked;          /* [settings.parents] ids of the parents, best first: of all individuals, or with CMA-ES
+                                of the current generation */
     size_t ranked_count;     /* how many there are yet */
     int64_t best;            /* id, EVOLVE_NO_PARENT for none yet */
     int64_t best_exportable; /* likewise */

@@ -18,23 +18,23 @@ struct cited_value {
 
 /* The whole of a document; `option` is the one of show that prints it, "" for none. */
 struct cited_value cited_root(const char *option, const json_t *json);
-/* A member or item; a value that does not exist where there is none. `key` is a literal of letters and underscores. */
+/* A member or item; a value that does not exist if there is none. `key` is a literal of letters and underscores. */
 struct cited_value cited_get(const struct cited_value *of, const char *key);
 struct cited_value cited_at(const struct cited_value *of, size_t index);
 size_t cited_count(const struct cited_value *array);
 
-/* True where the value exists and is not null. */
+/* True if the value exists and is not null. */
 bool cited_known(const struct cited_value *value);
-/* NaN where it is not a number. */
+/* NaN if it is not a number. */
 double cited_number(const struct cited_value *value);
-int64_t cited_integer(const struct cited_value *value);  /* 0 where it is not an integer */
-const char *cited_text(const struct cited_value *value); /* "" where it is not a string; borrowed */
-/* The same of a member. */
+int64_t cited_integer(const struct cited_value *value);  /* 0 if it is not an integer */
+const char *cited_text(const struct cited_value *value); /* "" if it is not a string; borrowed */
+/* As above, for the member `key`. */
 double cited_get_number(const struct cited_value *of, const char *key);
 int64_t cited_get_integer(const struct cited_value *of, const char *key);
 const char *cited_get_text(const struct cited_value *of, const char *key);
 bool cited_get_true(const struct cited_value *of, const char *key);
-/* The first item of an array with the lowest number in member `key`; a value that does not exist where no item has a
+/* The first item of an array with the lowest number in member `key`; a value that does not exist if no item has a
  * number. */
 struct cited_value cited_least(const struct cited_value *array, const char *key);
 

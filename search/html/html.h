@@ -54,7 +54,7 @@ struct html_field html_field_computed(const char *name, double value, int decima
 /* A number with what it counts: "1 window", "2 windows". */
 struct html_field html_counted(struct html_field number, const char *noun);
 
-/* The same of the member `key`, which is also the field's name. */
+/* As above, for the member `key`, which is also the field's name. */
 struct html_field html_get_text(const struct cited_value *of, enum html_kind kind, const char *key);
 struct html_field html_get_number(const struct cited_value *of, const char *key, int decimals);
 struct html_field html_get_integer(const struct cited_value *of, const char *key);

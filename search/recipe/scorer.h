@@ -24,7 +24,8 @@ struct scorer_options {
 
 struct scorer;
 
-/* All in `options` is borrowed and must outlive *out, which the caller frees with scorer_free(). */
+/* All in `options` is borrowed and must outlive *out. STATUS_FAILED for lack of memory. The caller frees *out with
+ * scorer_free(). */
 int scorer_new(const struct scorer_options *options, struct scorer **out, struct error *error);
 void scorer_free(struct scorer *scorer); /* NULL is allowed */
 

@@ -7,9 +7,9 @@
 #include "search/recipe/search_context.h"
 
 /* Runs stage `index` of the configuration to its end on the model in the folder `model`: the configuration's, or the
- * one that was fine-tuned with the base's table. The stage of its base must be done. STATUS_STOPPED where the stop flag
+ * one that was fine-tuned with the base's table. The stage of its base must be done. STATUS_STOPPED if the stop flag
  * rose: every score is saved. STATUS_INPUT for a wrong model, text or setting, or one that changed since the stage
- * began; STATUS_FAILED where memory, a file or the database failed. */
+ * began; STATUS_FAILED if memory, a file or the database failed. */
 int stage_run(const struct search_context *context, size_t index, const char *model, struct error *error);
 
 /* The number of closed-form methods, from the first of enum rope_method on, that a stage of that kind scores. */

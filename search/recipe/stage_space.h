@@ -10,17 +10,17 @@
 #include "search/recipe/search_context.h"
 #include "search/recipe/stage_base.h"
 
-/* STATUS_INPUT where search.initial names a table that a stage of this kind cannot start with. Needs no model. */
+/* STATUS_INPUT if search.initial names a table that a stage of this kind cannot start with. Needs no model. */
 int stage_space_check_initial(const struct stage_config *config, struct error *error);
 
 /* Resolves what the stage's tables rescale (stage_base_resolve()); the table of the stage's base is read from
- * context->store. STATUS_INPUT where the base is not done, or is not the table of the model. */
+ * context->store. STATUS_INPUT if the base is not done, or is not the table of the model. */
 int stage_space_base(const struct search_context *context, const struct stage_config *config,
                      const struct model_config *model, struct stage_base *out, struct error *error);
 
 /* Fills in *record, except its id and state. `folder` is the folder of the model. A short window is searched with the
- * attention factor of the longest stage before it, since engines use one for both tables; STATUS_INPUT where that stage
- * is not done, where the lattice has too many steps, and where the name is too long. */
+ * attention factor of the longest stage before it, since engines use one for both tables; STATUS_INPUT if that stage
+ * is not done, if the lattice has too many steps, and if the name is too long. */
 int stage_space_record(const struct search_context *context, const struct stage_config *config, const char *folder,
                        const struct model_config *model, const struct stage_base *base, struct stage_record *record,
                        struct error *error);

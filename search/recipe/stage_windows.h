@@ -6,9 +6,9 @@
  * tokens, the document's last, are scored. Text, its windows and their number are those of
  * OBJECTIVE_PERPLEXITY, so that both objectives cost the same and see the same pages.
  *
- * Depths are the fractional parts of u + i (sqrt(5) - 1) / 2 for window i, u drawn by the seed: each is uniform over
- * 0..1, and however many windows there are, neither do two lie close together nor is a wide range left out. So a few
- * windows see near and far needles alike, the first few of them, too, which racing looks at.
+ * Depths are the fractional parts of u + i (sqrt(5) - 1) / 2 for window i, u drawn by the seed. Each depth is
+ * uniform over 0..1, and the depths of any number of windows are evenly spread, so the first few, which racing uses,
+ * already cover near and far needles.
  */
 #ifndef LONGROPE_SEARCH_STAGE_WINDOWS_H
 #define LONGROPE_SEARCH_STAGE_WINDOWS_H

@@ -41,7 +41,7 @@ enum store_mode {
 int store_open(const char *run_dir, enum store_mode mode, struct store **out, struct error *error);
 void store_close(struct store *store); /* NULL is allowed */
 
-/* True where RUN_DIR/run.db exists and is not empty. */
+/* True if RUN_DIR/run.db exists and is not empty. */
 bool store_exists(const char *run_dir);
 
 /* The run's name, which is set once, when the run is created. Setting an equal name again does nothing; another name is
@@ -82,8 +82,8 @@ struct stage_record {
     int64_t pretrained_length;           /* the window before any extension (original_length) */
     char base[STORE_NAME_SIZE];          /* stage whose table the model was fine-tuned with; "": none */
     bool composed;                       /* searched factors multiply base_factors (false) */
-    double base_factors[ROPE_MAX_PAIRS]; /* the model's own longrope table; 1 where not composed */
-    double base_attention_factor;        /* the model's own; 1 where not composed */
+    double base_factors[ROPE_MAX_PAIRS]; /* the model's own longrope table; 1 if not composed */
+    double base_attention_factor;        /* the model's own; 1 if not composed */
 };
 
 struct setting {
