@@ -161,7 +161,7 @@ static int complete_shape(struct bench_options *o, struct error *error) {
 
 /* ---- Kernels ---- */
 
-enum { MOST_NAMES = 32 }; /* there are about six sets of kernels per number type */
+enum { MOST_NAMES = 32 }; /* there are about six kernel sets per number type */
 
 /* Adds the names of a type's kernels that are not in the list yet. */
 static size_t add_names(enum number_type type, const char *names[MOST_NAMES], size_t count) {
@@ -216,11 +216,11 @@ static const struct bench_options initial = {.shape = {.family = "llama", .norm_
 
 const struct option_table bench_option_table = {
     .command = "bench",
-    .summary = "how fast this machine evaluates a model",
+    .summary = "measures how fast this machine evaluates a model",
     .usage = usage,
     .text =
         "Measures a model of random weights that is made in memory: first the rates of matrix products and of "
-        "attention with each set of kernels, on one thread and on all threads; then whole evaluations, and their share "
+        "attention with each kernel set, on one thread and on all threads; then whole evaluations, and their share "
         "of the best product's rate. No file is read or written.\n"
         "GFLOP/s are 10^9 operations per second; a multiply-add is two operations. Only matrix products and attention "
         "over visible keys are counted. The rate of products is that of the fastest matrix. Rates and seconds are the "

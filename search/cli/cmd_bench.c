@@ -10,7 +10,7 @@
 #include "search/cli/commands.h"
 #include "search/measure/bench.h"
 
-/* The rates of a set of kernels on some number of threads, in operations per second. */
+/* The rates of a kernel set on some number of threads, in operations per second. */
 struct rates {
     int threads;
     double products[WORK_MATRICES];
@@ -18,14 +18,14 @@ struct rates {
     double attention[BENCH_MOST_LENGTHS];
 };
 
-/* A set of kernels to measure. */
+/* A kernel set to measure. */
 struct contender {
     const struct kernels *kernels;
     bool evaluates;     /* also measure whole evaluations */
     struct rates rates; /* on all threads */
 };
 
-enum { MOST_CONTENDERS = 32 }; /* there are about six sets of kernels for each of two types */
+enum { MOST_CONTENDERS = 32 }; /* there are about six kernel sets for each of two types */
 
 struct bench {
     const struct bench_options *options;

@@ -90,7 +90,7 @@ static const struct eval_options initial = {.model = MODEL_OPTIONS_INITIAL};
 
 const struct option_table eval_option_table = {
     .command = "eval",
-    .summary = "perplexity of a model whose rotary frequencies are rescaled",
+    .summary = "measures perplexity with rescaled rotary frequencies",
     .usage = usage,
     .text = "Scores windows of N tokens, of text or of token files, with closed-form methods or with the tables of a "
             "factor file.\n"

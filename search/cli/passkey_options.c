@@ -101,7 +101,7 @@ static const struct passkey_options initial = {.model = MODEL_OPTIONS_INITIAL};
 
 const struct option_table passkey_option_table = {
     .command = "passkey",
-    .summary = "the share of keys, hidden in long texts, that a model finds",
+    .summary = "measures how many hidden keys a model finds in long texts",
     .usage = usage,
     .text = "Pass-key retrieval: a number is hidden at some depth of a text of N tokens, and the model is asked for "
             "it. A key is found if greedy decoding would produce it; one forward pass per prompt decides that. All "

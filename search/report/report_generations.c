@@ -25,7 +25,7 @@ static int print_stage(const void *state, const struct stage_view *stage, FILE *
         return STATUS_OK;
     }
     fprintf(out, "  %10s  %11s  %7s  %9s  %10s  %11s  %5s  %9s  %s\n", "generation", "individuals", "so far",
-            "cut short", "best of it", "best so far", "n_hat", "attention", "origin");
+            "cut short", "its best", "best so far", "n_hat", "attention", "origin");
     while (generation_stats_next(stage, &next, &row)) {
         struct factor_entry table;
         stage_view_entry(stage, row.best_so_far, &table);
