@@ -6,7 +6,7 @@ longrope=$1
 shift
 here=$(dirname "$0")
 model=$here/../demo/model
-valid=$here/../../../shared/books/valid
+valid=${BOOKS:-$here/../../../shared/books}/valid
 LC_ALL=C
 export LC_ALL
 
