@@ -33,6 +33,13 @@ void text_of_number(double value, char out[TEXT_NUMBER_SIZE]) {
     }
 }
 
+bool text_has_control(const char *text) {
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        if (*c < 0x20 || *c == 0x7f) return true;
+    }
+    return false;
+}
+
 int text_utf8_length(const char *text) {
     static const struct {
         unsigned char first, last, low, high; /* of the first byte, and what the second may be */

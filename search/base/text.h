@@ -17,6 +17,9 @@ enum { TEXT_NUMBER_SIZE = 32 };
 /* A finite number with the fewest digits that read back to the same double: "1.25", "3", "1e-05". */
 void text_of_number(double value, char out[TEXT_NUMBER_SIZE]);
 
+/* Whether text holds a control character: a byte below a blank, or 0x7f. */
+bool text_has_control(const char *text);
+
 /* Number of bytes, 1..4, of the UTF-8 character at `text`, which may be the terminating zero; 0 if it is not valid
  * UTF-8: truncated, overlong, a surrogate or beyond U+10FFFF. */
 int text_utf8_length(const char *text);

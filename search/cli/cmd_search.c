@@ -101,6 +101,9 @@ static int check(const struct option_table *table, void *options, struct error *
     if (!o->config && o->overrides.count) {
         return options_wrong(table, error, "--set requires a configuration, CONFIG.yaml");
     }
+    if (o->print_config && (o->dry_run || o->run_dir || o->cache || o->resume || o->threads)) {
+        return options_wrong(table, error, "--print-config takes no other options than --set and --json");
+    }
     if (!o->json || o->dry_run || o->print_config) return STATUS_OK;
     return options_wrong(table, error, "--json requires --dry-run or --print-config");
 }

@@ -38,6 +38,18 @@ static json_t *key_value(const struct config_key *key, const struct stage_config
     return key == &config_keys[KEY_FINETUNE] ? json_string("given") : json_integer((json_int_t)node->count);
 }
 
+/* The path of the score cache as the search uses it, which no stage holds. */
+static json_t *cache_value(const struct config_draft *draft, const char *folder, struct error *error) {
+    const struct config_key *key = &config_keys[KEY_CACHE];
+    if (!draft->node[KEY_CACHE]) return json_null();
+    struct stage_config unused = config_defaults;
+    char *path = NULL;
+    const struct config_value value = {key, draft->node[KEY_CACHE], folder, &unused};
+    json_t *shown = key->kind->read(&value, &path, error) == STATUS_OK ? json_name(path) : json_null();
+    free(path);
+    return shown;
+}
+
 /* ---- defaults ---- */
 
 /* Keys whose value changes defaults of other keys, each with a value that does so. */
@@ -108,22 +120,25 @@ static int find_followed(const struct config_draft *draft, const char *folder, i
     return status;
 }
 
-static int source_text(const struct config_draft *draft, const char *folder, int id, const json_t *value, char *out,
-                       size_t size, struct error *error) {
+/* The caller frees *out. */
+static int source_text(const struct config_draft *draft, const char *folder, int id, const json_t *value, char **out,
+                       struct error *error) {
     const struct yaml_tree *node = draft->node[id];
-    int followed = CONFIG_KEYS, status = STATUS_OK;
+    int followed = CONFIG_KEYS, status = STATUS_OK, size;
     if (node && node->where.line > 0) {
-        snprintf(out, size, "%s:%d", node->where.origin, node->where.line);
+        size = asprintf(out, "%s:%d", node->where.origin, node->where.line);
     } else if (node) {
-        snprintf(out, size, "--set %s", node->where.origin);
+        size = asprintf(out, "--set %s", node->where.origin);
     } else {
         if (config_keys[id].kind->show) status = find_followed(draft, folder, id, value, &followed, error);
         if (id == KEY_MODEL && draft->node[KEY_BASE]) followed = KEY_BASE; /* the model that base was fine-tuned to */
         char path[CONFIG_PATH_SIZE] = "";
         if (followed < CONFIG_KEYS) config_key_path(&config_keys[followed], path);
-        snprintf(out, size, followed < CONFIG_KEYS ? "follows %s" : "default", path);
+        size = asprintf(out, "%s%s", followed < CONFIG_KEYS ? "follows " : "default", path);
     }
-    return status;
+    if (size >= 0) return status;
+    *out = NULL;
+    return error_memory(error, 0, "the source of a value");
 }
 
 /* ---- rows ---- */
@@ -154,11 +169,13 @@ static int list_level(void *data, bool top, const struct config_draft *draft, co
         bool here = top ? !config_key_only_in_stages(key) : id != KEY_CACHE && id != KEY_STAGES;
         bool unused = key->in & IN_FINETUNE && !stage->finetune.given;
         if (!is_listed(key) || !here || unused) continue;
-        char source[CONFIG_TEXT_SIZE + 300];
-        json_t *value = key_value(key, stage, draft->node[id]);
-        status = source_text(draft, folder, id, value, source, sizeof source, error);
-        int added = add_row(rows, key, top ? json_null() : json_string(stage->name), value, json_name(source), error);
+        char *source = NULL;
+        json_t *value = id == KEY_CACHE ? cache_value(draft, folder, error) : key_value(key, stage, draft->node[id]);
+        status = source_text(draft, folder, id, value, &source, error);
+        json_t *level = top ? json_null() : json_string(stage->name);
+        int added = add_row(rows, key, level, value, json_name(source ? source : ""), error);
         if (status == STATUS_OK) status = added;
+        free(source);
     }
     return status;
 }
@@ -182,20 +199,61 @@ static const char *member(const json_t *row, const char *name) {
     return text ? text : "";
 }
 
-static void print_values(const json_t *rows, FILE *out) {
+/* One line: text with control characters is quoted as JSON quotes it, and of a long list the first items are shown. */
+static void write_value(const json_t *value, FILE *out) {
+    enum { MOST_ITEMS = 8 };
+    const char *text = json_string_value(value);
+    size_t items = json_array_size(value), shown = items > MOST_ITEMS ? MOST_ITEMS : items;
+    if (json_is_array(value)) {
+        fputc('[', out);
+        for (size_t i = 0; i < shown; i++) {
+            if (i > 0) fputs(", ", out);
+            write_value(json_array_get(value, i), out);
+        }
+        if (shown < items) fprintf(out, ", ... (%zu more)", items - shown);
+        fputc(']', out);
+    } else if (text && text_has_control(text)) {
+        json_dumpf(value, out, JSON_ENCODE_ANY);
+    } else if (text) {
+        fputs(*text ? text : "-", out);
+    } else {
+        char number[CONFIG_TEXT_SIZE];
+        value_text(value, number, sizeof number);
+        fputs(*number ? number : "-", out);
+    }
+}
+
+/* Pads with blanks to `width` bytes. */
+static int print_column(const json_t *value, int width, FILE *out, struct error *error) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&text, &size);
+    if (!memory) return error_memory(error, 0, "a listing of keys");
+    write_value(value, memory);
+    bool written = fclose(memory) == 0;
+    if (written) fprintf(out, "%-*s", width, text);
+    free(text);
+    return written ? STATUS_OK : error_memory(error, 0, "a listing of keys");
+}
+
+static int print_values(const json_t *rows, FILE *out, struct error *error) {
     size_t i;
     json_t *row;
     const char *level = NULL;
+    int status = STATUS_OK;
     json_array_foreach(rows, i, row) {
         const char *stage = member(row, "stage");
-        char value[4096];
+        if (status != STATUS_OK) break;
         if (!level || strcmp(level, stage) != 0) {
             fprintf(out, "%s%s%s\n", i ? "\n" : "", *stage ? "stage " : "run", stage);
         }
         level = stage;
-        value_text(json_object_get(row, "value"), value, sizeof value);
-        fprintf(out, "  %-27s %-30s %s\n", member(row, "key"), *value ? value : "-", member(row, "source"));
+        fprintf(out, "  %-27s ", member(row, "key"));
+        status = print_column(json_object_get(row, "value"), 30, out, error);
+        if (status == STATUS_OK) fputc(' ', out), status = print_column(json_object_get(row, "source"), 0, out, error);
+        fputc('\n', out);
     }
+    return status;
 }
 
 static void print_keys(const json_t *rows, FILE *out) {
@@ -226,7 +284,8 @@ int config_print(const char *path, char *const *overrides, size_t override_count
     int status =
         path ? config_read_visited(path, overrides, override_count, &visitor, &config, error) : list_keys(rows, error);
     if (status == STATUS_OK && json) status = print_json(rows, out, error);
-    if (status == STATUS_OK && !json) path ? print_values(rows, out) : print_keys(rows, out);
+    if (status == STATUS_OK && !json && path) status = print_values(rows, out, error);
+    if (status == STATUS_OK && !json && !path) print_keys(rows, out);
     config_free(&config);
     json_decref(rows);
     return status;

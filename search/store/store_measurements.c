@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "search/base/text.h"
 #include "search/store/store_values.h"
 
 /* ---- valid values ---- */
@@ -15,9 +16,7 @@
 static const char *label_fault(const char *label) {
     if (!*label) return "is empty";
     if (strlen(label) >= STORE_NAME_SIZE) return "is too long";
-    for (const char *c = label; *c; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7f) return "contains a control character";
-    }
+    if (text_has_control(label)) return "contains a control character";
     json_t *string = json_string(label); /* NULL for what is not UTF-8 */
     json_decref(string);
     return string ? NULL : "is not UTF-8";

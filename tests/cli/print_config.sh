@@ -70,6 +70,32 @@ runs "$LONGROPE" search --print-config "$work/recipe.yaml"
 says "stage middle"
 grep -qE "^  search.population +20 +$work/recipe.yaml:4\$" "$work/stdout" || fail "the table has no row of the population"
 
+# A value takes one line: control characters are quoted, a long list is cut with its count. JSON has all of it.
+mkdir "$work/many"
+for i in 0 1 2 3 4 5 6 7 8 9; do echo text >"$work/many/$i.txt"; done
+cat >"$work/odd.yaml" <<YAML
+name: odd
+model: $model
+cache: cache.db
+data: {text: [many/*.txt], tokenizer: bytes}
+stages:
+  - name: only
+    target_length: 512
+    finetune:
+      command: |
+        first
+        second
+YAML
+runs "$LONGROPE" search --print-config "$work/odd.yaml"
+grep -qF '"first\nsecond\n"' "$work/stdout" || fail "a command of two lines is not quoted"
+grep -qF "$work/many/7.txt, ... (2 more)] $work/odd.yaml:4" "$work/stdout" || fail "a list of ten files is not cut"
+grep -qE "^  cache +$work/cache.db +$work/odd.yaml:3\$" "$work/stdout" || fail "the cache's path is not the one in force"
+(cd "$work/many" && "$LONGROPE" search --print-config ../odd.yaml --json) >"$work/stdout"
+holds '[.[] | select(.stage == "only" and .key == "data.text")][0].value | length == 10'
+[ "$(source_of null cache)" = "../cache.db from ../odd.yaml:3" ] || fail "the cache's path is $(source_of null cache)"
+fails_with 2 "--print-config takes no other options than --set and --json" \
+    "$LONGROPE" search "$work/odd.yaml" --print-config --dry-run
+
 # ---- the template of configs/README.md ----
 
 awk '/^```$/ { exit } inside; /^```yaml$/ { inside = 1 }' "$readme" >"$work/template.yaml"
