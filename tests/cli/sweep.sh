@@ -9,6 +9,15 @@ evaluate() {
     runs "$LONGROPE" eval --model "$model" --text "$document" "$second_document" "$@"
 }
 
+# The beginnings of both, for windows that slide over all of a text.
+whole_document=$document whole_second_document=$second_document
+beginnings() {
+    document=$work/first.txt second_document=$work/second.txt
+    head -c 3000 "$whole_document" >"$document"
+    head -c 2500 "$whole_second_document" >"$second_document"
+}
+whole_documents() { document=$whole_document second_document=$whole_second_document; }
+
 # ---- what is shared ----
 
 # bits JSON: the numbers that a row is about.
@@ -54,7 +63,9 @@ holds_in scale '[.results[] | select(.reused == 0).length] == [640, 640]'
 # With more windows than documents only the beginnings are shared; windows that slide score what others do not.
 sweep samples 200,400 none --samples 5
 holds_in samples '.results[0].reused == 2 and .results[1].reused == 0'
+beginnings
 sweep stride 256,512 none --stride 128
+whole_documents
 holds_in stride '.results[0] | .reused >= 2 and .reused < .samples'
 
 # The type of numbers and the threads are none of it.
@@ -83,7 +94,9 @@ jq -S '[.results[] | del(.documents, .reused)] | sort_by(.length, .method)' "$wo
 holds "all(.lengths[]; .model == \"$model\" and .stride == null)"
 
 # Again is in its place; a label is another row; a factor file's table has its name.
+beginnings
 evaluate --length 256 --method none --stride 128 --into "$work/whole"
+whole_documents
 evaluate --length 512 --method none --label 'none, again' --into "$work/whole"
 evaluate --length 512 --factors "$work/whole/factors.json" --into "$work/whole"
 runs "$LONGROPE" show "$work/whole" --json
