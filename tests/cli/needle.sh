@@ -17,7 +17,7 @@ needle_search() {
 
 runs needle_search whole
 cp "$work/stdout" "$work/table"
-says "objective needle: perplexity and nats/token are of the needles' answers alone"
+says "objective needle: perplexity and nats/token cover the needles' answers only"
 grep -q "baseline yarn: answers' perplexity [0-9]" "$work/stderr" || fail "baselines do not say what they are scored by"
 [ "$(query whole 'SELECT count(*) FROM needles WHERE answer = 5 AND length(key) = 5 AND depth BETWEEN 0 AND 1')" = 3 ] ||
     fail "there are not three needles"
@@ -37,7 +37,7 @@ says "perplexity of needles' answers "
 runs "$LONGROPE" eval --model "$model" --text "$document" --length 512 --factors "$work/whole/factors.json"
 
 runs "$LONGROPE" report "$work/whole" -o "$work/whole.html"
-grep -q "perplexity is of the needles' answers alone, digits <code>5</code>, wording <code>demo</code>" "$work/whole.html" ||
+grep -q "perplexity covers the needles' answers only, digits <code>5</code>, wording <code>demo</code>" "$work/whole.html" ||
     fail "the report does not say what its perplexity is of"
 
 # A table that suits one objective need not suit the other: it is another search.
