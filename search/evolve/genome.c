@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Equality compares bytes, so a genome must have no padding. */
-_Static_assert(sizeof(struct genome) == (ROPE_MAX_PAIRS + 2) * sizeof(int32_t), "struct genome has padding");
+_Static_assert(sizeof(struct genome) == (ROPE_MAX_PAIRS + 3) * sizeof(int32_t), "struct genome has padding");
 
 static void assert_space(const struct genome_space *space) {
     assert(space->pairs >= 1 && space->pairs <= ROPE_MAX_PAIRS);
@@ -29,6 +29,7 @@ bool genome_valid(const struct genome_space *space, const struct genome *genome)
         if (genome->genes[i] != 0) return false;
     }
     if (genome->attention < space->attention_low || genome->attention > space->attention_high) return false;
+    if (genome->critical != 0) return false; /* no space has a critical pair yet */
     return genome->start >= 0 && genome->start < space->start_count;
 }
 
@@ -41,7 +42,7 @@ static uint64_t mix(uint64_t hash, int32_t value) {
 }
 
 uint64_t genome_hash(const struct genome *genome) {
-    uint64_t hash = mix(mix(0, genome->start), genome->attention);
+    uint64_t hash = mix(mix(mix(0, genome->start), genome->attention), genome->critical);
     for (int64_t i = 0; i < ROPE_MAX_PAIRS; i++) hash = mix(hash, genome->genes[i]);
     return hash;
 }

@@ -32,6 +32,7 @@ struct genome {
     int32_t genes[ROPE_MAX_PAIRS]; /* [space.pairs], unit..largest, non-decreasing; the rest is 0 */
     int32_t start;                 /* index into start_tokens */
     int32_t attention;             /* attention factor in steps of 1 / attention_unit; 0 where not searched */
+    int32_t critical;              /* critical pair; 0 where the space has none */
 };
 
 /* On the lattice, within the bounds and non-decreasing. */

@@ -108,6 +108,7 @@ static void valid_refuses_what_is_off_the_lattice(void **state) {
                                  {.genes = {100, 150, 150, 200, 200}, .start = 1},
                                  {.genes = {100, 150, 150, 200}, .start = 2},
                                  {.genes = {100, 150, 150, 200}, .start = -1},
+                                 {.genes = {100, 150, 150, 200}, .start = 1, .critical = 1},
                                  {.genes = {0}, .start = 0},
                                  {.genes = {INT32_MIN, 150, 150, 200}, .start = 0},
                                  {.genes = {100, 150, 150, INT32_MAX}, .start = 0}};
@@ -129,6 +130,10 @@ static void equal_genomes_hash_alike(void **state) {
         assert_false(genome_hash(&a) == genome_hash(&b));
         b = a;
         b.start++;
+        assert_false(genome_equal(&a, &b));
+        assert_false(genome_hash(&a) == genome_hash(&b));
+        b = a;
+        b.critical++;
         assert_false(genome_equal(&a, &b));
         assert_false(genome_hash(&a) == genome_hash(&b));
     }
