@@ -124,8 +124,8 @@ static void next_generation(struct evolve *evolve) {
 
 /* Creating and freeing ------------------------------------------------------------------------ */
 
-/* Saturates, so that a plan too large to count is also too large to allocate. */
-size_t evolve_planned(const struct evolve_settings *settings, size_t initial_count) {
+/* The individuals of all generations. Saturates, so that a plan too large to count is also too large to allocate. */
+static size_t whole_plan(const struct evolve_settings *settings, size_t initial_count) {
     bool genetic = settings->algorithm != ALGORITHM_CMA_ES;
     size_t children = settings->population, planned = 0;
     if ((genetic && __builtin_add_overflow(settings->mutations, settings->crossovers, &children)) ||
@@ -133,6 +133,24 @@ size_t evolve_planned(const struct evolve_settings *settings, size_t initial_cou
         __builtin_add_overflow(genetic ? settings->population : initial_count, planned, &planned))
         return SIZE_MAX;
     return planned;
+}
+
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+size_t evolve_planned(const struct evolve_settings *settings, size_t initial_count) {
+    size_t plan = whole_plan(settings, initial_count);
+    return settings->evaluations ? smaller(settings->evaluations, plan) : plan;
+}
+
+/* Individuals that are made: a generation is made at once, also the one within which the budget ends. */
+static size_t most_made(const struct evolve_settings *settings, size_t initial_count) {
+    size_t plan = whole_plan(settings, initial_count), most = 0;
+    if (!settings->evaluations || __builtin_add_overflow(initial_count, settings->population, &most) ||
+        __builtin_add_overflow(most, settings->mutations, &most) ||
+        __builtin_add_overflow(most, settings->crossovers, &most) ||
+        __builtin_add_overflow(most, settings->evaluations, &most))
+        return plan;
+    return smaller(most, plan);
 }
 
 /* Everything the search will ever need, so that asking and telling cannot fail. The state of the
@@ -169,7 +187,7 @@ struct evolve *evolve_new(const struct evolve_settings *settings, const struct g
     if (!evolve) return NULL;
     evolve->settings = *settings;
     evolve->space = *space;
-    evolve->capacity = evolve_planned(settings, initial_count);
+    evolve->capacity = most_made(settings, initial_count);
     evolve->best = evolve->best_exportable = EVOLVE_NO_PARENT;
     if (!allocate(evolve)) {
         evolve_free(evolve);
@@ -195,6 +213,7 @@ void evolve_free(struct evolve *evolve) {
 /* Ask and tell -------------------------------------------------------------------------------- */
 
 const struct individual *evolve_ask(struct evolve *evolve) {
+    if (evolve->settings.evaluations && evolve->told == evolve->settings.evaluations) evolve->over = true;
     if (evolve->told == evolve->count && !evolve->over) next_generation(evolve);
     if (evolve->over) return NULL;
     evolve->asked = true;

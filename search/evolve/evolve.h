@@ -51,6 +51,7 @@ struct evolve_settings {
     size_t mutations;            /* children of an iteration made by mutation; unused by CMA-ES */
     size_t crossovers;           /* children of an iteration made by crossover; likewise */
     size_t iterations;           /* generations after the first */
+    size_t evaluations;          /* individuals that are scored at most; 0: no limit */
     double mutation_probability; /* of each gene; likewise */
     unsigned long seed;          /* of GSL's mt19937: 32 bits count, and 0 is the same as 4357 */
 };
@@ -109,7 +110,8 @@ struct evolve *evolve_new(const struct evolve_settings *settings, const struct g
 void evolve_free(struct evolve *evolve); /* NULL is allowed */
 
 /* The next individual to score; the same one until its score is told. NULL when the search is over: after the last
- * iteration, or when an iteration finds no new genome. Valid until the next call. */
+ * iteration, after settings.evaluations scores, or when an iteration finds no new genome. Neither number changes what
+ * is proposed before: the individuals of a smaller budget are the first ones of a larger. Valid until the next call. */
 const struct individual *evolve_ask(struct evolve *evolve);
 
 /* The score of the individual last asked for. NaN is worse than every number. The evaluator returns none: a table that
@@ -132,7 +134,7 @@ size_t evolve_scored(const struct evolve *evolve);
 const struct individual *evolve_best(const struct evolve *evolve);
 
 /* Evaluations that the settings plan: population + iterations (mutations + crossovers), with CMA-ES
- * initial genomes + iterations population; SIZE_MAX where that overflows. */
+ * initial genomes + iterations population, but at most settings.evaluations; SIZE_MAX where that overflows. */
 size_t evolve_planned(const struct evolve_settings *settings, size_t initial_count);
 
 #endif

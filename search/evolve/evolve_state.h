@@ -10,7 +10,7 @@ struct evolve {
     struct genome_space space;
     gsl_rng rng;                    /* its state is ours, see allocate() */
     struct individual *individuals; /* [capacity], the first `count` made, the first `told` scored */
-    size_t capacity;                /* evolve_planned(): more are never made, so nothing grows */
+    size_t capacity;                /* more are never made, so nothing grows */
     size_t count;
     size_t told;
     size_t initial_count; /* distinct initial genomes, which are the first individuals */

@@ -80,7 +80,7 @@ for number in '' x 2x -1 0 1.5 5000; do
     refused "--threads: " search_with --threads "$number"
 done
 
-for key in population parents mutations crossovers iterations mutation_probability lambda_step lambda_max \
+for key in population parents mutations crossovers iterations evaluations mutation_probability lambda_step lambda_max \
     start_tokens seed; do
     for number in x -1 12k '[]' '{a: 1}'; do
         refused "--set search.$key=$number: '$key' must" search_with --set "search.$key=$number"

@@ -276,6 +276,58 @@ static void plans_too_large_are_refused(void **state) {
     evolve_free(NULL);
 }
 
+/* The budget ---------------------------------------------------------------------------------- */
+
+/* A search that may score `evaluations` scores the first of those that `whole`, which has no limit, scores. */
+static void assert_budget(const struct evolve *whole, const struct genome_space *space, size_t evaluations) {
+    struct evolve_settings settings = whole->settings;
+    settings.evaluations = evaluations;
+    size_t planned = evaluations < evolve_scored(whole) ? evaluations : evolve_scored(whole);
+    assert_int_equal(evolve_planned(&settings, SEEDS), planned);
+    struct evolve *search = make_search(&settings, space);
+    run(search, space, distance_and_start);
+    assert_null(evolve_ask(search));
+    assert_int_equal(evolve_scored(search), planned);
+    for (int64_t id = 0; id < (int64_t)planned; id++) {
+        const struct individual *one = evolve_individual(search, id), *other = evolve_individual(whole, id);
+        assert_true(same_individual(one, other) && one->scored && one->score == other->score);
+    }
+    assert_int_equal(evolve_generation(search), evolve_individual(whole, (int64_t)planned - 1)->generation);
+    evolve_free(search);
+}
+
+static void a_smaller_budget_scores_the_first_of_a_larger(void **state) {
+    (void)state;
+    struct genome_space space = make_space(8, 1000, 14);
+    const struct evolve_settings settings[] = {published, microsoft_settings(), cma_settings()};
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        struct evolve *whole = make_search(&settings[i], &space);
+        run(whole, &space, distance_and_start);
+        size_t all = evolve_scored(whole);
+        assert_int_equal(all, evolve_planned(&settings[i], SEEDS));
+        const size_t budgets[] = {1, 2, SEEDS, 15, 64, 65, 100, all - 1, all, all + 1, SIZE_MAX};
+        for (size_t k = 0; k < sizeof budgets / sizeof *budgets; k++) assert_budget(whole, &space, budgets[k]);
+        evolve_free(whole);
+    }
+}
+
+/* The memory is that of the budget, however many iterations there may be. */
+static void a_budget_makes_a_plan_small(void **state) {
+    (void)state;
+    struct genome_space space = make_space(8, 1000, 1);
+    struct evolve_settings settings[] = {published, cma_settings()};
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        settings[i].iterations = SIZE_MAX;
+        settings[i].evaluations = 70;
+        assert_int_equal(evolve_planned(&settings[i], SEEDS), 70);
+        struct evolve *evolve = make_search(&settings[i], &space);
+        assert_true(evolve->capacity < 300);
+        run(evolve, &space, distance);
+        assert_int_equal(evolve_scored(evolve), 70);
+        evolve_free(evolve);
+    }
+}
+
 /* The first population ------------------------------------------------------------------------ */
 
 static void first_population_is_seeds_then_their_mutations(void **state) {
@@ -1109,6 +1161,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(origins_have_names),
         cmocka_unit_test(plans_too_large_are_refused),
+        cmocka_unit_test(a_smaller_budget_scores_the_first_of_a_larger),
+        cmocka_unit_test(a_budget_makes_a_plan_small),
         cmocka_unit_test(first_population_is_seeds_then_their_mutations),
         cmocka_unit_test(equal_seeds_enter_once),
         cmocka_unit_test(a_small_population_takes_the_first_seeds),
