@@ -134,7 +134,8 @@ static void begin(struct evolve *evolve) {
     struct evolve_cma *cma = evolve->cma;
     const struct genome_space *space = &evolve->space;
     const struct genome *best = &evolve->individuals[evolve->best].genome;
-    for (int64_t i = 0; i < space->pairs; i++) cma->middle[i] = log((double)best->genes[i] / space->unit);
+    genome_factors(space, best, cma->middle);
+    for (int64_t i = 0; i < space->pairs; i++) cma->middle[i] = log(cma->middle[i]);
     if (space->attention_unit > 0) cma->middle_attention = (double)best->attention / space->attention_unit;
     double others = space->start_count > 1 ? first_others : 0;
     for (int32_t k = 0; k < space->start_count; k++) {

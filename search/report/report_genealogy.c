@@ -69,11 +69,13 @@ static int find_kin(const struct stage_view *stage, int64_t id, struct kin *out,
     return STATUS_OK;
 }
 
-/* Factors, n_hat and, where it is searched, the attention factor. */
-static int64_t genes_of(const struct genome_space *space) { return space->pairs + 1 + (space->attention_unit != 0); }
+/* Factors, n_hat and, where they are searched, the attention factor and the critical pair. */
+static int64_t genes_of(const struct genome_space *space) {
+    return space->pairs + 1 + (space->attention_unit != 0) + (space->critical_low < space->critical_high);
+}
 
 static int64_t genes_that_differ(const struct genome_space *space, const struct genome *a, const struct genome *b) {
-    int64_t count = (a->start != b->start) + (a->attention != b->attention);
+    int64_t count = (a->start != b->start) + (a->attention != b->attention) + (a->critical != b->critical);
     for (int64_t i = 0; i < space->pairs; i++) count += a->genes[i] != b->genes[i];
     return count;
 }

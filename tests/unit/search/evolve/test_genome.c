@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -619,6 +620,278 @@ static void crossover_of_equals_is_a_copy(void **state) {
     gsl_rng_free(rng);
 }
 
+/* LongRoPE2's space --------------------------------------------------------------------------- */
+
+enum { CRITICAL_SPACES = 8 };
+
+/* Wide and narrow ones, the tightest lattice that holds all genes, a single gene, a fixed and a searched pair. */
+static struct genome_space critical_space(int index) {
+    static const struct genome_space spaces[CRITICAL_SPACES] = {
+        {.pairs = 64, .unit = 100, .smallest = 1600, .largest = 3200, .critical_low = 27, .critical_high = 35},
+        {.pairs = 64, .unit = 100, .smallest = 1600, .largest = 3200, .critical_low = 33, .critical_high = 33},
+        {.pairs = 32, .unit = 100, .smallest = 800, .largest = 1600, .critical_low = 5, .critical_high = 13},
+        {.pairs = 32, .unit = 10, .smallest = 20, .largest = 50, .critical_low = 1, .critical_high = 13},
+        {.pairs = 32, .unit = 1, .smallest = 2, .largest = 28, .critical_low = 5, .critical_high = 13},
+        {.pairs = 2, .unit = 100, .smallest = 100, .largest = 100, .critical_low = 1, .critical_high = 1},
+        {.pairs = 3, .unit = 100, .smallest = 100, .largest = 101, .critical_low = 1, .critical_high = 2},
+        {.pairs = 256, .unit = 1000, .smallest = 64000, .largest = 128000, .critical_low = 90, .critical_high = 98},
+    };
+    struct genome_space space = spaces[index];
+    space.start_count = index % 2 ? 1 : 14;
+    if (index % 3 == 0) space.attention_unit = 1000, space.attention_low = 800, space.attention_high = 1200;
+    for (int i = 0; i < space.start_count; i++) space.start_tokens[i] = i;
+    return space;
+}
+
+static struct genome random_critical_genome(const struct genome_space *space, gsl_rng *rng) {
+    double factors[ROPE_MAX_PAIRS], low = (double)space->smallest / space->unit;
+    struct genome genome;
+    for (int64_t i = 0; i < space->pairs; i++) factors[i] = gsl_ran_flat(rng, 0.5 * low, 2.5 * low);
+    int32_t start = (int32_t)gsl_rng_uniform_int(rng, (unsigned long)space->start_count);
+    genome_from_factors(space, factors, start, 1.0, &genome);
+    return genome;
+}
+
+/* The definition again: no genes before the critical pair, and strictly increasing ones from it on. */
+static void assert_critical(const struct genome_space *space, const struct genome *genome) {
+    int32_t cd = genome->critical;
+    bool good = cd >= space->critical_low && cd <= space->critical_high && cd >= 1 && cd < space->pairs;
+    for (int64_t i = 0; i < ROPE_MAX_PAIRS; i++) {
+        bool gene = i >= cd && i < space->pairs;
+        good = good && (gene || genome->genes[i] == 0);
+        good = good && (!gene || (genome->genes[i] >= space->smallest && genome->genes[i] <= space->largest));
+        good = good && (!gene || i == cd || genome->genes[i] > genome->genes[i - 1]);
+    }
+    assert_true(good);
+    assert_true(genome_valid(space, genome));
+}
+
+static void critical_genomes_have_no_genes_before_it(void **state) {
+    (void)state;
+    struct genome_space space = {.pairs = 4,
+                                 .unit = 100,
+                                 .smallest = 200,
+                                 .largest = 400,
+                                 .critical_low = 1,
+                                 .critical_high = 2,
+                                 .start_count = 1};
+    const struct genome good[] = {{.genes = {0, 200, 201, 400}, .critical = 1},
+                                  {.genes = {0, 0, 399, 400}, .critical = 2}};
+    const struct genome bad[] = {
+        {.genes = {0, 200, 200, 400}, .critical = 1},     {.genes = {0, 199, 201, 400}, .critical = 1},
+        {.genes = {0, 200, 201, 401}, .critical = 1},     {.genes = {100, 200, 201, 400}, .critical = 1},
+        {.genes = {0, 200, 201, 400}, .critical = 2},     {.genes = {0, 0, 0, 400}, .critical = 3},
+        {.genes = {200, 201, 202, 400}, .critical = 0},   {.genes = {0, 0, 201, 400}, .critical = 1},
+        {.genes = {0, 200, 201, 400, 401}, .critical = 1}};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) assert_true(genome_valid(&space, &good[i]));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_false(genome_valid(&space, &bad[i]));
+}
+
+static void pairs_before_the_critical_one_follow_ntk(void **state) {
+    (void)state;
+    gsl_rng *rng = make_rng(41);
+    for (int s = 0; s < CRITICAL_SPACES; s++) {
+        struct genome_space space = critical_space(s);
+        struct genome genome = random_critical_genome(&space, rng);
+        struct rope_table table = {.pairs = space.pairs};
+        genome_apply(&space, &genome, &table);
+        double at_critical = (double)genome.genes[genome.critical] / space.unit;
+        for (int64_t i = 0; i < space.pairs; i++) {
+            double lambda = i < genome.critical ? pow(at_critical, (double)i / genome.critical)
+                                                : (double)genome.genes[i] / space.unit;
+            assert_true(table.factors[i] == lambda);
+        }
+        assert_true(table.factors[0] == 1.0);
+    }
+    gsl_rng_free(rng);
+}
+
+/* Factors of a member give a member with the same table: the same critical pair, unless two give one table. */
+static void a_member_is_its_own_nearest_genome(void **state) {
+    (void)state;
+    gsl_rng *rng = make_rng(42);
+    for (int s = 0; s < CRITICAL_SPACES; s++) {
+        struct genome_space space = critical_space(s);
+        bool seen[ROPE_MAX_PAIRS] = {false};
+        for (int trial = 0; trial < 300; trial++) {
+            double factors[ROPE_MAX_PAIRS], again[ROPE_MAX_PAIRS];
+            struct genome genome = random_critical_genome(&space, rng), child, back;
+            genome_mutate(&space, &genome, 1, rng, &child);
+            seen[child.critical] = true;
+            genome_factors(&space, &child, factors);
+            double attention = space.attention_unit ? (double)child.attention / space.attention_unit : 0;
+            genome_from_factors(&space, factors, child.start, attention, &back);
+            genome_factors(&space, &back, again);
+            assert_memory_equal(factors, again, (size_t)space.pairs * sizeof *factors);
+            assert_true(genome_equal(&child, &back) || back.critical > child.critical);
+        }
+        for (int32_t c = space.critical_low; c <= space.critical_high; c++) assert_true(seen[c]);
+    }
+    gsl_rng_free(rng);
+}
+
+/* PI is flat and NTK below s almost everywhere: both become the smallest rising steps from s on, with the critical pair
+ * whose prefix is nearest. */
+static void flat_factors_rise_by_single_steps(void **state) {
+    (void)state;
+    struct genome_space space = critical_space(2);
+    double pi[ROPE_MAX_PAIRS], ntk[ROPE_MAX_PAIRS], high[ROPE_MAX_PAIRS], odd[ROPE_MAX_PAIRS];
+    for (int64_t i = 0; i < 32; i++) {
+        pi[i] = 8.0, ntk[i] = pow(8.0, (double)i / 31), high[i] = 1e300, odd[i] = NAN;
+    }
+    struct genome genome;
+    genome_from_factors(&space, pi, 3, 1.0, &genome);
+    assert_critical(&space, &genome);
+    assert_int_equal(genome.critical, 5);
+    for (int32_t i = 5; i < 32; i++) assert_int_equal(genome.genes[i], 800 + i - 5);
+    genome_from_factors(&space, ntk, 3, 1.0, &genome);
+    assert_critical(&space, &genome);
+    assert_int_equal(genome.critical, 13);
+    for (int32_t i = 13; i < 32; i++) assert_int_equal(genome.genes[i], 800 + i - 13);
+    genome_from_factors(&space, high, 3, 1.0, &genome);
+    assert_critical(&space, &genome);
+    assert_int_equal(genome.genes[31], 1600);
+    assert_int_equal(genome.genes[30], 1599);
+    genome_from_factors(&space, odd, 3, 1.0, &genome);
+    assert_critical(&space, &genome);
+    assert_int_equal(genome.critical, 13); /* all as near as each other: the highest */
+}
+
+/* Numbers of a table as a file has them, with ten significant digits. */
+static void assert_survives(const struct genome_space *space, const double *factors, int32_t critical) {
+    struct genome genome;
+    struct rope_table table = {.pairs = space->pairs};
+    genome_from_factors(space, factors, 0, 1.0, &genome);
+    assert_critical(space, &genome);
+    assert_int_equal(genome.critical, critical);
+    genome_apply(space, &genome, &table);
+    for (int64_t i = 0; i < space->pairs; i++) {
+        char given[40], kept[40];
+        snprintf(given, sizeof given, "%.10g", factors[i]);
+        snprintf(kept, sizeof kept, "%.10g", table.factors[i]);
+        assert_string_equal(given, kept);
+    }
+}
+
+static void printed_tables_survive(void **state) {
+    (void)state;
+    /* from pair 10 on; those before are 11^(i/10) */
+    const double genes[22] = {11,   11.01, 11.52, 11.53, 11.9, 12,   12.01, 12.02, 12.03, 12.04, 12.05,
+                              12.3, 12.31, 12.5,  12.9,  13,   13.1, 13.2,  13.3,  13.4,  13.5,  15.99};
+    double rounded[32];
+    struct genome_space space = critical_space(2);
+    for (int64_t i = 0; i < 32; i++) {
+        char text[40];
+        snprintf(text, sizeof text, "%.10g", i < 10 ? pow(11, (double)i / 10) : genes[i - 10]);
+        rounded[i] = strtod(text, NULL);
+    }
+    assert_survives(&space, rounded, 10);
+    space.critical_low = space.critical_high = 10;
+    assert_survives(&space, rounded, 10);
+}
+
+/* The table of LongRoPE2's authors for LLaMA3-8B at 128k: s = 16, critical pair 33. */
+static void the_published_table_survives(void **state) {
+    (void)state;
+    const char *source = getenv("SOURCE");
+    char path[4096];
+    snprintf(path, sizeof path, "%s/../shared/longrope_tables/longrope2_llama3-8b_128k.csv", source ? source : ".");
+    FILE *file = fopen(path, "r");
+    if (!file) {
+        print_message("skipped: there is no %s\n", path);
+        skip();
+    }
+    double factors[64];
+    for (int i = 0; i < 64; i++) assert_int_equal(fscanf(file, i ? ",%lf" : "%lf", &factors[i]), 1);
+    fclose(file);
+    struct genome_space space = critical_space(0);
+    assert_survives(&space, factors, 33);
+    space = critical_space(1);
+    assert_survives(&space, factors, 33);
+}
+
+static void operators_stay_in_the_critical_space(void **state) {
+    (void)state;
+    const double probabilities[] = {0, 0.02, 0.3, 1};
+    for (int s = 0; s < CRITICAL_SPACES; s++) {
+        struct genome_space space = critical_space(s);
+        gsl_rng *rng = make_rng((unsigned long)s + 50);
+        struct genome pool[PARENTS], child;
+        int64_t crossed = 0;
+        for (int i = 0; i < PARENTS; i++) pool[i] = random_critical_genome(&space, rng);
+        for (int trial = 0; trial < 2000; trial++) {
+            struct genome *a = &pool[trial % PARENTS], *b = &pool[trial / PARENTS % PARENTS];
+            assert_critical(&space, a);
+            genome_mutate(&space, a, probabilities[trial % 4], rng, &child);
+            assert_critical(&space, &child);
+            if (trial % 4 == 0) assert_true(genome_equal(a, &child));
+            *a = child;
+            if (genome_crossover(&space, a, b, rng, &child)) {
+                crossed++;
+                assert_critical(&space, &child);
+                assert_true(child.critical == a->critical || child.critical == b->critical);
+            }
+            child = *b;
+            genome_mutate_in_place(&space, probabilities[trial % 4], rng, &child);
+            assert_critical(&space, &child);
+            *b = child;
+        }
+        assert_true(crossed > 0);
+        gsl_rng_free(rng);
+    }
+}
+
+/* A mutation leaves the critical pair alone as often as it leaves n_hat alone, and reaches each value alike. */
+static void the_critical_pair_mutates_uniformly(void **state) {
+    (void)state;
+    enum { TRIALS = 18000, VALUES = 9 };
+    struct genome_space space = critical_space(0);
+    gsl_rng *rng = make_rng(61);
+    int64_t counts[VALUES] = {0}, kept = 0;
+    const struct genome parent = random_critical_genome(&space, rng);
+    for (int trial = 0; trial < TRIALS; trial++) {
+        struct genome child;
+        genome_mutate(&space, &parent, 1, rng, &child);
+        counts[child.critical - space.critical_low]++;
+        genome_mutate(&space, &parent, 0.3, rng, &child);
+        kept += child.critical == parent.critical;
+    }
+    assert_true(uniform_chance(counts, VALUES) > chance_floor);
+    assert_true(fabs((double)kept / TRIALS - (0.7 + 0.3 / VALUES)) < 0.02);
+    gsl_rng_free(rng);
+}
+
+/* Moved to another critical pair, a table changes as little as the space allows. */
+static void a_moved_critical_pair_keeps_the_table(void **state) {
+    (void)state;
+    struct genome_space space = {.pairs = 6,
+                                 .unit = 100,
+                                 .smallest = 400,
+                                 .largest = 800,
+                                 .critical_low = 2,
+                                 .critical_high = 4,
+                                 .start_count = 1};
+    const struct genome from[] = {{.genes = {0, 0, 500, 600, 700, 800}, .critical = 2},
+                                  {.genes = {0, 0, 0, 600, 700, 800}, .critical = 3},
+                                  {.genes = {0, 0, 0, 0, 401, 402}, .critical = 4}};
+    struct genome to = from[0];
+    assert_int_equal(genome_components(&space), 7);
+    genome_copy_component(&space, 6, &from[1], &to);
+    assert_true(genome_equal(&to, &from[1])); /* pair 2 loses its gene */
+    genome_copy_component(&space, 6, &from[0], &to);
+    /* NTK gave pair 2 6^(2/3) = 3.30, below the smallest factor */
+    const struct genome lowered = {.genes = {0, 0, 400, 600, 700, 800}, .critical = 2};
+    assert_true(genome_equal(&to, &lowered));
+    to = from[2];
+    genome_copy_component(&space, 6, &from[0], &to);
+    const struct genome raised = {.genes = {0, 0, 400, 401, 402, 403}, .critical = 2}; /* no room below 4.01 */
+    assert_true(genome_equal(&to, &raised));
+    genome_copy_component(&space, 3, &from[2], &to);
+    assert_true(genome_equal(&to, &raised)); /* pair 3 has no gene there */
+    genome_copy_component(&space, 5, &from[1], &to);
+    assert_int_equal(to.genes[5], 800);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(valid_refuses_what_is_off_the_lattice),
@@ -646,6 +919,15 @@ int main(void) {
         cmocka_unit_test(crossovers_stay_on_the_lattice),
         cmocka_unit_test(crossover_tosses_a_fair_coin_for_each_gene),
         cmocka_unit_test(crossover_of_equals_is_a_copy),
+        cmocka_unit_test(critical_genomes_have_no_genes_before_it),
+        cmocka_unit_test(pairs_before_the_critical_one_follow_ntk),
+        cmocka_unit_test(a_member_is_its_own_nearest_genome),
+        cmocka_unit_test(flat_factors_rise_by_single_steps),
+        cmocka_unit_test(printed_tables_survive),
+        cmocka_unit_test(the_published_table_survives),
+        cmocka_unit_test(operators_stay_in_the_critical_space),
+        cmocka_unit_test(the_critical_pair_mutates_uniformly),
+        cmocka_unit_test(a_moved_critical_pair_keeps_the_table),
     };
     return cmocka_run_group_tests_name("genome", tests, NULL, NULL);
 }
