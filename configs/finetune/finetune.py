@@ -16,6 +16,10 @@ each between a BOS and an EOS token. For Mistral-7B: 400 steps with each table o
 warm-up, betas, weight decay and clipping; the defaults are YaRN's (arXiv 2309.00071) where that says
 something. A small model wants a higher rate.
 
+--mixed-window trains as LongRoPE2 does (arXiv 2502.20082, section 3.3): a share of the tokens is in windows
+of at most the model's own length, with the frequencies that the model had, and the rest in long windows
+with the table. config.json then names both, and engines take the one for the length of their input.
+
 Weights are sharded over the processes of torchrun (FSDP2). A killed run that is started again goes on
 from its last checkpoint and ends with the same weights, bit for bit, on as many threads and processes.
 
@@ -47,8 +51,8 @@ from torch.utils.checkpoint import checkpoint
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
 import store
-from table import WrongInput, read_table, trained_config
-from windows import Windows, fingerprint, read_documents
+from table import WrongInput, read_config, read_table, trained_config
+from windows import Slots, Windows, fingerprint, read_documents
 
 LOGITS = 1 << 26  # at most that many at a time: 256 MiB in f32
 STOPPED = 75
@@ -117,6 +121,17 @@ class Stop:
 # ---- The model ----
 
 
+class TwoTables(nn.Module):
+    """The rotary embedding of long windows and that of short ones; `short` says which is in use."""
+
+    def __init__(self, of_long, of_short):
+        super().__init__()
+        self.of_long, self.of_short, self.short = of_long, of_short, False
+
+    def forward(self, *arguments, **more):
+        return (self.of_short if self.short else self.of_long)(*arguments, **more)
+
+
 class NextToken(nn.Module):
     """Nats of predicting each next token. Parameters have the names that they have in the checkpoint."""
 
@@ -126,7 +141,9 @@ class NextToken(nn.Module):
         # Of tied embeddings there is one tensor, and so no question of keeping two alike.
         self.lm_head = None if causal.config.tie_word_embeddings else causal.lm_head
 
-    def forward(self, tokens):  # [windows, length] -> sum over windows and length - 1 predictions
+    def forward(self, tokens, short=False):  # [windows, length] -> sum over windows and length - 1 predictions
+        if isinstance(self.model.rotary_emb, TwoTables):
+            self.model.rotary_emb.short = short
         hidden = self.model(input_ids=tokens, use_cache=False).last_hidden_state[:, :-1].flatten(0, 1)
         targets = tokens[:, 1:].flatten()
         weight = self.model.embed_tokens.weight if self.lm_head is None else self.lm_head.weight
@@ -159,12 +176,22 @@ def build(config: dict, weights: store.Weights, args, group: Group):
         fully_shard(module, mesh=group.mesh)
     module.to_empty(device=group.device)
     # Frequencies are no parameters, and were not computed on the meta device.
-    module.model.rotary_emb = type(module.model.rotary_emb)(parsed).to(group.device)
+    module.model.rotary_emb = rotary_of(type(module.model.rotary_emb), parsed, args).to(group.device)
     types = store.load_weights(module, weights)
     if args.gradient_checkpointing:
         module.model.activation_checkpointing_enable({"use_reentrant": False})
     module.train()
     return module, types
+
+
+def rotary_of(kind, parsed, args):
+    """The rotary embedding of class `kind` with the table; with mixed windows the unchanged model's beside it."""
+    if not args.mixed_window:
+        return kind(parsed)
+    unchanged = kind(read_config(args.model)[1])
+    if args.short_attention_factor is not None:
+        unchanged.attention_scaling = args.short_attention_factor
+    return TwoTables(kind(parsed), unchanged)
 
 
 # ---- Training ----
@@ -179,22 +206,31 @@ def rate(step: int, args) -> float:
     return args.lr * (args.steps - step) / (args.steps - args.warmup)
 
 
-def accumulate(module, windows: Windows, step: int, args, group: Group, stop: Stop) -> float | None:
-    """Gradients of the mean loss of a step's batch, and that loss; None if told to stop."""
+def accumulate(module, slots: Slots, step: int, args, group: Group, stop: Stop) -> dict | None:
+    """Gradients of the mean loss of a step's batch, and that loss; None if told to stop.
+
+    With mixed windows also the losses of long and of short ones, None where the batch has none.
+    """
     mine = args.batch // group.size
     first = step * args.batch + group.rank * mine
-    predictions = mine * (args.length - 1)
-    total = 0.0
+    predicted = slots.predictions(range(step * args.batch, (step + 1) * args.batch))
+    predictions = sum(predicted) / group.size
+    total = [0.0, 0.0]  # of long windows and of short ones
     for start in range(first, first + mine, args.micro_batch):
-        rows = [windows[k] for k in range(start, min(start + args.micro_batch, first + mine))]
-        tokens = torch.from_numpy(np.stack(rows)).to(group.device)
+        short = slots.is_short(start)
+        rows = [slots[k] for k in range(start, min(start + args.micro_batch, first + mine))]
+        tokens = torch.from_numpy(np.concatenate(rows)).to(group.device)
         with torch.autocast(group.device.type, torch.bfloat16, args.dtype == "bf16", cache_enabled=False):
-            nats = module(tokens)
+            nats = module(tokens, short)
         (nats / predictions).backward()  # FSDP takes the mean over the processes
-        total += nats.item()
+        total[short] += nats.item()
         if stop():
             return None
-    return group.sum(total) / (predictions * group.size)
+    if not args.mixed_window:
+        return {"losses": group.sum(total[0]) / predicted[0]}
+    total = [group.sum(nats) for nats in total]
+    of_kind = [nats / count if count else None for nats, count in zip(total, predicted)]
+    return {"losses": sum(total) / sum(predicted), "long_losses": of_kind[0], "short_losses": of_kind[1]}
 
 
 def clip(module, highest: float) -> float:
@@ -203,7 +239,13 @@ def clip(module, highest: float) -> float:
     return (norm.full_tensor() if isinstance(norm, DTensor) else norm).item()
 
 
-def train(module, optimizer, windows, done: int, losses: list, save, args, group: Group) -> bool:
+def describe(loss: dict) -> str:
+    kinds = {"short": loss.get("short_losses"), "long": loss.get("long_losses")}
+    parts = ", ".join(f"{name} {value:.5f}" for name, value in kinds.items() if value is not None)
+    return f"{loss['losses']:.5f} nats/token" + (f" ({parts})" if parts else "")
+
+
+def train(module, optimizer, slots: Slots, done: int, losses: dict, save, args, group: Group) -> bool:
     """Steps done..steps-1; `save` is called with the number of steps done. False if stopped."""
     stop = Stop(group)
     began = time.monotonic()
@@ -212,22 +254,23 @@ def train(module, optimizer, windows, done: int, losses: list, save, args, group
         lr = rate(step, args)
         for parameters in optimizer.param_groups:
             parameters["lr"] = lr
-        loss = accumulate(module, windows, step, args, group, stop)
+        loss = accumulate(module, slots, step, args, group, stop)
         if loss is None:
             if step > done:
                 save(step)
             return False
-        if not math.isfinite(loss):
-            raise Failed(f"the loss of step {step + 1} is {loss}; lower --lr or lengthen --warmup")
+        if not math.isfinite(loss["losses"]):
+            raise Failed(f"the loss of step {step + 1} is {loss['losses']}; lower --lr or lengthen --warmup")
         norm = clip(module, args.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        losses.append(loss)
+        for kind, value in loss.items():
+            losses.setdefault(kind, []).append(value)
         pace = (time.monotonic() - began) / (step + 1 - done)
         if group.rank == 0:
             left = round(pace * (args.steps - step - 1))
             print(
-                f"step {step + 1}/{args.steps}  {loss:.5f} nats/token  rate {lr:.2e}  gradient {norm:.3f}  "
+                f"step {step + 1}/{args.steps}  {describe(loss)}  rate {lr:.2e}  gradient {norm:.3f}  "
                 f"{args.batch * args.length / pace:.0f} tokens/s  {pace:.2f} s/step  "
                 f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02} left",
                 flush=True,
@@ -240,15 +283,22 @@ def train(module, optimizer, windows, done: int, losses: list, save, args, group
 # ---- Settings ----
 
 
-def settings_of(config: dict, weights, documents, args, group: Group) -> dict:
+MIXED = ("mixed_window", "short_share", "short_length", "short_attention_factor")
+
+
+def settings_of(config: dict, weights, documents, short_documents, args, group: Group) -> dict:
     """All that the result depends on, but for versions, processor and threads."""
     scaling = config["rope_scaling"]
-    prints = group.of_first(lambda: (weights.fingerprint(), fingerprint(documents)))
+    prints = group.of_first(
+        lambda: (weights.fingerprint(), fingerprint(documents), short_documents and fingerprint(short_documents))
+    )
     options = ("length", "steps", "batch", "micro_batch", "lr", "warmup", "decay", "beta1", "beta2",
-               "weight_decay", "clip", "dtype", "seed", "bookends", "join")  # fmt: skip
+               "weight_decay", "clip", "dtype", "seed", "bookends", "join",
+               *(MIXED if args.mixed_window else ()))  # fmt: skip
     return {
         "model": prints[0],
         "data": prints[1],
+        **({"short_data": prints[2]} if short_documents else {}),
         "factors": scaling["long_factor"],
         "attention_factor": scaling["attention_factor"],
         **{name: getattr(args, name) for name in options},
@@ -283,11 +333,11 @@ def already_done(out: Path, settings: dict) -> bool:
     return True
 
 
-def resume(out: Path, module, optimizer, settings: dict, group: Group) -> tuple[int, list]:
-    """Steps done and their losses."""
+def resume(out: Path, module, optimizer, settings: dict, group: Group) -> tuple[int, dict]:
+    """Steps done and their losses, by kind."""
     path = store.find_checkpoint(out)
     if path is None:
-        return 0, []
+        return 0, {}
     saved = find_record(path / "state.json")
     check_same(path, saved["settings"], settings)
     if saved["processes"] != group.size:
@@ -300,7 +350,7 @@ def resume(out: Path, module, optimizer, settings: dict, group: Group) -> tuple[
         threads = torch.get_num_threads()
         other = f"; it was made on {saved['threads']} threads, and last bits differ on {threads}"
         print(f"going on from step {saved['step']}{other if saved['threads'] != threads else ''}", flush=True)
-    return saved["step"], saved["losses"]
+    return saved["step"], {kind: values for kind, values in saved.items() if kind.endswith("losses")}
 
 
 def bookends_of(config: dict, args) -> tuple[int | None, int | None]:
@@ -347,6 +397,14 @@ def parse():
     option("--tokens", "one-dimensional integer .npy files, a document each", type=Path, nargs="+", default=[])
     option("--join", "make one document of all, so that windows may reach over several", action="store_true")
     option("--no-bookends", "do not put BOS and EOS around windows", dest="bookends", action="store_false")
+    option("--mixed-window", "train a share of the tokens in short windows with the frequencies that the model has, as "
+           "LongRoPE2 does", action="store_true")  # fmt: skip
+    option("--short-share", "of the tokens, with --mixed-window; near enough (default 0.5)", type=float)
+    option("--short-length", "tokens of a short window (default: the model's own window)", type=positive)
+    option("--short-text", "files or folders to cut short windows from (default: those of long ones)", type=Path,
+           nargs="+", default=[])  # fmt: skip
+    option("--short-tokens", "the same as .npy files", type=Path, nargs="+", default=[])
+    option("--short-attention-factor", "of short windows (default: the unchanged model's, mostly 1)", type=float)
     option("--steps", "the paper: 400 at 128k, then 600 at 256k", type=positive, default=400)
     option("--batch", "windows a step, over all processes", type=positive, default=32)
     option("--micro-batch", "windows at a time on each process", type=positive, default=1)
@@ -386,10 +444,53 @@ def check(args, group: Group) -> None:
         raise WrongInput(f"--attention-factor {args.attention_factor} is not a positive number")
     if args.out.resolve() == args.model.resolve():
         raise WrongInput(f"--out {args.out} is the folder of --model; name another")
+    check_mixed(args)
 
 
-def notes(table, config: dict, args) -> list[str]:
+def check_mixed(args) -> None:
+    """Of the options of mixed windows what can be said without the model."""
+    if not args.mixed_window:
+        for name in ("short_share", "short_length", "short_text", "short_tokens", "short_attention_factor"):
+            if getattr(args, name):
+                raise WrongInput(f"--{name.replace('_', '-')} is for --mixed-window, which is not given")
+        return
+    args.short_share = 0.5 if args.short_share is None else args.short_share
+    if not 0 < args.short_share < 1:
+        raise WrongInput(f"--short-share {args.short_share} must lie between 0 and 1")
+    m = args.short_attention_factor
+    if m is not None and not (m > 0 and math.isfinite(m)):
+        raise WrongInput(f"--short-attention-factor {m} is not a positive number")
+    if args.micro_batch != 1:
+        raise WrongInput("--micro-batch must be 1 with --mixed-window, where windows differ in length")
+
+
+def slots_of(config: dict, documents, short_documents, args) -> Slots:
+    bos, eos = bookends_of(config, args)
+    long = Windows(documents, args.length, args.seed, bos, eos, args.join)
+    if not args.mixed_window:
+        return Slots(long)
+    window = config["rope_scaling"]["original_max_position_embeddings"]
+    if args.length <= window:
+        raise WrongInput(
+            f"--length {args.length} is within the model's window of {window}, and with --mixed-window the table is "
+            "for longer ones; give a longer --length, or leave out --mixed-window"
+        )
+    args.short_length = args.short_length or window
+    if not 4 <= args.short_length <= window:
+        raise WrongInput(f"--short-length {args.short_length} must lie within 4 to the model's window of {window}")
+    # Another seed, lest short windows begin where long ones do.
+    short = Windows(short_documents or documents, args.short_length, f"{args.seed}/short", bos, eos, args.join)
+    return Slots(long, short, args.short_share)
+
+
+def notes(table, config: dict, module, args) -> list[str]:
     found = []
+    if args.mixed_window:
+        m, short = config["rope_scaling"]["attention_factor"], module.model.rotary_emb.of_short.attention_scaling
+        if not math.isclose(m, short, rel_tol=1e-6):
+            found.append(f"short windows are trained with attention factor {short:g}, and engines run them with the "
+                         f"table's, {m:g}, because config.json holds one for both; give --attention-factor "
+                         f"{short:g}, or --short-attention-factor {m:g}, to train what they run")  # fmt: skip
     if table.max_length and table.max_length != args.target_length:
         found.append(f"table '{table.name}' was found for {table.max_length} tokens, not {args.target_length}")
     sliding = config.get("sliding_window")
@@ -399,15 +500,21 @@ def notes(table, config: dict, args) -> list[str]:
     return found
 
 
+def describe_windows(windows: Windows) -> str:
+    return f"{windows.per_epoch} windows of {windows.length} tokens in {len(windows.documents)} documents"
+
+
 def run(args, group: Group) -> int:
     check(args, group)
     table = read_table(args.factors, args.target_length)
-    config = trained_config(args.model, table, args.target_length, args.attention_factor)
+    config = trained_config(args.model, table, args.target_length, args.attention_factor, args.mixed_window)
     documents = read_documents(args.text, args.tokens, args.model, config["vocab_size"])
-    bos, eos = bookends_of(config, args)
-    windows = Windows(documents, args.length, args.seed, bos, eos, args.join)
+    short_documents = None
+    if args.short_text or args.short_tokens:
+        short_documents = read_documents(args.short_text, args.short_tokens, args.model, config["vocab_size"])
+    slots = slots_of(config, documents, short_documents, args)
     weights = store.Weights(args.model)
-    settings = settings_of(config, weights, documents, args, group)
+    settings = settings_of(config, weights, documents, short_documents, args, group)
     if already_done(args.out, settings):
         if group.rank == 0:
             store.clear_checkpoints(args.out)
@@ -422,22 +529,23 @@ def run(args, group: Group) -> int:
     done, losses = resume(args.out, module, optimizer, settings, group)
     if group.rank == 0:
         scaling = config["rope_scaling"]
-        for note in notes(table, config, args):
+        for note in notes(table, config, module, args):
             print(f"note: {note}", flush=True)
         print(
             f"{sum(p.numel() for p in module.parameters())} parameters, table '{table.name}' for {args.target_length} "
             f"tokens, {scaling['factor']:g} times {scaling['original_max_position_embeddings']}, attention factor "
-            f"{scaling['attention_factor']:.4f}; {windows.per_epoch} windows of {args.length} tokens in "
-            f"{len(windows.documents)} documents; {group.size} process{'es' * (group.size > 1)} on {group.device.type}",
+            f"{scaling['attention_factor']:.4f}; {' and '.join(map(describe_windows, slots.kinds()))}; "
+            f"{group.size} process{'es' * (group.size > 1)} on {group.device.type}",
             flush=True,
         )
-    record = {"settings": settings, "threads": torch.get_num_threads(), "losses": losses}
-    save = lambda step: store.save_checkpoint(args.out, module, optimizer, step, record, group)
-    if not train(module, optimizer, windows, done, losses, save, args, group):
+    record = lambda: {"settings": settings, "threads": torch.get_num_threads(), **losses}
+    save = lambda step: store.save_checkpoint(args.out, module, optimizer, step, record(), group)
+    if not train(module, optimizer, slots, done, losses, save, args, group):
         if group.rank == 0:
-            print(f"stopped with {len(losses)} of {args.steps} steps saved; run the same command again", flush=True)
+            steps = len(losses.get("losses", []))
+            print(f"stopped with {steps} of {args.steps} steps saved; run the same command again", flush=True)
         return STOPPED
-    store.save_model(args.out, args.model, module, types, config, record, group)
+    store.save_model(args.out, args.model, module, types, config, record(), group)
     if group.rank == 0:
         print(f"{args.out}: written", flush=True)
     return 0

@@ -148,6 +148,16 @@ def own_scaling(path: Path, config, pairs: int) -> tuple[list, float]:
     return [f / g for f, g in zip(base, inverse.tolist())], float(attention_factor)
 
 
+def own_short_factors(path: Path, config, pairs: int) -> list:
+    """By what the model itself divides each frequency within its window."""
+    rope = config.rope_parameters
+    if rope["rope_type"] == "longrope":
+        return [float(factor) for factor in rope["short_factor"]]
+    if rope["rope_type"] == "dynamic":  # which begins beyond the window
+        return [1.0] * pairs
+    return own_scaling(path, config, pairs)[0]
+
+
 def original_length_of(raw: dict, config, table: Table) -> int:
     """L0: the window that the factors are relative to."""
     if table.original_length:
@@ -167,11 +177,14 @@ def pairs_of(config) -> int:
     return int(head * config.rope_parameters.get("partial_rotary_factor", 1.0)) // 2
 
 
-def trained_config(model: Path, table: Table, target: int, attention_factor: float | None) -> dict:
+def trained_config(
+    model: Path, table: Table, target: int, attention_factor: float | None, mixed: bool = False
+) -> dict:
     """config.json of the model that training gives.
 
     The block is named rope_scaling, as transformers 4 knows it; 5 and longrope read that name too. Both
-    of its tables are the same, because the model is trained with one whatever the length of its input.
+    of its tables are the same, because the model is trained with one whatever the length of its input;
+    with `mixed` windows the short one is what the model had before, all ones unless it was scaled.
     """
     raw, config = read_config(model)
     pairs = pairs_of(config)
@@ -187,6 +200,7 @@ def trained_config(model: Path, table: Table, target: int, attention_factor: flo
     scale = target / original
     m = attention_factor or table.attention_factor or math.sqrt(1.0 + math.log(scale) / math.log(original))
     factors = [float(mine * given) for mine, given in zip(own, table.factors)]
+    short = own_short_factors(model / "config.json", config, pairs) if mixed else factors
 
     out = {key: value for key, value in raw.items() if key not in ("rope_scaling", "rope_parameters")}
     # These two may have stood in the block that was just taken out.
@@ -199,7 +213,7 @@ def trained_config(model: Path, table: Table, target: int, attention_factor: flo
     out["rope_scaling"] = {
         "rope_type": "longrope",
         "long_factor": factors,
-        "short_factor": factors,
+        "short_factor": short,
         "original_max_position_embeddings": original,
         "factor": scale,
         "attention_factor": float(m * own_attention_factor),

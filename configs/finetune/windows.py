@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -114,3 +115,37 @@ class Windows:
             starts += [(number, first + i * self.inner) for i in range(count)]
         rng.shuffle(starts)
         return starts
+
+
+class Slots:
+    """Slot number k, for every k >= 0: what a process computes at a time, a long window or several short ones.
+
+    Without `short` slot k is window k. With it, of every 1 / `share` slots one is short: it holds as many
+    short windows as have no more tokens than a long one. Slot k depends on k alone, as windows do.
+    """
+
+    def __init__(self, long: Windows, short: Windows | None = None, share=0.0):
+        self.long, self.short, self.share = long, short, Fraction(str(share))
+        self.rows = long.length // short.length if short else 0  # windows of a short slot
+
+    def kinds(self) -> list[Windows]:
+        return [self.long, self.short] if self.short else [self.long]
+
+    def shorts_before(self, k: int) -> int:
+        return int(k * self.share)
+
+    def is_short(self, k: int) -> bool:
+        return self.shorts_before(k + 1) > self.shorts_before(k)
+
+    def __getitem__(self, k: int) -> np.ndarray:
+        """int64 [windows, length]"""
+        before = self.shorts_before(k)
+        if self.is_short(k):
+            return np.stack([self.short[before * self.rows + row] for row in range(self.rows)])
+        return self.long[k - before][None]
+
+    def predictions(self, slots: range) -> tuple[int, int]:
+        """Tokens that are predicted in long windows of these slots, and in short ones."""
+        short = sum(map(self.is_short, slots))
+        of_short = short * self.rows * (self.short.length - 1) if self.short else 0
+        return (len(slots) - short) * (self.long.length - 1), of_short

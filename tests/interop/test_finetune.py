@@ -26,7 +26,7 @@ sys.path.insert(0, str(RECIPE))
 import finetune  # noqa: E402
 import store  # noqa: E402
 from table import Table, WrongInput, read_config, read_table, trained_config  # noqa: E402
-from windows import Windows  # noqa: E402
+from windows import Slots, Windows, read_documents  # noqa: E402
 
 FACTORS = [2 + i / 16 for i in range(32)]  # of the demo model's 32 pairs; bad ones, so that training has much to mend
 
@@ -46,7 +46,7 @@ def options(model, factors, out, **more):
              "batch": 2, "warmup": 1, "lr": 1e-3, "threads": 1, "save_every": 1, **more}  # fmt: skip
     words = []
     for name, value in given.items():
-        if value is None:
+        if value is None or value is False:
             continue
         words.append("--" + name.replace("_", "-"))
         if value is not True:
@@ -96,6 +96,10 @@ def test_table_replaces_longrope_and_multiplies_others(saved, name):
         return
     written = trained_config(model, Table("given", given, m), 2048, None)
     config = type(own).from_dict(json.loads(json.dumps(written)))
+    mixed = type(own).from_dict(trained_config(model, Table("given", given, m), 2048, None, mixed=True))
+    for length, like in ((10, own), (2000, config)):  # within the window as before, beyond it the table
+        torch.testing.assert_close(frequencies(mixed, length)[0].double(), frequencies(like, length)[0].double(),
+                                   rtol=1e-6, atol=0)  # fmt: skip
     if name.startswith("longrope"):
         base, own_m = frequencies(AutoConfig.for_model("llama", head_dim=24), 1)[0], 1.0
         assert written["original_max_position_embeddings"] == families.ORIGINAL
@@ -147,6 +151,97 @@ def test_an_epoch_uses_each_token_once():
     assert Windows(documents, 40, seed=1, join=True).per_epoch == 1
     with pytest.raises(WrongInput, match="no document has 40 tokens, the longest 35"):
         Windows(documents, 40, seed=1)
+
+
+def test_a_share_of_the_slots_is_short():
+    documents = [np.arange(0, 400), np.arange(1000, 1300)]
+    slots = Slots(Windows(documents, 40, seed=1), Windows(documents, 12, seed="1/short"), 0.3)
+    shapes = [slots[k].shape for k in range(20)]
+    assert shapes.count((3, 12)) == 6 and shapes.count((1, 40)) == 14
+    assert slots.predictions(range(20)) == (14 * 39, 6 * 3 * 11)
+    for short, count, inner in ((False, 14, 40), (True, 6 * 3, 12)):
+        drawn = np.concatenate([slots[k] for k in range(20) if slots.is_short(k) == short])
+        assert drawn.shape == (count, inner) and len(np.unique(drawn)) == count * inner  # no token twice in an epoch
+    again = Slots(Windows(documents, 40, seed=1), Windows(documents, 12, seed="1/short"), 0.3)
+    assert (again[13] == slots[13]).all() and (again[6] == slots[6]).all()  # whatever was asked for before
+    plain = Slots(Windows(documents, 40, seed=1))
+    assert (np.concatenate([plain[k] for k in range(14)]) == np.stack([plain.long[k] for k in range(14)])).all()
+    assert plain.predictions(range(3)) == (3 * 39, 0)
+
+
+# ---- Mixed windows ----
+
+MIXED = {"text": CORPUS, "length": 512, "mixed_window": True, "steps": 2, "dtype": "f32"}
+
+
+def test_mixed_windows_are_trained_with_two_tables(tmp_path, within, capsys):
+    factors, out = factor_file(tmp_path / "factors.json"), tmp_path / "out"
+    assert within(DEMO, factors, out, **MIXED) == 0
+    assert "attention factor 1, and engines run them with the table's, 1.11" in capsys.readouterr().out
+    scaling = json.loads((out / "config.json").read_text())["rope_scaling"]
+    assert scaling["short_factor"] == [1.0] * 32 and scaling["long_factor"] == FACTORS
+
+    # Before the first step: the plain model in short windows, the old weights with the table in long ones.
+    documents = read_documents(CORPUS, [], DEMO, 256)
+    slots = Slots(Windows(documents, 512, 1), Windows(documents, 256, "1/short"), 0.5)
+    plain, after = load(DEMO, torch.float32), load(out, torch.float32)
+    moved = after.state_dict()
+    assert all((moved[key] != value).any() for key, value in plain.state_dict().items())
+    after.load_state_dict(plain.state_dict())
+    with torch.no_grad():
+        of_long = nats(after, slots[0][0]).mean()
+        of_short = np.mean([nats(plain, row).mean() for row in slots[1]])
+        with_table = np.mean([nats(after, row).mean() for row in slots[1]])
+    record = json.loads((out / store.RECORD).read_text())
+    assert record["short_losses"][0] == pytest.approx(of_short, rel=1e-5)
+    assert record["long_losses"][0] == pytest.approx(of_long, rel=1e-5)
+    assert record["losses"][0] == pytest.approx((511 * of_long + 510 * of_short) / 1021, rel=1e-5)
+    assert abs(with_table - of_short) > 1e-3  # the attention factor alone; the test can tell the two apart
+    assert slots[0].shape == (1, 512) and slots[1].shape == (2, 256)
+
+
+def test_engines_run_mixed_windows_as_they_were_trained(tmp_path, within, capsys):
+    """Of a table with the attention factor of short windows, which config.json can then express."""
+    factors, out = factor_file(tmp_path / "factors.json", attention_factor=1.0), tmp_path / "out"
+    assert within(DEMO, factors, out, **{**MIXED, "steps": 1}, warmup=0, lr=1e-9) == 0
+    assert "note:" not in capsys.readouterr().out
+    record = json.loads((out / store.RECORD).read_text())
+    documents = read_documents(CORPUS, [], DEMO, 256)
+    slots = Slots(Windows(documents, 512, 1), Windows(documents, 256, "1/short"), 0.5)
+    for slot, name in enumerate(("long_losses", "short_losses")):
+        paths = []
+        for number, row in enumerate(slots[slot]):
+            paths.append(tmp_path / f"{slot}-{number}.npy")
+            np.save(paths[-1], row)
+        found = result("--model", out, "--tokens", *paths, "--length", slots[slot].shape[1], "--method", "none",
+                       "--dtype", "f32")  # fmt: skip
+        assert record[name][0] == pytest.approx(found["nll"], rel=1e-4)
+
+
+def test_mixed_windows_resume_to_the_same_bits(tmp_path, within, monkeypatch):
+    factors = factor_file(tmp_path / "factors.json")
+    more = {**MIXED, "length": 260, "steps": 3, "batch": 1}  # a kind a step
+    assert within(DEMO, factors, tmp_path / "whole", **more) == 0
+    train, calls = finetune.accumulate, []
+
+    def killed(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return train(*arguments)
+
+    monkeypatch.setattr(finetune, "accumulate", killed)
+    with pytest.raises(KeyboardInterrupt):
+        within(DEMO, factors, tmp_path / "out", **more)
+    assert not (tmp_path / "out/config.json").exists()
+    assert within(DEMO, factors, tmp_path / "out", **more) == 0
+    assert len(calls) == 4
+    for name in ("model.safetensors", "config.json", store.RECORD):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    record = json.loads((tmp_path / "out" / store.RECORD).read_text())
+    assert [value is None for value in record["short_losses"]] == [True, False, True]
+    with pytest.raises(WrongInput, match=r"made with another short-share \(0.5 there, 0.4 now\)"):
+        within(DEMO, factors, tmp_path / "out", **more, short_share=0.4)
 
 
 # ---- Families ----
@@ -281,6 +376,11 @@ def test_start_tokens_are_refused(tmp_path, within):
         ({"length": 2048}, "--length 2048 is more than --target-length 1024"),
         ({"target_length": 100, "length": 64}, "0 of its tables are for 100"),
         ({"warmup": 6}, "--warmup 6"),
+        ({"short_share": 0.5}, "--short-share is for --mixed-window"),
+        ({"mixed_window": True}, "--length 256 is within the model's window of 256"),
+        ({"mixed_window": True, "length": 512, "short_length": 300}, "--short-length 300 must lie within 4 to"),
+        ({"mixed_window": True, "length": 512, "short_share": 1}, "--short-share 1.0 must lie between"),
+        ({"mixed_window": True, "length": 512, "micro_batch": 2}, "--micro-batch must be 1"),
         ({"out": DEMO}, "is the folder of --model"),
         ({"out": SOURCE / "configs/demo/model/../model"}, "is the folder of --model"),
     ],
