@@ -73,6 +73,9 @@ void config_stage_free(struct stage_config *stage) {
     free(stage->finetune.command);
     free(stage->model);
     free(stage->tokenizer);
+    for (size_t i = 0; i < CONFIG_MAX_INITIAL; i++) {
+        free(stage->initial_files[i].source), free(stage->initial_files[i].where);
+    }
     string_list_free_copies(&stage->text);
     string_list_free_copies(&stage->tokens);
 }
@@ -109,7 +112,7 @@ static int refuse(const struct config_draft *draft, const int *ids, size_t count
 static int check_used(const struct config_draft *draft, const struct stage_config *stage, struct error *error) {
     static const int genetic[] = {KEY_MUTATIONS, KEY_CROSSOVERS, KEY_MUTATION_PROBABILITY};
     static const int needle[] = {KEY_PROMPT, KEY_DIGITS, KEY_NEEDLE_SEED};
-    static const int risk[] = {KEY_RACING_RISK}, tokenizer[] = {KEY_TOKENIZER};
+    static const int risk[] = {KEY_RACING_RISK}, tokenizer[] = {KEY_TOKENIZER}, critical[] = {KEY_CRITICAL_PAIR};
     int status = STATUS_OK;
     if (stage->search.algorithm == ALGORITHM_CMA_ES) {
         status = refuse(draft, genetic, 3, stage->name,
@@ -121,6 +124,12 @@ static int check_used(const struct config_draft *draft, const struct stage_confi
         if (status == STATUS_OK && draft->node[KEY_TOKENS]) {
             status = refuse(draft, tokenizer, 1, stage->name, "beside 'tokens'; leave it out", error);
         }
+    }
+    if (status == STATUS_OK && stage->kind == STAGE_RECOVER && stage->critical_rule != CRITICAL_NONE) {
+        status = refuse(draft, critical, 1, stage->name,
+                        "with 'kind: recover', as LongRoPE2 keeps the unchanged model at short windows; set it to none "
+                        "in this stage",
+                        error);
     }
     if (status == STATUS_OK && stage->racing != RACING_STATISTICAL) {
         status = refuse(draft, risk, 1, stage->name, "without 'racing: statistical'; leave it out", error);
@@ -145,6 +154,16 @@ static int check_search(const struct config_draft *draft, const struct yaml_tree
         return yaml_tree_error(
             at ? &at->where : &node->where, error,
             "stage '%s': 'mutations' and 'crossovers' are both 0; raise one, or set 'iterations' to 0", stage->name);
+    }
+    return STATUS_OK;
+}
+
+static int check_initial(const struct config_draft *draft, const struct stage_config *stage, struct error *error) {
+    for (size_t i = 0; i < stage->initial_count; i++) {
+        if (stage->initial[i] != ORIGIN_CRITICAL_NTK || stage->critical_rule != CRITICAL_NONE) continue;
+        return yaml_tree_error(&draft->node[KEY_INITIAL]->where, error,
+                               "stage '%s': 'initial: %s' requires 'search.critical_pair'; give one, or begin with ntk",
+                               stage->name, origin_name(stage->initial[i]));
     }
     return STATUS_OK;
 }
@@ -243,6 +262,7 @@ static int read_stage(const struct reader *reader, const struct yaml_tree *node,
     if (status == STATUS_OK) status = config_draft_read(&draft, reader->folder, stage, error);
     if (status == STATUS_OK) status = check_used(&draft, stage, error);
     if (status == STATUS_OK) status = check_search(&draft, node, stage, error);
+    if (status == STATUS_OK) status = check_initial(&draft, stage, error);
     if (status == STATUS_OK) status = check_unique(config, stage, draft.node[KEY_NAME], error);
     if (status == STATUS_OK) status = check_recipe(config, &draft, node, stage, error);
     if (status == STATUS_OK) status = visit(reader, false, &draft, stage, error);

@@ -21,8 +21,19 @@ enum attention_rule { ATTENTION_LONGROPE, ATTENTION_YARN, ATTENTION_NONE, ATTENT
 /* "longrope", "yarn", "none", "search"; not for ATTENTION_NUMBER. */
 const char *attention_rule_name(enum attention_rule rule);
 
+/* LongRoPE2's critical pair (arXiv 2502.20082), see search/evolve/genome.h. */
+enum critical_rule {
+    CRITICAL_NONE,        /* LongRoPE's space: every pair has a gene */
+    CRITICAL_THEORETICAL, /* the first pair that makes no full turn within the window before any extension */
+    CRITICAL_SEARCHED,    /* a component of genomes (search/recipe/stage_space.h) */
+    CRITICAL_NUMBER
+};
+
+/* "none", "theoretical", "searched"; not for CRITICAL_NUMBER. */
+const char *critical_rule_name(enum critical_rule rule);
+
 enum {
-    CONFIG_MAX_INITIAL = 7,
+    CONFIG_MAX_INITIAL = 16,
     CONFIG_HALVED_BEYOND = 512 * 1024 /* tokens; published (appendix A): longer targets have half the budget */
 };
 
@@ -44,6 +55,12 @@ struct needle_config {
     unsigned long seed; /* of keys and depths */
 };
 
+/* A factor file that the first population begins with. */
+struct initial_file {
+    char *source; /* path or inline numbers, as factors_read() takes them; NULL: no file */
+    char *where;  /* "FILE:LINE" or "--set KEY=VALUE" that names it, for messages */
+};
+
 /* One stage, with the keys that it does not give itself taken from the top of the file. */
 struct stage_config {
     char *name;
@@ -61,11 +78,15 @@ struct stage_config {
     struct needle_config needle; /* with OBJECTIVE_NEEDLE */
     struct evolve_settings search;
     size_t initial_count;                    /* tables that the first population begins with */
-    enum origin initial[CONFIG_MAX_INITIAL]; /* ORIGIN_PI to ORIGIN_OWN, each once */
+    enum origin initial[CONFIG_MAX_INITIAL]; /* ORIGIN_PI to ORIGIN_CRITICAL_NTK, each once, and ORIGIN_FILE */
+    struct initial_file initial_files[CONFIG_MAX_INITIAL]; /* of those with ORIGIN_FILE */
     enum racing racing;
     double racing_risk; /* with RACING_STATISTICAL: probability, per test, of giving up a candidate that is not worse */
     int32_t lattice_unit; /* 1 / lambda_step */
-    double lambda_max;    /* largest factor; 0: 1.25 times the stage's scale; never 0 with STAGE_RECOVER */
+    double lambda_max;    /* largest factor; 0: 1.25 times the stage's scale, with a critical pair 2 times; never 0 with
+                             STAGE_RECOVER */
+    enum critical_rule critical_rule; /* CRITICAL_NONE with STAGE_RECOVER */
+    int64_t critical_pair;            /* where the rule is CRITICAL_NUMBER */
     size_t start_count;
     int64_t start_tokens[GENOME_MAX_STARTS];
     enum attention_rule attention_rule;
@@ -88,7 +109,10 @@ struct config {
  * - algorithm cma-es: population 12, parents 6, iterations 50; here `population` is the number of samples per iteration
  *   and `parents` the number of these that the distribution learns from. mutations, crossovers and
  *   mutation_probability are errors, and 0 in `search`;
+ * - algorithm longrope2: population 128, twice the paper's, start_tokens [0], and critical_pair is searched unless kind
+ * is recover;
  * - kind recover: initial is [none, own, ntk, yarn];
+ * - critical_pair: initial is [critical-ntk, ntk, yarn];
  * - population: parents is at most as many.
  *
  * STATUS_INPUT for what is wrong, naming file and line or --set. The caller frees *out with config_free(). */

@@ -67,6 +67,10 @@ const struct config_key config_keys[CONFIG_KEYS] = {
                      .meaning = "windows that each candidate is scored on; 0: one per document"},
     [KEY_ALGORITHM] = {"algorithm", IN_SEARCH, .kind = KIND(algorithm), .target = AT(search.algorithm),
                        WORDS(algorithm_names, ALGORITHMS), .meaning = "how candidates are made"},
+    [KEY_CRITICAL_PAIR] = {"critical_pair", IN_SEARCH, .kind = KIND(critical_pair), RANGE(1, ROPE_MAX_PAIRS - 1),
+                           WORDS(config_critical_names, CRITICAL_NUMBER),
+                           .meaning = "LongRoPE2's space: NTK before this pair, and from it on factors from s to 2 s "
+                                      "that increase strictly; not with 'kind: recover'"},
     [KEY_POPULATION] = {"population", IN_SEARCH, .kind = KIND(population), .target = AT(search.population),
                         RANGE(1, CONFIG_MANY),
                         .meaning = "tables of the first generation; with cma-es of each iteration"},
@@ -94,8 +98,9 @@ const struct config_key config_keys[CONFIG_KEYS] = {
                           .meaning = "values of n_hat, the number of first tokens that are not rescaled"},
     [KEY_SEED] = {"seed", IN_SEARCH, .kind = KIND(seed), .target = AT(search.seed), RANGE(0, UINT32_MAX),
                   .meaning = "seed of the random numbers of the search"},
-    [KEY_INITIAL] = {"initial", IN_SEARCH, .kind = KIND(initial), WORDS(origin_names, ORIGIN_OWN + 1),
-                     .meaning = "tables that the first generation begins with; own: the model's own longrope table"},
+    [KEY_INITIAL] = {"initial", IN_SEARCH, .kind = KIND(initial), WORDS(origin_names, ORIGIN_CRITICAL_NTK + 1),
+                     .meaning = "tables that the first generation begins with; own: the model's own longrope table; "
+                                "critical-ntk: with 'critical_pair'"},
     [KEY_RACING] = {"racing", IN_SEARCH, .kind = KIND(word), .target = AT(racing), WORDS(racing_names, RACINGS),
                     .meaning = "when a candidate is given up before all its windows are scored"},
     [KEY_RACING_RISK] = {"racing_risk", IN_SEARCH, .kind = KIND(number), .target = AT(racing_risk), RANGE(0, 0.5),

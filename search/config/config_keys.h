@@ -33,6 +33,7 @@ enum config_key_id {
     KEY_TOKENIZER,
     KEY_SAMPLES,
     KEY_ALGORITHM,
+    KEY_CRITICAL_PAIR,
     KEY_POPULATION,
     KEY_PARENTS,
     KEY_MUTATIONS,

@@ -59,6 +59,8 @@ static const struct {
 } conditions[] = {
     {KEY_TARGET_LENGTH, "524289", "with target_length above 524288"},
     {KEY_ALGORITHM, "cma-es", "with algorithm: cma-es"},
+    {KEY_ALGORITHM, "longrope2", "with algorithm: longrope2"},
+    {KEY_CRITICAL_PAIR, "searched", "with critical_pair"},
     {KEY_KIND, "recover", "with kind: recover"},
 };
 _Static_assert(CONFIG_HALVED_BEYOND == 524288, "the first condition is the smallest length beyond the limit");

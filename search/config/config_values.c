@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "eval/base/name.h"
 #include "search/base/json.h"
@@ -46,6 +47,16 @@ const struct stage_config config_defaults = {
  * number of evaluations. */
 static const struct evolve_settings cma_es = {
     .algorithm = ALGORITHM_CMA_ES, .population = 12, .parents = 6, .iterations = 50, .seed = 1};
+
+/* LongRoPE2's published code (arXiv 2502.20082) begins with twice the tables of a generation. */
+static const struct evolve_settings longrope2 = {.algorithm = ALGORITHM_LONGROPE2,
+                                                 .population = 128,
+                                                 .parents = 32,
+                                                 .mutations = 16,
+                                                 .crossovers = 16,
+                                                 .iterations = 40,
+                                                 .mutation_probability = 0.3,
+                                                 .seed = 1};
 
 /* The published budget beyond CONFIG_HALVED_BEYOND tokens. The number of parents stays: the whole first population. */
 static struct evolve_settings halved(struct evolve_settings search) {
@@ -197,7 +208,8 @@ static json_t *show_lambda_step(const struct config_key *key, const void *target
 }
 
 static void lambda_max_range(const struct config_key *key, char *out, size_t size) {
-    snprintf(out, size, "from %.0f to %.0f, or 0 for 1.25 times the scale", key->low, key->high);
+    snprintf(out, size, "from %.0f to %.0f, or 0 for 1.25 times the scale, with critical_pair 2 times", key->low,
+             key->high);
 }
 
 static int read_lambda_max(const struct config_value *value, void *target, struct error *error) {
@@ -242,10 +254,27 @@ static int read_stage_kind(const struct config_value *value, void *target, struc
     return STATUS_OK;
 }
 
-/* Sets the settings of CMA-ES, its name among them; keys that are read later replace them. */
+/* PI is flat, and so are NTK and YaRN within LongRoPE2's bounds: there is hardly room between their neighbours for
+ * mutations. So a table that rises evenly comes first. 'initial', read later, replaces them. */
+static void set_critical_rule(struct stage_config *stage, enum critical_rule rule) {
+    static const enum origin critical[] = {ORIGIN_CRITICAL_NTK, ORIGIN_NTK, ORIGIN_YARN};
+    bool before = stage->critical_rule != CRITICAL_NONE, now = rule != CRITICAL_NONE;
+    stage->critical_rule = rule;
+    if (before == now || stage->kind == STAGE_RECOVER) return;
+    stage->initial_count = now ? sizeof critical / sizeof *critical : config_defaults.initial_count;
+    memcpy(stage->initial, now ? critical : config_defaults.initial, stage->initial_count * sizeof *stage->initial);
+}
+
+/* Sets the settings that belong to the algorithm, its name among them; keys that are read later replace them. */
 static int read_algorithm(const struct config_value *value, void *target, struct error *error) {
+    struct stage_config *stage = value->stage;
     int status = read_word(value, target, error);
-    if (status == STATUS_OK && value->stage->search.algorithm == ALGORITHM_CMA_ES) value->stage->search = cma_es;
+    if (status == STATUS_OK && stage->search.algorithm == ALGORITHM_CMA_ES) stage->search = cma_es;
+    if (status == STATUS_OK && stage->search.algorithm == ALGORITHM_LONGROPE2) {
+        stage->search = stage->target_length > CONFIG_HALVED_BEYOND ? halved(longrope2) : longrope2;
+        stage->start_count = 1; /* no n_hat: the first value is 0 */
+        if (stage->kind == STAGE_EXTEND) set_critical_rule(stage, CRITICAL_SEARCHED);
+    }
     return status;
 }
 
@@ -266,6 +295,43 @@ static void attention_range(const struct config_key *key, char *out, size_t size
     memcpy(names, key->names, key->name_count * sizeof *names);
     names[key->name_count] = number;
     name_list(names, key->name_count + 1, "or", out, size);
+}
+
+const char *const config_critical_names[CRITICAL_NUMBER] = {
+    [CRITICAL_NONE] = "none", [CRITICAL_THEORETICAL] = "theoretical", [CRITICAL_SEARCHED] = "searched"};
+
+const char *critical_rule_name(enum critical_rule rule) { return config_critical_names[rule]; }
+
+static void critical_range(const struct config_key *key, char *out, size_t size) {
+    char range[80], number[100];
+    const char *names[CRITICAL_NUMBER + 1];
+    integer_range(key, range, sizeof range);
+    snprintf(number, sizeof number, "an integer %s", range);
+    memcpy(names, key->names, key->name_count * sizeof *names);
+    names[key->name_count] = number;
+    name_list(names, key->name_count + 1, "or", out, size);
+}
+
+/* The target is the stage. */
+static int read_critical(const struct config_value *value, void *target, struct error *error) {
+    struct stage_config *stage = target;
+    const struct config_key *key = value->key;
+    const struct yaml_tree *node = value->node;
+    int rule = find_word(value);
+    if (rule == NAME_UNKNOWN) {
+        int64_t *pair = &stage->critical_pair;
+        bool integer = node->kind == YAML_TREE_SCALAR && text_to_integer(node->scalar, pair);
+        if (!integer || (double)*pair < key->low || (double)*pair > key->high) return wrong(value, error);
+        rule = CRITICAL_NUMBER;
+    }
+    set_critical_rule(stage, (enum critical_rule)rule);
+    return STATUS_OK;
+}
+
+static json_t *show_critical(const struct config_key *key, const void *target) {
+    const struct stage_config *stage = target;
+    bool number = stage->critical_rule == CRITICAL_NUMBER;
+    return number ? json_integer(stage->critical_pair) : json_string(key->names[stage->critical_rule]);
 }
 
 /* ---- lists ---- */
@@ -309,45 +375,6 @@ static json_t *show_start_tokens(const struct config_key *key, const void *targe
     const struct stage_config *stage = target;
     json_t *list = json_array();
     for (size_t i = 0; i < stage->start_count; i++) json_array_append_new(list, json_integer(stage->start_tokens[i]));
-    return list;
-}
-
-static void initial_range(const struct config_key *key, char *out, size_t size) {
-    char list[CONFIG_TEXT_SIZE];
-    name_list(key->names, key->name_count, "and", list, sizeof list);
-    snprintf(out, size, "%.200s, each at most once", list);
-}
-
-static bool is_initial(const struct stage_config *stage, enum origin origin) {
-    for (size_t i = 0; i < stage->initial_count; i++) {
-        if (stage->initial[i] == origin) return true;
-    }
-    return false;
-}
-
-/* The target is the stage. */
-static int read_initial(const struct config_value *value, void *target, struct error *error) {
-    struct stage_config *stage = target;
-    size_t count = list_count(value->node);
-    if (value->node->kind == YAML_TREE_MAP || count == 0) return wrong(value, error);
-    stage->initial_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct config_value item = *value;
-        item.node = list_item(value->node, i);
-        int origin = find_word(&item);
-        /* so there are never more than CONFIG_MAX_INITIAL */
-        if (origin == NAME_UNKNOWN || is_initial(stage, (enum origin)origin)) return wrong(&item, error);
-        stage->initial[stage->initial_count++] = (enum origin)origin;
-    }
-    return STATUS_OK;
-}
-
-static json_t *show_initial(const struct config_key *key, const void *target) {
-    const struct stage_config *stage = target;
-    json_t *list = json_array();
-    for (size_t i = 0; i < stage->initial_count; i++) {
-        json_array_append_new(list, json_string(key->names[stage->initial[i]]));
-    }
     return list;
 }
 
@@ -502,6 +529,85 @@ static json_t *show_files(const struct config_key *key, const void *target) {
     return list;
 }
 
+/* ---- tables that a search begins with ---- */
+
+static void initial_range(const struct config_key *key, char *out, size_t size) {
+    char list[CONFIG_TEXT_SIZE];
+    name_list(key->names, key->name_count, "and", list, sizeof list);
+    snprintf(out, size, "%.200s, each at most once, and factor files; at most %d", list, CONFIG_MAX_INITIAL);
+}
+
+static bool is_initial(const struct stage_config *stage, enum origin origin) {
+    for (size_t i = 0; i < stage->initial_count; i++) {
+        if (stage->initial[i] == origin) return true;
+    }
+    return false;
+}
+
+static void drop_initial(struct stage_config *stage) {
+    for (size_t i = 0; i < CONFIG_MAX_INITIAL; i++) {
+        free(stage->initial_files[i].source);
+        free(stage->initial_files[i].where);
+        stage->initial_files[i] = (struct initial_file){NULL, NULL};
+    }
+    stage->initial_count = 0;
+}
+
+/* Numbers in the place of a file: at least two. */
+static bool is_inline(const char *text) {
+    return text[strspn(text, "0123456789.eE+-, ")] == '\0' && text[strcspn(text, ", ")] != '\0';
+}
+
+/* A word that no name is spelled like is a file only if there is one, so that a misspelt name is reported as such. */
+static int add_initial_file(const struct config_value *item, struct error *error) {
+    struct stage_config *stage = item->stage;
+    const char *text = item->node->scalar;
+    if (!text || !*text) return wrong(item, error);
+    struct initial_file *file = &stage->initial_files[stage->initial_count];
+    file->source = join(is_inline(text) ? "" : item->folder, text, false);
+    file->where = yaml_where_text(&item->node->where);
+    if (!file->source || !file->where) return error_memory(error, (double)strlen(text), "a configuration");
+    if (!is_inline(text) && access(file->source, F_OK) != 0) {
+        if (!strpbrk(text, "./")) return wrong(item, error);
+        return yaml_tree_error(&item->node->where, error, "'%s': '%.200s': %s (looked for in %s)", item->key->name,
+                               text, strerror(errno), *item->folder ? item->folder : "the current folder");
+    }
+    stage->initial[stage->initial_count++] = ORIGIN_FILE;
+    return STATUS_OK;
+}
+
+static int read_initial(const struct config_value *value, void *target, struct error *error) {
+    struct stage_config *stage = value->stage;
+    size_t count = list_count(value->node);
+    (void)target;
+    if (value->node->kind == YAML_TREE_MAP || count == 0 || count > CONFIG_MAX_INITIAL) return wrong(value, error);
+    drop_initial(stage);
+    for (size_t i = 0; i < count; i++) {
+        struct config_value item = *value;
+        item.node = list_item(value->node, i);
+        int origin = find_word(&item), status = STATUS_OK;
+        if (origin == NAME_UNKNOWN) {
+            status = add_initial_file(&item, error);
+        } else if (is_initial(stage, (enum origin)origin)) {
+            status = wrong(&item, error);
+        } else {
+            stage->initial[stage->initial_count++] = (enum origin)origin;
+        }
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
+}
+
+static json_t *show_initial(const struct config_key *key, const void *target) {
+    const struct stage_config *stage = target;
+    json_t *list = json_array();
+    for (size_t i = 0; i < stage->initial_count; i++) {
+        const char *file = stage->initial_files[i].source;
+        json_array_append_new(list, file ? json_name(file) : json_string(key->names[stage->initial[i]]));
+    }
+    return list;
+}
+
 /* ---- kinds ---- */
 
 const struct config_kind config_kind_name = {"name", "a name", name_range, read_name, show_string};
@@ -527,8 +633,10 @@ const struct config_kind config_kind_lambda_max = {"number", "a number", lambda_
                                                    show_number};
 const struct config_kind config_kind_start_tokens = {"list of integers", "a list of", start_tokens_range,
                                                      read_start_tokens, show_start_tokens};
-const struct config_kind config_kind_initial = {"list of words", "a list of", initial_range, read_initial,
+const struct config_kind config_kind_initial = {"list of words or paths", "a list of", initial_range, read_initial,
                                                 show_initial};
+const struct config_kind config_kind_critical_pair = {"word or integer", "", critical_range, read_critical,
+                                                      show_critical};
 const struct config_kind config_kind_attention = {"word or number", "", attention_range, read_attention,
                                                   show_attention};
 const struct config_kind config_kind_stage_name = {"stage name", "", NULL, NULL, NULL};

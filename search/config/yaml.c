@@ -22,6 +22,13 @@ int yaml_tree_error(const struct yaml_where *where, struct error *error, const c
     return error_set(error, STATUS_INPUT, "--set %.300s: %s", where->origin, message);
 }
 
+char *yaml_where_text(const struct yaml_where *where) {
+    char *out = NULL;
+    int size = where->line > 0 ? asprintf(&out, "%.300s:%d", where->origin, where->line)
+                               : asprintf(&out, "--set %.300s", where->origin);
+    return size < 0 ? NULL : out;
+}
+
 /* ---- the tree ---- */
 
 static struct yaml_tree *tree_new(enum yaml_tree_kind kind, struct yaml_where where) {

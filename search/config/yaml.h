@@ -48,6 +48,9 @@ void yaml_tree_free(struct yaml_tree *tree); /* NULL is allowed */
  * added, items of lists are not. `assignment` is borrowed by the tree. */
 int yaml_tree_set(struct yaml_tree *root, const char *assignment, struct error *error);
 
+/* "file:line" or "--set key.path=value", which the caller frees; NULL for lack of memory. */
+char *yaml_where_text(const struct yaml_where *where);
+
 /* Sets "file:line: message" or "--set key.path=value: message"; returns STATUS_INPUT. */
 int yaml_tree_error(const struct yaml_where *where, struct error *error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

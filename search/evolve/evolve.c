@@ -21,6 +21,8 @@ const char *const origin_names[ORIGIN_COUNT] = {
     [ORIGIN_DYNAMIC_NTK] = "dynamic-ntk",
     [ORIGIN_NONE] = "none",
     [ORIGIN_OWN] = "own",
+    [ORIGIN_CRITICAL_NTK] = "critical-ntk",
+    [ORIGIN_FILE] = "file",
     [ORIGIN_MUTATION] = "mutation",
     [ORIGIN_CROSSOVER] = "crossover",
     [ORIGIN_SAMPLE] = "sample",
@@ -38,7 +40,11 @@ bool origin_parse(const char *name, enum origin *out) {
 }
 
 const char *const algorithm_names[ALGORITHMS] = {
-    [ALGORITHM_PAPER] = "paper", [ALGORITHM_MICROSOFT] = "microsoft", [ALGORITHM_CMA_ES] = "cma-es"};
+    [ALGORITHM_PAPER] = "paper",
+    [ALGORITHM_MICROSOFT] = "microsoft",
+    [ALGORITHM_CMA_ES] = "cma-es",
+    [ALGORITHM_LONGROPE2] = "longrope2",
+};
 
 const char *algorithm_name(enum algorithm algorithm) { return algorithm_names[algorithm]; }
 

@@ -15,6 +15,9 @@
  * until they are resampled; here they are rounded to it. Its largest factor is 1 + s; here it is the space's. It does
  * not search n_hat and the attention factor; here they are mutated and copied like genes, after them.
  *
+ * ALGORITHM_LONGROPE2 has the operators of ALGORITHM_PAPER. Its name stands for the space and the budget of LongRoPE2
+ * (arXiv 2502.20082), which the configuration gives it.
+ *
  * ALGORITHM_CMA_ES scores the initial genomes, and then in each iteration `population` samples of a normal distribution
  * around the best of them. The distribution learns from the iteration's best `parents` (search/evolve/cma_es.h), not
  * from earlier iterations. It computes with exp and log, whose last bits depend on the C library: proposals are
@@ -38,10 +41,12 @@ enum algorithm {
     ALGORITHM_PAPER,     /* mutations and crossovers of the paper */
     ALGORITHM_MICROSOFT, /* mutations and crossovers of microsoft/LongRoPE's code */
     ALGORITHM_CMA_ES,    /* samples of a normal distribution that adapts its covariance */
+    ALGORITHM_LONGROPE2, /* the paper's; configurations give it LongRoPE2's space and budget */
     ALGORITHMS
 };
 
-extern const char *const algorithm_names[ALGORITHMS]; /* "paper", "microsoft", "cma-es"; see eval/base/name.h */
+extern const char
+    *const algorithm_names[ALGORITHMS]; /* "paper", "microsoft", "cma-es", "longrope2"; see eval/base/name.h */
 const char *algorithm_name(enum algorithm algorithm);
 
 struct evolve_settings {
@@ -61,17 +66,19 @@ enum origin {
     ORIGIN_PI,
     ORIGIN_NTK,
     ORIGIN_YARN,
-    ORIGIN_YARN_LAMBDA, /* YaRN's ramp between 1 and s laid over lambda itself, not over 1/lambda */
-    ORIGIN_DYNAMIC_NTK, /* at the target length: reaches beyond what NTK does */
-    ORIGIN_NONE,        /* every factor 1 */
-    ORIGIN_OWN,         /* the model's own longrope table */
+    ORIGIN_YARN_LAMBDA,  /* YaRN's ramp between 1 and s laid over lambda itself, not over 1/lambda */
+    ORIGIN_DYNAMIC_NTK,  /* at the target length: reaches beyond what NTK does */
+    ORIGIN_NONE,         /* every factor 1 */
+    ORIGIN_OWN,          /* the model's own longrope table */
+    ORIGIN_CRITICAL_NTK, /* NTK to the critical pair, then rising evenly (search/recipe/stage_initial.h) */
+    ORIGIN_FILE,         /* a table of a factor file */
     ORIGIN_MUTATION,
     ORIGIN_CROSSOVER,
     ORIGIN_SAMPLE, /* of CMA-ES's distribution */
     ORIGIN_COUNT
 };
-/* "pi", "ntk", "yarn", "yarn-lambda", "dynamic-ntk", "none", "own", "mutation", "crossover", "sample"; the store and
- * all output use these words. */
+/* "pi", "ntk", "yarn", "yarn-lambda", "dynamic-ntk", "none", "own", "critical-ntk", "file", "mutation", "crossover",
+ * "sample"; the store and all output use these words. */
 extern const char *const origin_names[ORIGIN_COUNT];
 const char *origin_name(enum origin origin);
 bool origin_parse(const char *name, enum origin *out);

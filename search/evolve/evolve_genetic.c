@@ -1,4 +1,5 @@
-/* ALGORITHM_PAPER and ALGORITHM_MICROSOFT: genomes are mutations and crossovers of the best so far. */
+/* ALGORITHM_PAPER, ALGORITHM_LONGROPE2 and ALGORITHM_MICROSOFT: genomes are mutations and crossovers of the best so
+ * far. */
 #include <assert.h>
 
 #include "search/evolve/evolve_state.h"
@@ -23,7 +24,7 @@ static size_t random_parent(struct evolve *evolve) {
  * mutation starts at the parent each time. */
 static void mutate(struct evolve *evolve, const struct genome *parent, bool again, struct genome *child) {
     double probability = evolve->settings.mutation_probability;
-    if (evolve->settings.algorithm == ALGORITHM_PAPER) {
+    if (evolve->settings.algorithm != ALGORITHM_MICROSOFT) {
         genome_mutate(&evolve->space, parent, probability, &evolve->rng, child);
         return;
     }
@@ -75,8 +76,8 @@ static bool add_crossover_gene_by_gene(struct evolve *evolve, size_t better, siz
 
 /* Adds a new crossover of the two, or else a mutation of the better. */
 static void add_crossover_of(struct evolve *evolve, size_t better, size_t worse) {
-    bool added = evolve->settings.algorithm == ALGORITHM_PAPER ? add_crossover_as_published(evolve, better, worse)
-                                                               : add_crossover_gene_by_gene(evolve, better, worse);
+    bool added = evolve->settings.algorithm == ALGORITHM_MICROSOFT ? add_crossover_gene_by_gene(evolve, better, worse)
+                                                                   : add_crossover_as_published(evolve, better, worse);
     if (!added) add_mutation_of(evolve, better);
 }
 

@@ -35,8 +35,8 @@ struct individual *evolve_next_individual(struct evolve *evolve);
  * genome was proposed before. */
 bool evolve_add_if_new(struct evolve *evolve, enum origin origin, int64_t first_parent, int64_t second_parent);
 
-/* ALGORITHM_PAPER and ALGORITHM_MICROSOFT: mutations of the initial genomes up to the settings' population, and the
- * children of an iteration, whose parents are the best individuals of all so far. */
+/* ALGORITHM_PAPER, ALGORITHM_LONGROPE2 and ALGORITHM_MICROSOFT: mutations of the initial genomes up to the settings'
+ * population, and the children of an iteration, whose parents are the best individuals of all so far. */
 void evolve_genetic_population(struct evolve *evolve);
 void evolve_genetic_children(struct evolve *evolve);
 

@@ -8,6 +8,7 @@
 #include "search/recipe/finetune.h"
 #include "search/recipe/recipe_paths.h"
 #include "search/recipe/stage.h"
+#include "search/recipe/stage_initial.h"
 #include "search/run/run_tables.h"
 #include "search/run/run_view.h"
 
@@ -157,6 +158,11 @@ static int run_all(struct recipe *recipe, struct error *error) {
 
 int recipe_run(const struct search_context *context, struct error *error) {
     size_t stages = context->config->stage_count;
+    /* now, and not when a stage is reached days later */
+    for (size_t i = 0; i < stages; i++) {
+        int status = stage_initial_check(&context->config->stages[i], error);
+        if (status != STATUS_OK) return status;
+    }
     struct recipe recipe = {.context = context};
     recipe.done = calloc(stages, sizeof *recipe.done);
     if (!recipe.done) return error_memory(error, (double)stages, "the stages");

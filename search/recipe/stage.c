@@ -50,7 +50,7 @@ static void stage_close(struct stage *stage) {
 static int enter_in_store(struct stage *stage, struct error *error) {
     struct store *store = stage->context->store;
     struct stage_settings settings;
-    int status = stage_settings_read(stage->config, stage->model, &stage->windows, &settings, error);
+    int status = stage_settings_read(stage->config, stage->model, &stage->windows, &stage->initial, &settings, error);
     if (status == STATUS_OK && stage->stored) {
         status = store_check_settings(store, stage->record.id, settings.items, settings.count, error);
         if (status == STATUS_OK) status = store_check_stage(store, &stage->record, error);
@@ -66,14 +66,17 @@ static int enter_in_store(struct stage *stage, struct error *error) {
 }
 
 static int open_stage(struct stage *stage, struct error *error) {
-    int status = stage_space_check_initial(stage->config, error);
-    if (status == STATUS_OK) status = open_scoring(stage, error);
+    int status = open_scoring(stage, error);
     if (status != STATUS_OK) return status;
     const struct model_config *model = &stage->model->config;
     status = stage_space_base(stage->context, stage->config, model, &stage->base, error);
     if (status == STATUS_OK) {
         status = stage_space_record(stage->context, stage->config, stage->folder, model, &stage->base, &stage->record,
                                     error);
+    }
+    if (status == STATUS_OK) {
+        bool verbose = stage->record.state != STAGE_DONE;
+        status = stage_initial_make(stage->config, &stage->base, &stage->record, verbose, &stage->initial, error);
     }
     return status == STATUS_OK ? enter_in_store(stage, error) : status;
 }

@@ -73,3 +73,7 @@ int stage_base_resolve(const struct stage_config *config, const struct model_con
     out->searched = config->kind == STAGE_RECOVER ? rope_model_plain(rope->pairs, rope->theta) : out->own;
     return STATUS_OK;
 }
+
+void stage_base_own_table(const struct stage_base *base, struct rope_table *out) {
+    rope_model_table(out, &base->own, base->own.original_length + 1);
+}

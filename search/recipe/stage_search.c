@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "search/recipe/stage_space.h"
 #include "search/recipe/stage_state.h"
 #include "search/run/run_view.h"
 
@@ -12,9 +11,7 @@
 
 static int make_driver(struct stage *stage, struct error *error) {
     const struct stage_config *config = stage->config;
-    struct initial_genome initial[CONFIG_MAX_INITIAL];
-    stage_space_initial(config, &stage->base, &stage->record, initial);
-    stage->evolve = evolve_new(&config->search, &stage->record.space, initial, config->initial_count);
+    stage->evolve = evolve_new(&config->search, &stage->record.space, stage->initial.genomes, stage->initial.count);
     if (stage->evolve) return STATUS_OK;
     return error_memory(error, (double)stage->record.planned * sizeof(struct individual), "the populations");
 }

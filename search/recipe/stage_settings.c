@@ -35,11 +35,15 @@ static void add_start_tokens(struct stage_settings *settings, const struct stage
     add(settings, "search.start_tokens", "%s", text);
 }
 
-static void add_initial(struct stage_settings *settings, const struct stage_config *config) {
-    char text[CONFIG_MAX_INITIAL * 16] = "";
-    for (size_t i = 0; i < config->initial_count; i++) {
+/* A file by the fingerprint of its table: it may be renamed or written in another format. */
+static void add_initial(struct stage_settings *settings, const struct stage_initial *initial) {
+    char text[CONFIG_MAX_INITIAL * 32] = "";
+    for (size_t i = 0; i < initial->count; i++) {
         size_t used = strlen(text);
-        snprintf(text + used, sizeof text - used, "%s%s", i ? "," : "", origin_name(config->initial[i]));
+        bool file = initial->genomes[i].origin == ORIGIN_FILE;
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? "," : "",
+                                 origin_name(initial->genomes[i].origin));
+        if (file) snprintf(text + used, sizeof text - used, " %016" PRIx64, initial->fingerprints[i]);
     }
     add(settings, "search.initial", "%s", text);
 }
@@ -56,7 +60,16 @@ static void add_lambda_max(struct stage_settings *settings, const struct stage_c
     if (config->lambda_max > 0.0) {
         add(settings, "search.lambda_max", "%.17g", config->lambda_max);
     } else {
-        add(settings, "search.lambda_max", "1.25 s");
+        add(settings, "search.lambda_max", "%s", config->critical_rule == CRITICAL_NONE ? "1.25 s" : "2 s");
+    }
+}
+
+/* Nothing of a space without a critical pair, of which runs begun before there was one say nothing. */
+static void add_critical_pair(struct stage_settings *settings, const struct stage_config *config) {
+    if (config->critical_rule == CRITICAL_NUMBER) {
+        add(settings, "search.critical_pair", "%" PRId64, config->critical_pair);
+    } else if (config->critical_rule != CRITICAL_NONE) {
+        add(settings, "search.critical_pair", "%s", critical_rule_name(config->critical_rule));
     }
 }
 
@@ -84,7 +97,8 @@ static void add_objective(struct stage_settings *settings, const struct stage_co
     add(settings, "windows (needles in the text)", "%016" PRIx64, documents_fingerprint(needles));
 }
 
-static void add_search(struct stage_settings *settings, const struct stage_config *config) {
+static void add_search(struct stage_settings *settings, const struct stage_config *config,
+                       const struct stage_initial *initial) {
     const struct evolve_settings *search = &config->search;
     add(settings, "search.algorithm", "%s", algorithm_name(search->algorithm));
     add(settings, "search.population", "%zu", search->population);
@@ -97,8 +111,9 @@ static void add_search(struct stage_settings *settings, const struct stage_confi
     add(settings, "search.seed", "%lu", search->seed);
     add(settings, "search.lambda_step", "1/%d", (int)config->lattice_unit);
     add_lambda_max(settings, config);
+    add_critical_pair(settings, config);
     add_start_tokens(settings, config);
-    add_initial(settings, config);
+    add_initial(settings, initial);
     add(settings, "search.racing", "%s", racing_name(config->racing));
     if (config->racing == RACING_STATISTICAL) add(settings, "search.racing_risk", "%.17g", config->racing_risk);
 }
@@ -110,13 +125,14 @@ static void add_recipe(struct stage_settings *settings, const struct stage_confi
 }
 
 int stage_settings_read(const struct stage_config *config, const struct model *model,
-                        const struct stage_windows *windows, struct stage_settings *out, struct error *error) {
+                        const struct stage_windows *windows, const struct stage_initial *initial,
+                        struct stage_settings *out, struct error *error) {
     *out = (struct stage_settings){.count = 0};
     add_data(out, config, model, &windows->text);
     add_objective(out, config, &windows->needles);
     add_recipe(out, config);
     add_attention_factor(out, config);
-    add_search(out, config);
+    add_search(out, config, initial);
     for (size_t i = 0; i < out->count; i++) {
         if (out->items[i].key && out->items[i].value) continue;
         return error_set(error, STATUS_FAILED, "out of memory: the settings of stage '%s'", config->name);

@@ -8,6 +8,7 @@
 #include "eval/base/error.h"
 #include "eval/model/model.h"
 #include "search/config/config.h"
+#include "search/recipe/stage_initial.h"
 #include "search/recipe/stage_windows.h"
 #include "search/store/store.h"
 
@@ -22,7 +23,8 @@ struct stage_settings {
  * attention factor, and the error should name the former. The caller frees *out with stage_settings_free(), also after
  * an error. */
 int stage_settings_read(const struct stage_config *config, const struct model *model,
-                        const struct stage_windows *windows, struct stage_settings *out, struct error *error);
+                        const struct stage_windows *windows, const struct stage_initial *initial,
+                        struct stage_settings *out, struct error *error);
 void stage_settings_free(struct stage_settings *settings);
 
 #endif

@@ -28,11 +28,6 @@ int stage_space_base(const struct search_context *context, const struct stage_co
     return status == STATUS_OK ? stage_base_resolve(config, model, &base, out, error) : status;
 }
 
-/* The model's own table beyond its original window. */
-static void own_long_table(const struct stage_base *base, struct rope_table *out) {
-    rope_model_table(out, &base->own, base->own.original_length + 1);
-}
-
 /* ---- the attention factor ---- */
 
 /* Engines multiply cosine and sine by one number for both the long and the short table, so the short table is
@@ -44,7 +39,7 @@ static int long_attention_factor(const struct search_context *context, const str
         if (s->kind == STAGE_EXTEND && (!longest || s->target_length > longest->target_length)) longest = s;
     }
     struct rope_table own;
-    own_long_table(base, &own);
+    stage_base_own_table(base, &own);
     *out = own.own_attention_factor;
     if (!longest) return STATUS_OK;
     struct factor_entry table;
@@ -76,9 +71,10 @@ static int find_attention_factor(const struct search_context *context, const str
 
 /* ---- the lattice ---- */
 
-/* The largest gene: the largest factor, 1.25 s as published, rounded down to the lattice. */
+/* The largest gene: the largest factor, 1.25 s as published, or LongRoPE2's 2 s, rounded down to the lattice. */
 static int largest_gene(const struct stage_config *config, double scale, int32_t *out, struct error *error) {
-    double largest = config->lambda_max > 0.0 ? config->lambda_max : 1.25 * scale;
+    double standard = config->critical_rule == CRITICAL_NONE ? 1.25 * scale : 2.0 * scale;
+    double largest = config->lambda_max > 0.0 ? config->lambda_max : standard;
     double steps = floor(largest * config->lattice_unit + 1e-6); /* 1.2 x 100 is a little under 120 */
     if (steps > INT32_MAX / 2) {
         return error_set(error, STATUS_INPUT,
@@ -88,6 +84,43 @@ static int largest_gene(const struct stage_config *config, double scale, int32_t
     }
     *out = steps < config->lattice_unit ? config->lattice_unit : (int32_t)steps;
     return STATUS_OK;
+}
+
+/* ceil(d/2 log_theta(L0 / 2 pi)): the first pair whose wavelength is longer than the window before any extension. It
+ * leaves a pair before it and is one of the pairs. */
+static int32_t theoretical_critical(const struct stage_record *record, int64_t pairs) {
+    double turns = (double)record->pretrained_length / (2.0 * M_PI);
+    double pair = ceil((double)pairs * log(turns) / log(record->rope_theta));
+    return (int32_t)fmax(1.0, fmin(pair, (double)pairs - 1.0));
+}
+
+/* The bounds of the critical pair, and the smallest gene: s, rounded up to the lattice. */
+static int find_critical(const struct stage_config *config, const struct stage_record *record,
+                         struct genome_space *space, struct error *error) {
+    if (config->critical_rule == CRITICAL_NONE) return STATUS_OK;
+    return error_set(error, STATUS_INPUT, "stage '%s': 'critical_pair' is not supported yet", config->name);
+    int32_t theoretical = theoretical_critical(record, space->pairs);
+    space->critical_low = space->critical_high = theoretical;
+    if (config->critical_rule == CRITICAL_SEARCHED) {
+        space->critical_low = theoretical > STAGE_CRITICAL_REACH ? theoretical - STAGE_CRITICAL_REACH : 1;
+    } else if (config->critical_rule == CRITICAL_NUMBER) {
+        space->critical_low = space->critical_high = (int32_t)config->critical_pair;
+    }
+    if (space->critical_high >= space->pairs) {
+        return error_set(error, STATUS_INPUT,
+                         "stage '%s': 'critical_pair' is %d, but the model has only %d rotary pairs, and at least the "
+                         "last one must be searched; the theoretical critical pair is %d",
+                         config->name, (int)space->critical_high, (int)space->pairs, (int)theoretical);
+    }
+    space->smallest = (int32_t)ceil(record->scale * space->unit - 1e-6);
+    int64_t needed = space->pairs - space->critical_low, steps = (int64_t)space->largest - space->smallest + 1;
+    if (steps >= needed) return STATUS_OK;
+    return error_set(error, STATUS_INPUT,
+                     "stage '%s': %d pairs from the critical pair %d on must increase strictly from %g to %g, where "
+                     "the lattice has %d values; %s",
+                     config->name, (int)needed, (int)space->critical_low, record->scale,
+                     (double)space->largest / space->unit, (int)(steps > 0 ? steps : 0),
+                     config->lambda_max > 0.0 ? "raise lambda_max or lower lambda_step" : "lower lambda_step");
 }
 
 static int make_space(const struct stage_config *config, int64_t pairs, const struct stage_record *record,
@@ -101,7 +134,8 @@ static int make_space(const struct stage_config *config, int64_t pairs, const st
         out->attention_low = (int32_t)lround(0.8 * record->attention_factor * out->attention_unit);
         out->attention_high = (int32_t)lround(1.2 * record->attention_factor * out->attention_unit);
     }
-    return largest_gene(config, record->scale, &out->largest, error);
+    int status = largest_gene(config, record->scale, &out->largest, error);
+    return status == STATUS_OK ? find_critical(config, record, out, error) : status;
 }
 
 /* ---- the record ---- */
@@ -142,61 +176,9 @@ int stage_space_record(const struct search_context *context, const struct stage_
     return status == STATUS_OK ? make_space(config, model->rope.pairs, record, &record->space, error) : status;
 }
 
-/* ---- the first genomes ---- */
-
-int stage_space_check_initial(const struct stage_config *config, struct error *error) {
-    for (size_t i = 0; i < config->initial_count; i++) {
-        if (config->initial[i] != ORIGIN_OWN || config->kind == STAGE_RECOVER) continue;
-        return error_set(error, STATUS_INPUT,
-                         "stage '%s': 'initial: own' requires 'kind: recover'; a stage that extends multiplies the "
-                         "model's own table, so 'initial: none' starts with it",
-                         config->name);
-    }
-    return STATUS_OK;
-}
-
 struct rope_setting stage_space_setting(const struct stage_record *record, const struct rope_model *model) {
     return (struct rope_setting){.model = model,
                                  .original_length = record->original_length,
                                  .scale = record->scale,
                                  .length = record->target_length};
-}
-
-/* The closed forms of the first population. A short window is no extension: its scale is the one whose largest factor,
- * 1.25 s, would be lambda_max. */
-static struct rope_setting initial_setting(const struct stage_config *config, const struct stage_base *base,
-                                           const struct stage_record *record) {
-    struct rope_setting setting = stage_space_setting(record, &base->searched);
-    if (config->kind == STAGE_RECOVER) setting.scale = fmax(1.0, config->lambda_max / 1.25);
-    return setting;
-}
-
-static void initial_table(const struct stage_base *base, enum origin origin, const struct rope_setting *setting,
-                          struct rope_table *table) {
-    static const enum rope_method methods[] = {[ORIGIN_PI] = ROPE_PI,
-                                               [ORIGIN_NTK] = ROPE_NTK,
-                                               [ORIGIN_YARN] = ROPE_YARN,
-                                               [ORIGIN_DYNAMIC_NTK] = ROPE_DYNAMIC_NTK,
-                                               [ORIGIN_NONE] = ROPE_NONE};
-    if (origin == ORIGIN_YARN_LAMBDA) {
-        rope_yarn_lambda(table, setting);
-    } else if (origin == ORIGIN_OWN) {
-        own_long_table(base, table);
-        memcpy(table->factors, table->own_factors, sizeof table->factors);
-    } else {
-        rope_closed_form(table, methods[origin], setting);
-    }
-}
-
-void stage_space_initial(const struct stage_config *config, const struct stage_base *base,
-                         const struct stage_record *record, struct initial_genome *out) {
-    const struct rope_setting setting = initial_setting(config, base, record);
-    int32_t none = 0; /* start_tokens always holds a 0 */
-    while (record->space.start_tokens[none] != 0) none++;
-    for (size_t i = 0; i < config->initial_count; i++) {
-        struct rope_table table;
-        initial_table(base, config->initial[i], &setting, &table);
-        out[i].origin = config->initial[i];
-        genome_from_factors(&record->space, table.factors, none, record->attention_factor, &out[i].genome);
-    }
 }

@@ -8,6 +8,7 @@
 #include "search/recipe/scorer.h"
 #include "search/recipe/search_context.h"
 #include "search/recipe/stage_base.h"
+#include "search/recipe/stage_initial.h"
 #include "search/recipe/stage_windows.h"
 
 struct stage {
@@ -25,6 +26,7 @@ struct stage {
     struct progress progress;
     double best_baseline; /* nats per token; infinite before any is scored */
     /* The search: */
+    struct stage_initial initial;
     struct evolve *evolve;
     double *rival_nats; /* [scoring.count] of individual `rival` */
     int64_t rival;      /* EVOLVE_NO_PARENT before any is read */

@@ -437,6 +437,82 @@ static void test_initial_tables(void **state) {
     assert_int_equal(f->config.stages[0].initial[0], ORIGIN_YARN);
 }
 
+/* Words, and files beside them: relative to the YAML file, with the line that names each. */
+static void test_initial_files(void **state) {
+    struct fixture *f = *state;
+    char *file = scratch_path(&f->scratch, "t0.npy"), *plain = scratch_path(&f->scratch, "table");
+    char where[300];
+    scratch_write(plain, "1", 1);
+    read_good(f, "name: n\nmodel: m\ndata: {text: corpus/a.txt}\n"
+                 "search:\n  initial:\n  - yarn\n  - t0.npy\n  - table\n  - 1.0,1.5\n"
+                 "stages:\n- {name: a, target_length: 9}\n"
+                 "- {name: b, target_length: 9, search: {initial: t0.npy}}\n"
+                 "- {name: c, target_length: 9, search: {initial: ntk}}\n");
+    const struct stage_config *stage = f->config.stages;
+    assert_int_equal(stage->initial_count, 4);
+    assert_int_equal(stage->initial[0], ORIGIN_YARN);
+    assert_null(stage->initial_files[0].source);
+    for (int i = 1; i < 4; i++) assert_int_equal(stage->initial[i], ORIGIN_FILE);
+    assert_string_equal(stage->initial_files[1].source, file);
+    snprintf(where, sizeof where, "%s:7", f->yaml);
+    assert_string_equal(stage->initial_files[1].where, where);
+    assert_string_equal(stage->initial_files[2].source, plain); /* a file without a suffix */
+    assert_string_equal(stage->initial_files[3].source, "1.0,1.5");
+    assert_int_equal(stage[1].initial_count, 1);
+    assert_string_equal(stage[1].initial_files[0].source, file);
+    assert_null(stage[2].initial_files[0].source);
+    set_good(f, minimal, "search.initial=[t1.npy, t1.npy]");
+    assert_int_equal(f->config.stages[0].initial_count, 2);
+    assert_string_equal(f->config.stages[0].initial_files[1].where, "--set search.initial=[t1.npy, t1.npy]");
+    free(file), free(plain);
+}
+
+static void test_critical_pair(void **state) {
+    struct fixture *f = *state;
+    const struct stage_config *stage;
+    read_good(f, minimal);
+    assert_int_equal(f->config.stages[0].critical_rule, CRITICAL_NONE);
+    set_good(f, minimal, "search.critical_pair=30");
+    stage = f->config.stages;
+    assert_int_equal(stage->critical_rule, CRITICAL_NUMBER);
+    assert_int_equal(stage->critical_pair, 30);
+    assert_true(stage->initial[0] == ORIGIN_CRITICAL_NTK && stage->initial_count == 3);
+    assert_true(stage->search.population == 64 && stage->start_count == 14); /* of the algorithm */
+    set_good(f, minimal, "search={algorithm: cma-es, critical_pair: theoretical, initial: [yarn]}");
+    stage = f->config.stages;
+    assert_int_equal(stage->critical_rule, CRITICAL_THEORETICAL);
+    assert_true(stage->initial[0] == ORIGIN_YARN && stage->initial_count == 1);
+
+    set_good(f, minimal, "search.algorithm=longrope2");
+    stage = f->config.stages;
+    assert_int_equal(stage->search.algorithm, ALGORITHM_LONGROPE2);
+    assert_int_equal(stage->critical_rule, CRITICAL_SEARCHED);
+    assert_int_equal(stage->search.population, 128);
+    assert_true(stage->search.parents == 32 && stage->search.mutations == 16 && stage->search.crossovers == 16);
+    assert_true(stage->search.iterations == 40 && stage->search.mutation_probability == 0.3);
+    assert_true(stage->start_count == 1 && stage->start_tokens[0] == 0);
+    assert_int_equal(stage->initial[0], ORIGIN_CRITICAL_NTK);
+    set_good(f, minimal, "search={algorithm: longrope2, critical_pair: none, start_tokens: [0, 1]}");
+    stage = f->config.stages;
+    assert_true(stage->critical_rule == CRITICAL_NONE && stage->initial[0] == ORIGIN_PI && stage->start_count == 2);
+
+    /* The budget beyond 512k tokens, and a short window, which has no critical pair. */
+    read_good(f, "name: n\nmodel: m\ndata: {text: corpus/a.txt}\nsearch: {algorithm: longrope2}\nstages:\n"
+                 "- {name: a, target_length: 600000}\n"
+                 "- {name: b, target_length: 9, kind: recover, search: {lambda_max: 2}}\n");
+    stage = f->config.stages;
+    assert_true(stage[0].search.population == 64 && stage[0].search.mutations == 8);
+    assert_int_equal(stage[0].critical_rule, CRITICAL_SEARCHED);
+    assert_int_equal(stage[1].critical_rule, CRITICAL_NONE);
+    assert_int_equal(stage[1].initial[0], ORIGIN_NONE);
+    read_bad(f,
+             "name: n\nmodel: m\ndata: {text: corpus/a.txt}\nsearch: {critical_pair: 7}\nstages:\n"
+             "- {name: b, target_length: 9, kind: recover, search: {lambda_max: 2}}\n",
+             4, "stage 'b': 'search.critical_pair' is not used with 'kind: recover'|set it to none in this stage");
+    set_bad(f, minimal, "search.initial=[critical-ntk]",
+            "stage 'one': 'initial: critical-ntk' requires 'search.critical_pair'");
+}
+
 static void test_racing_and_cache(void **state) {
     struct fixture *f = *state;
     read_good(f, "name: n\nmodel: m\ncache: sub/scores.db\ndata: {text: corpus/a.txt}\nsearch: {racing: none}\n"
@@ -654,7 +730,7 @@ static void test_values_out_of_range(void **state) {
         {"stages.0.target_length", "1", "'target_length' must be an integer from 2"},
         {"stages.0.target_length", "8k", "'8k'"},
         {"search.algorithm", "cmaes",
-         "'algorithm' must be paper, microsoft or cma-es, not 'cmaes' (did you mean 'cma-es'?)"},
+         "'algorithm' must be paper, microsoft, cma-es or longrope2, not 'cmaes' (did you mean 'cma-es'?)"},
         {"search.algorithm", "genetic", "not 'genetic'"},
         {"search.racing", "bonud", "not 'bonud' (did you mean 'bound'?)"},
         {"search.initial", "[pi, dynamic-nkt]", "not 'dynamic-nkt' (did you mean 'dynamic-ntk'?)"},
@@ -663,11 +739,24 @@ static void test_values_out_of_range(void **state) {
         {"needle.prompt", "publised", "not 'publised' (did you mean 'published'?)"},
         {"dtype", "bf61", "'dtype' must be auto, f32 or bf16, not 'bf61' (did you mean 'bf16'?)"},
         {"search.algorithm", "[paper]", "not a list"},
-        {"search.initial", "[]", "'initial' must be a list of pi, ntk, yarn, yarn-lambda, dynamic-ntk, none and own"},
+        {"search.initial", "[]",
+         "'initial' must be a list of pi, ntk, yarn, yarn-lambda, dynamic-ntk, none, own and critical-ntk"},
         {"search.initial", "[pi, mutation]", "not 'mutation'"},
-        {"search.initial", "[pi, ntk, pi]", "each at most once, not 'pi'"},
+        {"search.initial", "[pi, ntk, pi]", "each at most once, and factor files; at most 16, not 'pi'"},
         {"search.initial", "[pi, ntk, yarn, yarn-lambda, pi]", "not 'pi'"},
         {"search.initial", "{pi: 1}", "not a map"},
+        {"search.initial", "[pi, none.json]", "'initial': 'none.json': No such file or directory (looked for in "},
+        {"search.initial", "[tables/a]", "'initial': 'tables/a': No such file"},
+        {"search.initial",
+         "[a.csv,a.csv,a.csv,a.csv,a.csv,a.csv,a.csv,a.csv,a.csv,a.csv,a.csv,a.csv,a.csv,a.csv,a.csv,"
+         "a.csv,a.csv]",
+         "at most 16"},
+        {"search.critical_pair", "0",
+         "'critical_pair' must be none, theoretical, searched or an integer from 1 to 255"},
+        {"search.critical_pair", "256", "not '256'"},
+        {"search.critical_pair", "3.5", "not '3.5'"},
+        {"search.critical_pair", "serched", "not 'serched' (did you mean 'searched'?)"},
+        {"search.critical_pair", "[3]", "not a list"},
         {"search.initial", "[[pi]]", "not a list"},
         {"search.initial", "", "it is empty"},
         {"search.racing", "yes", "'racing' must be none, bound or statistical, not 'yes'"},
@@ -745,6 +834,8 @@ int main(void) {
         TEST(test_settings_without_use),
         TEST(test_parents_follow_the_population),
         TEST(test_initial_tables),
+        TEST(test_initial_files),
+        TEST(test_critical_pair),
         TEST(test_racing_and_cache),
         TEST(test_later_overrides_win),
         TEST(test_unknown_keys),
