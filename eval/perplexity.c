@@ -17,6 +17,17 @@ double nats_sum(const double *nats, size_t count) {
     return sum;
 }
 
+size_t nats_block_count(size_t tokens) { return tokens / SCORING_BLOCK + (tokens % SCORING_BLOCK != 0); }
+
+void nats_blocks(const double *nats, size_t count, float *blocks) {
+    for (size_t block = 0; count > 0; block++) {
+        size_t size = count < SCORING_BLOCK ? count : SCORING_BLOCK;
+        blocks[block] = (float)nats_sum(nats, size);
+        nats += size;
+        count -= size;
+    }
+}
+
 int perplexity_window(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
                       size_t window, double *nats, double *token_nats, struct error *error) {
     const struct window *at = &scoring->windows[window];

@@ -26,6 +26,15 @@ int64_t scoring_tokens(const struct scoring *scoring);
  * bound, the cache and reused windows rely on. */
 double nats_sum(const double *nats, size_t count);
 
+/* Predicted tokens in a block; the last block of a window has the rest. */
+enum { SCORING_BLOCK = 128 };
+
+/* The number of blocks of `tokens` predictions. */
+size_t nats_block_count(size_t tokens);
+/* Sets blocks[nats_block_count(count)] to the nats_sum() of each block of nats[count], rounded to float: a float has
+ * seven digits, enough for statistics over blocks. A window's nats are not the sum of its blocks. */
+void nats_blocks(const double *nats, size_t count, float *blocks);
+
 /* Scores window `window` (below scoring->count): *nats is the nats_sum() of its tokens; token_nats[window_tokens()]
  * receives the nats of each token, unless it is NULL. Errors are those of forward_nats(). */
 int perplexity_window(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "eval/perplexity.h"
+#include "search/evolve/window_nats.h"
 
 enum racing { RACING_NONE, RACING_BOUND, RACING_STATISTICAL, RACINGS };
 extern const char *const racing_names[RACINGS]; /* "none", "bound", "statistical"; see eval/base/name.h */
@@ -27,13 +28,13 @@ const char *racing_name(enum racing racing);
 
 struct race {
     enum racing racing;
-    double risk;              /* statistical only: 0 < risk < 0.5 */
-    int64_t candidate, rival; /* ids, for TRACE_RACE */
-    double rival_score;       /* mean nats per token */
-    const double *rival_nats; /* [windows], statistical only: the rival's nats of each window */
+    double risk;                          /* statistical only: 0 < risk < 0.5 */
+    int64_t candidate, rival;             /* ids, for TRACE_RACE */
+    double rival_score;                   /* mean nats per token */
+    const struct window_nats *rival_nats; /* statistical only: the rival's nats of all windows */
 };
 
-/* Whether to give up the candidate with window_nats[scored] of the first windows, 1 <= scored < scoring->count. */
-bool racing_lost(const struct race *race, const struct scoring *scoring, const double *window_nats, size_t scored);
+/* Whether to give up the candidate, which is scored on at least one window and not on all. */
+bool racing_lost(const struct race *race, const struct scoring *scoring, const struct window_nats *nats);
 
 #endif

@@ -134,7 +134,8 @@ static void put_row(FILE *out, const struct cited_value *one) {
     html_cells(out, html_get_integer(one, "id"), html_get_integer(one, "generation"),
                html_get_text(one, HTML_TEXT, "origin"), html_get_integer(one, "start_tokens"),
                html_get_number(one, "attention_factor", 4),
-               stopped ? html_field_text("perplexity", HTML_TEXT, "cut short") : html_get_perplexity(one));
+               stopped ? html_field_text("perplexity", HTML_TEXT, "cut short") : html_get_perplexity(one),
+               html_get_integer(one, "windows"));
     fputs("<td>", out);
     put_parents(out, one);
     fputs("</td></tr>\n", out);
@@ -166,8 +167,9 @@ int html_genealogy(struct html_page *page, size_t index, struct error *error) {
         if (status != STATUS_OK) return status;
         put_caption(out, &stage, &genealogy);
     }
-    html_fold_begin(page, "The numbers, one row per individual",
-                    "individual|generation|origin|start tokens|attention|perplexity|parents (genes that differ)");
+    html_fold_begin(
+        page, "The numbers, one row per individual",
+        "individual|generation|origin|start tokens|attention|perplexity|windows|parents (genes that differ)");
     for (size_t i = 0; i < count; i++) {
         struct cited_value one = cited_at(&genealogy, i);
         put_row(out, &one);

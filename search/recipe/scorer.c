@@ -19,7 +19,7 @@ struct scorer {
     char model[DIGITS];
     char arithmetic[160];
     char (*windows)[DIGITS]; /* [scoring->count] */
-    size_t window;           /* the one under way */
+    size_t done, asked;      /* windows of the range under way */
 };
 
 /* ---- fingerprints ---- */
@@ -57,7 +57,7 @@ static void pass_advanced(void *state, double fraction) {
     const struct scorer *scorer = state;
     const struct scorer_options *options = &scorer->options;
     if (!options->progress) return;
-    options->progress(options->progress_state, ((double)scorer->window + fraction) / (double)options->scoring->count);
+    options->progress(options->progress_state, ((double)scorer->done + fraction) / (double)scorer->asked);
 }
 
 static void take_fingerprints(struct scorer *scorer) {
@@ -110,38 +110,59 @@ void scorer_free(struct scorer *scorer) {
 
 static bool is_stopped(const struct scorer *scorer) { return scorer->options.stop && *scorer->options.stop; }
 
-/* Nats of one window, from the cache or computed and put there. */
-static int score_window(struct scorer *scorer, const struct rope_table *table, const char *fingerprint, size_t window,
-                        double *nats, struct scored *scored, struct error *error) {
-    const struct score_cache_key key = {scorer->model, scorer->arithmetic, scorer->windows[window], fingerprint};
-    bool found = false;
-    int status = score_cache_find(scorer->options.cache, &key, nats, &found, error);
-    if (status != STATUS_OK || found) return status;
-    status = perplexity_window(scorer->forward, table, scorer->options.scoring, window, nats, NULL, error);
-    if (status != STATUS_OK) return status;
-    scored->computed++;
-    return score_cache_add(scorer->options.cache, &key, *nats, error);
+/* Computes the nats and blocks of a window. */
+static int compute_window(struct scorer *scorer, const struct rope_table *table, size_t window,
+                          struct score_cache_entry *out, struct error *error) {
+    const struct scoring *scoring = scorer->options.scoring;
+    size_t tokens = (size_t)window_tokens(&scoring->windows[window]);
+    double *each = malloc((tokens + 1) * sizeof *each);
+    if (!each) return error_memory(error, (double)(tokens + 1) * sizeof *each, "the nats of a window");
+    int status = perplexity_window(scorer->forward, table, scoring, window, &out->nats, each, error);
+    if (status == STATUS_OK) nats_blocks(each, tokens, out->blocks);
+    free(each);
+    return status;
 }
 
-int scorer_score(struct scorer *scorer, const struct rope_table *table, const struct race *race, double *window_nats,
-                 double *nats_per_token, struct scored *scored, struct error *error) {
+/* Nats and blocks of one window, from the cache or computed and put there. */
+static int score_window(struct scorer *scorer, const struct rope_table *table, const char *fingerprint, size_t window,
+                        struct window_nats *nats, struct scored *scored, struct error *error) {
+    const struct score_cache_key key = {scorer->model, scorer->arithmetic, scorer->windows[window], fingerprint};
+    struct score_cache_entry entry = {.blocks = window_nats_blocks(nats, window),
+                                      .block_count = window_nats_block_count(nats, window)};
+    bool found = false;
+    int status = score_cache_find(scorer->options.cache, &key, &entry, &found, error);
+    if (status != STATUS_OK) return status;
+    if (found) nats->nats[window] = entry.nats;
+    if (found && (!scorer->options.blocks || window_nats_has_blocks(nats, window))) return STATUS_OK;
+    nats->nats[window] = NAN; /* until it is computed */
+    status = compute_window(scorer, table, window, &entry, error);
+    if (status != STATUS_OK) return status;
+    nats->nats[window] = entry.nats;
+    scored->computed++;
+    return score_cache_add(scorer->options.cache, &key, &entry, error);
+}
+
+int scorer_score(struct scorer *scorer, const struct rope_table *table, const struct race *race,
+                 struct window_range range, struct window_nats *nats, struct scored *scored, struct error *error) {
     const struct scoring *scoring = scorer->options.scoring;
+    const struct window_range all = {0, scoring->count};
     double began = clock_seconds();
     char fingerprint[DIGITS];
     bool lost = false;
     table_fingerprint(scorer->hash, table, fingerprint);
-    *scored = (struct scored){.windows = 0};
-    while (scored->windows < scoring->count && !lost) {
+    *scored = (struct scored){.first = (range.first + range.count) % scoring->count};
+    for (size_t i = 0; i < range.count && !lost; i++) {
+        size_t window = window_nats_at(nats, range, i);
+        if (window_nats_scored(nats, window)) continue;
         /* the forward pass looks at the flag, too, but windows from the cache need none */
         if (is_stopped(scorer)) return error_set(error, STATUS_STOPPED, "stopped");
-        scorer->window = scored->windows;
-        int status =
-            score_window(scorer, table, fingerprint, scorer->window, &window_nats[scorer->window], scored, error);
+        if (scored->windows == 0) scored->first = window;
+        scorer->done = i, scorer->asked = range.count;
+        int status = score_window(scorer, table, fingerprint, window, nats, scored, error);
         if (status != STATUS_OK) return status;
         scored->windows++;
-        lost = race && scored->windows < scoring->count && racing_lost(race, scoring, window_nats, scored->windows);
+        lost = race && !window_nats_complete(nats, all) && racing_lost(race, scoring, nats);
     }
-    *nats_per_token = lost ? NAN : perplexity_mean_nats(scoring, window_nats);
     scored->seconds = clock_seconds() - began;
     return STATUS_OK;
 }

@@ -9,6 +9,7 @@
 #include "eval/model/model.h"
 #include "eval/perplexity.h"
 #include "search/evolve/racing.h"
+#include "search/evolve/window_nats.h"
 #include "search/store/score_cache.h"
 #include "search/store/scored.h"
 
@@ -16,7 +17,8 @@ struct scorer_options {
     const struct model *model;
     const struct scoring *scoring; /* at least one window; its progress callback is not used */
     struct score_cache *cache;
-    int threads;                                    /* 0: as many as the machine offers */
+    bool blocks; /* the blocks of windows are required: windows that the cache has without them are computed again */
+    int threads; /* 0: as many as the machine offers */
     const volatile sig_atomic_t *stop;              /* non-zero: end with STATUS_STOPPED */
     void (*progress)(void *state, double fraction); /* 0..1 of the current table; may be NULL */
     void *progress_state;
@@ -29,10 +31,13 @@ struct scorer;
 int scorer_new(const struct scorer_options *options, struct scorer **out, struct error *error);
 void scorer_free(struct scorer *scorer); /* NULL is allowed */
 
-/* window_nats[scoring->count]: nats of the first scored->windows windows, which are all of them unless `race`,
- * NULL: none, was lost. *nats_per_token is their mean, NaN where the race was lost. STATUS_STOPPED where the
- * stop flag rose; otherwise errors are those of forward_nats() and of the cache. */
-int scorer_score(struct scorer *scorer, const struct rope_table *table, const struct race *race, double *window_nats,
-                 double *nats_per_token, struct scored *scored, struct error *error);
+/* Scores the windows of `range`, one after another, into `nats`, made by window_nats_open() for the same scoring.
+ * Windows that are scored in it already, by the caller, are kept and not scored again; if blocks are required, their
+ * blocks are known. Ends early when `race`, NULL: none, is lost: then windows of the range are not scored.
+ * *scored counts the windows that this call scored; scored->first is the first of them, or the window behind the range.
+ * perplexity_mean_nats() of nats->nats is the score; it is NaN until all windows are scored. STATUS_STOPPED if the stop
+ * flag rose; otherwise errors are those of forward_nats() and of the cache. */
+int scorer_score(struct scorer *scorer, const struct rope_table *table, const struct race *race,
+                 struct window_range range, struct window_nats *nats, struct scored *scored, struct error *error);
 
 #endif

@@ -28,19 +28,15 @@ static int open_scoring(struct stage *stage, struct error *error) {
     status = stage_windows_open(stage->config, stage->folder, model.vocabulary, &stage->windows, error);
     if (status != STATUS_OK) return status;
     stage->scoring = stage_windows_scoring(&stage->windows);
-    size_t count = stage->scoring.count;
-    stage->window_nats = calloc(count, sizeof *stage->window_nats);
-    stage->rival_nats = calloc(count, sizeof *stage->rival_nats);
-    if (!stage->window_nats || !stage->rival_nats) {
-        return error_memory(error, 2.0 * (double)count * sizeof(double), "the windows' scores");
-    }
-    return load_model(stage, error); /* last: it may take minutes */
+    status = window_nats_open(&stage->window_nats, &stage->scoring, error);
+    if (status == STATUS_OK) status = window_nats_open(&stage->rival_nats, &stage->scoring, error);
+    return status == STATUS_OK ? load_model(stage, error) : status; /* last: it may take minutes */
 }
 
 static void stage_close(struct stage *stage) {
     evolve_free(stage->evolve);
-    free(stage->rival_nats);
-    free(stage->window_nats);
+    window_nats_close(&stage->rival_nats);
+    window_nats_close(&stage->window_nats);
     scorer_free(stage->scorer);
     stage_windows_close(&stage->windows);
     model_free(stage->model);
@@ -82,6 +78,10 @@ static int open_stage(struct stage *stage, struct error *error) {
 }
 
 /* ---- running ---- */
+
+struct window_range stage_all_windows(const struct stage *stage) {
+    return (struct window_range){0, stage->scoring.count};
+}
 
 const char *stage_score_name(const struct stage *stage) {
     return stage->config->objective == OBJECTIVE_NEEDLE ? "answers' perplexity" : "perplexity";

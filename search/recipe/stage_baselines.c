@@ -14,10 +14,12 @@ static int score_baseline(struct stage *stage, enum rope_method method, struct e
     const struct rope_setting setting = stage_space_setting(&stage->record, &stage->base.own);
     struct baseline_record baseline = {.method = method};
     rope_closed_form(&baseline.table, method, &setting);
-    int status = scorer_score(stage->scorer, &baseline.table, NULL, stage->window_nats, &baseline.nats_per_token,
+    window_nats_clear(&stage->window_nats);
+    int status = scorer_score(stage->scorer, &baseline.table, NULL, stage_all_windows(stage), &stage->window_nats,
                               &baseline.scored, error);
     if (status != STATUS_OK) return status;
-    status = store_add_baseline(stage->context->store, stage->record.id, &baseline, stage->window_nats, error);
+    baseline.nats_per_token = perplexity_mean_nats(&stage->scoring, stage->window_nats.nats);
+    status = store_add_baseline(stage->context->store, stage->record.id, &baseline, &stage->window_nats, error);
     if (status != STATUS_OK) return status;
     stage->best_baseline = fmin(stage->best_baseline, baseline.nats_per_token);
     progress_clear(&stage->progress);

@@ -52,15 +52,13 @@ static int replay(struct stage *stage, struct error *error) {
 
 static int read_rival_nats(struct stage *stage, int64_t rival, struct error *error) {
     if (stage->rival == rival) return STATUS_OK;
-    size_t count = 0, windows = stage->scoring.count;
-    int status =
-        store_window_nats(stage->context->store, stage->record.id, rival, stage->rival_nats, windows, &count, error);
+    int status = store_window_nats(stage->context->store, stage->record.id, rival, &stage->rival_nats, error);
     if (status != STATUS_OK) return status;
-    if (count < windows) {
+    if (!window_nats_complete(&stage->rival_nats, stage_all_windows(stage))) {
         return error_set(error, STATUS_FAILED,
-                         "stage '%s': individual %" PRId64 " in the database has the nats of %zu windows; expected "
-                         "%zu; restore a copy of the run, or start a new one with -o",
-                         stage->record.name, rival, count, windows);
+                         "stage '%s': individual %" PRId64 " in the database lacks the nats of some of its %zu "
+                         "windows; restore a copy of the run, or start a new one with -o",
+                         stage->record.name, rival, stage->scoring.count);
     }
     stage->rival = rival;
     return STATUS_OK;
@@ -76,7 +74,7 @@ static int enter_race(struct stage *stage, const struct individual *asked, struc
                          .candidate = asked->id,
                          .rival = rival->id,
                          .rival_score = rival->score,
-                         .rival_nats = stage->rival_nats};
+                         .rival_nats = &stage->rival_nats};
     return out->racing == RACING_STATISTICAL ? read_rival_nats(stage, rival->id, error) : STATUS_OK;
 }
 
@@ -100,12 +98,15 @@ static int score_individual(struct stage *stage, const struct individual *asked,
     stage_record_table(&stage->record, &asked->genome, &table);
     int status = enter_race(stage, asked, &race, error);
     if (status != STATUS_OK) return status;
-    status = scorer_score(stage->scorer, &table, &race, stage->window_nats, &individual.score, &scored, error);
+    const struct window_range all = stage_all_windows(stage);
+    window_nats_clear(&stage->window_nats);
+    status = scorer_score(stage->scorer, &table, &race, all, &stage->window_nats, &scored, error);
     if (status != STATUS_OK) return status;
     individual.scored = true;
-    individual.stopped = scored.windows < stage->scoring.count;
+    individual.score = perplexity_mean_nats(&stage->scoring, stage->window_nats.nats);
+    individual.stopped = !window_nats_complete(&stage->window_nats, all);
     status =
-        store_add_individual(stage->context->store, &stage->record, &individual, &scored, stage->window_nats, error);
+        store_add_individual(stage->context->store, &stage->record, &individual, &scored, &stage->window_nats, error);
     if (status != STATUS_OK) return status;
     if (individual.stopped) {
         evolve_tell_stopped(stage->evolve);

@@ -5,6 +5,7 @@
 
 #include "search/base/progress.h"
 #include "search/evolve/evolve.h"
+#include "search/evolve/window_nats.h"
 #include "search/recipe/scorer.h"
 #include "search/recipe/search_context.h"
 #include "search/recipe/stage_base.h"
@@ -22,15 +23,18 @@ struct stage {
     struct stage_windows windows;
     struct scoring scoring; /* on all windows */
     struct scorer *scorer;
-    double *window_nats; /* [scoring.count] of the table that is being scored */
+    struct window_nats window_nats; /* of the table that is being scored */
     struct progress progress;
     double best_baseline; /* nats per token; infinite before any is scored */
     /* The search: */
     struct stage_initial initial;
     struct evolve *evolve;
-    double *rival_nats; /* [scoring.count] of individual `rival` */
-    int64_t rival;      /* EVOLVE_NO_PARENT before any is read */
+    struct window_nats rival_nats; /* of individual `rival` */
+    int64_t rival;                 /* EVOLVE_NO_PARENT before any is read */
 };
+
+/* All windows of the stage, from the first one on. */
+struct window_range stage_all_windows(const struct stage *stage);
 
 /* The name of scores in messages. */
 const char *stage_score_name(const struct stage *stage);

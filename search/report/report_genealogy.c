@@ -88,7 +88,8 @@ static int64_t genes_differing(const struct stage_view *stage, const struct indi
 
 /* ---- for people ---- */
 
-static void print_individual(FILE *out, const struct stage_view *stage, const struct individual *one) {
+static void print_individual(FILE *out, const struct stage_view *stage, const struct individual_record *record) {
+    const struct individual *one = &record->individual;
     char parents[96] = "";
     size_t used = 0;
     for (int p = 0; p < 2; p++) {
@@ -98,23 +99,24 @@ static void print_individual(FILE *out, const struct stage_view *stage, const st
     }
     struct factor_entry table;
     stage_view_entry(stage, one, &table);
-    fprintf(out, "  %6" PRId64 "  %10" PRId64 "  %-11s  %5" PRId64 "  %9.4f  ", one->id, one->generation,
+    fprintf(out, "  %5" PRId64 "  %10" PRId64 "  %-11s  %5" PRId64 "  %9.4f  ", one->id, one->generation,
             origin_name(one->origin), table.start_tokens, table.attention_factor);
     if (isnan(one->score)) {
         fprintf(out, "%10s", one->stopped ? "cut short" : "n/a");
     } else {
         fprintf(out, "%10.4f", exp(one->score));
     }
+    fprintf(out, "  %7zu", record->scored.windows);
     fprintf(out, "%s%s\n", used ? "  " : "", parents);
 }
 
 static void print_kin(FILE *out, const struct stage_view *stage, const struct kin *kin) {
     fprintf(out, "  individual %" PRId64 " and its ancestors, %zu in all, of %" PRId64 " genes each\n",
             kin->youngest->id, kin->count, genes_of(&stage->record->space));
-    fprintf(out, "  %6s  %10s  %-11s  %5s  %9s  %10s  %s\n", "id", "generation", "origin", "n_hat", "attention",
-            "perplexity", "parents (genes that differ)");
+    fprintf(out, "  %5s  %10s  %-11s  %5s  %9s  %10s  %7s  %s\n", "id", "generation", "origin", "n_hat", "attention",
+            "perplexity", "windows", "parents (genes that differ)");
     for (size_t i = 0; i < stage->individual_count; i++) {
-        if (kin->marked[i]) print_individual(out, stage, &stage->individuals[i].individual);
+        if (kin->marked[i]) print_individual(out, stage, &stage->individuals[i]);
     }
 }
 
@@ -129,7 +131,8 @@ static int print_stage(const void *state, const struct stage_view *stage, FILE *
 
 /* ---- for programs ---- */
 
-static json_t *individual_json(const struct stage_view *stage, const struct individual *one) {
+static json_t *individual_json(const struct stage_view *stage, const struct individual_record *record) {
+    const struct individual *one = &record->individual;
     json_t *parents = json_array();
     for (int p = 0; p < 2; p++) {
         if (one->parents[p] == EVOLVE_NO_PARENT) continue;
@@ -138,17 +141,18 @@ static json_t *individual_json(const struct stage_view *stage, const struct indi
     }
     struct factor_entry table;
     stage_view_entry(stage, one, &table);
-    return json_pack("{s:I, s:I, s:s, s:o, s:o, s:b, s:I, s:f}", "id", (json_int_t)one->id, "generation",
+    return json_pack("{s:I, s:I, s:s, s:o, s:o, s:b, s:I, s:I, s:f}", "id", (json_int_t)one->id, "generation",
                      (json_int_t)one->generation, "origin", origin_name(one->origin), "parents", parents, "perplexity",
-                     json_number_or_null(exp(one->score)), "stopped", (int)one->stopped, "start_tokens",
-                     (json_int_t)table.start_tokens, "attention_factor", table.attention_factor);
+                     json_number_or_null(exp(one->score)), "stopped", (int)one->stopped, "windows",
+                     (json_int_t)record->scored.windows, "start_tokens", (json_int_t)table.start_tokens,
+                     "attention_factor", table.attention_factor);
 }
 
 static json_t *kin_json(const struct stage_view *stage, const struct kin *kin) {
     json_t *array = json_array();
     for (size_t i = 0; i < stage->individual_count; i++) {
         if (!kin->marked[i]) continue;
-        json_array_append_new(array, individual_json(stage, &stage->individuals[i].individual));
+        json_array_append_new(array, individual_json(stage, &stage->individuals[i]));
     }
     return array;
 }

@@ -12,8 +12,8 @@
 
 struct cost {
     size_t stopped;  /* individuals that racing cut short */
-    size_t complete; /* windows, had all been scored to the end */
-    size_t scored;   /* windows that were */
+    size_t scored;   /* windows */
+    size_t saved;    /* windows of these individuals that were not scored */
     size_t computed; /* of these, those not from the cache */
     double seconds;
     double tokens_per_second; /* predictions of the windows computed; NaN where none was */
@@ -22,12 +22,13 @@ struct cost {
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 static struct cost cost_of(const struct stage_view *stage) {
-    struct cost cost = {.complete = stage->individual_count * stage->windows};
+    struct cost cost = {.stopped = 0};
     for (size_t i = 0; i < stage->individual_count; i++) {
         const struct individual_record *one = &stage->individuals[i];
         cost.stopped += one->individual.stopped;
         size_t scored = smaller(one->scored.windows, stage->windows); /* a damaged database may say more */
         cost.scored += scored;
+        if (one->individual.stopped) cost.saved += stage->windows - scored;
         cost.computed += smaller(one->scored.computed, scored);
         if (isfinite(one->scored.seconds)) cost.seconds += one->scored.seconds;
     }
@@ -42,8 +43,8 @@ static void print_cost(FILE *out, const struct stage_view *stage) {
     struct cost cost = cost_of(stage);
     size_t cached = cost.scored - cost.computed;
     char saved[32] = "n/a", rate[32] = "n/a";
-    if (cost.complete > 0) {
-        double share = 1.0 - (double)cost.scored / (double)cost.complete;
+    if (cost.scored + cost.saved > 0) {
+        double share = (double)cost.saved / (double)(cost.scored + cost.saved);
         snprintf(saved, sizeof saved, "%.1f %%", 100.0 * share);
     }
     if (!isnan(cost.tokens_per_second)) snprintf(rate, sizeof rate, "%.0f", cost.tokens_per_second);
@@ -137,9 +138,9 @@ static json_t *baselines_json(const struct stage_view *stage) {
 static json_t *cost_json(const struct stage_view *stage) {
     struct cost cost = cost_of(stage);
     return json_pack("{s:I, s:I, s:I, s:I, s:f, s:o}", "stopped", (json_int_t)cost.stopped, "windows",
-                     (json_int_t)cost.scored, "windows_saved", (json_int_t)(cost.complete - cost.scored),
-                     "windows_cached", (json_int_t)(cost.scored - cost.computed), "seconds", cost.seconds,
-                     "tokens_per_second", json_number_or_null(cost.tokens_per_second));
+                     (json_int_t)cost.scored, "windows_saved", (json_int_t)cost.saved, "windows_cached",
+                     (json_int_t)(cost.scored - cost.computed), "seconds", cost.seconds, "tokens_per_second",
+                     json_number_or_null(cost.tokens_per_second));
 }
 
 static int stage_json(const void *state, const struct stage_view *stage, json_t **out, struct error *error) {

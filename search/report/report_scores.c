@@ -44,7 +44,7 @@ struct scores {
     struct run_view run;
     size_t windows; /* columns: the most of any stage */
     int64_t pairs;
-    double *nats; /* [windows] of one row */
+    struct window_nats nats; /* of one row: [windows], without blocks */
 };
 
 struct row {
@@ -54,7 +54,6 @@ struct row {
     const struct rope_table *table;
     double nats_per_token;
     const struct scored *scored;
-    size_t nats; /* of scores.nats that are the row's */
 };
 
 static void put_header(const struct scores *scores) {
@@ -101,26 +100,25 @@ static void put_row(const struct scores *scores, const struct row *row) {
     put_number(out, row->nats_per_token);
     put_number(out, exp(row->nats_per_token));
     put_number(out, row->scored->seconds);
-    for (size_t i = 0; i < scores->windows; i++) put_number(out, i < row->nats ? scores->nats[i] : NAN);
+    for (size_t i = 0; i < scores->windows; i++) put_number(out, scores->nats.nats[i]);
     for (int64_t i = 0; i < scores->pairs; i++) put_number(out, i < row->table->pairs ? row->table->factors[i] : NAN);
     fputc('\n', out);
 }
 
-static int put_baseline(const struct scores *scores, const struct stage_record *stage,
-                        const struct baseline_record *one, struct error *error) {
+static int put_baseline(struct scores *scores, const struct stage_record *stage, const struct baseline_record *one,
+                        struct error *error) {
     struct row row = {.stage = stage,
                       .origin = rope_method_name(one->method),
                       .table = &one->table,
                       .nats_per_token = one->nats_per_token,
                       .scored = &one->scored};
-    int status =
-        store_baseline_nats(scores->run.store, stage->id, one->method, scores->nats, scores->windows, &row.nats, error);
+    int status = store_baseline_nats(scores->run.store, stage->id, one->method, &scores->nats, error);
     if (status == STATUS_OK) put_row(scores, &row);
     return status;
 }
 
-static int put_individual(const struct scores *scores, const struct stage_view *stage,
-                          const struct individual_record *record, struct error *error) {
+static int put_individual(struct scores *scores, const struct stage_view *stage, const struct individual_record *record,
+                          struct error *error) {
     const struct individual *one = &record->individual;
     struct rope_table table = {0};
     stage_record_table(stage->record, &one->genome, &table);
@@ -130,13 +128,12 @@ static int put_individual(const struct scores *scores, const struct stage_view *
                       .table = &table,
                       .nats_per_token = one->score,
                       .scored = &record->scored};
-    int status = store_window_nats(scores->run.store, stage->record->id, one->id, scores->nats, scores->windows,
-                                   &row.nats, error);
+    int status = store_window_nats(scores->run.store, stage->record->id, one->id, &scores->nats, error);
     if (status == STATUS_OK) put_row(scores, &row);
     return status;
 }
 
-static int put_stage(const struct scores *scores, size_t index, struct error *error) {
+static int put_stage(struct scores *scores, size_t index, struct error *error) {
     struct stage_view stage;
     int status = stage_view_read(&scores->run, index, &stage, error);
     for (size_t i = 0; i < stage.baseline_count && status == STATUS_OK; i++) {
@@ -160,8 +157,9 @@ static int find_columns(struct scores *scores, struct error *error) {
         if (windows > scores->windows) scores->windows = windows;
         if (stage->space.pairs > scores->pairs) scores->pairs = stage->space.pairs;
     }
-    scores->nats = calloc(scores->windows + 1, sizeof *scores->nats);
-    return scores->nats ? STATUS_OK : error_memory(error, (double)scores->windows * sizeof(double), "the nats");
+    scores->nats = (struct window_nats){.windows = scores->windows};
+    scores->nats.nats = calloc(scores->windows + 1, sizeof *scores->nats.nats);
+    return scores->nats.nats ? STATUS_OK : error_memory(error, (double)scores->windows * sizeof(double), "the nats");
 }
 
 int report_scores(struct store *store, const char *stage, FILE *out, struct error *error) {
@@ -171,7 +169,7 @@ int report_scores(struct store *store, const char *stage, FILE *out, struct erro
     status = find_columns(&scores, error);
     if (status == STATUS_OK) put_header(&scores);
     for (size_t i = 0; i < scores.run.count && status == STATUS_OK; i++) status = put_stage(&scores, i, error);
-    free(scores.nats);
+    free(scores.nats.nats);
     run_view_close(&scores.run);
     return status;
 }

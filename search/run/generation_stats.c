@@ -31,12 +31,16 @@ static int by_score(const void *a, const void *b) {
 bool generation_stats_quartiles(const struct stage_view *stage, const struct generation_stats *row,
                                 double out[QUARTILES]) {
     double *scores = calloc(row->individuals, sizeof *scores);
+    size_t count = 0;
     if (!scores) return false;
-    for (size_t i = 0; i < row->individuals; i++) scores[i] = stage->individuals[row->first + i].individual.score;
-    qsort(scores, row->individuals, sizeof *scores, by_score);
+    for (size_t i = 0; i < row->individuals; i++) {
+        const struct individual *one = &stage->individuals[row->first + i].individual;
+        if (one->stopped || !isnan(one->score)) scores[count++] = one->score;
+    }
+    qsort(scores, count, sizeof *scores, by_score);
     for (size_t quarter = 1; quarter <= QUARTILES; quarter++) {
-        size_t rank = (quarter * row->individuals + QUARTILES) / 4; /* counted from 1, rounded up */
-        out[quarter - 1] = exp(scores[rank - 1]);
+        size_t rank = (quarter * count + QUARTILES) / 4; /* counted from 1, rounded up */
+        out[quarter - 1] = count ? exp(scores[rank - 1]) : NAN;
     }
     free(scores);
     return true;

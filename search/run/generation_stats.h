@@ -27,7 +27,8 @@ struct generation_stats {
 bool generation_stats_next(const struct stage_view *stage, size_t *next, struct generation_stats *row);
 
 /* The quartiles of the generation's perplexities, each the perplexity of an individual. Individuals that racing stopped
- * count as worse than all others; NaN where a quartile falls on one of them. False if memory is short. */
+ * count as worse than all others; NaN where a quartile falls on one of them. Individuals that are scored on some
+ * windows only do not count; NaN where no other is. False if memory is short. */
 bool generation_stats_quartiles(const struct stage_view *stage, const struct generation_stats *row,
                                 double out[QUARTILES]);
 

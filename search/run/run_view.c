@@ -148,6 +148,7 @@ struct stage_best stage_view_best(const struct stage_view *stage) {
     struct stage_best best = {NULL, NULL};
     for (size_t i = 0; i < stage->individual_count; i++) {
         const struct individual *one = &stage->individuals[i].individual;
+        if (isnan(one->score)) continue; /* racing stopped it, or it is not scored on all windows */
         if (individual_better(one, best.any)) best.any = one;
         bool exportable = stage_view_start_tokens(stage, one) == 0;
         if (exportable && individual_better(one, best.exportable)) best.exportable = one;

@@ -59,8 +59,8 @@ void stage_view_baseline_factors(const struct stage_view *stage, const struct ba
  * extension: it makes no full turn in that window. The number of pairs if all wavelengths are shorter. */
 int64_t stage_view_window_pair(const struct stage_view *stage);
 
-/* The best individual of all, and of those without start tokens; NULL if there is none. They point into
- * stage->individuals. */
+/* The best individual of all, and of those without start tokens; NULL if there is none. Only individuals that are
+ * scored on all windows count. They point into stage->individuals. */
 struct stage_best {
     const struct individual *any, *exportable;
 };

@@ -103,20 +103,32 @@ bool database_is_null(sqlite3_stmt *row, const char *column);
 const char *database_text(sqlite3_stmt *row, const char *column); /* "" for NULL; borrowed until the next row */
 int64_t database_integer(sqlite3_stmt *row, const char *column);  /* 0 for NULL */
 double database_double(sqlite3_stmt *row, const char *column);    /* NaN for NULL, as SQLite stores NaN */
+/* *size bytes; NULL and 0 for NULL and for a BLOB without bytes. Borrowed until the next row. */
+const void *database_blob(sqlite3_stmt *row, const char *column, size_t *size);
 
-/* A column and its value in a row that is inserted; made by the functions below, which borrow texts. */
+/* A column and its value in a row that is inserted; made by the functions below, which borrow texts and bytes. */
 struct database_value {
     const char *column;
-    enum database_type { DATABASE_NULL, DATABASE_INTEGER, DATABASE_DOUBLE, DATABASE_TEXT, DATABASE_EXPRESSION } type;
+    enum database_type {
+        DATABASE_NULL,
+        DATABASE_INTEGER,
+        DATABASE_DOUBLE,
+        DATABASE_TEXT,
+        DATABASE_BLOB,
+        DATABASE_EXPRESSION
+    } type;
     int64_t integer;
     double real;
-    const char *text; /* also SQL of an expression */
+    const char *text;  /* also SQL of an expression */
+    const void *bytes; /* [size] of a BLOB */
+    size_t size;
 };
 
 struct database_value database_set_null(const char *column);
 struct database_value database_set_integer(const char *column, int64_t value);
 struct database_value database_set_double(const char *column, double value);    /* NaN is stored as NULL */
 struct database_value database_set_text(const char *column, const char *value); /* NULL is stored as NULL */
+struct database_value database_set_blob(const char *column, const void *bytes, size_t size);
 /* SQL, in which :COLUMN is the value of another column of the row. */
 struct database_value database_set_expression(const char *column, const char *sql);
 

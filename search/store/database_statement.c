@@ -121,6 +121,13 @@ double database_double(sqlite3_stmt *row, const char *column) {
     return sqlite3_column_type(row, index) == SQLITE_NULL ? NAN : sqlite3_column_double(row, index);
 }
 
+const void *database_blob(sqlite3_stmt *row, const char *column, size_t *size) {
+    int index = find_column(row, column);
+    const void *bytes = sqlite3_column_blob(row, index);
+    *size = (size_t)sqlite3_column_bytes(row, index);
+    return bytes;
+}
+
 /* ---- inserting rows ---- */
 
 struct database_value database_set_null(const char *column) {
@@ -137,6 +144,10 @@ struct database_value database_set_double(const char *column, double value) {
 
 struct database_value database_set_text(const char *column, const char *value) {
     return (struct database_value){.column = column, .type = value ? DATABASE_TEXT : DATABASE_NULL, .text = value};
+}
+
+struct database_value database_set_blob(const char *column, const void *bytes, size_t size) {
+    return (struct database_value){.column = column, .type = DATABASE_BLOB, .bytes = bytes, .size = size};
 }
 
 struct database_value database_set_expression(const char *column, const char *sql) {
@@ -183,6 +194,8 @@ static int bind_value(sqlite3_stmt *statement, const struct database_value *valu
         return sqlite3_bind_double(statement, index, value->real);
     case DATABASE_TEXT:
         return database_bind_text(statement, index, value->text);
+    case DATABASE_BLOB:
+        return sqlite3_bind_blob64(statement, index, value->bytes, value->size, SQLITE_STATIC);
     case DATABASE_EXPRESSION:
         break;
     }

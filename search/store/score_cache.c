@@ -9,20 +9,23 @@
 #include <unistd.h>
 
 #include "eval/base/trace.h"
+#include "search/store/block_column.h"
 #include "search/store/database.h"
+
+enum { SCHEMA = 2 };
 
 static const struct database_kind score_cache_kind = {
     .name = "a score cache",
     .application = DATABASE_CACHE,
-    .schema = 1,
+    .schema = SCHEMA,
     .waits = true,
     .if_foreign = "name another file with --cache",
     .if_damaged = "remove it: it only saves time",
     .if_protected = "make it and its folder writable, or name another file with --cache",
 };
 
-/* As `.schema` shows it. */
-static const char schema[] =
+/* As `.schema` shows it. Schema 1 had no blocks. */
+static const char schema_1[] =
     "CREATE TABLE scores (\n"
     "  -- Nats of windows that were scored; what they depend on as fingerprints, see cache.h.\n"
     "  model TEXT NOT NULL,\n"
@@ -32,6 +35,10 @@ static const char schema[] =
     "  nats REAL NOT NULL CHECK (nats >= 0), -- sum over the window's predicted tokens\n"
     "  PRIMARY KEY (model, arithmetic, window, rope)\n"
     ") STRICT, WITHOUT ROWID;";
+
+/* NULL where a longrope with schema 1 scored the window. It is fast, whatever the number of entries. */
+static const char schema_2[] = "ALTER TABLE scores ADD COLUMN blocks BLOB "
+                               "/* sums over each 128 of the predicted tokens, little-endian float32 */";
 
 struct score_cache {
     struct database database;
@@ -47,15 +54,16 @@ static int check_file(const struct database *database, struct error *error) {
     return database_errno(database, errno, error);
 }
 
-/* Several processes may get here at once: the first one creates the SQL table. */
+/* Several processes may get here at once: the first one creates the SQL table, or migrates it. */
 static int create_scores(struct database *database, struct error *error) {
     int64_t version;
     int code;
     int status = database_begin(database, error);
     if (status != STATUS_OK) return status;
     status = database_identify(database, &version, &code, error);
-    if (status == STATUS_OK && version == 0) {
-        status = database_run(database, schema, error);
+    if (status == STATUS_OK && version < SCHEMA) {
+        if (version == 0) status = database_run(database, schema_1, error);
+        if (status == STATUS_OK) status = database_run(database, schema_2, error);
         if (status == STATUS_OK) status = database_stamp(database, error);
     }
     return database_end(database, status, error);
@@ -81,7 +89,8 @@ static int open_file(struct database *database, struct error *error) {
     if (status == STATUS_OK) status = database_identify(database, &version, &code, error);
     if (status != STATUS_OK) return status;
     database->creating = version == 0;
-    status = version == 0 ? create_scores(database, error) : database_check(database, error);
+    if (version > 0) status = database_check(database, error);
+    if (status == STATUS_OK && version < SCHEMA) status = create_scores(database, error);
     if (status == STATUS_OK) status = database_use_log(database, error);
     if (status == STATUS_OK) status = database_run(database, "PRAGMA synchronous = NORMAL", error);
     database->creating = false;
@@ -121,24 +130,28 @@ static int bind_key(sqlite3_stmt *statement, const struct score_cache_key *key) 
            database_bind_text(statement, 3, key->window) | database_bind_text(statement, 4, key->table);
 }
 
-int score_cache_find(struct score_cache *cache, const struct score_cache_key *key, double *nats, bool *found,
-                     struct error *error) {
+/* NULL, or what is wrong with the entry of a row. */
+static const char *read_entry(sqlite3_stmt *row, struct score_cache_entry *out) {
+    out->nats = database_double(row, "nats");
+    if (!isfinite(out->nats) || out->nats < 0.0) return "an entry is negative or not finite";
+    if (!out->blocks || block_column_read(row, out->blocks, out->block_count)) return NULL;
+    return "the blocks of an entry are not as many as its tokens need, or negative or not finite";
+}
+
+int score_cache_find(struct score_cache *cache, const struct score_cache_key *key, struct score_cache_entry *entry,
+                     bool *found, struct error *error) {
     sqlite3_stmt *statement;
     *found = false;
     int status = database_prepare(&cache->database,
-                                  "SELECT nats FROM scores WHERE model = ?1 AND arithmetic = ?2 AND window = ?3 "
-                                  "AND rope = ?4",
+                                  "SELECT nats, blocks FROM scores WHERE model = ?1 AND arithmetic = ?2 "
+                                  "AND window = ?3 AND rope = ?4",
                                   &statement, error);
     if (status != STATUS_OK) return status;
     int bound = bind_key(statement, key);
     status = bound == SQLITE_OK ? database_next(&cache->database, statement, found, error)
                                 : database_failed(&cache->database, bound, error);
-    if (*found) {
-        *nats = database_double(statement, "nats");
-        if (!isfinite(*nats) || *nats < 0.0) {
-            status = database_damaged(&cache->database, "an entry is negative or not finite", error);
-        }
-    }
+    const char *wrong = *found ? read_entry(statement, entry) : NULL;
+    if (wrong) status = database_damaged(&cache->database, wrong, error);
     database_finish(statement);
     if (status == STATUS_OK) {
         TRACE(TRACE_CACHE, "window %s, RoPE table %s: %s", key->window, key->table, *found ? "hit" : "miss");
@@ -146,14 +159,17 @@ int score_cache_find(struct score_cache *cache, const struct score_cache_key *ke
     return status;
 }
 
-int score_cache_add(struct score_cache *cache, const struct score_cache_key *key, double nats, struct error *error) {
-    assert(isfinite(nats) && nats >= 0.0);
+int score_cache_add(struct score_cache *cache, const struct score_cache_key *key, const struct score_cache_entry *entry,
+                    struct error *error) {
+    assert(isfinite(entry->nats) && entry->nats >= 0.0);
     sqlite3_stmt *statement;
     int status = database_prepare(&cache->database,
-                                  "INSERT INTO scores (model, arithmetic, window, rope, nats) "
-                                  "VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+                                  "INSERT INTO scores (model, arithmetic, window, rope, nats, blocks) "
+                                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET blocks = excluded.blocks "
+                                  "WHERE scores.blocks IS NULL AND excluded.blocks IS NOT NULL",
                                   &statement, error);
     if (status != STATUS_OK) return status;
-    int bound = bind_key(statement, key) | sqlite3_bind_double(statement, 5, nats);
+    int bound = bind_key(statement, key) | sqlite3_bind_double(statement, 5, entry->nats) |
+                block_column_bind(statement, 6, entry->blocks, entry->block_count);
     return database_execute(&cache->database, statement, bound, error);
 }

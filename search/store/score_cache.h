@@ -31,19 +31,30 @@ struct score_cache_key {
     const char *table;      /* RoPE table: frequencies, factors, n_hat, attention factors; angles are in double */
 };
 
-/* Opens the cache, and creates it if it does not exist. STATUS_INPUT if its folder does not exist, or the file is not a
- * score cache or has a newer schema; STATUS_FAILED if it is damaged or the disk fails. The caller closes *out. If *stop
- * becomes non-zero, this function and those below end with STATUS_STOPPED instead of waiting; `stop` outlives the
- * cache and may be NULL. */
+/* Opens the cache, adds the column of blocks to one that an older longrope made, and creates it if it does not exist.
+ * STATUS_INPUT if its folder does not exist, or the file is not a score cache or has a newer schema; STATUS_FAILED if
+ * it is damaged or the disk fails. The caller closes *out. If *stop becomes non-zero, this function and those below end
+ * with STATUS_STOPPED instead of waiting; `stop` outlives the cache and may be NULL. */
 int score_cache_open(const char *path, const volatile sig_atomic_t *stop, struct score_cache **out,
                      struct error *error);
 void score_cache_close(struct score_cache *cache); /* NULL is allowed */
 
-/* *found is false if there is no entry. STATUS_FAILED, as damaged, if the entry is negative or not finite. */
-int score_cache_find(struct score_cache *cache, const struct score_cache_key *key, double *nats, bool *found,
-                     struct error *error);
+/* What an entry holds. */
+struct score_cache_entry {
+    double nats;        /* of the window; finite and not negative */
+    float *blocks;      /* [block_count] nats_blocks() of the window, the caller's array; NaN: not known. NULL: they are
+                         * not read or stored */
+    size_t block_count; /* as the window's tokens need */
+};
 
-/* Adds an entry; `nats` is finite and not negative. An entry that exists does not change. */
-int score_cache_add(struct score_cache *cache, const struct score_cache_key *key, double nats, struct error *error);
+/* Reads an entry into entry->nats and entry->blocks; entry->blocks and ->block_count are the caller's. Entries that an
+ * older longrope made have no blocks: NaN. *found is false if there is no entry. STATUS_FAILED, as damaged, if a value
+ * is negative or not finite, or there are not block_count blocks. */
+int score_cache_find(struct score_cache *cache, const struct score_cache_key *key, struct score_cache_entry *entry,
+                     bool *found, struct error *error);
+
+/* Adds an entry. An entry that exists keeps its nats and its blocks, and takes these blocks if it has none. */
+int score_cache_add(struct score_cache *cache, const struct score_cache_key *key, const struct score_cache_entry *entry,
+                    struct error *error);
 
 #endif

@@ -21,6 +21,7 @@
 #include "eval/text/needle_prompt.h"
 #include "search/config/stage_terms.h"
 #include "search/evolve/evolve.h"
+#include "search/evolve/window_nats.h"
 #include "search/store/scored.h"
 
 struct store;
@@ -113,7 +114,7 @@ struct baseline_record {
 };
 
 struct individual_record {
-    struct individual individual; /* scored; its score is NaN if racing stopped it */
+    struct individual individual; /* its score is NaN, unless it is scored on all windows of the stage */
     struct scored scored;
 };
 
@@ -141,26 +142,34 @@ int store_check_stage(struct store *store, const struct stage_record *described,
 /* The windows of a stage in the order of scoring; the caller frees *out with free(). */
 int store_windows(struct store *store, int64_t stage, struct window_record **out, size_t *count, struct error *error);
 
-/* Adds a baseline with its nats on the first windows, window_nats[baseline->scored.windows], in one transaction. */
+/* Adds a baseline with its nats and blocks on the windows of baseline->scored, the first of which is 0, in one
+ * transaction. */
 int store_add_baseline(struct store *store, int64_t stage, const struct baseline_record *baseline,
-                       const double *window_nats, struct error *error);
+                       const struct window_nats *nats, struct error *error);
 /* All baselines of a stage in the order of scoring; the caller frees *out with free(). */
 int store_baselines(struct store *store, int64_t stage, struct baseline_record **out, size_t *count,
                     struct error *error);
 
-/* Adds a scored or stopped individual with its nats on the first windows, window_nats[scored->windows], in one
- * transaction. Its parents are stored before it. */
+/* Adds an individual with its nats and blocks on the windows of `scored`, in one transaction; other windows of `nats`
+ * are not read. Its parents are stored before it. individual->score is the mean over all windows of the stage, NaN if
+ * it is not scored on all of them; individual->stopped says that racing gave it up. */
 int store_add_individual(struct store *store, const struct stage_record *stage, const struct individual *individual,
-                         const struct scored *scored, const double *window_nats, struct error *error);
+                         const struct scored *scored, const struct window_nats *nats, struct error *error);
+/* Adds the windows of `added` to an individual that is stored, in one transaction: their nats and blocks, and what they
+ * cost; individual->score and ->stopped replace the stored ones. added->first is the window behind those stored.
+ * STATUS_FAILED if the individual is not stored, or the windows do not follow or are stored. */
+int store_extend_individual(struct store *store, const struct stage_record *stage, const struct individual *individual,
+                            const struct scored *added, const struct window_nats *nats, struct error *error);
 /* All individuals of a stage, ordered by id; the caller frees *out with free(). */
 int store_individuals(struct store *store, const struct stage_record *stage, struct individual_record **out,
                       size_t *count, struct error *error);
 
-/* Nats per window, each summed over the window's tokens: the first *count windows, at most nats[capacity]. *count is 0
- * if the store has no such individual or baseline. */
-int store_window_nats(struct store *store, int64_t stage, int64_t individual, double *nats, size_t capacity,
-                      size_t *count, struct error *error);
-int store_baseline_nats(struct store *store, int64_t stage, enum rope_method method, double *nats, size_t capacity,
-                        size_t *count, struct error *error);
+/* Sets out->nats and, unless it is NULL, out->blocks, whose sizes the caller has set, for all out->windows windows: at
+ * least those of the stage. Windows that are not scored are NaN; all are if the store has no such individual or
+ * baseline. STATUS_FAILED, as damaged, if a window within the range is missing, or nats or blocks are not valid. */
+int store_window_nats(struct store *store, int64_t stage, int64_t individual, struct window_nats *out,
+                      struct error *error);
+int store_baseline_nats(struct store *store, int64_t stage, enum rope_method method, struct window_nats *out,
+                        struct error *error);
 
 #endif

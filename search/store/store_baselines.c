@@ -29,7 +29,7 @@ static int insert_baseline(struct store *store, int64_t stage, const struct base
 }
 
 int store_add_baseline(struct store *store, int64_t stage, const struct baseline_record *baseline,
-                       const double *window_nats, struct error *error) {
+                       const struct window_nats *nats, struct error *error) {
     const struct rope_table *table = &baseline->table;
     const struct store_nats_owner owner = {.stage = stage, .method = rope_method_name(baseline->method)};
     int status = database_begin(&store->database, error);
@@ -46,7 +46,7 @@ int store_add_baseline(struct store *store, int64_t stage, const struct baseline
     }
     free(frequencies);
     free(factors);
-    if (status == STATUS_OK) status = store_insert_nats(store, &owner, window_nats, baseline->scored.windows, error);
+    if (status == STATUS_OK) status = store_insert_nats(store, &owner, nats, &baseline->scored, error);
     status = database_end(&store->database, status, error);
     if (status == STATUS_OK) {
         TRACE(TRACE_STORE, "stage %" PRId64 ": stored baseline %s, %zu windows", stage, owner.method,

@@ -33,6 +33,8 @@ static int insert_individual(struct store *store, const struct stage_record *sta
         database_set_text("genes", genes),
         database_set_integer("n_hat", stage->space.start_tokens[genome->start]),
         database_set_integer("attention", genome->attention),
+        database_set_integer("critical", genome->critical),
+        database_set_integer("first_window", (int64_t)scored->first),
         database_set_double("nats_per_token", individual->stopped ? NAN : individual->score),
         database_set_integer("stopped", individual->stopped),
         database_set_integer("computed", (int64_t)scored->computed),
@@ -46,7 +48,7 @@ static int insert_individual(struct store *store, const struct stage_record *sta
 }
 
 int store_add_individual(struct store *store, const struct stage_record *stage, const struct individual *individual,
-                         const struct scored *scored, const double *window_nats, struct error *error) {
+                         const struct scored *scored, const struct window_nats *nats, struct error *error) {
     const struct store_nats_owner owner = {.stage = stage->id, .individual = individual->id};
     if (!genome_valid(&stage->space, &individual->genome)) {
         return error_set(error, STATUS_FAILED, "stage '%s': individual %" PRId64 " is outside the search space",
@@ -55,7 +57,7 @@ int store_add_individual(struct store *store, const struct stage_record *stage, 
     int status = database_begin(&store->database, error);
     if (status != STATUS_OK) return status;
     status = insert_individual(store, stage, individual, scored, error);
-    if (status == STATUS_OK) status = store_insert_nats(store, &owner, window_nats, scored->windows, error);
+    if (status == STATUS_OK) status = store_insert_nats(store, &owner, nats, scored, error);
     status = database_end(&store->database, status, error);
     if (status == STATUS_OK) {
         TRACE(TRACE_STORE, "stage %" PRId64 ": stored individual %" PRId64 ", %zu windows", stage->id, individual->id,
@@ -63,6 +65,73 @@ int store_add_individual(struct store *store, const struct stage_record *stage, 
     }
     return status;
 }
+
+/* ---- further windows ---- */
+
+/* STATUS_FAILED unless the windows of `added` follow those that are stored. */
+static int check_added(struct store *store, const struct stage_record *stage, int64_t individual,
+                       const struct scored *added, struct error *error) {
+    sqlite3_stmt *s;
+    bool found;
+    int status = database_prepare(
+        &store->database,
+        "SELECT first_window, (SELECT count(*) FROM sample_nats AS n WHERE n.stage = ?1 AND n.individual = ?2) AS "
+        "scored, (SELECT count(*) FROM samples WHERE stage = ?1) AS windows FROM individuals "
+        "WHERE stage = ?1 AND id = ?2",
+        &s, error);
+    if (status != STATUS_OK) return status;
+    sqlite3_bind_int64(s, 1, stage->id);
+    sqlite3_bind_int64(s, 2, individual);
+    status = database_next(&store->database, s, &found, error);
+    if (status == STATUS_OK && !found) {
+        status = error_set(error, STATUS_FAILED, "stage '%s': individual %" PRId64 " is not stored", stage->name,
+                           individual);
+    } else if (status == STATUS_OK) {
+        size_t windows = (size_t)database_integer(s, "windows"), scored = (size_t)database_integer(s, "scored");
+        size_t next = windows ? ((size_t)database_integer(s, "first_window") + scored) % windows : 0;
+        if (added->first != next || added->windows > windows - scored) {
+            status = error_set(error, STATUS_FAILED,
+                               "stage '%s', individual %" PRId64 ": %zu windows from %zu on do not follow the %zu of "
+                               "%zu that are stored; the next one is %zu",
+                               stage->name, individual, added->windows, added->first, scored, windows, next);
+        }
+    }
+    database_finish(s);
+    return status;
+}
+
+static int update_individual(struct store *store, int64_t stage, const struct individual *individual,
+                             const struct scored *added, struct error *error) {
+    sqlite3_stmt *s;
+    int status = database_prepare(&store->database,
+                                  "UPDATE individuals SET nats_per_token = ?3, stopped = ?4, computed = computed + ?5, "
+                                  "seconds = coalesce(seconds, 0.0) + ?6 WHERE stage = ?1 AND id = ?2",
+                                  &s, error);
+    if (status != STATUS_OK) return status;
+    int bound = sqlite3_bind_int64(s, 1, stage) | sqlite3_bind_int64(s, 2, individual->id) |
+                sqlite3_bind_double(s, 3, individual->stopped ? NAN : individual->score) |
+                sqlite3_bind_int64(s, 4, individual->stopped) | sqlite3_bind_int64(s, 5, (int64_t)added->computed) |
+                sqlite3_bind_double(s, 6, added->seconds);
+    return database_execute(&store->database, s, bound, error);
+}
+
+int store_extend_individual(struct store *store, const struct stage_record *stage, const struct individual *individual,
+                            const struct scored *added, const struct window_nats *nats, struct error *error) {
+    const struct store_nats_owner owner = {.stage = stage->id, .individual = individual->id};
+    int status = database_begin(&store->database, error);
+    if (status != STATUS_OK) return status;
+    status = check_added(store, stage, individual->id, added, error);
+    if (status == STATUS_OK) status = store_insert_nats(store, &owner, nats, added, error);
+    if (status == STATUS_OK) status = update_individual(store, stage->id, individual, added, error);
+    status = database_end(&store->database, status, error);
+    if (status == STATUS_OK) {
+        TRACE(TRACE_STORE, "stage %" PRId64 ": stored %zu more windows of individual %" PRId64, stage->id,
+              added->windows, individual->id);
+    }
+    return status;
+}
+
+/* ---- reading ---- */
 
 static bool parse_genes(const struct genome_space *space, const char *text, struct genome *out) {
     int64_t genes[ROPE_MAX_PAIRS];
@@ -93,6 +162,27 @@ static bool read_attention(const struct genome_space *space, sqlite3_stmt *row, 
     return value >= space->attention_low && value <= space->attention_high;
 }
 
+static bool read_critical(sqlite3_stmt *row, int32_t *out) {
+    int64_t value = database_integer(row, "critical");
+    *out = (int32_t)(value & INT32_MAX);
+    return value >= 0 && value <= ROPE_MAX_PAIRS;
+}
+
+/* Only an individual that is scored on all windows has a score, and it was not stopped. */
+static bool read_score(sqlite3_stmt *row, const struct scored *scored, struct individual *out) {
+    out->score = database_double(row, "nats_per_token");
+    out->stopped = database_integer(row, "stopped") != 0;
+    bool complete = (int64_t)scored->windows == database_integer(row, "all_windows");
+    out->scored = complete || out->stopped;
+    return complete && !out->stopped ? store_values_nats_valid(out->score) : isnan(out->score);
+}
+
+static bool read_first_window(sqlite3_stmt *row, struct scored *out) {
+    int64_t first = database_integer(row, "first_window");
+    out->first = (size_t)first;
+    return first >= 0 && (first == 0 || first < database_integer(row, "all_windows"));
+}
+
 static int read_individual(const struct store *store, sqlite3_stmt *row, const struct stage_record *stage, void *item,
                            struct error *error) {
     struct individual_record *record = item;
@@ -101,11 +191,9 @@ static int read_individual(const struct store *store, sqlite3_stmt *row, const s
     const char *wrong = NULL;
     out->id = database_integer(row, "id");
     out->generation = database_integer(row, "generation");
-    out->score = database_double(row, "nats_per_token");
-    out->stopped = database_integer(row, "stopped") != 0;
-    out->scored = true;
     if (!store_read_scored(row, &record->scored)) wrong = "number of computed windows";
-    if (out->stopped ? !isnan(out->score) : !store_values_nats_valid(out->score)) wrong = "score";
+    if (!read_first_window(row, &record->scored)) wrong = "first window";
+    if (!read_score(row, &record->scored, out)) wrong = "score";
     if (out->id < 0 || out->generation < 0) wrong = "id or generation";
     if (!origin_parse(database_text(row, "origin"), &out->origin)) wrong = "origin";
     if (!read_parent(row, "parent_a", out->id, &out->parents[0]) ||
@@ -115,6 +203,7 @@ static int read_individual(const struct store *store, sqlite3_stmt *row, const s
     if (!parse_genes(space, database_text(row, "genes"), &out->genome)) wrong = "genes";
     if (!find_start(space, database_integer(row, "n_hat"), &out->genome.start)) wrong = "n_hat";
     if (!read_attention(space, row, &out->genome.attention)) wrong = "attention factor";
+    if (!read_critical(row, &out->genome.critical)) wrong = "critical pair";
     if (!wrong && !genome_valid(space, &out->genome)) wrong = "genes";
     if (!wrong) return STATUS_OK;
     char what[300];
@@ -128,9 +217,10 @@ int store_individuals(struct store *store, const struct stage_record *stage, str
     void *items = NULL;
     int status =
         store_values_read(store,
-                          "SELECT id, generation, origin, parent_a, parent_b, genes, n_hat, attention, nats_per_token, "
-                          "stopped, computed, seconds, (SELECT count(*) FROM sample_nats AS n "
-                          "WHERE n.stage = i.stage AND n.individual = i.id) AS windows FROM individuals AS i "
+                          "SELECT id, generation, origin, parent_a, parent_b, genes, n_hat, attention, critical, "
+                          "first_window, nats_per_token, stopped, computed, seconds, (SELECT count(*) FROM sample_nats "
+                          "AS n WHERE n.stage = i.stage AND n.individual = i.id) AS windows, (SELECT count(*) FROM "
+                          "samples WHERE stage = ?1) AS all_windows FROM individuals AS i "
                           "WHERE stage = ?1 ORDER BY id",
                           &reader, &items, count, error);
     *out = items;

@@ -87,6 +87,18 @@ static const char copy_4_to_5[] =
     "INSERT INTO configuration (id, program, path, content, overrides)"
     "  SELECT id, program, path, content, overrides FROM configuration_old;";
 
+/* Schema 6 adds individuals.first_window and .critical, and the blocks of windows, which older versions did not keep.
+ */
+static const char copy_5_to_6[] =
+    "INSERT INTO baseline_nats (stage, method, sample, nats, blocks)"
+    "  SELECT stage, method, sample, nats, NULL FROM baseline_nats_old;"
+    "INSERT INTO individuals (stage, id, generation, origin, parent_a, parent_b, genes, n_hat, attention, critical,"
+    "  first_window, nats_per_token, stopped, computed, seconds, scored_at)"
+    "  SELECT stage, id, generation, origin, parent_a, parent_b, genes, n_hat, attention, 0,"
+    "  0, nats_per_token, stopped, computed, seconds, scored_at FROM individuals_old;"
+    "INSERT INTO sample_nats (stage, individual, sample, nats, blocks)"
+    "  SELECT stage, individual, sample, nats, NULL FROM sample_nats_old;";
+
 /* The step from schema i to i + 1. */
 static const struct migration steps[STORE_SCHEMA] = {
     [1] = {.replaced = {"sample_nats", "individuals", "baselines", "samples", "settings", "stages", "run"},
@@ -103,6 +115,9 @@ static const struct migration steps[STORE_SCHEMA] = {
     [4] = {.replaced = {"pass_keys", "needles", "configuration"},
            .created = {SCHEMA_PASS_KEYS_5, SCHEMA_NEEDLES_4, SCHEMA_CONFIGURATION_4},
            .copy = copy_4_to_5},
+    [5] = {.replaced = {"sample_nats", "individuals", "baseline_nats"},
+           .created = {SCHEMA_BASELINE_NATS_6, SCHEMA_INDIVIDUALS_6, SCHEMA_SAMPLE_NATS_6},
+           .copy = copy_5_to_6},
 };
 
 /* Runs `format`, in which each %1$s stands for a table's name, for every replaced table. */

@@ -1,21 +1,33 @@
 /* The SQL tables sample_nats and baseline_nats: nats of individuals and baselines per window. */
+#include "search/store/block_column.h"
 #include "search/store/store.h"
 #include "search/store/store_values.h"
 
-int store_insert_nats(struct store *store, const struct store_nats_owner *owner, const double *nats, size_t count,
-                      struct error *error) {
+static int insert_window(struct store *store, const struct store_nats_owner *owner, const struct window_nats *nats,
+                         size_t window, struct error *error) {
+    const struct database_value values[] = {
+        database_set_integer("stage", owner->stage),
+        owner->method ? database_set_text("method", owner->method)
+                      : database_set_integer("individual", owner->individual),
+        database_set_integer("sample", (int64_t)window),
+        database_set_double("nats", nats->nats[window]),
+        block_column_value(window_nats_blocks(nats, window), window_nats_block_count(nats, window)),
+    };
+    const struct database_row row = {owner->method ? "baseline_nats" : "sample_nats", values,
+                                     sizeof values / sizeof *values, NULL};
+    return database_insert(&store->database, &row, error);
+}
+
+int store_insert_nats(struct store *store, const struct store_nats_owner *owner, const struct window_nats *nats,
+                      const struct scored *scored, struct error *error) {
+    const struct window_range range = {scored->first, scored->windows};
     int status = STATUS_OK;
-    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-        const struct database_value values[] = {
-            database_set_integer("stage", owner->stage),
-            owner->method ? database_set_text("method", owner->method)
-                          : database_set_integer("individual", owner->individual),
-            database_set_integer("sample", (int64_t)i),
-            database_set_double("nats", nats[i]),
-        };
-        const struct database_row row = {owner->method ? "baseline_nats" : "sample_nats", values,
-                                         sizeof values / sizeof *values, NULL};
-        status = database_insert(&store->database, &row, error);
+    if (range.count > 0 && (range.count > nats->windows || range.first >= nats->windows)) {
+        return error_set(error, STATUS_FAILED, "windows %zu to %zu cannot be stored: there are only %zu", range.first,
+                         range.first + range.count - 1, nats->windows);
+    }
+    for (size_t i = 0; status == STATUS_OK && i < range.count; i++) {
+        status = insert_window(store, owner, nats, window_nats_at(nats, range, i), error);
     }
     return status;
 }
@@ -30,52 +42,63 @@ bool store_read_scored(sqlite3_stmt *row, struct scored *out) {
 
 /* ---- reading ---- */
 
-/* The rows (sample, nats) of a statement whose parameters are bound, which it finishes: windows 0, 1, 2, ... */
-static int read_nats(struct store *store, sqlite3_stmt *statement, double *nats, size_t *count, struct error *error) {
+/* One row, which is number `index` in the order of the range. NULL, or what is wrong with it. */
+static const char *read_row(sqlite3_stmt *row, size_t index, struct window_nats *out) {
+    int64_t windows = database_integer(row, "windows"), first = database_integer(row, "first_window");
+    int64_t window = database_integer(row, "sample");
+    if (windows < 1 || (size_t)windows > out->windows) return "the number of windows is not the stage's";
+    if (first < 0 || first >= windows || window != (first + (int64_t)index) % windows) {
+        return "nats of a window are missing";
+    }
+    out->nats[window] = database_double(row, "nats");
+    if (!store_values_nats_valid(out->nats[window])) return "nats of a window are negative or not finite";
+    if (!out->blocks) return NULL;
+    size_t count = window_nats_block_count(out, (size_t)window);
+    return block_column_read(row, window_nats_blocks(out, (size_t)window), count)
+               ? NULL
+               : "the blocks of a window are not as many as its tokens need, or negative or not finite";
+}
+
+/* The rows of a statement whose parameters are bound, which it finishes. */
+static int read_nats(struct store *store, sqlite3_stmt *statement, struct window_nats *out, struct error *error) {
     bool row = false;
+    window_nats_clear(out);
     int status = database_next(&store->database, statement, &row, error);
-    while (status == STATUS_OK && row) {
-        double value = database_double(statement, "nats");
-        if (database_integer(statement, "sample") != (int64_t)*count) {
-            status = database_damaged(&store->database, "nats of a window are missing", error);
-        } else if (!store_values_nats_valid(value)) {
-            status = database_damaged(&store->database, "nats of a window are negative or not finite", error);
-        } else {
-            nats[(*count)++] = value;
-            status = database_next(&store->database, statement, &row, error);
-        }
+    for (size_t index = 0; status == STATUS_OK && row; index++) {
+        const char *wrong = index < out->windows ? read_row(statement, index, out) : "a window has nats twice";
+        status = wrong ? database_damaged(&store->database, wrong, error)
+                       : database_next(&store->database, statement, &row, error);
     }
     database_finish(statement);
     return status;
 }
 
-static int64_t row_limit(size_t capacity) { return capacity > INT64_MAX ? INT64_MAX : (int64_t)capacity; }
+/* Rows in the order of a range: from its first window on, then from window 0. */
+#define SELECT_WINDOWS "SELECT sample, nats, blocks, (SELECT count(*) FROM samples WHERE stage = ?1) AS windows, "
+#define IN_ORDER " ORDER BY sample < first_window, sample"
 
-int store_window_nats(struct store *store, int64_t stage, int64_t individual, double *nats, size_t capacity,
-                      size_t *count, struct error *error) {
+int store_window_nats(struct store *store, int64_t stage, int64_t individual, struct window_nats *out,
+                      struct error *error) {
     sqlite3_stmt *s;
-    *count = 0;
-    int status = database_prepare(
-        &store->database,
-        "SELECT sample, nats FROM sample_nats WHERE stage = ?1 AND individual = ?2 ORDER BY sample LIMIT ?3", &s,
-        error);
+    int status = database_prepare(&store->database,
+                                  SELECT_WINDOWS "first_window FROM sample_nats AS n JOIN individuals AS i "
+                                                 "ON i.stage = n.stage AND i.id = n.individual "
+                                                 "WHERE n.stage = ?1 AND n.individual = ?2" IN_ORDER,
+                                  &s, error);
     if (status != STATUS_OK) return status;
     sqlite3_bind_int64(s, 1, stage);
     sqlite3_bind_int64(s, 2, individual);
-    sqlite3_bind_int64(s, 3, row_limit(capacity));
-    return read_nats(store, s, nats, count, error);
+    return read_nats(store, s, out, error);
 }
 
-int store_baseline_nats(struct store *store, int64_t stage, enum rope_method method, double *nats, size_t capacity,
-                        size_t *count, struct error *error) {
+int store_baseline_nats(struct store *store, int64_t stage, enum rope_method method, struct window_nats *out,
+                        struct error *error) {
     sqlite3_stmt *s;
-    *count = 0;
     int status = database_prepare(
         &store->database,
-        "SELECT sample, nats FROM baseline_nats WHERE stage = ?1 AND method = ?2 ORDER BY sample LIMIT ?3", &s, error);
+        SELECT_WINDOWS "0 AS first_window FROM baseline_nats WHERE stage = ?1 AND method = ?2" IN_ORDER, &s, error);
     if (status != STATUS_OK) return status;
     sqlite3_bind_int64(s, 1, stage);
     database_bind_text(s, 2, rope_method_name(method));
-    sqlite3_bind_int64(s, 3, row_limit(capacity));
-    return read_nats(store, s, nats, count, error);
+    return read_nats(store, s, out, error);
 }

@@ -220,13 +220,63 @@ const char *const store_schema_tables[SCHEMA_TABLES] = {
         "  measured_at TEXT NOT NULL, -- UTC\n"
         "  UNIQUE (label, length, depth)\n"
         ") STRICT;",
+
+    [SCHEMA_BASELINE_NATS_6] = "CREATE TABLE baseline_nats (\n"
+                               "  -- Nats of baselines on each window; none for those of a run begun with schema 1.\n"
+                               "  stage INTEGER NOT NULL,\n"
+                               "  method TEXT NOT NULL,\n"
+                               "  sample INTEGER NOT NULL,\n"
+                               "  nats REAL, -- sum over the window's predicted tokens\n"
+                               "  blocks BLOB, -- as in sample_nats\n"
+                               "  PRIMARY KEY (stage, method, sample),\n"
+                               "  FOREIGN KEY (stage, method) REFERENCES baselines (stage, method),\n"
+                               "  FOREIGN KEY (stage, sample) REFERENCES samples (stage, sample)\n"
+                               ") STRICT, WITHOUT ROWID;",
+
+    [SCHEMA_INDIVIDUALS_6] =
+        "CREATE TABLE individuals (\n"
+        "  -- Genomes that were scored, or given up while they were.\n"
+        "  stage INTEGER NOT NULL REFERENCES stages (id),\n"
+        "  id INTEGER NOT NULL, -- 0, 1, ... in the order of scoring\n"
+        "  generation INTEGER NOT NULL, -- 0: the first population\n"
+        "  origin TEXT NOT NULL, -- pi, ntk, yarn, yarn-lambda, dynamic-ntk, none, own, mutation, crossover, sample\n"
+        "  parent_a INTEGER, -- ids; NULL: none\n"
+        "  parent_b INTEGER,\n"
+        "  genes TEXT NOT NULL, -- JSON [pairs]: integers, see stages.unit\n"
+        "  n_hat INTEGER NOT NULL, -- start tokens\n"
+        "  attention INTEGER NOT NULL, -- see stages.attention_unit; 0 where it is not searched\n"
+        "  critical INTEGER NOT NULL, -- critical pair; 0 where the space has none\n"
+        "  first_window INTEGER NOT NULL, -- scored on this sample and those behind it; sample 0 follows the last one\n"
+        "  nats_per_token REAL, -- mean of all samples, lower is better; NULL: stopped, or not scored on all\n"
+        "  stopped INTEGER NOT NULL CHECK (stopped IN (0, 1)), -- 1: given up, being no better than those ahead\n"
+        "  computed INTEGER NOT NULL, -- windows that were not taken from the cache\n"
+        "  seconds REAL, -- that scoring took\n"
+        "  scored_at TEXT NOT NULL, -- UTC, as 2024-01-31T12:34:56Z\n"
+        "  PRIMARY KEY (stage, id),\n"
+        "  FOREIGN KEY (stage, parent_a) REFERENCES individuals (stage, id),\n"
+        "  FOREIGN KEY (stage, parent_b) REFERENCES individuals (stage, id)\n"
+        ") STRICT;",
+
+    [SCHEMA_SAMPLE_NATS_6] =
+        "CREATE TABLE sample_nats (\n"
+        "  -- Nats of individuals on each window that they were scored on.\n"
+        "  stage INTEGER NOT NULL,\n"
+        "  individual INTEGER NOT NULL,\n"
+        "  sample INTEGER NOT NULL,\n"
+        "  nats REAL, -- sum over the window's predicted tokens\n"
+        "  blocks BLOB, -- sums over each 128 of them, little-endian float32; NULL where a longrope with schema 5 "
+        "scored\n"
+        "  PRIMARY KEY (stage, individual, sample),\n"
+        "  FOREIGN KEY (stage, individual) REFERENCES individuals (stage, id),\n"
+        "  FOREIGN KEY (stage, sample) REFERENCES samples (stage, sample)\n"
+        ") STRICT, WITHOUT ROWID;",
 };
 
 /* Those of the newest schema, parents before children. */
 static const enum store_schema_table newest[] = {
-    SCHEMA_RUN_2,       SCHEMA_STAGES_2,        SCHEMA_STAGE_MODELS_3, SCHEMA_SETTINGS_2,    SCHEMA_SAMPLES_2,
-    SCHEMA_BASELINES_2, SCHEMA_BASELINE_NATS_2, SCHEMA_INDIVIDUALS_2,  SCHEMA_SAMPLE_NATS_2, SCHEMA_LENGTHS_4,
-    SCHEMA_PASS_KEYS_5, SCHEMA_NEEDLES_4,       SCHEMA_CONFIGURATION_4};
+    SCHEMA_RUN_2,           SCHEMA_STAGES_2,      SCHEMA_STAGE_MODELS_3, SCHEMA_SETTINGS_2, SCHEMA_SAMPLES_2,
+    SCHEMA_BASELINES_2,     SCHEMA_LENGTHS_4,     SCHEMA_PASS_KEYS_5,    SCHEMA_NEEDLES_4,  SCHEMA_CONFIGURATION_4,
+    SCHEMA_BASELINE_NATS_6, SCHEMA_INDIVIDUALS_6, SCHEMA_SAMPLE_NATS_6};
 
 int store_schema_create(struct database *database, struct error *error) {
     int status = database_begin(database, error);

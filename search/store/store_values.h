@@ -66,10 +66,12 @@ struct store_nats_owner {
     int64_t individual;
 };
 
-/* Inserts nats[count] of windows 0, 1, ..., inside a transaction. */
-int store_insert_nats(struct store *store, const struct store_nats_owner *owner, const double *nats, size_t count,
-                      struct error *error);
-/* The columns computed, seconds and windows, the number of rows with nats; false if they are not valid. */
+/* Inserts nats and blocks of the windows of `scored`, inside a transaction. STATUS_FAILED if `nats` has fewer windows.
+ */
+int store_insert_nats(struct store *store, const struct store_nats_owner *owner, const struct window_nats *nats,
+                      const struct scored *scored, struct error *error);
+/* The columns computed, seconds and windows, the number of rows with nats; false if they are not valid. out->first is
+ * not set. */
 bool store_read_scored(sqlite3_stmt *row, struct scored *out);
 
 #endif

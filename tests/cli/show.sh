@@ -161,7 +161,7 @@ done
 # The table says the same.
 crossover=$(query run "SELECT max(id) FROM individuals WHERE origin = 'crossover'")
 show run --genealogy "$crossover" --json
-jq -r '.stages[0].genealogy[] | "\(.id) \(.generation) \(.origin) \(.start_tokens) \(.attention_factor) \(.perplexity // "cut")" +
+jq -r '.stages[0].genealogy[] | "\(.id) \(.generation) \(.origin) \(.start_tokens) \(.attention_factor) \(.perplexity // "cut") \(.windows)" +
     ([.parents[] | " \(.id) (\(.genes_differing))"] | join(" and"))' "$work/stdout" |
     awk '{ $5 = sprintf("%.4f", $5); $6 = $6 == "cut" ? "cut short" : sprintf("%.4f", $6); print }' >"$work/rows"
 show run --genealogy="$crossover"

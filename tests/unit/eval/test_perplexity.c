@@ -103,6 +103,28 @@ static void nats_are_added_in_order(void **state) {
     assert_true(nats_sum(falling, 0) == 0.0);
 }
 
+/* 300 numbers: blocks of 128, 128 and 44. */
+static void blocks_are_sums_of_128(void **state) {
+    (void)state;
+    double nats[300];
+    float blocks[5] = {-1, -1, -1, -1, -1};
+    for (int i = 0; i < 300; i++) nats[i] = 1.0 / (i + 3);
+    assert_int_equal(nats_block_count(0), 0);
+    assert_int_equal(nats_block_count(1), 1);
+    assert_int_equal(nats_block_count(SCORING_BLOCK), 1);
+    assert_int_equal(nats_block_count(SCORING_BLOCK + 1), 2);
+    assert_int_equal(nats_block_count(300), 3);
+    nats_blocks(nats, 300, blocks);
+    assert_true(blocks[0] == (float)nats_sum(nats, 128));
+    assert_true(blocks[1] == (float)nats_sum(nats + 128, 128));
+    assert_true(blocks[2] == (float)nats_sum(nats + 256, 44));
+    assert_true(blocks[3] == -1.0F);
+    nats_blocks(nats, 128, blocks + 3);
+    assert_true(blocks[3] == blocks[0] && blocks[4] == -1.0F);
+    nats_blocks(nats, 0, blocks + 4);
+    assert_true(blocks[4] == -1.0F);
+}
+
 /* Means --------------------------------------------------------------------------------------- */
 
 static void mean_nats_by_hand(void **state) {
@@ -145,8 +167,11 @@ static void scoring_hands_on_errors(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scores_are_sums_over_windows), cmocka_unit_test(sliding_windows_score_all_of_a_document),
-        cmocka_unit_test(nats_are_added_in_order),      cmocka_unit_test(mean_nats_by_hand),
+        cmocka_unit_test(scores_are_sums_over_windows),
+        cmocka_unit_test(sliding_windows_score_all_of_a_document),
+        cmocka_unit_test(nats_are_added_in_order),
+        cmocka_unit_test(blocks_are_sums_of_128),
+        cmocka_unit_test(mean_nats_by_hand),
         cmocka_unit_test(scoring_hands_on_errors),
     };
     return cmocka_run_group_tests_name("perplexity", tests, NULL, NULL);

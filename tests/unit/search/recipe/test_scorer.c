@@ -5,6 +5,7 @@
 #include "tests/unit/tiny_model.h"
 
 #include <math.h>
+#include <sqlite3.h>
 
 enum { WINDOWS = 4, LENGTH = 60 };
 static const struct window windows[WINDOWS] = {
@@ -20,6 +21,7 @@ struct fixture {
     struct score_cache *cache;
     volatile sig_atomic_t stop;
     double progress; /* as it was said last */
+    bool blocks;     /* are required */
 };
 
 static int setup(void **state) {
@@ -57,6 +59,7 @@ static struct scorer *make_scorer(struct fixture *f) {
     const struct scorer_options options = {.model = f->model,
                                            .scoring = &f->scoring,
                                            .cache = f->cache,
+                                           .blocks = f->blocks,
                                            .threads = 1,
                                            .stop = &f->stop,
                                            .progress = note_progress,
@@ -67,18 +70,28 @@ static struct scorer *make_scorer(struct fixture *f) {
     return scorer;
 }
 
+enum { BLOCKS = WINDOWS }; /* a window of 59 predictions has one */
+static const struct window_range all = {0, WINDOWS};
+
 struct outcome {
     double nats[WINDOWS], mean;
+    float blocks[BLOCKS];
     struct scored scored;
 };
 
 static struct outcome score(struct fixture *f, struct scorer *scorer, const struct race *race) {
     struct outcome out = {.mean = 0.0};
     struct error error = {""};
+    struct window_nats nats;
     f->progress = 0.0;
-    if (scorer_score(scorer, &f->table, race, out.nats, &out.mean, &out.scored, &error) != STATUS_OK) {
+    assert_int_equal(window_nats_open(&nats, &f->scoring, &error), STATUS_OK);
+    if (scorer_score(scorer, &f->table, race, all, &nats, &out.scored, &error) != STATUS_OK) {
         fail_msg("%s", error.message);
     }
+    memcpy(out.nats, nats.nats, sizeof out.nats);
+    memcpy(out.blocks, nats.blocks, sizeof out.blocks);
+    out.mean = perplexity_mean_nats(&f->scoring, out.nats);
+    window_nats_close(&nats);
     return out;
 }
 
@@ -192,15 +205,88 @@ static void stopping_keeps_whole_windows(void **state) {
     struct scorer *scorer = make_scorer(f);
     struct race race = {.racing = RACING_BOUND, .rival_score = 1e-9};
     struct error error = {""};
-    double nats[WINDOWS], mean;
+    struct window_nats nats;
     struct scored scored;
+    assert_int_equal(window_nats_open(&nats, &f->scoring, &error), STATUS_OK);
     score(f, scorer, &race); /* one window is known */
     f->stop = 1;
-    assert_int_equal(scorer_score(scorer, &f->table, NULL, nats, &mean, &scored, &error), STATUS_STOPPED);
+    assert_int_equal(scorer_score(scorer, &f->table, NULL, all, &nats, &scored, &error), STATUS_STOPPED);
     f->stop = 0;
     assert_int_equal(score(f, scorer, NULL).scored.computed, WINDOWS - 1);
     f->stop = 1;
-    assert_int_equal(scorer_score(scorer, &f->table, NULL, nats, &mean, &scored, &error), STATUS_STOPPED);
+    assert_int_equal(scorer_score(scorer, &f->table, NULL, all, &nats, &scored, &error), STATUS_STOPPED);
+    window_nats_close(&nats);
+    scorer_free(scorer);
+}
+
+/* A cyclic range, then the rest: what is scored is not scored again, and sums are those of a whole score. */
+static void ranges_of_windows(void **state) {
+    struct fixture *f = *state;
+    struct scorer *scorer = make_scorer(f);
+    struct outcome whole = score(f, scorer, NULL);
+    struct window_nats nats;
+    struct scored scored;
+    struct error error = {""};
+    assert_int_equal(window_nats_open(&nats, &f->scoring, &error), STATUS_OK);
+    assert_int_equal(scorer_score(scorer, &f->table, NULL, (struct window_range){3, 2}, &nats, &scored, &error), 0);
+    assert_int_equal(scored.first, 3);
+    assert_int_equal(scored.windows, 2);
+    for (size_t w = 0; w < WINDOWS; w++) assert_int_equal(window_nats_scored(&nats, w), w == 3 || w == 0);
+    assert_true(isnan(perplexity_mean_nats(&f->scoring, nats.nats)));
+    nats.nats[0] = 1e-9; /* of the caller: it is kept */
+    assert_int_equal(scorer_score(scorer, &f->table, NULL, (struct window_range){3, WINDOWS}, &nats, &scored, &error),
+                     0);
+    assert_int_equal(scored.first, 1);
+    assert_int_equal(scored.windows, 2);
+    assert_true(nats.nats[0] == 1e-9);
+    nats.nats[0] = whole.nats[0];
+    assert_memory_equal(nats.nats, whole.nats, sizeof whole.nats);
+    assert_memory_equal(nats.blocks, whole.blocks, sizeof whole.blocks);
+    assert_int_equal(scorer_score(scorer, &f->table, NULL, (struct window_range){2, 3}, &nats, &scored, &error), 0);
+    assert_true(scored.windows == 0 && scored.first == 1);
+
+    /* a race within a range: the rest of it is not scored */
+    const struct race race = {.racing = RACING_BOUND, .rival_score = 1e-9};
+    window_nats_clear(&nats);
+    assert_int_equal(scorer_score(scorer, &f->table, &race, (struct window_range){2, 3}, &nats, &scored, &error), 0);
+    assert_true(scored.windows == 1 && scored.first == 2 && !window_nats_scored(&nats, 3));
+    window_nats_close(&nats);
+    scorer_free(scorer);
+}
+
+/* Entries of the cache without blocks are used, unless blocks are required. */
+static void blocks_are_computed_where_required(void **state) {
+    struct fixture *f = *state;
+    struct scorer *scorer = make_scorer(f);
+    struct outcome whole = score(f, scorer, NULL), cached = score(f, scorer, NULL);
+    struct forward_options options = {.threads = 1};
+    struct forward *forward = NULL;
+    struct error error = {""};
+    double sums[WINDOWS], nats[WINDOWS * LENGTH];
+    assert_int_equal(forward_new(f->model, &options, &forward, &error), STATUS_OK);
+    assert_int_equal(score_windows(forward, &f->table, &f->scoring, sums, nats, &error), STATUS_OK);
+    for (size_t w = 0; w < WINDOWS; w++) {
+        float block;
+        nats_blocks(nats + w * (LENGTH - 1), LENGTH - 1, &block);
+        assert_true(whole.blocks[w] == block && cached.blocks[w] == block);
+    }
+    forward_free(forward);
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "UPDATE scores SET blocks = NULL", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    cached = score(f, scorer, NULL);
+    assert_int_equal(cached.scored.computed, 0);
+    assert_memory_equal(cached.nats, whole.nats, sizeof whole.nats);
+    assert_true(isnan(cached.blocks[0]));
+    scorer_free(scorer);
+    f->blocks = true;
+    scorer = make_scorer(f);
+    cached = score(f, scorer, NULL);
+    assert_int_equal(cached.scored.computed, WINDOWS);
+    assert_memory_equal(cached.nats, whole.nats, sizeof whole.nats);
+    assert_memory_equal(cached.blocks, whole.blocks, sizeof whole.blocks);
+    assert_int_equal(score(f, scorer, NULL).scored.computed, 0);
     scorer_free(scorer);
 }
 
@@ -218,6 +304,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_matters_is_in_the_key, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lost_race_ends_early, setup, teardown),
         cmocka_unit_test_setup_teardown(stopping_keeps_whole_windows, setup, teardown),
+        cmocka_unit_test_setup_teardown(ranges_of_windows, setup, teardown),
+        cmocka_unit_test_setup_teardown(blocks_are_computed_where_required, setup, teardown),
         cmocka_unit_test_setup_teardown(progress_reaches_the_end, setup, teardown),
     };
     return cmocka_run_group_tests_name("scorer", tests, NULL, NULL);

@@ -37,8 +37,9 @@ static struct store *make_run(struct fixture *f) {
 static int add_individual(struct store *store, int64_t id, struct error *error) {
     const struct stage_record stage = {.name = "extend-2k",
                                        .space = {.pairs = PAIRS, .unit = 100, .largest = 500, .start_count = 1}};
-    const struct scored scored = {1, 1, 0.5};
-    const double nats = 2.5;
+    const struct scored scored = {1, 1, 0.5, 0};
+    double value = 2.5;
+    const struct window_nats nats = {.windows = 1, .nats = &value};
     struct individual one = {
         .id = id, .parents = {EVOLVE_NO_PARENT, EVOLVE_NO_PARENT}, .scored = true, .score = 1.0 + (double)id};
     for (int i = 0; i < PAIRS; i++) one.genome.genes[i] = 100 + i;

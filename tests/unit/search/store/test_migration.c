@@ -182,12 +182,24 @@ static void assert_individual(const struct individual_record *record, int64_t i)
     assert_int_equal(one->genome.genes[3], 500);
     assert_int_equal(one->genome.start, i % 3);
     assert_int_equal(one->genome.attention, 0);
+    assert_int_equal(one->genome.critical, 0);
     assert_true(one->scored);
     assert_false(one->stopped);
     assert_true(same_bits(one->score, scores[i % 5]));
     assert_int_equal(record->scored.windows, WINDOWS);
+    assert_int_equal(record->scored.first, 0);
     assert_int_equal(record->scored.computed, WINDOWS);
     assert_true(same_bits(record->scored.seconds, (double)i / 7.0));
+}
+
+/* Of windows of 2047 predictions; blocks are not known, whatever their number. */
+static struct window_nats open_nats(void) {
+    static const struct window windows[WINDOWS] = {{.length = 2048}, {.length = 2048}, {.length = 2048}};
+    const struct scoring scoring = {.windows = windows, .count = WINDOWS};
+    struct window_nats nats;
+    struct error error;
+    if (window_nats_open(&nats, &scoring, &error) != STATUS_OK) fail_msg("%s", error.message);
+    return nats;
 }
 
 static void check_individuals(struct fixture *f, struct store *store, const struct stage_record *stage) {
@@ -198,16 +210,19 @@ static void check_individuals(struct fixture *f, struct store *store, const stru
     for (size_t i = 0; i < count; i++) assert_individual(&individuals[i], (int64_t)i);
     free(individuals);
     for (int64_t i = 0; i < INDIVIDUALS; i += 57) {
-        double nats[WINDOWS];
-        good(f, store_window_nats(store, 0, i, nats, WINDOWS, &count, &f->error));
-        assert_int_equal(count, WINDOWS);
-        for (int s = 0; s < WINDOWS; s++) assert_true(same_bits(nats[s], (double)(i + s) / 3.0));
+        struct window_nats nats = open_nats();
+        good(f, store_window_nats(store, 0, i, &nats, &f->error));
+        for (size_t s = 0; s < WINDOWS; s++) {
+            assert_true(same_bits(nats.nats[s], (double)(i + (int64_t)s) / 3.0));
+            assert_false(window_nats_has_blocks(&nats, s));
+        }
+        window_nats_close(&nats);
     }
 }
 
 static void check_baselines(struct fixture *f, struct store *store) {
     struct baseline_record *baselines;
-    double nats[WINDOWS];
+    struct window_nats nats = open_nats();
     size_t count;
     good(f, store_baselines(store, 0, &baselines, &count, &f->error));
     assert_int_equal(count, 2);
@@ -222,8 +237,9 @@ static void check_baselines(struct fixture *f, struct store *store) {
     assert_int_equal(baselines[1].scored.computed, WINDOWS);
     assert_true(same_bits(baselines[1].scored.seconds, 2.5));
     free(baselines);
-    good(f, store_baseline_nats(store, 0, ROPE_YARN, nats, WINDOWS, &count, &f->error));
-    assert_int_equal(count, 0);
+    good(f, store_baseline_nats(store, 0, ROPE_YARN, &nats, &f->error));
+    for (size_t s = 0; s < WINDOWS; s++) assert_false(window_nats_scored(&nats, s));
+    window_nats_close(&nats);
 }
 
 /* All that rows_1 puts in, through the store. */
@@ -281,13 +297,14 @@ static void test_writer_migrates(void **state) {
 
     struct individual next = {.id = INDIVIDUALS, .parents = {3, EVOLVE_NO_PARENT}, .stopped = true};
     for (int i = 0; i < PAIRS; i++) next.genome.genes[i] = 100 + i;
-    const struct scored scored = {1, 0, 0.5};
-    const double nats[] = {2.5};
+    const struct scored scored = {1, 0, 0.5, 0};
+    double value = 2.5;
+    const struct window_nats nats = {.windows = 1, .nats = &value};
     struct stage_record stage = find_stage(f, store);
-    good(f, store_add_individual(store, &stage, &next, &scored, nats, &f->error));
+    good(f, store_add_individual(store, &stage, &next, &scored, &nats, &f->error));
     next.id++;
     next.parents[1] = 9999;
-    assert_int_equal(store_add_individual(store, &stage, &next, &scored, nats, &f->error), STATUS_FAILED);
+    assert_int_equal(store_add_individual(store, &stage, &next, &scored, &nats, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "FOREIGN KEY");
     store_close(store);
 
@@ -308,7 +325,7 @@ static void test_schema_2_migrates(void **state) {
     store_close(open_run(f, STORE_RESUME));
     char *newest = dump_schema(f), *before = dump_old_columns(f);
     run_sql(f, "UPDATE baselines SET own_attention_factor = 1.25 WHERE method = 'yarn';"
-               "INSERT INTO baseline_nats VALUES (0, 'yarn', 0, 0.1);"
+               "INSERT INTO baseline_nats (stage, method, sample, nats) VALUES (0, 'yarn', 0, 0.1);"
                "UPDATE individuals SET stopped = 1, nats_per_token = NULL WHERE id = 399;"
                "DROP TABLE stage_models; DROP TABLE lengths; DROP TABLE pass_keys; DROP TABLE needles; DROP TABLE "
                "configuration;"
@@ -396,6 +413,54 @@ static void test_schema_4_migrates(void **state) {
     char *schema = dump_schema(f), *after = dump_old_columns(f);
     assert_string_equal(schema, newest);
     assert_string_equal(after, before);
+    free(before), free(after), free(newest), free(schema);
+}
+
+/* Schema 5 was schema 6 without critical pairs, first windows and blocks. */
+static void make_schema_5(struct fixture *f) {
+    store_close(open_run(f, STORE_RESUME));
+    run_sql(f, "ALTER TABLE individuals DROP COLUMN critical; ALTER TABLE individuals DROP COLUMN first_window;"
+               "ALTER TABLE sample_nats DROP COLUMN blocks; ALTER TABLE baseline_nats DROP COLUMN blocks;"
+               "INSERT INTO baseline_nats VALUES (0, 'yarn', 0, 0.1), (0, 'yarn', 1, 0.2), (0, 'yarn', 2, 0.3);"
+               "INSERT INTO lengths (label, length, model, scale, factors, start_tokens, attention_factor, dtype,"
+               "  kernels, angles, samples, tokens, nats_per_token, measured_at)"
+               "  VALUES ('yarn', 512, 'model', 2, '[1.0, 2.5]', 3, 1.25, 'f32', 'avx2', 'f64', 5, 2555, 1.5, '');"
+               "UPDATE individuals SET stopped = 1, nats_per_token = NULL WHERE id = 399;"
+               "DELETE FROM sample_nats WHERE individual = 399 AND sample = 2; PRAGMA user_version = 5");
+}
+
+static void test_schema_5_migrates(void **state) {
+    struct fixture *f = *state;
+    store_close(open_run(f, STORE_RESUME));
+    char *newest = dump_schema(f);
+    make_schema_5(f);
+    char *before = dump_old_columns(f);
+    struct store *store = open_run(f, STORE_READ); /* as a copy */
+    struct stage_record stage = find_stage(f, store);
+    struct individual_record *individuals;
+    struct window_nats nats = open_nats();
+    size_t count;
+    good(f, store_individuals(store, &stage, &individuals, &count, &f->error));
+    assert_int_equal(count, INDIVIDUALS);
+    for (int64_t i = 0; i < 399; i++) assert_individual(&individuals[i], i);
+    assert_true(individuals[399].individual.stopped && isnan(individuals[399].individual.score));
+    assert_int_equal(individuals[399].scored.windows, 2);
+    free(individuals);
+    good(f, store_baseline_nats(store, 0, ROPE_YARN, &nats, &f->error));
+    assert_true(nats.nats[0] == 0.1 && nats.nats[1] == 0.2 && nats.nats[2] == 0.3);
+    assert_false(window_nats_has_blocks(&nats, 0));
+    window_nats_close(&nats);
+    store_close(store);
+    assert_int_equal(query_integer(f, "PRAGMA user_version"), 5);
+
+    store_close(open_run(f, STORE_RESUME));
+    assert_int_equal(query_integer(f, "PRAGMA user_version"), STORE_SCHEMA);
+    char *schema = dump_schema(f), *after = dump_old_columns(f);
+    assert_string_equal(schema, newest);
+    assert_string_equal(after, before);
+    assert_int_equal(query_integer(f, "SELECT sum(first_window) + sum(critical) FROM individuals"), 0);
+    assert_int_equal(query_integer(f, "SELECT count(blocks) FROM sample_nats"), 0);
+    assert_int_equal(query_integer(f, "SELECT count(*) FROM lengths WHERE samples = 5"), 1);
     free(before), free(after), free(newest), free(schema);
 }
 
@@ -502,9 +567,11 @@ static void test_reader_leaves_the_file(void **state) {
     check_run(f, store);
     struct individual next = {.id = INDIVIDUALS, .parents = {EVOLVE_NO_PARENT, EVOLVE_NO_PARENT}};
     for (int i = 0; i < PAIRS; i++) next.genome.genes[i] = 100;
-    const struct scored scored = {0, 0, 0.5};
+    const struct scored scored = {0, 0, 0.5, 0};
     struct stage_record stage = find_stage(f, store);
-    assert_int_equal(store_add_individual(store, &stage, &next, &scored, NULL, &f->error), STATUS_FAILED);
+    assert_int_equal(
+        store_add_individual(store, &stage, &next, &scored, &(struct window_nats){.windows = 0}, &f->error),
+        STATUS_FAILED);
     assert_message(f->error.message, "results/x: cannot be written");
     store_close(store);
     struct bytes after = read_file(f->path);
@@ -698,6 +765,7 @@ int main(void) {
         TEST(test_schema_2_migrates),
         TEST(test_schema_3_migrates),
         TEST(test_schema_4_migrates),
+        TEST(test_schema_5_migrates),
         TEST(test_recorder_migrates),
         TEST(test_recorder_beside_an_older_search),
         TEST(test_schema_is_that_of_a_new_run),

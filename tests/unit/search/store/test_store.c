@@ -81,18 +81,41 @@ static struct individual make_individual(int64_t id) {
 /* Every fifth is stopped after its first window. */
 static struct scored make_scored(int64_t id) {
     size_t scored = id % 5 == 3 ? 1 : WINDOWS;
-    return (struct scored){scored, (size_t)id % (scored + 1), 0.25 * (double)id};
+    return (struct scored){scored, (size_t)id % (scored + 1), 0.25 * (double)id, 0};
 }
 
 static double make_nats(int64_t id, size_t window) { return awkward(id + (int64_t)window); }
 
+/* Windows of 2047, 300 and 1 predictions: 16, 3 and 1 blocks. */
+static const struct window scored_windows[WINDOWS] = {{.length = 2048}, {.length = 301}, {.length = 2}};
+static const struct scoring scoring = {.windows = scored_windows, .count = WINDOWS};
+static const size_t block_counts[WINDOWS] = {16, 3, 1};
+
+static float make_block(int64_t id, size_t block) { return (float)(id + 1) / 3.0F + (float)block; }
+
+static struct window_nats open_nats(void) {
+    struct window_nats nats;
+    struct error error;
+    if (window_nats_open(&nats, &scoring, &error) != STATUS_OK) fail_msg("%s", error.message);
+    return nats;
+}
+
+/* All windows; of those of odd individuals, blocks are not known. The caller closes them. */
+static struct window_nats make_window_nats(int64_t id) {
+    struct window_nats nats = open_nats();
+    for (size_t w = 0; w < WINDOWS; w++) nats.nats[w] = make_nats(id, w);
+    for (size_t b = 0; id % 2 == 0 && b < nats.first_block[WINDOWS]; b++) nats.blocks[b] = make_block(id, b);
+    return nats;
+}
+
 static int add_individual(struct store *store, int64_t id, struct error *error) {
     struct individual individual = make_individual(id);
     struct scored scored = make_scored(id);
-    double nats[WINDOWS];
+    struct window_nats nats = make_window_nats(id);
     struct stage_record stage = make_stage(0, "extend-2k");
-    for (size_t i = 0; i < WINDOWS; i++) nats[i] = make_nats(id, i);
-    return store_add_individual(store, &stage, &individual, &scored, nats, error);
+    int status = store_add_individual(store, &stage, &individual, &scored, &nats, error);
+    window_nats_close(&nats);
+    return status;
 }
 
 static bool same_bits(double a, double b) { return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0; }
@@ -398,11 +421,13 @@ static void test_baselines(void **state) {
     struct store *store = make_run(f, 0);
     static const enum rope_method order[] = {ROPE_YARN, ROPE_NONE, ROPE_DYNAMIC_NTK};
     struct baseline_record *baselines, baseline = make_baseline(ROPE_PI);
-    const double nats[WINDOWS] = {1, 0, 1.0 / 3}, more_nats[WINDOWS + 1] = {0};
+    double values[WINDOWS] = {1, 0, 1.0 / 3}, more_values[WINDOWS + 1] = {0};
+    const struct window_nats nats = {.windows = WINDOWS, .nats = values},
+                             more = {.windows = WINDOWS + 1, .nats = more_values};
     size_t count;
     for (int i = 0; i < 3; i++) {
         baseline = make_baseline(order[i]);
-        good(f, store_add_baseline(store, 0, &baseline, nats, &f->error));
+        good(f, store_add_baseline(store, 0, &baseline, &nats, &f->error));
     }
     good(f, store_baselines(store, 0, &baselines, &count, &f->error));
     assert_int_equal(count, 3);
@@ -416,15 +441,15 @@ static void test_baselines(void **state) {
         assert_true(same_bits(baselines[i].scored.seconds, 1.5));
     }
     free(baselines);
-    assert_int_equal(store_add_baseline(store, 0, &baseline, nats, &f->error), STATUS_FAILED);
+    assert_int_equal(store_add_baseline(store, 0, &baseline, &nats, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "UNIQUE");
     baseline = make_baseline(ROPE_NTK);
     baseline.table.factors[3] = INFINITY;
-    assert_int_equal(store_add_baseline(store, 0, &baseline, nats, &f->error), STATUS_FAILED);
+    assert_int_equal(store_add_baseline(store, 0, &baseline, &nats, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "'ntk'|not finite");
     baseline = make_baseline(ROPE_NTK);
     baseline.scored.windows = WINDOWS + 1;
-    assert_int_equal(store_add_baseline(store, 0, &baseline, more_nats, &f->error), STATUS_FAILED);
+    assert_int_equal(store_add_baseline(store, 0, &baseline, &more, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "FOREIGN KEY");
     good(f, store_baselines(store, 0, &baselines, &count, &f->error));
     assert_int_equal(count, 3); /* nothing of it is left */
@@ -450,79 +475,216 @@ static void test_individuals(void **state) {
     store_close(store);
 }
 
-static void assert_nats(const double *got, size_t count, int64_t id, size_t expected) {
-    assert_int_equal(count, expected);
-    for (size_t i = 0; i < expected; i++) assert_true(same_bits(got[i], make_nats(id, i)));
+/* `count` windows from `first` on are scored, the others not. */
+static void assert_nats(const struct window_nats *got, int64_t id, size_t first, size_t count) {
+    for (size_t i = 0; i < WINDOWS; i++) {
+        size_t window = (first + i) % WINDOWS;
+        assert_int_equal(window_nats_scored(got, window), i < count);
+        if (i < count) assert_true(same_bits(got->nats[window], make_nats(id, window)));
+        assert_int_equal(window_nats_has_blocks(got, window), i < count && id % 2 == 0);
+        for (size_t b = 0; b < block_counts[window]; b++) {
+            float block = window_nats_blocks(got, window)[b];
+            if (i >= count || id % 2) assert_true(isnan(block));
+            if (i < count && id % 2 == 0) assert_true(block == make_block(id, got->first_block[window] + b));
+        }
+    }
 }
 
 static void test_nats_of_windows(void **state) {
     struct fixture *f = *state;
-    struct store *store = make_run(f, 6);
-    const double of_baseline[WINDOWS] = {1.0 / 3, 0, 4.35};
+    struct store *store = make_run(f, 9);
+    double values[WINDOWS] = {1.0 / 3, 0, 4.35};
+    const struct window_nats of_baseline = {.windows = WINDOWS, .nats = values};
     struct baseline_record baseline = make_baseline(ROPE_YARN);
-    double nats[WINDOWS];
-    size_t count;
-    good(f, store_window_nats(store, 0, 2, nats, WINDOWS, &count, &f->error));
-    assert_nats(nats, count, 2, WINDOWS);
-    good(f, store_window_nats(store, 0, 3, nats, WINDOWS, &count, &f->error));
-    assert_nats(nats, count, 3, 1); /* it was stopped */
-    nats[2] = -1;
-    good(f, store_window_nats(store, 0, 2, nats, 2, &count, &f->error));
-    assert_nats(nats, count, 2, 2);
-    assert_true(same_bits(nats[2], -1));
-    good(f, store_window_nats(store, 0, 99, nats, WINDOWS, &count, &f->error));
-    assert_int_equal(count, 0);
+    struct window_nats nats = open_nats();
+    good(f, store_window_nats(store, 0, 2, &nats, &f->error));
+    assert_nats(&nats, 2, 0, WINDOWS);
+    good(f, store_window_nats(store, 0, 3, &nats, &f->error)); /* it was stopped, and has no blocks */
+    assert_nats(&nats, 3, 0, 1);
+    good(f, store_window_nats(store, 0, 8, &nats, &f->error)); /* it was stopped */
+    assert_nats(&nats, 8, 0, 1);
+    double whole[WINDOWS + 2];
+    struct window_nats without = {.windows = WINDOWS + 2, .nats = whole}; /* more than the stage has; no blocks */
+    good(f, store_window_nats(store, 0, 2, &without, &f->error));
+    for (size_t i = 0; i < WINDOWS; i++) assert_true(same_bits(whole[i], make_nats(2, i)));
+    assert_true(isnan(whole[WINDOWS]) && isnan(whole[WINDOWS + 1]));
+    without.windows = WINDOWS - 1;
+    assert_int_equal(store_window_nats(store, 0, 2, &without, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "damaged|number of windows");
+    good(f, store_window_nats(store, 0, 99, &nats, &f->error));
+    assert_nats(&nats, 99, 0, 0);
 
-    good(f, store_add_baseline(store, 0, &baseline, of_baseline, &f->error));
-    good(f, store_baseline_nats(store, 0, ROPE_YARN, nats, WINDOWS, &count, &f->error));
-    assert_int_equal(count, WINDOWS);
-    for (size_t i = 0; i < WINDOWS; i++) assert_true(same_bits(nats[i], of_baseline[i]));
-    good(f, store_baseline_nats(store, 0, ROPE_PI, nats, WINDOWS, &count, &f->error));
-    assert_int_equal(count, 0);
+    good(f, store_add_baseline(store, 0, &baseline, &of_baseline, &f->error));
+    good(f, store_baseline_nats(store, 0, ROPE_YARN, &nats, &f->error));
+    for (size_t i = 0; i < WINDOWS; i++) assert_true(same_bits(nats.nats[i], values[i]));
+    assert_false(window_nats_has_blocks(&nats, 0));
+    good(f, store_baseline_nats(store, 0, ROPE_PI, &nats, &f->error));
+    assert_nats(&nats, 0, 0, 0);
+    struct window_nats with = make_window_nats(4);
+    baseline = make_baseline(ROPE_NTK);
+    good(f, store_add_baseline(store, 0, &baseline, &with, &f->error));
+    good(f, store_baseline_nats(store, 0, ROPE_NTK, &nats, &f->error));
+    assert_nats(&nats, 4, 0, WINDOWS);
+    window_nats_close(&with);
+    window_nats_close(&nats);
     store_close(store);
+}
 
+static void test_nats_that_are_damaged(void **state) {
+    struct fixture *f = *state;
+    struct store *store = make_run(f, 3);
+    struct window_nats nats = make_window_nats(0);
+    struct baseline_record baseline = make_baseline(ROPE_YARN);
+    good(f, store_add_baseline(store, 0, &baseline, &nats, &f->error));
+    store_close(store);
     run_sql(f, "DELETE FROM sample_nats WHERE individual = 2 AND sample = 1");
     store = open_run(f, STORE_READ);
-    assert_int_equal(store_window_nats(store, 0, 2, nats, WINDOWS, &count, &f->error), STATUS_FAILED);
+    assert_int_equal(store_window_nats(store, 0, 2, &nats, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "run.db: is damaged|nats of a window are missing");
     store_close(store);
 
-    static const char *const damages[] = {"NULL", "-1", "9e999"};
+    /* one block of window 2: none, half of one, two, -1, infinite, NaN */
+    static const char *const damages[] = {"nats = NULL",          "nats = -1",
+                                          "nats = 9e999",         "blocks = x''",
+                                          "blocks = x'0000'",     "blocks = x'0000803f0000803f'",
+                                          "blocks = x'000080bf'", "blocks = x'0000807f'",
+                                          "blocks = x'0000c07f'"};
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
         char sql[100];
-        snprintf(sql, sizeof sql, "UPDATE baseline_nats SET nats = %s WHERE sample = 1", damages[i]);
+        snprintf(sql, sizeof sql, "UPDATE baseline_nats SET %s WHERE sample = 2", damages[i]);
         run_sql(f, sql);
         store = open_run(f, STORE_READ);
         f->error.message[0] = '\0';
-        assert_int_equal(store_baseline_nats(store, 0, ROPE_YARN, nats, WINDOWS, &count, &f->error), STATUS_FAILED);
-        assert_message(f->error.message, "run.db: is damaged|nats of a window are negative or not finite");
+        assert_int_equal(store_baseline_nats(store, 0, ROPE_YARN, &nats, &f->error), STATUS_FAILED);
+        assert_message(f->error.message, "run.db: is damaged|of a window are|negative or not finite");
         store_close(store);
+        run_sql(f, "UPDATE baseline_nats SET nats = 1, blocks = x'0000803f' WHERE sample = 2");
     }
+    store = open_run(f, STORE_READ);
+    good(f, store_baseline_nats(store, 0, ROPE_YARN, &nats, &f->error));
+    assert_true(window_nats_blocks(&nats, 2)[0] == 1.0F);
+    store_close(store);
+    window_nats_close(&nats);
+}
+
+/* ---- individuals that are scored on some windows, and then on more ---- */
+
+static struct individual_record read_individual(struct fixture *f, struct store *store, int64_t id) {
+    struct stage_record stage = make_stage(0, "extend-2k");
+    struct individual_record *all, one;
+    size_t count;
+    good(f, store_individuals(store, &stage, &all, &count, &f->error));
+    assert_true((int64_t)count > id);
+    one = all[id];
+    free(all);
+    return one;
+}
+
+static void assert_progress(struct fixture *f, struct store *store, const struct scored *expected, double score,
+                            bool stopped) {
+    struct individual_record got = read_individual(f, store, 0);
+    struct window_nats nats = open_nats();
+    assert_int_equal(got.scored.first, expected->first);
+    assert_int_equal(got.scored.windows, expected->windows);
+    assert_int_equal(got.scored.computed, expected->computed);
+    assert_true(same_bits(got.scored.seconds, expected->seconds));
+    assert_true(same_bits(got.individual.score, score));
+    assert_int_equal(got.individual.stopped, stopped);
+    assert_int_equal(got.individual.scored, stopped || !isnan(score));
+    good(f, store_window_nats(store, 0, 0, &nats, &f->error));
+    assert_nats(&nats, 0, expected->first, expected->windows);
+    window_nats_close(&nats);
+}
+
+static void test_windows_are_added(void **state) {
+    struct fixture *f = *state;
+    struct store *store = make_run(f, 0);
+    struct stage_record stage = make_stage(0, "extend-2k");
+    struct individual one = make_individual(0);
+    struct window_nats nats = make_window_nats(0);
+    const double score = one.score;
+    const struct scored first = {.windows = 1, .computed = 1, .seconds = 0.5, .first = 2},
+                        second = {.windows = 1, .computed = 0, .seconds = 0.25, .first = 0},
+                        third = {.windows = 1, .computed = 1, .seconds = 1, .first = 1};
+    one.score = NAN;
+    nats.nats[1] = NAN; /* is not read yet */
+    good(f, store_add_individual(store, &stage, &one, &first, &nats, &f->error));
+    assert_progress(f, store, &first, NAN, false);
+    one.stopped = true;
+    good(f, store_extend_individual(store, &stage, &one, &second, &nats, &f->error));
+    const struct scored both = {.windows = 2, .computed = 1, .seconds = 0.75, .first = 2};
+    assert_progress(f, store, &both, NAN, true);
+
+    /* what does not follow changes nothing */
+    nats.nats[1] = make_nats(0, 1);
+    one.score = score;
+    one.stopped = false;
+    assert_int_equal(store_extend_individual(store, &stage, &one, &second, &nats, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "stage 'extend-2k', individual 0|1 windows from 0 on|the next one is 1");
+    const struct scored beyond = {.windows = 2, .first = 1};
+    assert_int_equal(store_extend_individual(store, &stage, &one, &beyond, &nats, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "do not follow the 2 of 3 that are stored");
+    struct individual unknown = make_individual(1);
+    assert_int_equal(store_extend_individual(store, &stage, &unknown, &third, &nats, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "stage 'extend-2k': individual 1 is not stored");
+    assert_progress(f, store, &both, NAN, true);
+
+    good(f, store_extend_individual(store, &stage, &one, &third, &nats, &f->error));
+    const struct scored all = {.windows = 3, .computed = 2, .seconds = 1.75, .first = 2};
+    assert_progress(f, store, &all, score, false);
+    window_nats_close(&nats);
+    store_close(store);
+
+    static const char *const damages[] = {"first_window = 3", "first_window = -1", "critical = -1", "critical = 3",
+                                          "nats_per_token = NULL"};
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        char sql[100];
+        struct individual_record *individuals;
+        size_t count;
+        snprintf(sql, sizeof sql, "UPDATE individuals SET %s", damages[i]);
+        run_sql(f, sql);
+        store = open_run(f, STORE_READ);
+        assert_int_equal(store_individuals(store, &stage, &individuals, &count, &f->error), STATUS_FAILED);
+        assert_message(f->error.message, "damaged|stage 'extend-2k', individual 0");
+        store_close(store);
+        run_sql(f, "UPDATE individuals SET first_window = 2, critical = 0, nats_per_token = 1");
+    }
+    run_sql(f, "DELETE FROM sample_nats WHERE sample = 1"); /* then it cannot have a score */
+    store = open_run(f, STORE_READ);
+    struct individual_record *individuals;
+    size_t count;
+    assert_int_equal(store_individuals(store, &stage, &individuals, &count, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "damaged|its score");
+    store_close(store);
 }
 
 static void test_individuals_that_are_refused(void **state) {
     struct fixture *f = *state;
     struct store *store = make_run(f, 2);
-    double nats[WINDOWS + 1] = {0};
-    const struct scored scored = {WINDOWS, WINDOWS, 0}, more = {WINDOWS + 1, WINDOWS, 0};
+    double values[WINDOWS + 1] = {0};
+    const struct window_nats nats = {.windows = WINDOWS + 1, .nats = values},
+                             few = {.windows = WINDOWS - 1, .nats = values};
+    const struct scored scored = {WINDOWS, WINDOWS, 0, 0}, more = {WINDOWS + 1, WINDOWS, 0, 0};
     struct individual individual = make_individual(2);
     struct stage_record stage = make_stage(0, "extend-2k"), unknown = make_stage(3, "third");
     assert_int_equal(add_individual(store, 1, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "UNIQUE");
-    assert_int_equal(store_add_individual(store, &stage, &individual, &more, nats, &f->error), STATUS_FAILED);
+    assert_int_equal(store_add_individual(store, &stage, &individual, &more, &nats, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "FOREIGN KEY");
+    assert_int_equal(store_add_individual(store, &stage, &individual, &scored, &few, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "windows 0 to 2 cannot be stored: there are only 2");
     individual.parents[1] = 7;
-    assert_int_equal(store_add_individual(store, &stage, &individual, &scored, nats, &f->error), STATUS_FAILED);
+    assert_int_equal(store_add_individual(store, &stage, &individual, &scored, &nats, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "FOREIGN KEY");
     individual.genome.attention = 241;
-    assert_int_equal(store_add_individual(store, &stage, &individual, &scored, nats, &f->error), STATUS_FAILED);
+    assert_int_equal(store_add_individual(store, &stage, &individual, &scored, &nats, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "individual 2|outside");
     individual = make_individual(2);
     individual.genome.genes[3] = 501;
-    assert_int_equal(store_add_individual(store, &stage, &individual, &scored, nats, &f->error), STATUS_FAILED);
+    assert_int_equal(store_add_individual(store, &stage, &individual, &scored, &nats, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "stage 'extend-2k'|individual 2|outside");
     individual = make_individual(2);
-    assert_int_equal(store_add_individual(store, &unknown, &individual, &scored, nats, &f->error), STATUS_FAILED);
+    assert_int_equal(store_add_individual(store, &unknown, &individual, &scored, &nats, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "FOREIGN KEY");
     assert_int_equal(check_individuals(f, store), 2);
     store_close(store);
@@ -711,7 +873,7 @@ static void test_newer_schema(void **state) {
     run_sql(f, "PRAGMA user_version = 99");
     for (enum store_mode mode = STORE_CREATE; mode <= STORE_READ; mode++) {
         open_bad(f, mode, STATUS_INPUT,
-                 "run.db: was written by a newer longrope (schema 99; this one supports up to 5); use the newer one");
+                 "run.db: was written by a newer longrope (schema 99; this one supports up to 6); use the newer one");
     }
     run_sql(f, "PRAGMA user_version = 0");
     open_bad(f, STORE_READ, STATUS_FAILED, "damaged|schema");
@@ -803,11 +965,12 @@ static void test_damaged_rows(void **state) {
 static void test_damaged_stages_and_baselines(void **state) {
     struct fixture *f = *state;
     struct baseline_record baseline = make_baseline(ROPE_YARN), *baselines;
-    const double nats[WINDOWS] = {0};
+    double values[WINDOWS] = {0};
+    const struct window_nats nats = {.windows = WINDOWS, .nats = values};
     struct stage_record *stages;
     size_t count;
     struct store *store = make_run(f, 0);
-    good(f, store_add_baseline(store, 0, &baseline, nats, &f->error));
+    good(f, store_add_baseline(store, 0, &baseline, &nats, &f->error));
     store_close(store);
 
     static const char *const of_baselines[] = {
@@ -1217,6 +1380,8 @@ int main(void) {
         TEST(test_baselines),
         TEST(test_individuals),
         TEST(test_nats_of_windows),
+        TEST(test_nats_that_are_damaged),
+        TEST(test_windows_are_added),
         TEST(test_individuals_that_are_refused),
         TEST(test_equal_runs_are_equal_databases),
         TEST(test_genes_are_json_and_times_are_utc),
