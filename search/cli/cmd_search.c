@@ -48,7 +48,9 @@ static const struct option_row option_rows[] = {
     {.name = "resume",
      .kind = OPTION_FLAG,
      .offset = AT(resume),
-     .help = "continues the run in RUN_DIR; starts a new run if there is none"},
+     .help =
+         "continues the run in RUN_DIR, also a finished one whose budget (search.iterations, search.evaluations) is "
+         "larger now; starts a new run if there is none"},
     {.name = "cache",
      .kind = OPTION_TEXT,
      .word = "FILE",

@@ -139,6 +139,9 @@ static int search(struct recipe *recipe, size_t index, struct error *error) {
 static int run_all(struct recipe *recipe, struct error *error) {
     int status = STATUS_OK;
     for (size_t i = 0; i < recipe->context->config->stage_count && status == STATUS_OK; i++) {
+        status = stage_check_budget(recipe->context, i, error);
+    }
+    for (size_t i = 0; i < recipe->context->config->stage_count && status == STATUS_OK; i++) {
         status = search(recipe, i, error);
         if (status == STATUS_OK && recipe->done[i] && recipe->context->config->stages[i].finetune.given) {
             status = finetune(recipe, i, error);

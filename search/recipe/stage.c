@@ -7,7 +7,6 @@
 
 #include "eval/base/trace.h"
 #include "search/base/signals.h"
-#include "search/recipe/stage_settings.h"
 #include "search/recipe/stage_space.h"
 #include "search/recipe/stage_state.h"
 
@@ -50,6 +49,7 @@ static int enter_in_store(struct stage *stage, struct error *error) {
     if (status == STATUS_OK && stage->stored) {
         status = store_check_settings(store, stage->record.id, settings.items, settings.count, error);
         if (status == STATUS_OK) status = store_check_stage(store, &stage->record, error);
+        if (status == STATUS_OK) status = stage_open_budget(stage, &settings, error);
     } else if (status == STATUS_OK) {
         status = store_put_configuration(store, stage->context->configuration, error);
         if (status == STATUS_OK) {
@@ -142,6 +142,7 @@ int stage_run(const struct search_context *context, size_t index, const char *mo
     int status = store_find_stage(context->store, stage.config->name, &stage.record, &stage.stored, error);
     if (status == STATUS_OK) {
         if (!stage.stored) stage.record = (struct stage_record){.id = (int64_t)index, .state = STAGE_PENDING};
+        stage.stored_budget = (struct stage_budget){stage.record.iterations, stage.record.evaluations};
         status = run(&stage, error);
     }
     stage_close(&stage);

@@ -105,8 +105,8 @@ static void add_search(struct stage_settings *settings, const struct stage_confi
     add(settings, "search.parents", "%zu", search->parents);
     add(settings, "search.mutations", "%zu", search->mutations);
     add(settings, "search.crossovers", "%zu", search->crossovers);
-    add(settings, "search.iterations", "%zu", search->iterations);
-    if (search->evaluations) add(settings, "search.evaluations", "%zu", search->evaluations);
+    add(settings, STORE_ITERATIONS, "%zu", search->iterations);
+    if (search->evaluations) add(settings, STORE_EVALUATIONS, "%zu", search->evaluations);
     add(settings, "search.mutation_probability", "%.17g", search->mutation_probability);
     add(settings, "search.seed", "%lu", search->seed);
     add(settings, "search.lambda_step", "1/%d", (int)config->lattice_unit);

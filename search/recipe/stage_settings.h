@@ -1,5 +1,6 @@
 /* The settings of a stage in words, which a resume must find unchanged: everything that its populations and scores
- * depend on, and its goal. Not the number of threads, the cache or the paths of files. */
+ * depend on, and its goal. Not the number of threads, the cache or the paths of files. The settings of the budget
+ * (STORE_ITERATIONS, STORE_EVALUATIONS) decide only how long it searches: they may grow (stage_open_budget()). */
 #ifndef LONGROPE_SEARCH_STAGE_SETTINGS_H
 #define LONGROPE_SEARCH_STAGE_SETTINGS_H
 

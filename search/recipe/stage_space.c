@@ -30,14 +30,19 @@ int stage_space_base(const struct search_context *context, const struct stage_co
 
 /* ---- the attention factor ---- */
 
+const struct stage_config *stage_space_longest(const struct config *config, const struct stage_config *stage) {
+    const struct stage_config *longest = NULL;
+    for (const struct stage_config *s = config->stages; s < stage; s++) {
+        if (s->kind == STAGE_EXTEND && (!longest || s->target_length > longest->target_length)) longest = s;
+    }
+    return longest;
+}
+
 /* Engines multiply cosine and sine by one number for both the long and the short table, so the short table is
  * searched with the attention factor of the longest stage before it. */
 static int long_attention_factor(const struct search_context *context, const struct stage_config *config,
                                  const struct stage_base *base, double *out, struct error *error) {
-    const struct stage_config *longest = NULL;
-    for (const struct stage_config *s = context->config->stages; s < config; s++) {
-        if (s->kind == STAGE_EXTEND && (!longest || s->target_length > longest->target_length)) longest = s;
-    }
+    const struct stage_config *longest = stage_space_longest(context->config, config);
     struct rope_table own;
     stage_base_own_table(base, &own);
     *out = own.own_attention_factor;
@@ -171,6 +176,7 @@ int stage_space_record(const struct search_context *context, const struct stage_
     record->scale = fmax(1.0, (double)config->target_length / (double)base->window);
     record->rope_theta = model->rope.theta;
     record->iterations = (int64_t)config->search.iterations;
+    record->evaluations = (int64_t)config->search.evaluations;
     record->planned = (int64_t)evolve_planned(&config->search, config->initial_count);
     int status = find_attention_factor(context, config, base, record->scale, &record->attention_factor, error);
     return status == STATUS_OK ? make_space(config, model->rope.pairs, record, &record->space, error) : status;

@@ -19,6 +19,9 @@ enum { STAGE_CRITICAL_REACH = 8 };
 int stage_space_base(const struct search_context *context, const struct stage_config *config,
                      const struct model_config *model, struct stage_base *out, struct error *error);
 
+/* The longest extending stage before `stage` in the configuration; NULL: none. */
+const struct stage_config *stage_space_longest(const struct config *config, const struct stage_config *stage);
+
 /* Fills in *record, except its id and state. `folder` is the folder of the model. A short window is searched with the
  * attention factor of the longest stage before it, since engines use one for both tables; STATUS_INPUT if that stage
  * is not done, if the lattice has too many steps or, with a critical pair, too few, if the critical pair is not one of

@@ -1,5 +1,5 @@
-/* The private state of a stage that runs, shared by stage.c, stage_baselines.c and stage_search.c. No other file
- * includes it. */
+/* The private state of a stage that runs, shared by stage.c, stage_baselines.c, stage_budget.c and stage_search.c. No
+ * other file includes it. */
 #ifndef LONGROPE_SEARCH_STAGE_STATE_H
 #define LONGROPE_SEARCH_STAGE_STATE_H
 
@@ -10,14 +10,21 @@
 #include "search/recipe/search_context.h"
 #include "search/recipe/stage_base.h"
 #include "search/recipe/stage_initial.h"
+#include "search/recipe/stage_settings.h"
 #include "search/recipe/stage_windows.h"
+
+/* How long a stage searches: what may change when its run is continued. */
+struct stage_budget {
+    int64_t iterations, evaluations; /* evaluations 0: no limit */
+};
 
 struct stage {
     const struct search_context *context;
     const struct stage_config *config; /* its part of context->config */
     const char *folder;                /* of the model */
     struct stage_record record;
-    bool stored; /* the store has a record of the stage already */
+    bool stored;                       /* the store has a record of the stage already */
+    struct stage_budget stored_budget; /* with which it was stored */
     struct model *model;
     struct stage_base base;
     struct stage_windows windows;
@@ -38,6 +45,11 @@ struct window_range stage_all_windows(const struct stage *stage);
 
 /* The name of scores in messages. */
 const char *stage_score_name(const struct stage *stage);
+
+/* Compares the budget of a stored stage, whose other settings are those of the store, with the configuration's. If they
+ * differ, the stage is opened for the new one, and a stage that was done searches on. If more than the new one is done
+ * already, a stage that is done stays as it is, which stderr says, and another one is STATUS_INPUT. */
+int stage_open_budget(struct stage *stage, const struct stage_settings *settings, struct error *error);
 
 /* Scores the closed forms that the store does not have yet, and keeps them there. */
 int stage_score_baselines(struct stage *stage, struct error *error);

@@ -25,6 +25,7 @@
 #include "search/store/scored.h"
 
 struct store;
+struct configuration_record; /* search/store/store_configuration.h */
 
 enum store_mode {
     STORE_CREATE, /* a new run; STATUS_INPUT if the folder holds a run with a stage */
@@ -75,7 +76,8 @@ struct stage_record {
     double rope_theta;
     double attention_factor; /* of searched tables; multiplies base_attention_factor */
     int64_t iterations;
-    int64_t planned; /* evaluations */
+    int64_t evaluations; /* that the search may make, from its settings (STORE_EVALUATIONS); 0: no limit */
+    int64_t planned;     /* evaluations */
     struct genome_space space;
     /* A stage that was started with schema 2 has the values in parentheses. */
     enum stage_kind kind;                /* (STAGE_EXTEND) */
@@ -92,6 +94,9 @@ struct setting {
 };
 
 #define STORE_OBJECTIVE "objective" /* key of a setting that every stage has */
+/* Keys of the settings of the budget, which may grow; that of evaluations is missing where there is no limit. */
+#define STORE_ITERATIONS "search.iterations"
+#define STORE_EVALUATIONS "search.evaluations"
 
 /* A window that is scored. */
 struct window_record {
@@ -125,18 +130,24 @@ int store_add_stage(struct store *store, const struct stage_record *stage, const
                     struct error *error);
 int store_set_state(struct store *store, int64_t stage, enum stage_state state, struct error *error);
 
+/* Opens a stage, also one that is done, for another budget, in one transaction: `iterations` and `planned` become those
+ * of *stage, the settings of the budget those of settings[count], its state STAGE_RUNNING, and the run's configuration
+ * *configuration. Other settings are not changed. STATUS_FAILED if there is no such stage. */
+int store_set_budget(struct store *store, const struct stage_record *stage, const struct setting *settings,
+                     size_t count, const struct configuration_record *configuration, struct error *error);
+
 /* *found is false if there is no such stage. */
 int store_find_stage(struct store *store, const char *name, struct stage_record *out, bool *found, struct error *error);
 /* All stages, ordered by id; the caller frees *out with free(). */
 int store_stages(struct store *store, struct stage_record **out, size_t *count, struct error *error);
 
 /* STATUS_INPUT, naming the first setting that differs and both values, unless the stage was stored with exactly these
- * settings. */
+ * settings. Those of the budget are not compared. */
 int store_check_settings(struct store *store, int64_t stage, const struct setting *settings, size_t count,
                          struct error *error);
 
 /* STATUS_FAILED, naming the first column that differs, unless the stored stage equals the one that its settings and
- * model give now. Compares neither state nor numbers of individuals. */
+ * model give now. Compares neither the state nor the budget. */
 int store_check_stage(struct store *store, const struct stage_record *described, struct error *error);
 
 /* The windows of a stage in the order of scoring; the caller frees *out with free(). */

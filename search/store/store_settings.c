@@ -1,4 +1,4 @@
-/* The SQL table settings: what must be equal when a stage is resumed. */
+/* The SQL table settings: what must be equal when a stage is resumed, and its budget, which may grow. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +18,26 @@ int store_insert_settings(struct store *store, int64_t stage, const struct setti
         };
         const struct database_row row = {"settings", values, sizeof values / sizeof *values, NULL};
         status = database_insert(&store->database, &row, error);
+    }
+    return status;
+}
+
+static bool is_budget(const char *key) {
+    return strcmp(key, STORE_ITERATIONS) == 0 || strcmp(key, STORE_EVALUATIONS) == 0;
+}
+
+int store_replace_budget(struct store *store, int64_t stage, const struct setting *settings, size_t count,
+                         struct error *error) {
+    sqlite3_stmt *statement;
+    int status = database_prepare(&store->database,
+                                  "DELETE FROM settings WHERE stage = ?1 AND key IN ('" STORE_ITERATIONS
+                                  "', '" STORE_EVALUATIONS "')",
+                                  &statement, error);
+    if (status == STATUS_OK) {
+        status = database_execute(&store->database, statement, sqlite3_bind_int64(statement, 1, stage), error);
+    }
+    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+        if (is_budget(settings[i].key)) status = store_insert_settings(store, stage, &settings[i], 1, error);
     }
     return status;
 }
@@ -69,6 +89,7 @@ static int compare_settings(struct store *store, sqlite3_stmt *statement, const 
         int status = database_next(&store->database, statement, &row, error);
         if (status != STATUS_OK || !row) return status;
         const char *key = database_text(statement, "key"), *then = database_text(statement, "value");
+        if (is_budget(key)) continue;
         const struct setting *now = find_setting(settings, count, key);
         if (!now || strcmp(now->value, then) != 0) {
             return setting_differs(stage, key, then, now ? now->value : NULL, error);
@@ -95,7 +116,9 @@ int store_check_settings(struct store *store, int64_t stage, const struct settin
     status = bound == SQLITE_OK ? compare_settings(store, statement, record.name, settings, count, seen, error)
                                 : database_failed(&store->database, bound, error);
     for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-        if (!seen[i]) status = setting_differs(record.name, settings[i].key, NULL, settings[i].value, error);
+        if (!seen[i] && !is_budget(settings[i].key)) {
+            status = setting_differs(record.name, settings[i].key, NULL, settings[i].value, error);
+        }
     }
     database_finish(statement);
     free(seen);

@@ -7,6 +7,7 @@
 
 #include "eval/base/name.h"
 #include "search/store/store.h"
+#include "search/store/store_configuration.h"
 #include "search/store/store_values.h"
 
 static const char *const state_names[] = {
@@ -42,7 +43,9 @@ static int32_t column_int32(sqlite3_stmt *row, const char *column) {
     "SELECT id, name, state, target_length, original_length, scale, rope_theta, attention_factor, iterations, "        \
     "planned, pairs, unit, largest, start_tokens, attention_unit, attention_low, attention_high, kind, model, "        \
     "pretrained_length, base, base_factors, base_attention_factor, "                                                   \
-    "(SELECT value FROM settings WHERE settings.stage = id AND key = '" STORE_OBJECTIVE "') AS objective "             \
+    "(SELECT value FROM settings WHERE settings.stage = id AND key = '" STORE_OBJECTIVE "') AS objective, "            \
+    "(SELECT CAST(value AS INTEGER) FROM settings WHERE settings.stage = id AND key = '" STORE_EVALUATIONS "') "       \
+    "AS evaluations "                                                                                                  \
     "FROM stages LEFT JOIN stage_models ON stage_models.stage = id "
 
 /* The columns of stage_models, which are NULL in a stage that was started with schema 2. */
@@ -85,6 +88,7 @@ static int read_stage(const struct store *store, sqlite3_stmt *row, struct stage
     out->rope_theta = database_double(row, "rope_theta");
     out->attention_factor = database_double(row, "attention_factor");
     out->iterations = database_integer(row, "iterations");
+    out->evaluations = database_integer(row, "evaluations");
     out->planned = database_integer(row, "planned");
     space->pairs = database_integer(row, "pairs");
     space->unit = column_int32(row, "unit");
@@ -95,6 +99,7 @@ static int read_stage(const struct store *store, sqlite3_stmt *row, struct stage
     space->attention_low = column_int32(row, "attention_low");
     space->attention_high = column_int32(row, "attention_high");
     good = good && out->target_length > 0 && out->original_length > 0 && out->iterations >= 0 && out->planned >= 0;
+    good = good && out->evaluations >= 0;
     good = good && isfinite(out->scale) && out->scale >= 1.0 && store_values_positive(out->rope_theta);
     good = good && store_values_positive(out->attention_factor);
     if (good && space_valid(space) && read_stage_model(row, out)) return STATUS_OK;
@@ -219,6 +224,27 @@ int store_set_state(struct store *store, int64_t stage, enum stage_state state, 
                               sqlite3_bind_int64(s, 1, stage) | database_bind_text(s, 2, state_names[state]), error);
     if (status != STATUS_OK || sqlite3_changes(store->database.handle) == 1) return status;
     return error_set(error, STATUS_FAILED, "%.300s: has no stage %" PRId64, store->database.path, stage);
+}
+
+static int update_budget(struct store *store, const struct stage_record *stage, struct error *error) {
+    sqlite3_stmt *s;
+    int status =
+        database_prepare(&store->database, "UPDATE stages SET iterations = ?2, planned = ?3 WHERE id = ?1", &s, error);
+    if (status != STATUS_OK) return status;
+    int bound = sqlite3_bind_int64(s, 1, stage->id) | sqlite3_bind_int64(s, 2, stage->iterations) |
+                sqlite3_bind_int64(s, 3, stage->planned);
+    return database_execute(&store->database, s, bound, error);
+}
+
+int store_set_budget(struct store *store, const struct stage_record *stage, const struct setting *settings,
+                     size_t count, const struct configuration_record *configuration, struct error *error) {
+    int status = database_begin(&store->database, error);
+    if (status != STATUS_OK) return status;
+    status = store_set_state(store, stage->id, STAGE_RUNNING, error);
+    if (status == STATUS_OK) status = update_budget(store, stage, error);
+    if (status == STATUS_OK) status = store_replace_budget(store, stage->id, settings, count, error);
+    if (status == STATUS_OK) status = store_put_configuration(store, configuration, error);
+    return database_end(&store->database, status, error);
 }
 
 static int read_stage_row(const struct store *store, sqlite3_stmt *row, const struct stage_record *stage, void *item,

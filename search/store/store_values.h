@@ -56,6 +56,9 @@ int store_stage_by_id(struct store *store, int64_t id, struct stage_record *out,
 /* Rows of a new stage, inside a transaction (store_settings.c, store_windows.c). */
 int store_insert_settings(struct store *store, int64_t stage, const struct setting *settings, size_t count,
                           struct error *error);
+/* Replaces the settings of the budget by those that are among settings[count]. */
+int store_replace_budget(struct store *store, int64_t stage, const struct setting *settings, size_t count,
+                         struct error *error);
 int store_insert_windows(struct store *store, int64_t stage, const struct window_record *windows, size_t count,
                          struct error *error);
 

@@ -103,7 +103,6 @@ changed() {
 }
 changed search.seed search.seed=2
 changed search.population search.population=7
-changed search.iterations search.iterations=3
 changed search.mutations search.mutations=3
 changed search.crossovers search.crossovers=3
 changed search.parents search.parents=2

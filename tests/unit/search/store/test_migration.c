@@ -1,6 +1,7 @@
 /* Runs that an older longrope wrote, with schema 1: writers bring them to the newest schema, readers read a
  * copy, and whatever goes wrong leaves them as they were. */
 #include "search/store/store.h"
+#include "search/store/store_configuration.h"
 #include "search/store/store_measurements.h"
 #include "search/store/store_schema.h"
 
@@ -316,6 +317,37 @@ static void test_writer_migrates(void **state) {
     store_close(store);
     free(before);
     free(after);
+}
+
+/* What was begun with an old schema has its iterations among its settings, and goes on with more of them. */
+static void test_old_run_gets_another_budget(void **state) {
+    struct fixture *f = *state;
+    run_sql(f, "INSERT INTO settings VALUES (0, 'search.iterations', '40')");
+    struct store *store = open_run(f, STORE_RESUME);
+    struct stage_record stage = find_stage(f, store);
+    assert_true(stage.iterations == 40 && stage.evaluations == 0);
+    struct setting_record *stored = NULL;
+    struct setting now[40];
+    size_t count = 0;
+    good(f, store_settings(store, &stage, &stored, &count, &f->error));
+    assert_true(count < 40);
+    for (size_t i = 0; i < count; i++) {
+        bool iterations = strcmp(stored[i].key, STORE_ITERATIONS) == 0;
+        now[i] = (struct setting){stored[i].key, iterations ? "90" : stored[i].value};
+    }
+    now[count] = (struct setting){STORE_EVALUATIONS, "500"};
+    const struct configuration_record configuration = {"longrope", "/a.yaml", "name: a\n", "[]"};
+    good(f, store_check_settings(store, 0, now, count + 1, &f->error));
+    stage.iterations = 90;
+    stage.planned = 500;
+    good(f, store_set_budget(store, &stage, now, count + 1, &configuration, &f->error));
+    stage = find_stage(f, store);
+    assert_true(stage.state == STAGE_RUNNING && stage.iterations == 90 && stage.evaluations == 500);
+    check_individuals(f, store, &stage);
+    store_close(store);
+    free(stored);
+    assert_int_equal(query_integer(f, "SELECT count(*) FROM settings WHERE stage = 0"), count + 1);
+    assert_int_equal(query_integer(f, "SELECT value FROM settings WHERE stage = 0 AND key = 'search.iterations'"), 90);
 }
 
 /* Schema 2 was schema 3 without what a stage's tables rescale; its rows are kept, and it gets the schema of a new
@@ -762,6 +794,7 @@ int main(void) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up_old, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_writer_migrates),
+        TEST(test_old_run_gets_another_budget),
         TEST(test_schema_2_migrates),
         TEST(test_schema_3_migrates),
         TEST(test_schema_4_migrates),

@@ -321,6 +321,65 @@ static void test_settings(void **state) {
     store_close(store);
 }
 
+static const struct configuration_record grown = {"longrope", "/a.yaml", "name: a\n", "[\"search.iterations=50\"]"};
+
+static void assert_budget(struct fixture *f, struct store *store, enum stage_state state, int64_t iterations,
+                          int64_t evaluations, int64_t planned, size_t setting_count) {
+    struct stage_record stage;
+    struct setting_record *stored;
+    bool found = false;
+    size_t count = 0;
+    good(f, store_find_stage(store, "extend-2k", &stage, &found, &f->error));
+    assert_true(found);
+    assert_int_equal(stage.state, state);
+    assert_int_equal(stage.iterations, iterations);
+    assert_int_equal(stage.evaluations, evaluations);
+    assert_int_equal(stage.planned, planned);
+    good(f, store_settings(store, &stage, &stored, &count, &f->error));
+    assert_int_equal(count, setting_count);
+    free(stored);
+}
+
+/* The budget's settings are not compared, and are replaced with all that tells of the budget, or not at all. */
+static void test_budget_is_replaced_whole_or_not(void **state) {
+    struct fixture *f = *state;
+    struct store *store = make_run(f, 3);
+    struct setting with_budget[SETTINGS + 2];
+    memcpy(with_budget, settings, sizeof settings);
+    with_budget[SETTINGS] = (struct setting){STORE_ITERATIONS, "50"};
+    with_budget[SETTINGS + 1] = (struct setting){STORE_EVALUATIONS, "77"};
+    good(f, store_check_settings(store, 0, with_budget, SETTINGS + 2, &f->error));
+    good(f, store_set_state(store, 0, STAGE_DONE, &f->error));
+
+    struct stage_record stage = make_stage(0, "extend-2k");
+    stage.iterations = 50;
+    stage.planned = 77;
+    good(f, store_set_budget(store, &stage, with_budget, SETTINGS + 2, &grown, &f->error));
+    assert_budget(f, store, STAGE_RUNNING, 50, 77, 77, SETTINGS + 2);
+    good(f, store_check_settings(store, 0, settings, SETTINGS, &f->error));
+    struct configuration_record record;
+    bool found = false;
+    good(f, store_configuration(store, &record, &found, &f->error));
+    assert_true(found);
+    assert_string_equal(record.overrides, grown.overrides);
+    configuration_record_free(&record);
+
+    good(f, store_set_state(store, 0, STAGE_DONE, &f->error));
+    struct configuration_record broken = grown;
+    broken.content = NULL;
+    stage.iterations = 60;
+    assert_int_equal(store_set_budget(store, &stage, with_budget, SETTINGS + 1, &broken, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "NOT NULL");
+    assert_budget(f, store, STAGE_DONE, 50, 77, 77, SETTINGS + 2);
+    good(f, store_set_budget(store, &stage, with_budget, SETTINGS + 1, &grown, &f->error)); /* no limit any more */
+    assert_budget(f, store, STAGE_RUNNING, 60, 0, 77, SETTINGS + 1);
+    stage.id = 5;
+    assert_int_equal(store_set_budget(store, &stage, with_budget, SETTINGS + 1, &grown, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "no stage 5");
+    assert_int_equal(check_individuals(f, store), 3);
+    store_close(store);
+}
+
 static void test_stage_that_is_gone_on_with(void **state) {
     struct fixture *f = *state;
     struct store *store = make_run(f, 0);
@@ -1375,6 +1434,7 @@ int main(void) {
         TEST(test_stages),
         TEST(test_stage_is_added_whole_or_not),
         TEST(test_settings),
+        TEST(test_budget_is_replaced_whole_or_not),
         TEST(test_stage_that_is_gone_on_with),
         TEST(test_windows),
         TEST(test_baselines),

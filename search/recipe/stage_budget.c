@@ -1,0 +1,163 @@
+/* Continuing a stage with another budget. What the search proposes does not depend on the budget (search/evolve/
+ * evolve.h), so a stage that goes on ends as one that had the larger budget from the start. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "search/recipe/recipe_paths.h"
+#include "search/recipe/stage.h"
+#include "search/recipe/stage_space.h"
+#include "search/recipe/stage_state.h"
+
+enum { BUDGET_TEXT = 80 };
+
+/* As the configuration has it. */
+static void budget_text(const struct stage_budget *budget, char out[BUDGET_TEXT]) {
+    int used = snprintf(out, BUDGET_TEXT, "iterations: %" PRId64, budget->iterations);
+    if (budget->evaluations)
+        snprintf(out + used, BUDGET_TEXT - (size_t)used, ", evaluations: %" PRId64, budget->evaluations);
+}
+
+/* ---- what is done ---- */
+
+static struct stage_budget budget_of(const struct stage_config *config) {
+    return (struct stage_budget){(int64_t)config->search.iterations, (int64_t)config->search.evaluations};
+}
+
+static bool same(const struct stage_budget *a, const struct stage_budget *b) {
+    return a->iterations == b->iterations && a->evaluations == b->evaluations;
+}
+
+static int read_done(struct store *store, const struct stage_record *stage, struct stage_budget *out,
+                     struct error *error) {
+    struct individual_record *known = NULL;
+    size_t count = 0;
+    int status = store_individuals(store, stage, &known, &count, error);
+    if (status != STATUS_OK) return status;
+    *out = (struct stage_budget){count ? known[count - 1].individual.generation : 0, (int64_t)count};
+    free(known);
+    return STATUS_OK;
+}
+
+static bool allows(const struct stage_budget *budget, const struct stage_budget *done) {
+    return done->iterations <= budget->iterations && (!budget->evaluations || done->evaluations <= budget->evaluations);
+}
+
+/* More is done than `budget` allows. */
+static int keep(struct stage *stage, const struct stage_budget *budget, const struct stage_budget *done,
+                struct error *error) {
+    char now[BUDGET_TEXT], then[BUDGET_TEXT];
+    budget_text(budget, now);
+    budget_text(&stage->stored_budget, then);
+    if (stage->record.state != STAGE_DONE) {
+        return error_set(error, STATUS_INPUT,
+                         "stage '%s': %" PRId64 " evaluations in %" PRId64 " iterations are scored, more than the "
+                         "budget now allows (search: {%s}); finish it with the budget that it has (search: {%s}) or a "
+                         "larger one",
+                         stage->record.name, done->evaluations, done->iterations, now, then);
+    }
+    fprintf(stderr,
+            "%s: is done with %" PRId64 " evaluations in %" PRId64 " iterations, more than the budget now allows "
+            "(search: {%s}); it stays as it is (search: {%s})\n",
+            stage->record.name, done->evaluations, done->iterations, now, then);
+    stage->record.iterations = stage->stored_budget.iterations;
+    stage->record.evaluations = stage->stored_budget.evaluations;
+    return STATUS_OK;
+}
+
+/* ---- what rests on the stage's table ---- */
+
+static int rests(const struct stage_record *stage, const char *what, const char *remedy, struct error *error) {
+    char then[BUDGET_TEXT];
+    budget_text(&(struct stage_budget){stage->iterations, stage->evaluations}, then);
+    return error_set(error, STATUS_INPUT,
+                     "stage '%s': it is done, and a larger budget may change its table, but %.4000s with the one that "
+                     "it has; %sgive this stage the budget that it had (search: {%s}), or start a new run with -o, and "
+                     "with this run's score cache (--cache), so that nothing is scored twice",
+                     stage->name, what, remedy, then);
+}
+
+/* Whether `other`, if it has begun, was searched with the table of the stage `config`, or its attention factor. */
+static bool depends(const struct search_context *context, const struct stage_config *config,
+                    const struct stage_config *other, const struct stage_record *record) {
+    if (strcmp(record->base, config->name) == 0) return true;
+    /* a formula gives the attention factor again; only a searched one may change */
+    bool shared = other->attention_rule == ATTENTION_LONGROPE || other->attention_rule == ATTENTION_SEARCH;
+    return config->attention_rule == ATTENTION_SEARCH && shared && record->kind == STAGE_RECOVER &&
+           stage_space_longest(context->config, other) == config;
+}
+
+static int check_stages(const struct search_context *context, size_t index, const struct stage_record *stage,
+                        struct error *error) {
+    for (size_t i = index + 1; i < context->config->stage_count; i++) {
+        const struct stage_config *other = &context->config->stages[i];
+        struct stage_record record;
+        bool begun = false;
+        int status = store_find_stage(context->store, other->name, &record, &begun, error);
+        if (status != STATUS_OK) return status;
+        if (!begun || !depends(context, &context->config->stages[index], other, &record)) continue;
+        char what[STORE_NAME_SIZE + 40];
+        snprintf(what, sizeof what, "stage '%s' was searched", other->name);
+        return rests(stage, what, "", error);
+    }
+    return STATUS_OK;
+}
+
+/* `suffix` is that of a fine-tuning under way (search/recipe/finetune.h), or "". */
+static int check_model(const struct stage_record *stage, const char *output, const char *suffix, struct error *error) {
+    char *what = NULL;
+    if (asprintf(&what, "%s%s", output, suffix) < 0) return error_memory(error, 0, "a path");
+    bool there = access(what, F_OK) == 0;
+    free(what);
+    if (!there) return STATUS_OK;
+    if (asprintf(&what, "the model in %s%s is fine-tuned", output, suffix) < 0) return error_memory(error, 0, "a path");
+    int status = rests(stage, what, "remove that folder to have it fine-tuned again, ", error);
+    free(what);
+    return status;
+}
+
+static int check_finetuning(const struct search_context *context, size_t index, const struct stage_record *stage,
+                            struct error *error) {
+    if (!context->config->stages[index].finetune.given) return STATUS_OK;
+    char *output = recipe_output(context, index);
+    if (!output) return error_memory(error, 0, "a path");
+    int status = check_model(stage, output, "", error);
+    if (status == STATUS_OK) status = check_model(stage, output, ".part", error);
+    free(output);
+    return status;
+}
+
+int stage_check_budget(const struct search_context *context, size_t index, struct error *error) {
+    const struct stage_config *config = &context->config->stages[index];
+    const struct stage_budget budget = budget_of(config);
+    struct stage_record stage;
+    struct stage_budget done;
+    bool found = false;
+    int status = store_find_stage(context->store, config->name, &stage, &found, error);
+    if (status != STATUS_OK || !found || stage.state != STAGE_DONE) return status;
+    if (same(&budget, &(struct stage_budget){stage.iterations, stage.evaluations})) return STATUS_OK;
+    status = read_done(context->store, &stage, &done, error);
+    if (status != STATUS_OK || !allows(&budget, &done)) return status;
+    status = check_stages(context, index, &stage, error);
+    return status == STATUS_OK ? check_finetuning(context, index, &stage, error) : status;
+}
+
+/* ---- continuing ---- */
+
+int stage_open_budget(struct stage *stage, const struct stage_settings *settings, struct error *error) {
+    const struct stage_budget budget = budget_of(stage->config);
+    struct stage_budget done;
+    if (same(&budget, &stage->stored_budget)) return STATUS_OK;
+    int status = read_done(stage->context->store, &stage->record, &done, error);
+    if (status != STATUS_OK) return status;
+    if (!allows(&budget, &done)) return keep(stage, &budget, &done, error);
+    char then[BUDGET_TEXT], now[BUDGET_TEXT];
+    budget_text(&stage->stored_budget, then);
+    budget_text(&budget, now);
+    fprintf(stderr, "%s: continues with another budget: %s instead of %s\n", stage->record.name, now, then);
+    stage->record.state = STAGE_RUNNING;
+    return store_set_budget(stage->context->store, &stage->record, settings->items, settings->count,
+                            stage->context->configuration, error);
+}
