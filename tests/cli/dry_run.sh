@@ -95,6 +95,9 @@ write_model llama3-8b '{"model_type": "llama", "vocab_size": 128256, "hidden_siz
 write_model phi3-mini '{"model_type": "phi3", "vocab_size": 32064, "hidden_size": 3072, "intermediate_size": 8192,
     "num_key_value_heads": 32, "max_position_embeddings": 4096, "original_max_position_embeddings": 4096,
     "sliding_window": null, "rms_norm_eps": 1e-5, "torch_dtype": "bfloat16", '"$layers"'}'
+write_model smollm2 '{"model_type": "llama", "vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536,
+    "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3, "max_position_embeddings": 8192,
+    "rope_theta": 100000.0, "rms_norm_eps": 1e-5, "tie_word_embeddings": true, "torch_dtype": "bfloat16"}'
 write_npy "$work/tokens.npy" 1 2 3
 
 # Rows of the table up to the operations, which depend on no machine.
@@ -119,6 +122,6 @@ for config in "$SOURCE"/configs/*/*.yaml; do
         fail "configs/README.md states other operations of $name than $total"
     count=$((count + 1))
 done
-[ "$count" -ge 7 ] || fail "only $count configurations were found"
+[ "$count" -ge 8 ] || fail "only $count configurations were found"
 
 echo "dry_run: $count configurations, passed"
