@@ -103,7 +103,6 @@ static int32_t theoretical_critical(const struct stage_record *record, int64_t p
 static int find_critical(const struct stage_config *config, const struct stage_record *record,
                          struct genome_space *space, struct error *error) {
     if (config->critical_rule == CRITICAL_NONE) return STATUS_OK;
-    return error_set(error, STATUS_INPUT, "stage '%s': 'critical_pair' is not supported yet", config->name);
     int32_t theoretical = theoretical_critical(record, space->pairs);
     space->critical_low = space->critical_high = theoretical;
     if (config->critical_rule == CRITICAL_SEARCHED) {

@@ -64,7 +64,8 @@ enum {
     STORE_PATH_SIZE = 4096
 };
 
-/* A row of `stages` with its row of `stage_models`: what turns a row of `individuals` into a factor table. */
+/* A row of `stages` with its rows of `stage_models` and `critical_pairs`: what turns a row of `individuals` into a
+ * factor table. */
 struct stage_record {
     int64_t id; /* 0, 1, ... in the order of the configuration */
     char name[STORE_NAME_SIZE];

@@ -135,7 +135,8 @@ int store_extend_individual(struct store *store, const struct stage_record *stag
 
 static bool parse_genes(const struct genome_space *space, const char *text, struct genome *out) {
     int64_t genes[ROPE_MAX_PAIRS];
-    if (store_values_integers(text, space->pairs, space->pairs, space->unit, space->largest, genes) < 0) return false;
+    int32_t least = space->critical_high > 0 ? 0 : space->unit; /* genome_valid() checks the rest */
+    if (store_values_integers(text, space->pairs, space->pairs, least, space->largest, genes) < 0) return false;
     for (int64_t i = 0; i < space->pairs; i++) out->genes[i] = (int32_t)genes[i];
     return true;
 }

@@ -87,7 +87,8 @@ static const char copy_4_to_5[] =
     "INSERT INTO configuration (id, program, path, content, overrides)"
     "  SELECT id, program, path, content, overrides FROM configuration_old;";
 
-/* Schema 6 adds individuals.first_window and .critical, and the blocks of windows, which older versions did not keep.
+/* Schema 6 adds individuals.first_window and .critical, critical_pairs, and the blocks of windows, which older versions
+ * did not keep.
  */
 static const char copy_5_to_6[] =
     "INSERT INTO baseline_nats (stage, method, sample, nats, blocks)"
@@ -116,7 +117,7 @@ static const struct migration steps[STORE_SCHEMA] = {
            .created = {SCHEMA_PASS_KEYS_5, SCHEMA_NEEDLES_4, SCHEMA_CONFIGURATION_4},
            .copy = copy_4_to_5},
     [5] = {.replaced = {"sample_nats", "individuals", "baseline_nats"},
-           .created = {SCHEMA_BASELINE_NATS_6, SCHEMA_INDIVIDUALS_6, SCHEMA_SAMPLE_NATS_6},
+           .created = {SCHEMA_BASELINE_NATS_6, SCHEMA_INDIVIDUALS_6, SCHEMA_SAMPLE_NATS_6, SCHEMA_CRITICAL_PAIRS_6},
            .copy = copy_5_to_6},
 };
 

@@ -239,13 +239,14 @@ const char *const store_schema_tables[SCHEMA_TABLES] = {
         "  stage INTEGER NOT NULL REFERENCES stages (id),\n"
         "  id INTEGER NOT NULL, -- 0, 1, ... in the order of scoring\n"
         "  generation INTEGER NOT NULL, -- 0: the first population\n"
-        "  origin TEXT NOT NULL, -- pi, ntk, yarn, yarn-lambda, dynamic-ntk, none, own, mutation, crossover, sample\n"
+        "  origin TEXT NOT NULL, -- pi, ntk, yarn, yarn-lambda, dynamic-ntk, none, own, critical-ntk, file, mutation, "
+        "crossover, sample\n"
         "  parent_a INTEGER, -- ids; NULL: none\n"
         "  parent_b INTEGER,\n"
-        "  genes TEXT NOT NULL, -- JSON [pairs]: integers, see stages.unit\n"
+        "  genes TEXT NOT NULL, -- JSON [pairs]: integers, see stages.unit; 0 before the critical pair\n"
         "  n_hat INTEGER NOT NULL, -- start tokens\n"
         "  attention INTEGER NOT NULL, -- see stages.attention_unit; 0 where it is not searched\n"
-        "  critical INTEGER NOT NULL, -- critical pair; 0 where the space has none\n"
+        "  critical INTEGER NOT NULL, -- critical pair, see critical_pairs; 0 where the space has none\n"
         "  first_window INTEGER NOT NULL, -- scored on this sample and those behind it; sample 0 follows the last one\n"
         "  nats_per_token REAL, -- mean of all samples, lower is better; NULL: stopped, or not scored on all\n"
         "  stopped INTEGER NOT NULL CHECK (stopped IN (0, 1)), -- 1: given up, being no better than those ahead\n"
@@ -270,13 +271,24 @@ const char *const store_schema_tables[SCHEMA_TABLES] = {
         "  FOREIGN KEY (stage, individual) REFERENCES individuals (stage, id),\n"
         "  FOREIGN KEY (stage, sample) REFERENCES samples (stage, sample)\n"
         ") STRICT, WITHOUT ROWID;",
+
+    [SCHEMA_CRITICAL_PAIRS_6] =
+        "CREATE TABLE critical_pairs (\n"
+        "  -- One row for each stage in LongRoPE2's space. The pairs of an individual before its critical pair cd have "
+        "no genes:\n"
+        "  -- their rescale factors are factor(cd) to the power i / cd. The genes from cd on increase strictly.\n"
+        "  stage INTEGER PRIMARY KEY REFERENCES stages (id),\n"
+        "  low INTEGER NOT NULL, -- bounds of individuals.critical\n"
+        "  high INTEGER NOT NULL,\n"
+        "  smallest INTEGER NOT NULL -- smallest gene, instead of stages.unit\n"
+        ") STRICT;",
 };
 
 /* Those of the newest schema, parents before children. */
 static const enum store_schema_table newest[] = {
-    SCHEMA_RUN_2,           SCHEMA_STAGES_2,      SCHEMA_STAGE_MODELS_3, SCHEMA_SETTINGS_2, SCHEMA_SAMPLES_2,
-    SCHEMA_BASELINES_2,     SCHEMA_LENGTHS_4,     SCHEMA_PASS_KEYS_5,    SCHEMA_NEEDLES_4,  SCHEMA_CONFIGURATION_4,
-    SCHEMA_BASELINE_NATS_6, SCHEMA_INDIVIDUALS_6, SCHEMA_SAMPLE_NATS_6};
+    SCHEMA_RUN_2,           SCHEMA_STAGES_2,      SCHEMA_STAGE_MODELS_3, SCHEMA_SETTINGS_2,      SCHEMA_SAMPLES_2,
+    SCHEMA_BASELINES_2,     SCHEMA_LENGTHS_4,     SCHEMA_PASS_KEYS_5,    SCHEMA_NEEDLES_4,       SCHEMA_CONFIGURATION_4,
+    SCHEMA_BASELINE_NATS_6, SCHEMA_INDIVIDUALS_6, SCHEMA_SAMPLE_NATS_6,  SCHEMA_CRITICAL_PAIRS_6};
 
 int store_schema_create(struct database *database, struct error *error) {
     int status = database_begin(database, error);

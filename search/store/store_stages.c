@@ -29,6 +29,13 @@ static bool space_valid(const struct genome_space *space) {
     for (int32_t i = 0; i < space->start_count; i++) {
         if (space->start_tokens[i] < 0 || (i > 0 && space->start_tokens[i] <= space->start_tokens[i - 1])) return false;
     }
+    if (space->critical_high == 0) {
+        if (space->critical_low != 0 || space->smallest != 0) return false;
+    } else {
+        if (space->critical_low < 1 || space->critical_low > space->critical_high) return false;
+        if (space->critical_high >= space->pairs || space->smallest < space->unit) return false;
+        if ((int64_t)space->largest - space->smallest < space->pairs - 1 - space->critical_low) return false;
+    }
     if (space->attention_unit == 0) return space->attention_low == 0 && space->attention_high == 0;
     return space->attention_unit > 0 && space->attention_low >= 1 && space->attention_low <= space->attention_high;
 }
@@ -42,11 +49,20 @@ static int32_t column_int32(sqlite3_stmt *row, const char *column) {
 #define SELECT_STAGES                                                                                                  \
     "SELECT id, name, state, target_length, original_length, scale, rope_theta, attention_factor, iterations, "        \
     "planned, pairs, unit, largest, start_tokens, attention_unit, attention_low, attention_high, kind, model, "        \
-    "pretrained_length, base, base_factors, base_attention_factor, "                                                   \
+    "pretrained_length, base, base_factors, base_attention_factor, low, high, smallest, "                              \
     "(SELECT value FROM settings WHERE settings.stage = id AND key = '" STORE_OBJECTIVE "') AS objective, "            \
     "(SELECT CAST(value AS INTEGER) FROM settings WHERE settings.stage = id AND key = '" STORE_EVALUATIONS "') "       \
     "AS evaluations "                                                                                                  \
-    "FROM stages LEFT JOIN stage_models ON stage_models.stage = id "
+    "FROM stages LEFT JOIN stage_models ON stage_models.stage = id "                                                   \
+    "LEFT JOIN critical_pairs ON critical_pairs.stage = id "
+
+/* The columns of critical_pairs, which are NULL in a space without one. */
+static void read_critical_pair(sqlite3_stmt *row, struct genome_space *space) {
+    if (database_is_null(row, "high")) return;
+    space->critical_low = column_int32(row, "low");
+    space->critical_high = column_int32(row, "high");
+    space->smallest = column_int32(row, "smallest");
+}
 
 /* The columns of stage_models, which are NULL in a stage that was started with schema 2. */
 static bool read_stage_model(sqlite3_stmt *row, struct stage_record *out) {
@@ -98,6 +114,7 @@ static int read_stage(const struct store *store, sqlite3_stmt *row, struct stage
     space->attention_unit = column_int32(row, "attention_unit");
     space->attention_low = column_int32(row, "attention_low");
     space->attention_high = column_int32(row, "attention_high");
+    read_critical_pair(row, space);
     good = good && out->target_length > 0 && out->original_length > 0 && out->iterations >= 0 && out->planned >= 0;
     good = good && out->evaluations >= 0;
     good = good && isfinite(out->scale) && out->scale >= 1.0 && store_values_positive(out->rope_theta);
@@ -191,6 +208,18 @@ static int insert_stage_model(struct store *store, const struct stage_record *st
     return status;
 }
 
+static int insert_critical_pair(struct store *store, const struct stage_record *stage, struct error *error) {
+    const struct genome_space *space = &stage->space;
+    const struct database_value values[] = {
+        database_set_integer("stage", stage->id),
+        database_set_integer("low", space->critical_low),
+        database_set_integer("high", space->critical_high),
+        database_set_integer("smallest", space->smallest),
+    };
+    const struct database_row row = {"critical_pairs", values, sizeof values / sizeof *values, NULL};
+    return space->critical_high > 0 ? database_insert(&store->database, &row, error) : STATUS_OK;
+}
+
 int store_add_stage(struct store *store, const struct stage_record *stage, const struct setting *settings,
                     size_t setting_count, const struct window_record *windows, size_t window_count,
                     struct error *error) {
@@ -211,6 +240,7 @@ int store_add_stage(struct store *store, const struct stage_record *stage, const
     if (status != STATUS_OK) return status;
     status = insert_stage(store, stage, error);
     if (status == STATUS_OK) status = insert_stage_model(store, stage, error);
+    if (status == STATUS_OK) status = insert_critical_pair(store, stage, error);
     if (status == STATUS_OK) status = store_insert_settings(store, stage->id, settings, setting_count, error);
     if (status == STATUS_OK) status = store_insert_windows(store, stage->id, windows, window_count, error);
     return database_end(&store->database, status, error);
@@ -288,6 +318,9 @@ static const char *column_that_differs(const struct stage_record *a, const struc
     if (s->pairs != t->pairs) return "pairs";
     if (s->unit != t->unit) return "unit";
     if (s->largest != t->largest) return "largest";
+    if (s->critical_low != t->critical_low || s->critical_high != t->critical_high || s->smallest != t->smallest) {
+        return "critical_pairs";
+    }
     size_t starts = (size_t)s->start_count * sizeof *s->start_tokens;
     if (s->start_count != t->start_count || memcmp(s->start_tokens, t->start_tokens, starts) != 0) {
         return "start_tokens";

@@ -360,7 +360,7 @@ static void test_schema_2_migrates(void **state) {
                "INSERT INTO baseline_nats (stage, method, sample, nats) VALUES (0, 'yarn', 0, 0.1);"
                "UPDATE individuals SET stopped = 1, nats_per_token = NULL WHERE id = 399;"
                "DROP TABLE stage_models; DROP TABLE lengths; DROP TABLE pass_keys; DROP TABLE needles; DROP TABLE "
-               "configuration;"
+               "configuration; DROP TABLE critical_pairs;"
                "DELETE FROM settings WHERE key = 'objective'; PRAGMA user_version = 2");
     struct store *store = open_run(f, STORE_READ); /* as a copy */
     struct stage_record stage = find_stage(f, store);
@@ -392,6 +392,7 @@ static void make_schema_3(struct fixture *f) {
     store_close(open_run(f, STORE_RESUME));
     run_sql(f, "INSERT INTO stage_models VALUES (1, 'recover', 'model', 256, 'extend-2k', '[1,2,3,4]', 1.5);"
                "DROP TABLE lengths; DROP TABLE pass_keys; DROP TABLE needles; DROP TABLE configuration;"
+               "DROP TABLE critical_pairs;"
                "DELETE FROM settings WHERE key = 'objective'; PRAGMA user_version = 3");
 }
 
@@ -424,7 +425,7 @@ static void test_schema_4_migrates(void **state) {
     char *newest = dump_schema(f), *before = dump_old_columns(f);
     run_sql(
         f,
-        "ALTER TABLE pass_keys DROP COLUMN wording; PRAGMA user_version = 4;"
+        "ALTER TABLE pass_keys DROP COLUMN wording; DROP TABLE critical_pairs; PRAGMA user_version = 4;"
         "INSERT INTO pass_keys (label, length, model, scale, factors, start_tokens, attention_factor, dtype,"
         "  kernels, angles, seconds, depth, digits, trials, correct, seed, measured_at)"
         "  VALUES ('yarn', 512, 'model', 2, '[1.0, 2.5]', 3, 1.25, 'f32', 'avx2', 'f64', 0.5, 0.75, 5, 20, 17, 1, '')");
@@ -451,7 +452,8 @@ static void test_schema_4_migrates(void **state) {
 /* Schema 5 was schema 6 without critical pairs, first windows and blocks. */
 static void make_schema_5(struct fixture *f) {
     store_close(open_run(f, STORE_RESUME));
-    run_sql(f, "ALTER TABLE individuals DROP COLUMN critical; ALTER TABLE individuals DROP COLUMN first_window;"
+    run_sql(f, "DROP TABLE critical_pairs; ALTER TABLE individuals DROP COLUMN critical; ALTER TABLE individuals DROP "
+               "COLUMN first_window;"
                "ALTER TABLE sample_nats DROP COLUMN blocks; ALTER TABLE baseline_nats DROP COLUMN blocks;"
                "INSERT INTO baseline_nats VALUES (0, 'yarn', 0, 0.1), (0, 'yarn', 1, 0.2), (0, 'yarn', 2, 0.3);"
                "INSERT INTO lengths (label, length, model, scale, factors, start_tokens, attention_factor, dtype,"

@@ -229,6 +229,58 @@ static void assert_stage(const struct stage_record *got, const struct stage_reco
     assert_int_equal(got->space.attention_unit, expected->space.attention_unit);
     assert_int_equal(got->space.attention_low, expected->space.attention_low);
     assert_int_equal(got->space.attention_high, expected->space.attention_high);
+    assert_int_equal(got->space.critical_low, expected->space.critical_low);
+    assert_int_equal(got->space.critical_high, expected->space.critical_high);
+    assert_int_equal(got->space.smallest, expected->space.smallest);
+}
+
+/* LongRoPE2's: factors from 2 to 5, and NTK before a pair from 3 to 7. */
+static struct stage_record make_critical_stage(int64_t id, const char *name) {
+    struct stage_record stage = make_stage(id, name);
+    stage.space.critical_low = 3;
+    stage.space.critical_high = 7;
+    stage.space.smallest = 200;
+    return stage;
+}
+
+static void test_critical_pairs(void **state) {
+    struct fixture *f = *state;
+    struct store *store = open_run(f, STORE_CREATE);
+    struct stage_record stage = make_critical_stage(0, "critical"), found;
+    struct individual individual = make_individual(0);
+    struct window_nats nats = make_window_nats(0);
+    const struct scored scored = make_scored(0);
+    bool there = false;
+    good(f, store_add_stage(store, &stage, settings, SETTINGS, windows, WINDOWS, &f->error));
+    good(f, store_find_stage(store, "critical", &found, &there, &f->error));
+    assert_true(there);
+    assert_stage(&found, &stage);
+    good(f, store_check_stage(store, &stage, &f->error));
+    struct stage_record others[] = {stage, stage, stage};
+    others[0].space.critical_low--, others[1].space.critical_high--, others[2].space.smallest++;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(store_check_stage(store, &others[i], &f->error), STATUS_FAILED);
+        assert_message(f->error.message, "critical_pairs");
+    }
+    for (int64_t id = 0; id < 2; id++) {
+        individual.id = id;
+        individual.genome = (struct genome){.attention = 200, .critical = id ? 7 : 3};
+        for (int i = individual.genome.critical; i < PAIRS; i++) individual.genome.genes[i] = 201 + 13 * i;
+        individual.parents[0] = individual.parents[1] = EVOLVE_NO_PARENT;
+        good(f, store_add_individual(store, &stage, &individual, &scored, &nats, &f->error));
+    }
+    struct individual_record *stored = NULL;
+    size_t count = 0;
+    good(f, store_individuals(store, &found, &stored, &count, &f->error));
+    assert_int_equal(count, 2);
+    assert_true(genome_equal(&stored[1].individual.genome, &individual.genome));
+    assert_true(stored[0].individual.genome.critical == 3 && stored[0].individual.genome.genes[2] == 0);
+    free(stored);
+    /* A pair with a gene before the critical one, and genes that do not rise. */
+    individual.id = 2, individual.genome.genes[6] = 200;
+    assert_int_equal(store_add_individual(store, &stage, &individual, &scored, &nats, &f->error), STATUS_FAILED);
+    window_nats_close(&nats);
+    store_close(store);
 }
 
 static void test_stages(void **state) {
@@ -285,7 +337,10 @@ static void test_stage_is_added_whole_or_not(void **state) {
     no_attention.space.attention_high = stage.space.attention_low - 1;
     low_attention.space.attention_low = 0;
     without_unit.space.attention_unit = 0;
-    const struct stage_record *wrong[] = {&twice_a_start, &no_attention, &low_attention, &without_unit};
+    struct stage_record no_gene = make_critical_stage(0, "first"), no_room = no_gene, below = no_gene;
+    no_gene.space.critical_high = PAIRS, no_room.space.smallest = 500 - PAIRS + 5, below.space.smallest = 99;
+    const struct stage_record *wrong[] = {&twice_a_start, &no_attention, &low_attention, &without_unit,
+                                          &no_gene,       &no_room,      &below};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_int_equal(store_add_stage(store, wrong[i], settings, SETTINGS, windows, WINDOWS, &f->error),
                          STATUS_FAILED);
@@ -1069,7 +1124,12 @@ static void test_damaged_stages_and_baselines(void **state) {
         "UPDATE stages SET pairs = 257",
         "UPDATE stages SET pairs = 24, attention_low = 241",
         "UPDATE stages SET attention_low = 180, attention_unit = 4294967296",
-        "UPDATE stages SET attention_unit = 0",
+        "UPDATE stages SET attention_unit = 200; INSERT INTO critical_pairs VALUES (0, 0, 7, 200)",
+        "UPDATE critical_pairs SET low = 3, high = 24",
+        "UPDATE critical_pairs SET high = 4294967299",
+        "UPDATE critical_pairs SET high = 7, smallest = 99",
+        "UPDATE critical_pairs SET smallest = 490",
+        "DELETE FROM critical_pairs; UPDATE stages SET attention_unit = 0",
         "UPDATE stages SET attention_unit = 200, scale = 0.99",
         "UPDATE stages SET scale = 9e999",
         "UPDATE stages SET scale = 4, rope_theta = 0",
@@ -1432,6 +1492,7 @@ int main(void) {
         TEST(test_settings_are_read),
         TEST(test_name),
         TEST(test_stages),
+        TEST(test_critical_pairs),
         TEST(test_stage_is_added_whole_or_not),
         TEST(test_settings),
         TEST(test_budget_is_replaced_whole_or_not),
