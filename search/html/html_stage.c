@@ -89,10 +89,12 @@ static void put_algorithm(FILE *out, const struct cited_value *stage) {
 }
 
 static void put_progress(FILE *out, const struct cited_value *stage) {
+    struct cited_value cost = cited_get(stage, "cost");
     html_printf(out,
-                "<div><dt>Budget</dt><dd>{evaluations} of {planned} evaluations, "
-                "generation {iteration} of {iterations}</dd></div>\n",
-                html_get_integer(stage, "evaluations"), html_get_integer(stage, "planned"),
+                "<div><dt>Budget</dt><dd>{evaluations} evaluations, {complete} of them on all windows: the work of "
+                "{whole_evaluations} of {planned} on all windows; generation {iteration} of {iterations}</dd></div>\n",
+                html_get_integer(stage, "evaluations"), html_get_integer(&cost, "complete"),
+                html_get_number(&cost, "whole_evaluations", 1), html_get_integer(stage, "planned"),
                 html_get_integer(stage, "iteration"), html_get_integer(stage, "iterations"));
 }
 

@@ -12,9 +12,11 @@
 
 struct cost {
     size_t stopped;  /* individuals that racing cut short */
+    size_t complete; /* individuals that were scored on all windows */
     size_t scored;   /* windows */
-    size_t saved;    /* windows of these individuals that were not scored */
-    size_t computed; /* of these, those not from the cache */
+    size_t saved;    /* windows of the individuals that racing cut short that were not scored */
+    size_t computed; /* of `scored`, those not from the cache */
+    double whole;    /* evaluations on all windows that `scored` amounts to */
     double seconds;
     double tokens_per_second; /* predictions of the windows computed; NaN where none was */
 };
@@ -28,10 +30,12 @@ static struct cost cost_of(const struct stage_view *stage) {
         cost.stopped += one->individual.stopped;
         size_t scored = smaller(one->scored.windows, stage->windows); /* a damaged database may say more */
         cost.scored += scored;
+        cost.complete += scored == stage->windows;
         if (one->individual.stopped) cost.saved += stage->windows - scored;
         cost.computed += smaller(one->scored.computed, scored);
         if (isfinite(one->scored.seconds)) cost.seconds += one->scored.seconds;
     }
+    if (stage->windows) cost.whole = (double)cost.scored / (double)stage->windows;
     double predictions = (double)cost.computed * (double)(stage->record->target_length - 1);
     cost.tokens_per_second = predictions > 0.0 && cost.seconds > 0.0 ? predictions / cost.seconds : NAN;
     return cost;
@@ -39,8 +43,14 @@ static struct cost cost_of(const struct stage_view *stage) {
 
 /* ---- for people ---- */
 
+/* The end of the line of evaluations, and a line. */
 static void print_cost(FILE *out, const struct stage_view *stage) {
     struct cost cost = cost_of(stage);
+    size_t all = stage->individual_count * stage->windows;
+    fprintf(out, "; %zu window%s scored", cost.scored, cost.scored == 1 ? "" : "s");
+    if (all)
+        fprintf(out, " (%.1f %% of scoring every table on all windows)", 100.0 * (double)cost.scored / (double)all);
+    fputc('\n', out);
     size_t cached = cost.scored - cost.computed;
     char saved[32] = "n/a", rate[32] = "n/a";
     if (cost.scored + cost.saved > 0) {
@@ -91,9 +101,10 @@ static void print_best(FILE *out, const struct stage_view *stage, const char *na
 static int print_stage(const void *state, const struct stage_view *stage, FILE *out, struct error *error) {
     (void)state, (void)error;
     struct stage_best best = stage_view_best(stage);
-    fprintf(out, "  iteration %" PRId64 " of %" PRId64 ", %zu evaluations\n", stage_view_generation(stage),
+    fprintf(out, "  iteration %" PRId64 " of %" PRId64 ", %zu evaluations", stage_view_generation(stage),
             stage->record->iterations, stage->individual_count);
     if (stage->individual_count) print_cost(out, stage);
+    if (!stage->individual_count) fputc('\n', out);
     if (stage->baseline_count) fprintf(out, "  %-22s %12s %12s\n", "method", "perplexity", "nats/token");
     for (size_t i = 0; i < stage->baseline_count; i++) {
         print_row(out, rope_method_name(stage->baselines[i].method), stage->baselines[i].nats_per_token, "");
@@ -137,8 +148,9 @@ static json_t *baselines_json(const struct stage_view *stage) {
 
 static json_t *cost_json(const struct stage_view *stage) {
     struct cost cost = cost_of(stage);
-    return json_pack("{s:I, s:I, s:I, s:I, s:f, s:o}", "stopped", (json_int_t)cost.stopped, "windows",
-                     (json_int_t)cost.scored, "windows_saved", (json_int_t)cost.saved, "windows_cached",
+    return json_pack("{s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:o}", "stopped", (json_int_t)cost.stopped, "complete",
+                     (json_int_t)cost.complete, "whole_evaluations", cost.whole, "windows", (json_int_t)cost.scored,
+                     "windows_saved", (json_int_t)cost.saved, "windows_cached",
                      (json_int_t)(cost.scored - cost.computed), "seconds", cost.seconds, "tokens_per_second",
                      json_number_or_null(cost.tokens_per_second));
 }

@@ -53,6 +53,8 @@ cost() {
 $(query "$1" "SELECT sum(stopped), (SELECT count(*) FROM sample_nats), sum(computed), sum(seconds) FROM individuals")
 SUMS
     show "$1" --json
+    complete=$(query "$1" "SELECT count(*) FROM (SELECT count(*) AS c FROM sample_nats GROUP BY individual) WHERE c = 2")
+    holds ".stages[0].cost | .complete == $complete and .whole_evaluations == $windows / 2"
     holds ".stages[0].cost | .stopped == $stopped and .windows == $windows and .windows_saved == 28 - $windows and
         .windows_cached == $windows - $computed and (.seconds / $seconds - 1 | fabs < 1e-12)"
     if [ "$computed" = 0 ]; then
@@ -68,6 +70,7 @@ SUMS
     plural=s
     [ "$cached" != 1 ] || plural=
     show "$1"
+    says "  iteration 2 of 2, 14 evaluations; $windows windows scored ($(awk "BEGIN { printf \"%.1f\", 100 * $windows / 28 }") % of scoring every table on all windows)"
     says "  $stopped cut short by racing, saving $saved % of windows; $spent s, $rate tokens/s; $(
     )$cached window$plural from the cache"
 }
