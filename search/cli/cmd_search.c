@@ -22,6 +22,7 @@ struct search_options {
     struct string_list overrides;
     bool resume, dry_run, json, print_config;
     int64_t threads; /* 0: all */
+    double rate;     /* GFLOP/s; 0: not given */
 };
 
 #define AT(field) offsetof(struct search_options, field)
@@ -71,6 +72,14 @@ static const struct option_row option_rows[] = {
              "memory. Only config.json of the models is read; a model that is not fine-tuned yet is assumed to "
              "have the shape of the model that its fine-tuning starts from. Work already stored in RUN_DIR is not "
              "subtracted"},
+    {.name = "rate",
+     .kind = OPTION_NUMBER,
+     .word = "GFLOPS",
+     .offset = AT(rate),
+     .least = 1e-3,
+     .most = 1e12,
+     .help = "with --dry-run: 10^9 operations per second that hours are stated at, as longrope bench measures them "
+             "(default: 1000)"},
     {.name = "print-config",
      .kind = OPTION_FLAG,
      .offset = AT(print_config),
@@ -89,7 +98,7 @@ static const struct option_group groups[] = {
 };
 
 static const char *const usage[] = {"CONFIG.yaml [-o RUN_DIR] [--set KEY=VALUE]... [--resume] [OPTION]...",
-                                    "CONFIG.yaml --dry-run [--json] [-o RUN_DIR] [--set KEY=VALUE]...",
+                                    "CONFIG.yaml --dry-run [--rate GFLOPS] [--json] [OPTION]...",
                                     "--print-config [CONFIG.yaml] [--json] [--set KEY=VALUE]...", NULL};
 
 static const char *const examples[] = {
@@ -103,9 +112,10 @@ static int check(const struct option_table *table, void *options, struct error *
     if (!o->config && o->overrides.count) {
         return options_wrong(table, error, "--set requires a configuration, CONFIG.yaml");
     }
-    if (o->print_config && (o->dry_run || o->run_dir || o->cache || o->resume || o->threads)) {
+    if (o->print_config && (o->dry_run || o->run_dir || o->cache || o->resume || o->threads || o->rate > 0.0)) {
         return options_wrong(table, error, "--print-config takes no other options than --set and --json");
     }
+    if (o->rate > 0.0 && !o->dry_run) return options_wrong(table, error, "--rate requires --dry-run");
     if (!o->json || o->dry_run || o->print_config) return STATUS_OK;
     return options_wrong(table, error, "--json requires --dry-run or --print-config");
 }
@@ -133,6 +143,7 @@ static int estimate(const struct config *config, const struct search_options *op
     struct estimate estimate = {0};
     int status = estimate_make(config, options->run_dir, (int)options->threads, &estimate, error);
     if (status != STATUS_OK) return status;
+    if (options->rate > 0.0) estimate.rate = options->rate * 1e9;
     if (options->json) {
         status = estimate_print_json(&estimate, stdout, error);
     } else {

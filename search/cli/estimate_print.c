@@ -7,8 +7,7 @@
 
 static double gib(size_t bytes) { return (double)bytes / (1 << 30); }
 
-/* Time at 10^12 operations per second. */
-static double hours(double operations) { return operations / 1e12 / 3600.0; }
+static double hours(double operations, double rate) { return operations / rate / 3600.0; }
 
 /* The stage whose fine-tuning has to write the stage's model; NULL if the model exists. */
 static const char *awaited_name(const struct estimate *estimate, const struct estimate_stage *stage) {
@@ -31,8 +30,9 @@ static int name_width(const struct estimate *estimate) {
     return (int)width;
 }
 
-static void print_costs(FILE *out, double tables, double windows, double tokens, double operations, size_t bytes) {
-    double time = hours(operations);
+static void print_costs(FILE *out, double tables, double windows, double tokens, double operations, double rate,
+                        size_t bytes) {
+    double time = hours(operations, rate);
     fprintf(out, " %8.0f %8.0f %9.2e %11.2e %10.4g %9.*f\n", tables, windows, tokens, operations, gib(bytes),
             time < 10.0 ? 4 : 0, time);
 }
@@ -46,10 +46,11 @@ static void print_stages(const struct estimate *estimate, FILE *out) {
         fprintf(out, "%-*s  %-7s %8" PRId64 " %7.4g %8" PRId64, width, stage->config->name,
                 stage_kind_name(stage->config->kind), stage->config->target_length, stage->scale, stage->window);
         print_costs(out, stage->evaluations + stage->baselines, stage->windows, stage->tokens, stage->operations,
-                    estimate_bytes(&stage->memory));
+                    estimate->rate, estimate_bytes(&stage->memory));
     }
     fprintf(out, "%-*s  %-7s %8s %7s %8s", width, "all stages", "", "", "", "");
-    print_costs(out, estimate->evaluations, estimate->windows, estimate->tokens, estimate->operations, estimate->bytes);
+    print_costs(out, estimate->evaluations, estimate->windows, estimate->tokens, estimate->operations, estimate->rate,
+                estimate->bytes);
 }
 
 static void print_model(const struct estimate *estimate, const struct estimate_stage *stage, FILE *out) {
@@ -105,11 +106,11 @@ static void print_hint(const struct estimate *estimate, FILE *out) {
     fprintf(
         out,
         "\nThese are upper bounds: racing and the cache save a part. Operations are those of forward passes, two per\n"
-        "multiply-add; hours assume 10^12 operations per second. To measure this machine, run\n"
+        "multiply-add; hours assume %.4g GFLOP/s (--rate). To measure this machine, run\n"
         "  longrope bench --hidden %" PRId64 " --heads %" PRId64 " --kv-heads %" PRId64 " --head-dim %" PRId64
         " --intermediate %" PRId64 " \\\n    --vocabulary %" PRId64 " --layers 2 --length %" PRId64 " --dtype %s\n"
         "and read the GFLOP/s of whole evaluations.\n",
-        c->hidden, c->heads, c->kv_heads, c->head_width, c->intermediate, c->vocabulary,
+        estimate->rate / 1e9, c->hidden, c->heads, c->kv_heads, c->head_width, c->intermediate, c->vocabulary,
         length < LONG_ENOUGH ? length : (int64_t)LONG_ENOUGH, number_type_name(stage->kernels->type));
 }
 
@@ -149,7 +150,7 @@ static json_t *finetune_json(const struct estimate_stage *stage) {
 static json_t *stage_json(const struct estimate *estimate, const struct estimate_stage *stage) {
     const struct stage_config *config = stage->config;
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:s?, s:s, s:s?, s:s, s:s, s:s, s:o, s:i, s:I, s:o, s:o, s:o, "
-                     "s:f, s:o, s:o}",
+                     "s:f, s:f, s:o, s:o}",
                      "name", config->name, "kind", stage_kind_name(config->kind), "objective",
                      objective_name(config->objective), "target_length", (json_int_t)config->target_length, "window",
                      (json_int_t)stage->window, "scale", stage->scale, "base", base_name(estimate, stage), "model",
@@ -158,14 +159,15 @@ static json_t *stage_json(const struct estimate *estimate, const struct estimate
                      count_json(stage->evaluations), "baselines", stage->baselines, "samples",
                      (json_int_t)stage->windows_per_table, "windows", count_json(stage->windows), "tokens",
                      count_json(stage->tokens), "operations", count_json(stage->operations), "hours_at_1_tflops",
-                     hours(stage->operations), "memory", memory_json(&stage->memory), "finetune", finetune_json(stage));
+                     hours(stage->operations, 1e12), "hours", hours(stage->operations, estimate->rate), "memory",
+                     memory_json(&stage->memory), "finetune", finetune_json(stage));
 }
 
 static json_t *totals_json(const struct estimate *estimate) {
-    return json_pack("{s:o, s:o, s:o, s:o, s:f, s:I}", "evaluations", count_json(estimate->evaluations), "windows",
+    return json_pack("{s:o, s:o, s:o, s:o, s:f, s:f, s:I}", "evaluations", count_json(estimate->evaluations), "windows",
                      count_json(estimate->windows), "tokens", count_json(estimate->tokens), "operations",
-                     count_json(estimate->operations), "hours_at_1_tflops", hours(estimate->operations), "memory",
-                     (json_int_t)estimate->bytes);
+                     count_json(estimate->operations), "hours_at_1_tflops", hours(estimate->operations, 1e12), "hours",
+                     hours(estimate->operations, estimate->rate), "memory", (json_int_t)estimate->bytes);
 }
 
 int estimate_print_json(const struct estimate *estimate, FILE *out, struct error *error) {
@@ -174,8 +176,8 @@ int estimate_print_json(const struct estimate *estimate, FILE *out, struct error
     for (size_t i = 0; i < estimate->stage_count && !missing; i++) {
         missing = json_array_append_new(stages, stage_json(estimate, &estimate->stages[i]));
     }
-    json_t *root = json_pack("{s:s, s:i, s:o, s:o}", "name", estimate->name, "threads", estimate->threads, "stages",
-                             stages, "totals", totals_json(estimate));
+    json_t *root = json_pack("{s:s, s:i, s:f, s:o, s:o}", "name", estimate->name, "threads", estimate->threads, "rate",
+                             estimate->rate, "stages", stages, "totals", totals_json(estimate));
     missing = missing || !root || json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) != 0;
     json_decref(root);
     if (missing) return error_memory(error, 0, "the estimate's JSON");

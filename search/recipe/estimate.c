@@ -130,7 +130,7 @@ int estimate_make(const struct config *config, const char *run_dir, int threads,
                   struct error *error) {
     const struct search_context context = {
         .config = config, .run_dir = run_dir, .threads = threads > 0 ? threads : omp_get_max_threads()};
-    *out = (struct estimate){.name = config->name, .threads = context.threads};
+    *out = (struct estimate){.name = config->name, .threads = context.threads, .rate = 1e12};
     out->stages = calloc(config->stage_count, sizeof *out->stages);
     if (!out->stages) return error_memory(error, (double)(config->stage_count * sizeof *out->stages), "the stages");
     int status = STATUS_OK;

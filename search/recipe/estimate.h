@@ -5,8 +5,9 @@
  * by the rate of `longrope bench` are seconds. For windows with a needle only the answer's tokens pass the output
  * matrix, and the last layer leaves out what they do not need (work_skipped()).
  *
- * All numbers are upper bounds: racing and the cache save windows. Fine-tuning is not included: another program does
- * it.
+ * All numbers are upper bounds: racing and the cache save windows. A search that scores tables on some of the windows
+ * first scores more tables than `evaluations` says, but no more windows: its budget is counted in windows. Fine-tuning
+ * is not included: another program does it.
  */
 #ifndef LONGROPE_SEARCH_ESTIMATE_H
 #define LONGROPE_SEARCH_ESTIMATE_H
@@ -40,7 +41,7 @@ struct estimate_stage {
     const struct kernels *kernels;     /* with dtype: auto as config.json tells the weights' type */
     int64_t window;                    /* tokens: what the target length is compared with */
     double scale;                      /* target length / window, at least 1 */
-    double evaluations;                /* tables that the search scores */
+    double evaluations;                /* that the search plans, each on all windows */
     int baselines;                     /* closed-form tables that are scored before */
     size_t windows_per_table;
     double windows; /* (evaluations + baselines) windows_per_table */
@@ -54,6 +55,7 @@ struct estimate_stage {
 struct estimate {
     const char *name; /* of the configuration; borrowed */
     int threads;
+    double rate; /* operations per second that time is stated at; estimate_make() sets 10^12 */
     size_t stage_count;
     struct estimate_stage *stages;                   /* [stage_count] */
     double evaluations, windows, tokens, operations; /* sums; baselines are among the evaluations */

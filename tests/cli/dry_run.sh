@@ -21,20 +21,30 @@ dry_run() {
 # ---- the demo ----
 
 dry_run "$demo/demo.yaml" --json
-holds 'keys == ["name", "stages", "threads", "totals"] and .name == "demo" and .threads == 32'
+holds 'keys == ["name", "rate", "stages", "threads", "totals"] and .name == "demo" and .threads == 32'
 holds '.stages | length == 1 and (.[0] | keys == (["name", "kind", "objective", "target_length", "window", "scale", "base", "model",
     "awaits", "shape_of", "dtype", "kernels", "evaluations", "baselines", "samples", "windows", "tokens",
-    "operations", "hours_at_1_tflops", "memory", "finetune"] | sort))'
+    "operations", "hours", "hours_at_1_tflops", "memory", "finetune"] | sort))'
 holds '.stages[0] | .kind == "extend" and .target_length == 2048 and .window == 256 and .scale == 8 and
     .base == null and .awaits == null and .finetune == null and .model == .shape_of and .dtype == "f32"'
 holds '.stages[0] | .evaluations == 192 and .baselines == 5 and .samples == 5 and .windows == 985 and
-    .tokens == 985 * 2047 and .hours_at_1_tflops == .operations / 3.6e15'
+    .tokens == 985 * 2047 and .hours_at_1_tflops == .operations / 3.6e15 and
+    .hours == .hours_at_1_tflops'
 holds '.stages[0].memory | keys == ["all", "first_layer", "threads", "weights", "window"] and
     .all == .first_layer + .threads + .weights + .window'
 holds '.totals.evaluations == 197 and .totals.operations == .stages[0].operations and
     .totals.memory == .stages[0].memory.all'
 
+dry_run "$demo/demo.yaml" --rate 250 --json
+holds '.rate == 250e9 and .totals.hours == .totals.operations / 250e9 / 3600 and .stages[0].hours == .totals.hours and
+    .totals.hours_at_1_tflops == .totals.operations / 3.6e15'
+operations=$(jq .totals.operations "$work/stdout")
+dry_run "$demo/demo.yaml" --rate 250
+says "hours assume 250 GFLOP/s (--rate)"
+says " $(awk "BEGIN { printf \"%.4f\", $operations / 250e9 / 3600 }")"
+
 dry_run "$demo/demo.yaml"
+says "hours assume 1000 GFLOP/s (--rate)"
 says "estimated cost of run demo with 32 threads:"
 says "These are upper bounds: racing and the cache save a part."
 says "longrope bench --hidden 256 --heads 4"
@@ -76,6 +86,7 @@ fails_with 2 "there is no $work/none/config.json, which is all that an estimate 
     "$LONGROPE" search "$demo/demo.yaml" --dry-run --set "model=$work/none"
 fails_with 2 "name other files with --set data.text=[FILE]" \
     "$LONGROPE" search "$demo/demo.yaml" --dry-run --set 'data.text=[none/*.txt]'
+fails_with 2 "--rate requires --dry-run" "$LONGROPE" search "$demo/demo.yaml" --rate 5
 fails_with 2 "--json requires --dry-run or --print-config" "$LONGROPE" search "$demo/demo.yaml" --json
 write_model odd '{"model_type": "mamba"}'
 fails_with 2 'model_type "mamba" is not supported' \
