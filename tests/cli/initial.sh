@@ -1,0 +1,112 @@
+#!/bin/sh
+# Searches that begin with factor files: what is kept of a table, what is said about the rest, and what a resume needs.
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+mkdir "$work/tables"
+# Thirty-two factors of a hundredth each, a copy with other digits in three pairs, and one for another model.
+jq -n '[range(32) | 1 + . / 50] | join("\n")' -r >"$work/tables/good.csv"
+sed '2s/.*/1.024/; 31s/.*/1.5/; 32s/.*/2.7/' "$work/tables/good.csv" >"$work/tables/odd.txt"
+echo "1,2,3" >"$work/tables/few.csv"
+cat >"$work/initial.yaml" <<YAML
+name: initial
+model: $model
+dtype: f32
+data: {text: [$corpus/*.txt], tokenizer: bytes, samples: 1}
+search:
+  population: 2
+  parents: 1
+  iterations: 0
+  start_tokens: [0, 4, 8]
+  initial:
+    - tables/good.csv
+    - ntk
+stages:
+  - {name: only, target_length: 512}
+YAML
+search() {
+    run=$1
+    shift
+    "$LONGROPE" search "$work/initial.yaml" -o "$work/$run" "$@"
+}
+# first RUN: the first individual's origin, n_hat and genes.
+first() { sqlite3 "$work/$1/run.db" 'SELECT origin, n_hat, genes FROM individuals WHERE id = 0'; }
+good_genes=$(jq -sc 'map(. * 100 | round)' "$work/tables/good.csv")
+
+# ---- kept and changed ----
+
+runs search good
+says_no_change() { ! grep -q becomes "$work/stderr" || fail "reports changes where there are none"; }
+says_no_change
+[ "$(first good)" = "file|0|$good_genes" ] || fail "the table of the file became $(first good)"
+runs "$LONGROPE" search --print-config "$work/initial.yaml"
+says "[$work/tables/good.csv, ntk]"
+
+runs search odd --set "search.initial=[$work/tables/odd.txt]"
+changed() { grep -qF -e "$1" "$work/stderr" || fail "stderr does not say '$1'"; }
+changed "pair 1: 1.024 becomes 1.02: lambda_step is 1/100"
+changed "pair 30: 1.5 becomes 1.58: factors must not decrease"
+changed "pair 31: 2.7 becomes 2.5: the largest factor is 2.5"
+[ "$(grep -c becomes "$work/stderr")" = 3 ] || fail "reports changes of pairs that were kept"
+runs search shifted --set "search.initial=[$work/tables/good.csv]" --set search.lambda_step=0.1
+changed "20 more pairs change; 7 of 32 are kept"
+[ "$(grep -c becomes "$work/stderr")" = 5 ] || fail "does not count the changes after the fifth"
+
+# Numbers in the place of a file, and this program's own file with its n_hat and attention factor.
+runs search numbers --set "search.initial=['$(paste -sd , "$work/tables/good.csv")']"
+[ "$(first numbers)" = "file|0|$good_genes" ] || fail "numbers in the place of a file became $(first numbers)"
+jq '.tables[0].start_tokens = 7 | .tables[0].attention_factor = 1.25' "$work/good/factors.json" >"$work/tables/run.json"
+runs search run --set "search.initial=[$work/tables/run.json]"
+changed "start tokens: 7 becomes 8: 'start_tokens' does not list it"
+changed "attention factor: 1.25 becomes 1.060660172: 'attention_factor' sets it"
+[ "$(first run | cut -d '|' -f 2)" = 8 ] || fail "n_hat is $(first run)"
+runs search searched --set "search.initial=[$work/tables/run.json]" --set attention_factor=search
+! grep -q "attention factor: " "$work/stderr" || fail "reports an attention factor that is kept"
+[ "$(sqlite3 "$work/searched/run.db" 'SELECT attention FROM individuals WHERE id = 0')" = 1250 ] ||
+    fail "the attention factor of the file is not searched from"
+
+# ---- on top of a model's own table ----
+
+mkdir "$work/tuned"
+ln -s "$model/model.safetensors" "$work/tuned/"
+jq --argjson f "$(jq -sc . "$work/tables/good.csv")" '.max_position_embeddings = 512 | .rope_scaling = {
+    rope_type: "longrope", long_factor: $f, short_factor: $f, factor: 2, attention_factor: 1.1,
+    original_max_position_embeddings: 256}' "$model/config.json" >"$work/tuned/config.json"
+# Its own table, whole, is the one that multiplies it by 1; numbers are the searched table.
+runs search tuned --set "model=$work/tuned" --set stages.0.target_length=1024 --set attention_factor=none \
+    --set "search.initial=[$work/tuned, $work/tables/good.csv]"
+says_no_change
+[ "$(first tuned)" = "file|0|$(jq -nc '[range(32) | 100]')" ] || fail "the model's own table became $(first tuned)"
+[ "$(sqlite3 "$work/tuned/run.db" 'SELECT genes FROM individuals WHERE id = 1')" = "$good_genes" ] ||
+    fail "numbers are not the searched table on top of the model's own"
+runs "$LONGROPE" show "$work/tuned" --json
+holds '.stages[0].best.factors | length == 32'
+# A short window replaces the table.
+runs search recover --set "model=$work/tuned" --set stages.0.kind=recover --set search.lambda_max=2 \
+    --set stages.0.target_length=256 --set "search.initial=[$work/tuned, own]" --set attention_factor=1.1
+says_no_change
+[ "$(first recover)" = "file|0|$good_genes" ] || fail "the table of a short window became $(first recover)"
+[ "$(sqlite3 "$work/recover/run.db" 'SELECT count(*) FROM individuals')" = 2 ] || fail "no mutation joined the table"
+
+# ---- resuming ----
+
+mv "$work/tables/good.csv" "$work/tables/renamed.csv"
+paste -sd , "$work/tables/renamed.csv" >"$work/tables/good.csv" # the same numbers, written in one row
+runs search good --resume
+sed -i 's/1.62/1.63/' "$work/tables/good.csv"
+fails_with 2 "stage 'only': 'search.initial' was file" search good --resume
+
+# ---- what is wrong ----
+
+rm "$work/tables/good.csv"
+fails_with 2 "$work/initial.yaml:11: 'initial': 'tables/good.csv': No such file or directory (looked for in $work/)" \
+    search wrong
+echo '{"format": "longrope-factors"' >"$work/tables/good.csv"
+fails_with 2 "$work/initial.yaml:11: 'initial': $work/tables/good.csv:2: not JSON" search wrong
+cp "$work/tables/few.csv" "$work/tables/good.csv"
+fails_with 2 "$work/initial.yaml:11: 'initial': $work/tables/good.csv: holds 3 factors, but the model has 32" search wrong
+fails_with 2 "not 'nkt' (did you mean 'ntk'?)" search wrong --set 'search.initial=[nkt]'
+fails_with 2 "'initial: critical-ntk' requires 'search.critical_pair'" search wrong \
+    --set 'search.initial=[critical-ntk]'
+
+echo "initial: passed"
