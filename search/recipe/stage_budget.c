@@ -13,11 +13,16 @@
 
 enum { BUDGET_TEXT = 80 };
 
-/* As the configuration has it. */
+/* As the configuration has it. An algorithm that knows no iterations has 0. */
 static void budget_text(const struct stage_budget *budget, char out[BUDGET_TEXT]) {
-    int used = snprintf(out, BUDGET_TEXT, "iterations: %" PRId64, budget->iterations);
-    if (budget->evaluations)
-        snprintf(out + used, BUDGET_TEXT - (size_t)used, ", evaluations: %" PRId64, budget->evaluations);
+    size_t used = 0;
+    *out = '\0';
+    if (budget->iterations || !budget->evaluations) {
+        used = (size_t)snprintf(out, BUDGET_TEXT, "iterations: %" PRId64, budget->iterations);
+    }
+    if (budget->evaluations) {
+        snprintf(out + used, BUDGET_TEXT - used, "%sevaluations: %" PRId64, used ? ", " : "", budget->evaluations);
+    }
 }
 
 /* ---- what is done ---- */
@@ -30,19 +35,43 @@ static bool same(const struct stage_budget *a, const struct stage_budget *b) {
     return a->iterations == b->iterations && a->evaluations == b->evaluations;
 }
 
-static int read_done(struct store *store, const struct stage_record *stage, struct stage_budget *out,
-                     struct error *error) {
-    struct individual_record *known = NULL;
-    size_t count = 0;
-    int status = store_individuals(store, stage, &known, &count, error);
-    if (status != STATUS_OK) return status;
-    *out = (struct stage_budget){count ? known[count - 1].individual.generation : 0, (int64_t)count};
-    free(known);
-    return STATUS_OK;
+/* Window scores that a budget must have for these individuals. One that racing stopped used fewer windows than the
+ * budget had to have for it. */
+static size_t windows_due(const struct individual_record *known, size_t count, size_t windows) {
+    size_t used = 0, due = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t scored = known[i].scored.windows, asked = known[i].individual.stopped ? windows : scored;
+        if (used + asked > due) due = used + asked;
+        used += scored;
+    }
+    return due;
 }
 
-static bool allows(const struct stage_budget *budget, const struct stage_budget *done) {
-    return done->iterations <= budget->iterations && (!budget->evaluations || done->evaluations <= budget->evaluations);
+/* The smallest budget with which a search gets as far as the stored one. */
+static int read_done(struct store *store, const struct stage_record *stage, struct stage_budget *out,
+                     struct error *error) {
+    struct window_record *windows = NULL;
+    struct individual_record *known = NULL;
+    size_t window_count = 0, count = 0;
+    int status = store_windows(store, stage->id, &windows, &window_count, error);
+    if (status == STATUS_OK) status = store_individuals(store, stage, &known, &count, error);
+    if (status == STATUS_OK) {
+        size_t due = window_count ? windows_due(known, count, window_count) : 0;
+        *out = (struct stage_budget){count ? known[count - 1].individual.generation : 0,
+                                     due ? (int64_t)((due - 1) / window_count + 1) : 0};
+    }
+    free(windows);
+    free(known);
+    return status;
+}
+
+static bool fewer_evaluations(int64_t a, int64_t b) { return a && (!b || a < b); }
+
+/* Whether a search with the budget gets as far as the stored one, which had the budget `then`. */
+static bool allows(const struct stage_budget *budget, const struct stage_budget *then,
+                   const struct stage_budget *done) {
+    return (budget->iterations >= then->iterations || budget->iterations >= done->iterations) &&
+           (!fewer_evaluations(budget->evaluations, then->evaluations) || budget->evaluations >= done->evaluations);
 }
 
 /* More is done than `budget` allows. */
@@ -52,14 +81,16 @@ static int keep(struct stage *stage, const struct stage_budget *budget, const st
     budget_text(budget, now);
     budget_text(&stage->stored_budget, then);
     if (stage->record.state != STAGE_DONE) {
-        return error_set(error, STATUS_INPUT,
-                         "stage '%s': %" PRId64 " evaluations in %" PRId64 " iterations are scored, more than the "
-                         "budget now allows (search: {%s}); finish it with the budget that it has (search: {%s}) or a "
-                         "larger one",
-                         stage->record.name, done->evaluations, done->iterations, now, then);
+        return error_set(
+            error, STATUS_INPUT,
+            "stage '%s': the work of %" PRId64 " evaluations in %" PRId64 " iterations is done, more "
+            "than the budget now allows (search: {%s}); finish it with the budget that it has (search: {%s}) or a "
+            "larger one",
+            stage->record.name, done->evaluations, done->iterations, now, then);
     }
     fprintf(stderr,
-            "%s: is done with %" PRId64 " evaluations in %" PRId64 " iterations, more than the budget now allows "
+            "%s: is done with the work of %" PRId64 " evaluations in %" PRId64
+            " iterations, more than the budget now allows "
             "(search: {%s}); it stays as it is (search: {%s})\n",
             stage->record.name, done->evaluations, done->iterations, now, then);
     stage->record.iterations = stage->stored_budget.iterations;
@@ -137,9 +168,10 @@ int stage_check_budget(const struct search_context *context, size_t index, struc
     bool found = false;
     int status = store_find_stage(context->store, config->name, &stage, &found, error);
     if (status != STATUS_OK || !found || stage.state != STAGE_DONE) return status;
-    if (same(&budget, &(struct stage_budget){stage.iterations, stage.evaluations})) return STATUS_OK;
+    const struct stage_budget then = {stage.iterations, stage.evaluations};
+    if (same(&budget, &then)) return STATUS_OK;
     status = read_done(context->store, &stage, &done, error);
-    if (status != STATUS_OK || !allows(&budget, &done)) return status;
+    if (status != STATUS_OK || !allows(&budget, &then, &done)) return status;
     status = check_stages(context, index, &stage, error);
     return status == STATUS_OK ? check_finetuning(context, index, &stage, error) : status;
 }
@@ -152,7 +184,7 @@ int stage_open_budget(struct stage *stage, const struct stage_settings *settings
     if (same(&budget, &stage->stored_budget)) return STATUS_OK;
     int status = read_done(stage->context->store, &stage->record, &done, error);
     if (status != STATUS_OK) return status;
-    if (!allows(&budget, &done)) return keep(stage, &budget, &done, error);
+    if (!allows(&budget, &stage->stored_budget, &done)) return keep(stage, &budget, &done, error);
     char then[BUDGET_TEXT], now[BUDGET_TEXT];
     budget_text(&stage->stored_budget, then);
     budget_text(&budget, now);

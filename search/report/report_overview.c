@@ -101,8 +101,10 @@ static void print_best(FILE *out, const struct stage_view *stage, const char *na
 static int print_stage(const void *state, const struct stage_view *stage, FILE *out, struct error *error) {
     (void)state, (void)error;
     struct stage_best best = stage_view_best(stage);
-    fprintf(out, "  iteration %" PRId64 " of %" PRId64 ", %zu evaluations", stage_view_generation(stage),
-            stage->record->iterations, stage->individual_count);
+    int64_t iteration = stage_view_generation(stage), iterations = stage->record->iterations;
+    fprintf(out, "  iteration %" PRId64, iteration);
+    if (iteration <= iterations) fprintf(out, " of %" PRId64, iterations); /* an algorithm may know no last one */
+    fprintf(out, ", %zu evaluations", stage->individual_count);
     if (stage->individual_count) print_cost(out, stage);
     if (!stage->individual_count) fputc('\n', out);
     if (stage->baseline_count) fprintf(out, "  %-22s %12s %12s\n", "method", "perplexity", "nats/token");

@@ -104,7 +104,8 @@ same_runs "$work/whole-cut" "$work/cut"
 dump_run "$work/threads" >"$work/before"
 for less in search.iterations=1 search.evaluations=5; do
     runs search paper threads --set search.iterations=4 --set search.evaluations=13 --set $less --resume
-    notes "only: is done with 13 evaluations in 2 iterations, more than the budget now allows (search: {"
+    grep -q "^only: is done with the work of 1[23] evaluations in 2 iterations, more than the budget now allows (search: {" \
+        "$work/stderr" || fail "it does not say that less is asked than is done"
     notes "it stays as it is (search: {iterations: 4, evaluations: 13})"
 done
 
