@@ -97,6 +97,7 @@ static int make_scorer(struct stage *stage, struct error *error) {
     const struct scorer_options options = {.model = stage->model,
                                            .scoring = &stage->scoring,
                                            .cache = context->cache,
+                                           .blocks = stage->config->racing == RACING_BLOCKS,
                                            .threads = context->threads,
                                            .stop = context->stop,
                                            .progress = table_advanced,
