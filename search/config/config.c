@@ -51,16 +51,32 @@ static void inherit(struct config_draft *stage, const struct config_draft *top) 
     }
 }
 
+/* Keys of the published algorithms; parents and iterations are also those of cma-es. */
+static const int published_keys[] = {KEY_MUTATIONS, KEY_CROSSOVERS, KEY_MUTATION_PROBABILITY, KEY_PARENTS,
+                                     KEY_ITERATIONS};
+enum { PUBLISHED_KEYS = sizeof published_keys / sizeof *published_keys, GENETIC_KEYS = 3 };
+
+/* No algorithm is given. A configuration with keys of the published algorithm is one for that algorithm. */
+static void choose_algorithm(const struct config_draft *draft, struct stage_config *stage) {
+    bool published = false;
+    for (size_t i = 0; i < PUBLISHED_KEYS; i++) published = published || draft->node[published_keys[i]];
+    if (published) config_choose_algorithm(stage, ALGORITHM_PAPER);
+}
+
 int config_draft_read(const struct config_draft *draft, const char *folder, struct stage_config *stage,
                       struct error *error) {
     int status = STATUS_OK;
     *stage = config_defaults;
     for (int id = 0; status == STATUS_OK && id < CONFIG_KEYS; id++) {
         const struct config_key *key = &config_keys[id];
+        if (id == KEY_ALGORITHM && !draft->node[id]) choose_algorithm(draft, stage);
         if (!draft->node[id] || !key->kind->read || id == KEY_CACHE) continue;
         struct config_value value = {key, draft->node[id], folder, stage};
         status = key->kind->read(&value, (char *)stage + key->target, error);
     }
+    /* a short table has the attention factor of the long one; the published algorithms do not search it */
+    bool searched = stage->search.algorithm == ALGORITHM_BAYESIAN && stage->kind == STAGE_EXTEND;
+    if (!draft->node[KEY_ATTENTION_FACTOR]) stage->attention_rule = searched ? ATTENTION_SEARCH : ATTENTION_LONGROPE;
     return status;
 }
 
@@ -110,14 +126,18 @@ static int refuse(const struct config_draft *draft, const int *ids, size_t count
 /* Refuses settings that would have no effect, also those that come from the top of the file: without the error they
  * would seem to be in force. */
 static int check_used(const struct config_draft *draft, const struct stage_config *stage, struct error *error) {
-    static const int genetic[] = {KEY_MUTATIONS, KEY_CROSSOVERS, KEY_MUTATION_PROBABILITY};
     static const int needle[] = {KEY_PROMPT, KEY_DIGITS, KEY_NEEDLE_SEED};
     static const int risk[] = {KEY_RACING_RISK}, tokenizer[] = {KEY_TOKENIZER}, critical[] = {KEY_CRITICAL_PAIR};
     int status = STATUS_OK;
     if (stage->search.algorithm == ALGORITHM_CMA_ES) {
-        status = refuse(draft, genetic, 3, stage->name,
+        status = refuse(draft, published_keys, GENETIC_KEYS, stage->name,
                         "with 'algorithm: cma-es'; leave it out, or give it in the stages that have another algorithm",
                         error);
+    }
+    if (stage->search.algorithm == ALGORITHM_BAYESIAN) {
+        status = refuse(
+            draft, published_keys, PUBLISHED_KEYS, stage->name,
+            "with 'algorithm: bayesian'; leave it out, or give it in the stages that have another algorithm", error);
     }
     if (status == STATUS_OK && stage->objective != OBJECTIVE_NEEDLE) {
         status = refuse(draft, needle, 3, stage->name, "without 'objective: needle'; leave it out", error);
@@ -131,9 +151,8 @@ static int check_used(const struct config_draft *draft, const struct stage_confi
                         "in this stage",
                         error);
     }
-    if (status == STATUS_OK && !racing_risks(stage->racing)) {
-        status = refuse(draft, risk, 1, stage->name, "without 'racing: statistical' or 'racing: blocks'; leave it out",
-                        error);
+    if (status == STATUS_OK && stage->racing != RACING_STATISTICAL) {
+        status = refuse(draft, risk, 1, stage->name, "without 'racing: statistical'; leave it out", error);
     }
     return status;
 }
@@ -149,7 +168,8 @@ static int check_search(const struct config_draft *draft, const struct yaml_tree
                                "stage '%s': 'parents' is %zu, more than the 'population' of %zu; lower it", stage->name,
                                search->parents, search->population);
     }
-    bool childless = search->algorithm != ALGORITHM_CMA_ES && search->mutations + search->crossovers == 0;
+    bool bred = search->algorithm != ALGORITHM_CMA_ES && search->algorithm != ALGORITHM_BAYESIAN;
+    bool childless = bred && search->mutations + search->crossovers == 0;
     if (search->iterations > 0 && childless) {
         const struct yaml_tree *at = draft->node[KEY_MUTATIONS];
         return yaml_tree_error(
@@ -157,6 +177,22 @@ static int check_search(const struct config_draft *draft, const struct yaml_tree
             "stage '%s': 'mutations' and 'crossovers' are both 0; raise one, or set 'iterations' to 0", stage->name);
     }
     return STATUS_OK;
+}
+
+static int check_budget(const struct config_draft *draft, const struct yaml_tree *node,
+                        const struct stage_config *stage, struct error *error) {
+    const struct yaml_tree *given = draft->node[KEY_EVALUATIONS];
+    if (stage->search.algorithm != ALGORITHM_BAYESIAN || stage->search.evaluations > 0) return STATUS_OK;
+    return yaml_tree_error(given ? &given->where : &node->where, error,
+                           "stage '%s': 'evaluations' is 0, and 'algorithm: bayesian' has no other limit; raise it",
+                           stage->name);
+}
+
+static int check_knots(const struct config_draft *draft, const struct stage_config *stage, struct error *error) {
+    if (stage->search.knots == 0 || stage->search.algorithm == ALGORITHM_BAYESIAN) return STATUS_OK;
+    return yaml_tree_error(&draft->node[KEY_KNOTS]->where, error,
+                           "stage '%s': 'knots' is not supported with 'algorithm: %s'; leave it out", stage->name,
+                           algorithm_name(stage->search.algorithm));
 }
 
 static int check_initial(const struct config_draft *draft, const struct stage_config *stage, struct error *error) {
@@ -263,6 +299,8 @@ static int read_stage(const struct reader *reader, const struct yaml_tree *node,
     if (status == STATUS_OK) status = config_draft_read(&draft, reader->folder, stage, error);
     if (status == STATUS_OK) status = check_used(&draft, stage, error);
     if (status == STATUS_OK) status = check_search(&draft, node, stage, error);
+    if (status == STATUS_OK) status = check_budget(&draft, node, stage, error);
+    if (status == STATUS_OK) status = check_knots(&draft, stage, error);
     if (status == STATUS_OK) status = check_initial(&draft, stage, error);
     if (status == STATUS_OK) status = check_unique(config, stage, draft.node[KEY_NAME], error);
     if (status == STATUS_OK) status = check_recipe(config, &draft, node, stage, error);

@@ -58,6 +58,8 @@ static const struct {
     const char *value, *words;
 } conditions[] = {
     {KEY_TARGET_LENGTH, "524289", "with target_length above 524288"},
+    {KEY_ALGORITHM, "paper", "with algorithm: paper"},
+    {KEY_ALGORITHM, "microsoft", "with algorithm: microsoft"},
     {KEY_ALGORITHM, "cma-es", "with algorithm: cma-es"},
     {KEY_ALGORITHM, "longrope2", "with algorithm: longrope2"},
     {KEY_CRITICAL_PAIR, "searched", "with critical_pair"},

@@ -54,11 +54,14 @@ extern const struct stage_config config_defaults;
 extern const char *const config_attention_names[ATTENTION_NUMBER]; /* "longrope", "yarn", "none", "search" */
 extern const char *const config_critical_names[CRITICAL_NUMBER];   /* "none", "theoretical", "searched" */
 
+/* Sets the settings and initial tables that belong to the algorithm. The stage's kind and target_length are set. */
+void config_choose_algorithm(struct stage_config *stage, enum algorithm algorithm);
+
 extern const struct config_kind config_kind_name, config_kind_path, config_kind_command, config_kind_files,
     config_kind_tokenizer, config_kind_word, config_kind_stage_kind, config_kind_algorithm, config_kind_integer,
     config_kind_target_length, config_kind_size, config_kind_population, config_kind_seed, config_kind_number,
     config_kind_lambda_step, config_kind_lambda_max, config_kind_start_tokens, config_kind_initial,
-    config_kind_attention, config_kind_critical_pair;
+    config_kind_attention, config_kind_critical_pair, config_kind_knots;
 
 /* Kinds of values that config.c reads, because other parts of the file say what they mean. */
 extern const struct config_kind config_kind_stage_name, config_kind_stages, config_kind_block;

@@ -10,6 +10,7 @@
 
 #include "eval/base/name.h"
 #include "eval/base/trace.h"
+#include "eval/perplexity.h"
 
 /* Names --------------------------------------------------------------------------------------- */
 
@@ -26,6 +27,7 @@ const char *const origin_names[ORIGIN_COUNT] = {
     [ORIGIN_MUTATION] = "mutation",
     [ORIGIN_CROSSOVER] = "crossover",
     [ORIGIN_SAMPLE] = "sample",
+    [ORIGIN_MODEL] = "model",
 };
 
 const char *origin_name(enum origin origin) {
@@ -40,10 +42,8 @@ bool origin_parse(const char *name, enum origin *out) {
 }
 
 const char *const algorithm_names[ALGORITHMS] = {
-    [ALGORITHM_PAPER] = "paper",
-    [ALGORITHM_MICROSOFT] = "microsoft",
-    [ALGORITHM_CMA_ES] = "cma-es",
-    [ALGORITHM_LONGROPE2] = "longrope2",
+    [ALGORITHM_PAPER] = "paper",       [ALGORITHM_MICROSOFT] = "microsoft", [ALGORITHM_CMA_ES] = "cma-es",
+    [ALGORITHM_BAYESIAN] = "bayesian", [ALGORITHM_LONGROPE2] = "longrope2",
 };
 
 const char *algorithm_name(enum algorithm algorithm) { return algorithm_names[algorithm]; }
@@ -59,11 +59,21 @@ static size_t *find_slot(struct evolve *evolve, const struct genome *genome) {
     return &evolve->slots[i];
 }
 
+static bool is_genetic(const struct evolve_settings *settings) {
+    return settings->algorithm != ALGORITHM_CMA_ES && settings->algorithm != ALGORITHM_BAYESIAN;
+}
+
 /* Making individuals -------------------------------------------------------------------------- */
 
 struct individual *evolve_next_individual(struct evolve *evolve) {
     assert(evolve->count < evolve->capacity);
     return &evolve->individuals[evolve->count];
+}
+
+void evolve_request(struct evolve *evolve, size_t individual, size_t count) {
+    if (evolve->pending_at == evolve->pending_count) evolve->pending_at = evolve->pending_count = 0;
+    assert(evolve->pending_count <= evolve->capacity);
+    evolve->pending[evolve->pending_count++] = (struct evolve_pending){individual, count};
 }
 
 bool evolve_add_if_new(struct evolve *evolve, enum origin origin, int64_t first_parent, int64_t second_parent) {
@@ -80,7 +90,9 @@ bool evolve_add_if_new(struct evolve *evolve, enum origin origin, int64_t first_
     child->parents[1] = second_parent;
     child->scored = false;
     child->stopped = false;
+    child->first_window = child->windows = 0;
     child->score = NAN;
+    evolve_request(evolve, evolve->count, evolve->windows);
     evolve->count++;
     *slot = evolve->count;
     return true;
@@ -99,8 +111,8 @@ static void trace_generation(const struct evolve *evolve, size_t first) {
 }
 
 static void make_first_population(struct evolve *evolve, const struct initial_genome *initial, size_t initial_count) {
-    /* CMA-ES starts at the best initial genome, so its first generation is all of them */
-    bool genetic = evolve->settings.algorithm != ALGORITHM_CMA_ES;
+    /* the others start at the best initial genome, so their first generation is all of them */
+    bool genetic = is_genetic(&evolve->settings);
     size_t most = genetic ? evolve->settings.population : initial_count;
     for (size_t i = 0; i < initial_count && evolve->count < most; i++) {
         assert(genome_valid(&evolve->space, &initial[i].genome));
@@ -115,6 +127,12 @@ static void make_first_population(struct evolve *evolve, const struct initial_ge
 /* Makes the next generation, or ends the search. */
 static void next_generation(struct evolve *evolve) {
     size_t before = evolve->count;
+    if (evolve->bayesian) {
+        evolve_bayesian_round(evolve);
+        if (evolve->count > before) trace_generation(evolve, before);
+        evolve->over = evolve->pending_at == evolve->pending_count;
+        return;
+    }
     if ((size_t)evolve->generation < evolve->settings.iterations) {
         evolve->generation++;
         if (evolve->cma) {
@@ -132,7 +150,7 @@ static void next_generation(struct evolve *evolve) {
 
 /* The individuals of all generations. Saturates, so that a plan too large to count is also too large to allocate. */
 static size_t whole_plan(const struct evolve_settings *settings, size_t initial_count) {
-    bool genetic = settings->algorithm != ALGORITHM_CMA_ES;
+    bool genetic = is_genetic(settings);
     size_t children = settings->population, planned = 0;
     if ((genetic && __builtin_add_overflow(settings->mutations, settings->crossovers, &children)) ||
         __builtin_mul_overflow(settings->iterations, children, &planned) ||
@@ -144,38 +162,52 @@ static size_t whole_plan(const struct evolve_settings *settings, size_t initial_
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 size_t evolve_planned(const struct evolve_settings *settings, size_t initial_count) {
-    size_t plan = whole_plan(settings, initial_count);
+    size_t plan = settings->algorithm == ALGORITHM_BAYESIAN ? SIZE_MAX : whole_plan(settings, initial_count);
     return settings->evaluations ? smaller(settings->evaluations, plan) : plan;
 }
 
-/* Individuals that are made: a generation is made at once, also the one within which the budget ends. */
-static size_t most_made(const struct evolve_settings *settings, size_t initial_count) {
-    size_t plan = whole_plan(settings, initial_count), most = 0;
-    if (!settings->evaluations || __builtin_add_overflow(initial_count, settings->population, &most) ||
+/* Individuals that are made: a generation is made at once, also the one within which the budget ends, and an individual
+ * that racing stops may cost a single window. */
+static size_t most_made(const struct evolve_settings *settings, const struct evolve_problem *problem) {
+    if (settings->algorithm == ALGORITHM_BAYESIAN) return evolve_bayesian_most(settings, problem);
+    size_t plan = whole_plan(settings, problem->initial_count), most = 0;
+    if (!settings->evaluations || __builtin_mul_overflow(settings->evaluations, problem->windows, &most) ||
+        __builtin_add_overflow(most, problem->initial_count, &most) ||
+        __builtin_add_overflow(most, settings->population, &most) ||
         __builtin_add_overflow(most, settings->mutations, &most) ||
-        __builtin_add_overflow(most, settings->crossovers, &most) ||
-        __builtin_add_overflow(most, settings->evaluations, &most))
+        __builtin_add_overflow(most, settings->crossovers, &most))
         return plan;
     return smaller(most, plan);
 }
 
-/* Everything the search will ever need, so that asking and telling cannot fail. The state of the
- * random stream is allocated here because gsl_rng_alloc() ends the program when memory is short. */
-static bool allocate(struct evolve *evolve) {
+static bool allocate_individuals(struct evolve *evolve) {
     if (evolve->capacity > PTRDIFF_MAX / sizeof *evolve->individuals) return false;
     size_t slot_count = 2;
     while (slot_count < 2 * evolve->capacity) slot_count *= 2;
     evolve->slot_mask = slot_count - 1;
     evolve->slots = calloc(slot_count, sizeof *evolve->slots);
     evolve->individuals = calloc(evolve->capacity, sizeof *evolve->individuals);
+    evolve->pending = calloc(evolve->capacity + 1, sizeof *evolve->pending);
+    return evolve->slots && evolve->individuals && evolve->pending;
+}
+
+/* Everything the search will ever need, so that asking and telling cannot fail. The state of the
+ * random stream is allocated here because gsl_rng_alloc() ends the program when memory is short. */
+static bool allocate(struct evolve *evolve, const struct evolve_problem *problem) {
+    if (!allocate_individuals(evolve)) return false;
     evolve->ranked = calloc(evolve->settings.parents, sizeof *evolve->ranked);
+    evolve->window_tokens = calloc(problem->windows, sizeof *evolve->window_tokens);
     evolve->rng.type = gsl_rng_mt19937;
     evolve->rng.state = calloc(1, gsl_rng_mt19937->size);
     if (evolve->settings.algorithm == ALGORITHM_CMA_ES) {
         evolve->cma = evolve_cma_new(&evolve->settings, &evolve->space);
         if (!evolve->cma) return false;
     }
-    return evolve->slots && evolve->individuals && evolve->ranked && evolve->rng.state;
+    if (evolve->settings.algorithm == ALGORITHM_BAYESIAN) {
+        evolve->bayesian = evolve_bayesian_new(&evolve->settings, problem);
+        if (!evolve->bayesian) return false;
+    }
+    return evolve->ranked && evolve->window_tokens && evolve->rng.state;
 }
 
 static void assert_settings(const struct evolve_settings *settings) {
@@ -185,45 +217,65 @@ static void assert_settings(const struct evolve_settings *settings) {
     (void)settings;
 }
 
-struct evolve *evolve_new(const struct evolve_settings *settings, const struct genome_space *space,
-                          const struct initial_genome *initial, size_t initial_count) {
+struct evolve *evolve_new(const struct evolve_settings *settings, const struct evolve_problem *problem) {
     assert_settings(settings);
-    assert(initial_count >= 1);
+    assert(problem->windows >= 1 && problem->initial_count + problem->known_count >= 1);
     struct evolve *evolve = calloc(1, sizeof *evolve);
     if (!evolve) return NULL;
     evolve->settings = *settings;
-    evolve->space = *space;
-    evolve->capacity = most_made(settings, initial_count);
+    evolve->space = *problem->space;
+    evolve->windows = problem->windows;
+    evolve->capacity = most_made(settings, problem);
     evolve->best = evolve->best_exportable = EVOLVE_NO_PARENT;
-    if (!allocate(evolve)) {
+    if (!allocate(evolve, problem)) {
         evolve_free(evolve);
         return NULL;
+    }
+    for (size_t w = 0; w < problem->windows; w++) {
+        evolve->window_tokens[w] = problem->window_tokens[w];
+        evolve->tokens += problem->window_tokens[w];
     }
     /* To GSL a seed of 0 means the generator's default: the stream of 0 is that of 4357. Otherwise
      * it takes the lower 32 bits. */
     gsl_rng_set(&evolve->rng, settings->seed);
-    make_first_population(evolve, initial, initial_count);
+    make_first_population(evolve, problem->initial, problem->initial_count);
     return evolve;
 }
 
 void evolve_free(struct evolve *evolve) {
     if (!evolve) return;
     free(evolve->individuals);
+    free(evolve->pending);
     free(evolve->ranked);
     free(evolve->slots);
+    free(evolve->window_tokens);
     free(evolve->rng.state);
     evolve_cma_free(evolve->cma);
+    evolve_bayesian_free(evolve->bayesian);
     free(evolve);
 }
 
 /* Ask and tell -------------------------------------------------------------------------------- */
 
-const struct individual *evolve_ask(struct evolve *evolve) {
-    if (evolve->settings.evaluations && evolve->told == evolve->settings.evaluations) evolve->over = true;
-    if (evolve->told == evolve->count && !evolve->over) next_generation(evolve);
+size_t evolve_windows_left(const struct evolve *evolve) {
+    size_t limit = 0, evaluations = evolve->settings.evaluations;
+    if (evaluations == 0 || __builtin_mul_overflow(evaluations, evolve->windows, &limit)) return SIZE_MAX;
+    return limit > evolve->window_scores ? limit - evolve->window_scores : 0;
+}
+
+const struct evolve_request *evolve_ask(struct evolve *evolve) {
+    if (evolve_windows_left(evolve) == 0) evolve->over = true;
+    if (evolve->pending_at == evolve->pending_count && !evolve->over) next_generation(evolve);
     if (evolve->over) return NULL;
+    const struct evolve_pending *next = &evolve->pending[evolve->pending_at];
+    const struct individual *individual = &evolve->individuals[next->individual];
+    if (next->count - individual->windows > evolve_windows_left(evolve)) {
+        evolve->over = true;
+        return NULL;
+    }
     evolve->asked = true;
-    return &evolve->individuals[evolve->told];
+    evolve->request = (struct evolve_request){individual, next->count};
+    return &evolve->request;
 }
 
 bool individual_better(const struct individual *a, const struct individual *b) {
@@ -255,31 +307,57 @@ static bool is_exportable(const struct evolve *evolve, const struct individual *
     return genome_start_tokens(&evolve->space, &individual->genome) == 0;
 }
 
-void evolve_tell(struct evolve *evolve, double score) {
-    assert(evolve->asked && evolve->told < evolve->count);
-    struct individual *individual = &evolve->individuals[evolve->told];
+/* The windows of the individual from its `from`th to its `to`th are told. */
+static void take_windows(struct evolve *evolve, struct individual *individual, size_t to, const double *window_nats) {
+    size_t from = individual->windows;
+    individual->windows = to;
+    evolve->window_scores += to - from;
+    if (evolve->bayesian) evolve_bayesian_told(evolve, individual, from, to, window_nats);
+    if (!individual->scored) evolve->told++;
     individual->scored = true;
+    evolve->pending_at++;
+    evolve->asked = false;
+}
+
+static void take_score(struct evolve *evolve, struct individual *individual, double score) {
     individual->score = score;
-    rank(evolve, evolve->told);
+    rank(evolve, (size_t)individual->id);
     note_if_best(evolve, individual, &evolve->best);
     if (is_exportable(evolve, individual)) note_if_best(evolve, individual, &evolve->best_exportable);
-    evolve->asked = false;
-    evolve->told++;
+}
+
+/* perplexity_mean_nats() adds the windows in the same order: the score is the evaluator's to the last bit. */
+void evolve_tell(struct evolve *evolve, const double *window_nats) {
+    assert(evolve->asked);
+    size_t count = evolve->request.count;
+    struct individual *individual = &evolve->individuals[evolve->request.individual->id];
+    take_windows(evolve, individual, count, window_nats);
+    if (count < evolve->windows) return;
+    take_score(evolve, individual, nats_sum(window_nats, evolve->windows) / (double)evolve->tokens);
+}
+
+void evolve_tell_score(struct evolve *evolve, double score) {
+    assert(evolve->asked && evolve->request.count == evolve->windows && !evolve->bayesian);
+    struct individual *individual = &evolve->individuals[evolve->request.individual->id];
+    take_windows(evolve, individual, evolve->windows, NULL);
+    take_score(evolve, individual, score);
 }
 
 const struct individual *evolve_rival(const struct evolve *evolve) {
     assert(evolve->asked);
-    if (evolve->ranked_count < evolve->settings.parents) return NULL;
+    if (evolve->request.count < evolve->windows || evolve->ranked_count < evolve->settings.parents) return NULL;
     const struct individual *last = &evolve->individuals[evolve->ranked[evolve->ranked_count - 1]];
-    if (!is_exportable(evolve, &evolve->individuals[evolve->told])) return last;
+    if (!is_exportable(evolve, evolve->request.individual)) return last;
     const struct individual *exportable = individual_or_null(evolve, evolve->best_exportable);
     return individual_better(last, exportable) ? exportable : last;
 }
 
-void evolve_tell_stopped(struct evolve *evolve) {
-    assert(evolve_rival(evolve));
-    evolve_tell(evolve, NAN);
-    evolve->individuals[evolve->told - 1].stopped = true;
+void evolve_tell_stopped(struct evolve *evolve, const double *window_nats, size_t scored) {
+    assert(evolve_rival(evolve) && scored < evolve->windows);
+    struct individual *individual = &evolve->individuals[evolve->request.individual->id];
+    individual->stopped = true;
+    take_windows(evolve, individual, scored, window_nats);
+    take_score(evolve, individual, NAN);
 }
 
 /* Looking ------------------------------------------------------------------------------------- */
@@ -287,5 +365,7 @@ void evolve_tell_stopped(struct evolve *evolve) {
 int64_t evolve_generation(const struct evolve *evolve) { return evolve->generation; }
 
 size_t evolve_scored(const struct evolve *evolve) { return evolve->told; }
+
+size_t evolve_window_scores(const struct evolve *evolve) { return evolve->window_scores; }
 
 const struct individual *evolve_best(const struct evolve *evolve) { return individual_or_null(evolve, evolve->best); }

@@ -1,6 +1,6 @@
-/* The search as an ask/tell driver: it proposes genomes and is told their scores. It does no I/O and never calls the
- * objective. The same settings and scores give the same proposals, so a search is resumed by telling a new driver the
- * saved scores. No genome is proposed twice.
+/* The search as an ask/tell driver: it asks for the nats of a genome on windows of text and is told them. It does no
+ * I/O and never calls the objective. The same settings and nats give the same requests, so a search is resumed by
+ * telling a new driver the saved nats. No genome is proposed twice.
  *
  * ALGORITHM_PAPER is LongRoPE's, arXiv 2402.13753, algorithm 1: the first population holds the closed-form tables and
  * mutations of them; in each iteration the best individuals scored so far are the parents of mutations and crossovers
@@ -22,6 +22,10 @@
  * around the best of them. The distribution learns from the iteration's best `parents` (search/evolve/cma_es.h), not
  * from earlier iterations. It computes with exp and log, whose last bits depend on the C library: proposals are
  * reproducible with the same C library and GSL.
+ *
+ * ALGORITHM_BAYESIAN models nats by a Gaussian process and proposes the genomes whose expected improvement is largest
+ * (search/evolve/evolve_bayesian.c). It asks for a single window of most genomes, a different window each time, and for
+ * all windows of a genome that seems to be the best. Reproducible as CMA-ES is.
  */
 #ifndef LONGROPE_SEARCH_EVOLVE_H
 #define LONGROPE_SEARCH_EVOLVE_H
@@ -42,22 +46,24 @@ enum algorithm {
     ALGORITHM_MICROSOFT, /* mutations and crossovers of microsoft/LongRoPE's code */
     ALGORITHM_CMA_ES,    /* samples of a normal distribution that adapts its covariance */
     ALGORITHM_LONGROPE2, /* the paper's; configurations give it LongRoPE2's space and budget */
+    ALGORITHM_BAYESIAN,  /* largest expected improvement of a Gaussian process */
     ALGORITHMS
 };
 
-extern const char
-    *const algorithm_names[ALGORITHMS]; /* "paper", "microsoft", "cma-es", "longrope2"; see eval/base/name.h */
+/* "paper", "microsoft", "cma-es", "longrope2", "bayesian"; see eval/base/name.h */
+extern const char *const algorithm_names[ALGORITHMS];
 const char *algorithm_name(enum algorithm algorithm);
 
 struct evolve_settings {
     enum algorithm algorithm;
-    size_t population;           /* individuals of the first generation; CMA-ES: of every later one */
-    size_t parents;              /* best individuals that become parents, 1..population */
-    size_t mutations;            /* children of an iteration made by mutation; unused by CMA-ES */
+    size_t population;           /* individuals of the first generation; CMA-ES, Bayesian: of every later one */
+    size_t parents;              /* best individuals that become parents, 1..population; Bayesian: 1 */
+    size_t mutations;            /* children of an iteration made by mutation; unused by CMA-ES and Bayesian */
     size_t crossovers;           /* children of an iteration made by crossover; likewise */
-    size_t iterations;           /* generations after the first */
-    size_t evaluations;          /* individuals that are scored at most; 0: no limit */
-    double mutation_probability; /* of each gene; likewise */
+    size_t iterations;           /* generations after the first; Bayesian: unused */
+    size_t evaluations;          /* limit of the work, in scores of all windows; 0: none; Bayesian: at least 1 */
+    size_t knots;                /* coordinates of a table, search/evolve/coordinates.h; 0: every pair has a gene */
+    double mutation_probability; /* of each gene; unused by CMA-ES and Bayesian */
     unsigned long seed;          /* of GSL's mt19937: 32 bits count, and 0 is the same as 4357 */
 };
 
@@ -75,10 +81,11 @@ enum origin {
     ORIGIN_MUTATION,
     ORIGIN_CROSSOVER,
     ORIGIN_SAMPLE, /* of CMA-ES's distribution */
+    ORIGIN_MODEL,  /* proposed by the Gaussian process */
     ORIGIN_COUNT
 };
 /* "pi", "ntk", "yarn", "yarn-lambda", "dynamic-ntk", "none", "own", "critical-ntk", "file", "mutation", "crossover",
- * "sample"; the store and all output use these words. */
+ * "sample", "model"; the store and all output use these words. */
 extern const char *const origin_names[ORIGIN_COUNT];
 const char *origin_name(enum origin origin);
 bool origin_parse(const char *name, enum origin *out);
@@ -91,9 +98,11 @@ struct individual {
     enum origin origin;
     int64_t parents[2]; /* ids, EVOLVE_NO_PARENT where there is none */
     struct genome genome;
-    bool scored;
-    bool stopped; /* racing gave it up: its score is NaN and counts as no lower than its rival's */
-    double score; /* mean nats per token; lower is better */
+    bool scored;         /* on one window or more */
+    bool stopped;        /* racing gave it up: its score is NaN and counts as no lower than its rival's */
+    size_t first_window; /* windows that were scored: first_window, first_window + 1, ... modulo their number */
+    size_t windows;      /* how many */
+    double score;        /* mean nats per token; lower is better; NaN unless all windows are scored */
 };
 
 /* Whether `a` is the better one: it has the lower score, or there is no `b` (NULL). NaN is worse than every number and
@@ -106,38 +115,69 @@ struct initial_genome {
     struct genome genome;
 };
 
+/* A table that was scored on all windows before the search, such as a closed form. */
+struct known_table {
+    double factors[ROPE_MAX_PAIRS]; /* [space->pairs], as genome_factors() gives them; off the lattice is allowed */
+    double attention_factor;        /* in the units of the space's */
+    const double *window_nats;      /* [windows] */
+};
+
+/* What is searched. All of it is copied, but window_nats of known tables: the caller keeps those. */
+struct evolve_problem {
+    const struct genome_space *space;
+    size_t windows;               /* >= 1 */
+    const int64_t *window_tokens; /* [windows] predictions of each, >= 1 */
+    const struct initial_genome *initial;
+    size_t initial_count; /* >= 1; Bayesian: 0 is allowed if there is a known table */
+    const struct known_table *known;
+    size_t known_count;
+    double attention_factor; /* of tables of this search, where the space does not search it */
+};
+
 struct evolve;
 
-/* The first population starts with initial[initial_count], one or more, in order. Duplicates among them are dropped,
- * and except with CMA-ES those beyond `population`. Settings, space and genomes are copied. Memory for all planned
- * individuals is allocated at once, so that nothing later can fail. NULL if memory is short; the caller frees with
- * evolve_free(). */
-struct evolve *evolve_new(const struct evolve_settings *settings, const struct genome_space *space,
-                          const struct initial_genome *initial, size_t initial_count);
+/* The first population starts with initial[initial_count], in order. Duplicates among them are dropped, and with the
+ * genetic algorithms those beyond `population`. Memory for all planned individuals is allocated at once, so that
+ * nothing later can fail. NULL if memory is short; the caller frees with evolve_free(). */
+struct evolve *evolve_new(const struct evolve_settings *settings, const struct evolve_problem *problem);
 void evolve_free(struct evolve *evolve); /* NULL is allowed */
 
-/* The next individual to score; the same one until its score is told. NULL when the search is over: after the last
- * iteration, after settings.evaluations scores, or when an iteration finds no new genome. Neither number changes what
- * is proposed before: the individuals of a smaller budget are the first ones of a larger. Valid until the next call. */
-const struct individual *evolve_ask(struct evolve *evolve);
+/* Score the individual on `count` windows from individual->first_window on, modulo their number; those that it is
+ * scored on already are among them. */
+struct evolve_request {
+    const struct individual *individual;
+    size_t count;
+};
 
-/* The score of the individual last asked for. NaN is worse than every number. The evaluator returns none: a table that
- * overflows the model ends its stage with an error. */
-void evolve_tell(struct evolve *evolve, double score);
+/* The next request; the same one until it is told. NULL when the search is over: after the last iteration, when the
+ * next request could exceed settings.evaluations, or when an iteration finds no new genome. Neither number changes what
+ * is proposed before: the individuals of a smaller budget are the first ones of a larger. Valid until the next call. */
+const struct evolve_request *evolve_ask(struct evolve *evolve);
+
+/* The answer to the last request: window_nats[windows], each summed over its window; only entries of the request are
+ * read. NaN is worse than every number. The evaluator returns none: a table that overflows the model ends its stage
+ * with an error. */
+void evolve_tell(struct evolve *evolve, const double *window_nats);
+/* The same for a request for all windows whose mean alone is known, as in runs that were started with schema 1. Not for
+ * ALGORITHM_BAYESIAN. */
+void evolve_tell_score(struct evolve *evolve, double score);
 
 /* The individual that the one last asked for must beat. If its score is not lower, it is neither a parent, nor the
- * best, nor the best without start tokens, and its exact score does not change later proposals. NULL while fewer than
- * `parents` candidates are scored (CMA-ES: of the current generation), since then every score matters. */
+ * best, nor the best without start tokens, and its exact score does not change later proposals of the genetic
+ * algorithms and CMA-ES. NULL while fewer than `parents` candidates are scored (CMA-ES: of the current generation),
+ * since then every score matters, and where the request is not for all windows. */
 const struct individual *evolve_rival(const struct evolve *evolve);
 /* Instead of evolve_tell(), if there is a rival: the score of the individual last asked for is not below the rival's,
- * with certainty or, with RACING_STATISTICAL, probably. */
-void evolve_tell_stopped(struct evolve *evolve);
+ * with certainty or, with racing that risks something, probably. It was scored on the first `scored` windows of the
+ * request. */
+void evolve_tell_stopped(struct evolve *evolve, const double *window_nats, size_t scored);
 
-/* The current generation, and how many individuals are scored in all. */
+/* The current generation, how many individuals are scored, and the window scores told. */
 int64_t evolve_generation(const struct evolve *evolve);
 size_t evolve_scored(const struct evolve *evolve);
+size_t evolve_window_scores(const struct evolve *evolve);
 
-/* The best individual scored, the older one of equals; NULL before any is scored. */
+/* The best individual scored on all windows, the older one of equals; NULL before any is. */
 const struct individual *evolve_best(const struct evolve *evolve);
 
 /* Evaluations that the settings plan: population + iterations (mutations + crossovers), with CMA-ES

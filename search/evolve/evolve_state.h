@@ -5,6 +5,10 @@
 
 #include "search/evolve/evolve.h"
 
+struct evolve_pending {
+    size_t individual, count; /* windows that it is to be scored on in all */
+};
+
 struct evolve {
     struct evolve_settings settings;
     struct genome_space space;
@@ -13,10 +17,17 @@ struct evolve {
     size_t capacity;                /* more are never made, so nothing grows */
     size_t count;
     size_t told;
-    size_t initial_count; /* distinct initial genomes, which are the first individuals */
-    size_t duplicates;    /* genomes that were proposed again and not added, for TRACE_EVOLVE */
+    int64_t *window_tokens; /* [windows] */
+    size_t windows;
+    int64_t tokens;                 /* of all windows */
+    size_t window_scores;           /* told */
+    struct evolve_pending *pending; /* [capacity + 1] requests; pending_at.. are not told yet */
+    size_t pending_at, pending_count;
+    struct evolve_request request; /* the one handed out */
+    size_t initial_count;          /* distinct initial genomes, which are the first individuals */
+    size_t duplicates;             /* genomes that were proposed again and not added, for TRACE_EVOLVE */
     int64_t generation;
-    bool asked;              /* individual `told` was handed out */
+    bool asked;              /* pending[pending_at] was handed out */
     bool over;               /* evolve_ask() returns NULL from now on */
     size_t *ranked;          /* [settings.parents] ids of the parents, best first: of all individuals, or with CMA-ES
                                 of the current generation */
@@ -26,14 +37,20 @@ struct evolve {
     size_t *slots;           /* [slot_mask + 1] open addressing over genomes: id + 1, 0 where free */
     size_t slot_mask;        /* a power of two less one; at most half of the slots are ever used */
     struct evolve_cma *cma;  /* ALGORITHM_CMA_ES's distribution; NULL with the others */
+    struct evolve_bayesian *bayesian; /* ALGORITHM_BAYESIAN's model; NULL with the others */
 };
 
 /* Memory for the next individual. Callers write its genome there; it becomes an individual when evolve_add_if_new()
  * returns true. */
 struct individual *evolve_next_individual(struct evolve *evolve);
-/* Adds the genome in evolve_next_individual() to the current generation. False, and no individual is added, if the
- * genome was proposed before. */
+/* Adds the genome in evolve_next_individual() to the current generation, and a request to score it on all windows.
+ * False, and no individual is added, if the genome was proposed before. */
 bool evolve_add_if_new(struct evolve *evolve, enum origin origin, int64_t first_parent, int64_t second_parent);
+
+/* Adds a request: the individual is to be scored on `count` windows in all. */
+void evolve_request(struct evolve *evolve, size_t individual, size_t count);
+/* Window scores that settings.evaluations still allows; SIZE_MAX without a limit. */
+size_t evolve_windows_left(const struct evolve *evolve);
 
 /* ALGORITHM_PAPER, ALGORITHM_LONGROPE2 and ALGORITHM_MICROSOFT: mutations of the initial genomes up to the settings'
  * population, and the children of an iteration, whose parents are the best individuals of all so far. */
@@ -45,5 +62,18 @@ struct evolve_cma *evolve_cma_new(const struct evolve_settings *settings, const 
 void evolve_cma_free(struct evolve_cma *cma); /* NULL is allowed */
 /* Learns from the scored generation and samples the next. */
 void evolve_cma_generation(struct evolve *evolve);
+
+/* ALGORITHM_BAYESIAN. The model before anything is scored; NULL for lack of memory. */
+struct evolve_bayesian *evolve_bayesian_new(const struct evolve_settings *settings,
+                                            const struct evolve_problem *problem);
+void evolve_bayesian_free(struct evolve_bayesian *bayesian); /* NULL is allowed */
+/* Takes a score: window_nats of the individual's windows `from`..`to` - 1, counted from its first. */
+void evolve_bayesian_told(struct evolve *evolve, const struct individual *individual, size_t from, size_t to,
+                          const double *window_nats);
+/* Adds requests: the windows that the most promising individual lacks, or else a generation of new individuals. None
+ * where the budget is used up. */
+void evolve_bayesian_round(struct evolve *evolve);
+/* Most individuals that a search with these settings makes. */
+size_t evolve_bayesian_most(const struct evolve_settings *settings, const struct evolve_problem *problem);
 
 #endif

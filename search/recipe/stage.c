@@ -34,6 +34,7 @@ static int open_scoring(struct stage *stage, struct error *error) {
 
 static void stage_close(struct stage *stage) {
     evolve_free(stage->evolve);
+    free(stage->known);
     window_nats_close(&stage->rival_nats);
     window_nats_close(&stage->window_nats);
     scorer_free(stage->scorer);
@@ -97,7 +98,6 @@ static int make_scorer(struct stage *stage, struct error *error) {
     const struct scorer_options options = {.model = stage->model,
                                            .scoring = &stage->scoring,
                                            .cache = context->cache,
-                                           .blocks = stage->config->racing == RACING_BLOCKS,
                                            .threads = context->threads,
                                            .stop = context->stop,
                                            .progress = table_advanced,
@@ -107,14 +107,13 @@ static int make_scorer(struct stage *stage, struct error *error) {
 
 static void trace_stage(const struct stage *stage) {
     const struct stage_record *record = &stage->record;
-    int32_t least = record->space.critical_high > 0 ? record->space.smallest : record->space.unit;
     TRACE(TRACE_RECIPE,
-          "stage '%s': %s on model %s, window %" PRId64 " to %" PRId64 " tokens; searched factors %g..%g multiply %s",
+          "stage '%s': %s on model %s, window %" PRId64 " to %" PRId64 " tokens; searched factors 1..%g multiply %s",
           record->name,
           record->state == STAGE_DONE ? "done"
           : stage->stored             ? "resumes"
                                       : "starts",
-          record->model, record->original_length, record->target_length, (double)least / record->space.unit,
+          record->model, record->original_length, record->target_length,
           (double)record->space.largest / record->space.unit,
           !record->composed ? "nothing"
           : *record->base   ? record->base

@@ -3,48 +3,135 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "search/recipe/stage_state.h"
 #include "search/run/run_view.h"
 
-/* ---- starting, and resuming by replay ---- */
+/* ---- starting ---- */
 
-static int make_driver(struct stage *stage, struct error *error) {
-    const struct stage_config *config = stage->config;
-    stage->evolve = evolve_new(&config->search, &stage->record.space, stage->initial.genomes, stage->initial.count);
+/* A baseline as a table of this search: what it does to the model's frequencies is expressed by searched factors, which
+ * multiply what the stage's tables rescale. */
+static void known_table(const struct stage *stage, const struct baseline_record *baseline, struct known_table *out) {
+    struct rope_table searched;
+    rope_model_table(&searched, &stage->base.searched, stage->record.target_length);
+    for (int64_t i = 0; i < searched.pairs; i++) {
+        out->factors[i] = baseline->table.factors[i] * searched.frequencies[i] / baseline->table.frequencies[i];
+    }
+    out->attention_factor =
+        baseline->table.attention_factor * baseline->table.own_attention_factor / searched.own_attention_factor;
+}
+
+/* The baselines with their nats: `nats` has room for [count][windows]. Those of a run without nats per window are left
+ * out. */
+static int read_known_tables(struct stage *stage, const struct baseline_record *baselines, size_t count,
+                             struct known_table *tables, double *nats, size_t *known, struct error *error) {
+    const size_t windows = stage->scoring.count;
+    int status = STATUS_OK;
+    *known = 0;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = store_baseline_nats(stage->context->store, stage->record.id, baselines[i].method, &stage->window_nats,
+                                     error);
+        if (status != STATUS_OK || !window_nats_complete(&stage->window_nats, stage_all_windows(stage))) continue;
+        known_table(stage, &baselines[i], &tables[*known]);
+        tables[*known].window_nats = nats + *known * windows;
+        memcpy(nats + *known * windows, stage->window_nats.nats, windows * sizeof *nats);
+        (*known)++;
+    }
+    return status;
+}
+
+static int new_driver(struct stage *stage, const struct known_table *known, size_t known_count, struct error *error) {
+    const size_t windows = stage->scoring.count;
+    int64_t *tokens = calloc(windows, sizeof *tokens);
+    if (!tokens) return error_memory(error, (double)windows * sizeof *tokens, "the windows");
+    for (size_t w = 0; w < windows; w++) tokens[w] = window_tokens(&stage->scoring.windows[w]);
+    const struct evolve_problem problem = {.space = &stage->record.space,
+                                           .windows = windows,
+                                           .window_tokens = tokens,
+                                           .initial = stage->initial.genomes,
+                                           .initial_count = stage->initial.count,
+                                           .known = known,
+                                           .known_count = known_count,
+                                           .attention_factor = stage->record.attention_factor};
+    stage->evolve = evolve_new(&stage->config->search, &problem);
+    free(tokens);
     if (stage->evolve) return STATUS_OK;
     return error_memory(error, (double)stage->record.planned * sizeof(struct individual), "the populations");
 }
 
-/* False where the driver does not propose this individual: then the store is of another search. */
-static bool tell_known(struct evolve *evolve, const struct individual *known) {
-    const struct individual *asked = evolve_ask(evolve);
-    if (!asked || asked->id != known->id || !genome_equal(&asked->genome, &known->genome)) return false;
-    if (!known->stopped) {
-        evolve_tell(evolve, known->score);
-    } else if (evolve_rival(evolve)) {
-        evolve_tell_stopped(evolve);
-    } else {
-        return false;
-    }
-    return true;
+static int make_driver(struct stage *stage, struct error *error) {
+    struct baseline_record *baselines = NULL;
+    size_t count = 0, known = 0;
+    int status = store_baselines(stage->context->store, stage->record.id, &baselines, &count, error);
+    if (status != STATUS_OK) return status;
+    struct known_table *tables = calloc(count + 1, sizeof *tables);
+    double *nats = calloc(count * stage->scoring.count + 1, sizeof *nats);
+    if (!tables || !nats) status = error_memory(error, (double)count * sizeof *tables, "the baselines");
+    if (status == STATUS_OK) status = read_known_tables(stage, baselines, count, tables, nats, &known, error);
+    if (status == STATUS_OK) status = new_driver(stage, tables, known, error);
+    free(tables);
+    free(nats);
+    free(baselines);
+    return status;
 }
 
-/* Tells the driver every score of the store. */
-static int replay(struct stage *stage, struct error *error) {
-    struct individual_record *known = NULL;
-    size_t count = 0;
-    int status = store_individuals(stage->context->store, &stage->record, &known, &count, error);
-    if (status != STATUS_OK) return status;
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        if (tell_known(stage->evolve, &known[i].individual)) continue;
-        status = error_set(error, STATUS_FAILED,
-                           "stage '%s': individual %" PRId64 " in the database is not the one that this search "
-                           "proposes; another version of longrope made the run: resume it with that version, or "
-                           "start a new run with -o",
-                           stage->record.name, known[i].individual.id);
+/* ---- resuming by replay ---- */
+
+static int other_search(const struct stage *stage, int64_t id, struct error *error) {
+    return error_set(error, STATUS_FAILED,
+                     "stage '%s': individual %" PRId64 " in the database is not the one that this search "
+                     "proposes; another version of longrope made the run: resume it with that version, or "
+                     "start a new run with -o",
+                     stage->record.name, id);
+}
+
+/* The store's record of an individual; NULL if it is new. */
+static const struct individual_record *known_individual(const struct stage *stage, int64_t id) {
+    return (size_t)id < stage->known_count ? &stage->known[id] : NULL;
+}
+
+/* Answers the request from the store, if the store has all windows that it is for, or says that racing stopped it.
+ * Windows that a later request added are not told: the driver asks for them again. */
+static int answer_from_store(struct stage *stage, const struct evolve_request *request, bool *answered,
+                             struct error *error) {
+    const struct individual *asked = request->individual;
+    const struct individual_record *known = known_individual(stage, asked->id);
+    *answered = false;
+    if (!known) return STATUS_OK;
+    const struct individual *stored = &known->individual;
+    if (stored->id != asked->id || !genome_equal(&stored->genome, &asked->genome) ||
+        stored->first_window != asked->first_window) {
+        return other_search(stage, asked->id, error);
     }
-    free(known);
+    bool all = known->scored.windows >= request->count;
+    *answered = all || stored->stopped || !isnan(stored->score);
+    if (!*answered) return STATUS_OK;
+    if (!stored->stopped && known->scored.windows == 0) { /* a run of schema 1 */
+        evolve_tell_score(stage->evolve, stored->score);
+        return STATUS_OK;
+    }
+    int status = store_window_nats(stage->context->store, stage->record.id, asked->id, &stage->window_nats, error);
+    if (status != STATUS_OK) return status;
+    if (all) {
+        evolve_tell(stage->evolve, stage->window_nats.nats);
+    } else if (evolve_rival(stage->evolve)) {
+        evolve_tell_stopped(stage->evolve, stage->window_nats.nats, known->scored.windows);
+    } else {
+        return other_search(stage, asked->id, error);
+    }
+    return STATUS_OK;
+}
+
+/* Tells the driver what the store has, up to the first request that it cannot answer. */
+static int replay(struct stage *stage, struct error *error) {
+    int status = store_individuals(stage->context->store, &stage->record, &stage->known, &stage->known_count, error);
+    bool answered = true;
+    while (status == STATUS_OK && answered) {
+        const struct evolve_request *request = evolve_ask(stage->evolve);
+        if (!request) break;
+        status = answer_from_store(stage, request, &answered, error);
+    }
     return status;
 }
 
@@ -59,14 +146,6 @@ static int read_rival_nats(struct stage *stage, int64_t rival, struct error *err
                          "stage '%s': individual %" PRId64 " in the database lacks the nats of some of its %zu "
                          "windows; restore a copy of the run, or start a new one with -o",
                          stage->record.name, rival, stage->scoring.count);
-    }
-    for (size_t w = 0; w < stage->scoring.count && stage->config->racing == RACING_BLOCKS; w++) {
-        if (window_nats_has_blocks(&stage->rival_nats, w)) continue;
-        return error_set(error, STATUS_FAILED,
-                         "stage '%s': individual %" PRId64 " in the database lacks the sums per block of window %zu, "
-                         "which 'racing: blocks' requires: an older version of longrope scored it; start a new run "
-                         "with -o, or another one with 'racing: bound'",
-                         stage->record.name, rival, w);
     }
     stage->rival = rival;
     return STATUS_OK;
@@ -83,64 +162,96 @@ static int enter_race(struct stage *stage, const struct individual *asked, struc
                          .rival = rival->id,
                          .rival_score = rival->score,
                          .rival_nats = &stage->rival_nats};
-    return racing_risks(out->racing) ? read_rival_nats(stage, rival->id, error) : STATUS_OK;
+    return out->racing == RACING_STATISTICAL ? read_rival_nats(stage, rival->id, error) : STATUS_OK;
 }
 
-/* Rules that may lose a good candidate say so where they are used. */
+/* `racing: statistical` may lose a good candidate: it says so where it is used. */
 static void warn_of_risk(const struct stage *stage) {
-    enum racing racing = stage->config->racing;
-    if (!racing_risks(racing)) return;
+    if (stage->config->racing != RACING_STATISTICAL) return;
     fprintf(stderr,
-            "%s: racing: %s gives up a candidate, after any window from the %s on, if the probability "
+            "%s: racing: statistical gives up a candidate, after any window from the second on, if the probability "
             "that it beats the last parent is less than %g; racing: bound never loses one\n",
-            stage->record.name, racing_name(racing), racing == RACING_BLOCKS ? "first" : "second",
-            stage->config->racing_risk);
+            stage->record.name, stage->config->racing_risk);
 }
 
 /* ---- scoring ---- */
 
-static int score_individual(struct stage *stage, const struct individual *asked, struct error *error) {
-    struct individual individual = *asked;
+/* The windows of the request that the store does not have yet, into stage->window_nats. */
+static int score_windows(struct stage *stage, const struct evolve_request *request, struct scored *scored,
+                         struct error *error) {
+    const struct individual *asked = request->individual;
     struct rope_table table;
     struct race race;
-    struct scored scored;
     rope_model_table(&table, &stage->base.searched, stage->record.target_length);
     stage_record_table(&stage->record, &asked->genome, &table);
     int status = enter_race(stage, asked, &race, error);
     if (status != STATUS_OK) return status;
-    const struct window_range all = stage_all_windows(stage);
     window_nats_clear(&stage->window_nats);
-    status = scorer_score(stage->scorer, &table, &race, all, &stage->window_nats, &scored, error);
+    if (known_individual(stage, asked->id) || asked->windows > 0) {
+        status = store_window_nats(stage->context->store, stage->record.id, asked->id, &stage->window_nats, error);
+        if (status != STATUS_OK) return status;
+    }
+    const struct window_range range = {.first = asked->first_window, .count = request->count};
+    return scorer_score(stage->scorer, &table, &race, range, &stage->window_nats, scored, error);
+}
+
+static int answer_by_scoring(struct stage *stage, const struct evolve_request *request, struct error *error) {
+    struct store *store = stage->context->store;
+    const struct window_range range = {.first = request->individual->first_window, .count = request->count};
+    struct individual individual = *request->individual;
+    struct scored scored;
+    int status = score_windows(stage, request, &scored, error);
     if (status != STATUS_OK) return status;
     individual.scored = true;
     individual.score = perplexity_mean_nats(&stage->scoring, stage->window_nats.nats);
-    individual.stopped = !window_nats_complete(&stage->window_nats, all);
-    status =
-        store_add_individual(stage->context->store, &stage->record, &individual, &scored, &stage->window_nats, error);
+    individual.stopped = !window_nats_complete(&stage->window_nats, range);
+    bool stored = known_individual(stage, individual.id) || request->individual->windows > 0;
+    status = (stored ? store_extend_individual : store_add_individual)(store, &stage->record, &individual, &scored,
+                                                                       &stage->window_nats, error);
     if (status != STATUS_OK) return status;
     if (individual.stopped) {
-        evolve_tell_stopped(stage->evolve);
+        size_t before = request->individual->windows;
+        evolve_tell_stopped(stage->evolve, stage->window_nats.nats, before + scored.windows);
     } else {
-        evolve_tell(stage->evolve, individual.score);
+        evolve_tell(stage->evolve, stage->window_nats.nats);
     }
     return STATUS_OK;
 }
 
+/* ---- progress ---- */
+
+/* Candidates of the Bayesian search cost a window each, others all windows. */
+static bool counts_windows(const struct stage *stage) { return stage->config->search.algorithm == ALGORITHM_BAYESIAN; }
+
+static size_t steps_done(const struct stage *stage) {
+    return counts_windows(stage) ? evolve_window_scores(stage->evolve) : evolve_scored(stage->evolve);
+}
+
 static void report_progress(struct stage *stage, bool milestone) {
     const struct individual *best = evolve_best(stage->evolve);
-    char text[160];
-    snprintf(text, sizeof text, "iteration %" PRId64 "/%" PRId64 ", best %s %.4f (baselines %.4f)",
-             evolve_generation(stage->evolve), stage->record.iterations, stage_score_name(stage),
-             best ? exp(best->score) : NAN, exp(stage->best_baseline));
-    progress_step(&stage->progress, evolve_scored(stage->evolve), text, milestone);
+    char text[160], iterations[40] = "", found[40] = "none yet";
+    if (stage->record.iterations > 0) snprintf(iterations, sizeof iterations, "/%" PRId64, stage->record.iterations);
+    if (best) snprintf(found, sizeof found, "%.4f", exp(best->score));
+    snprintf(text, sizeof text, "iteration %" PRId64 "%s, best %s %s (baselines %.4f)",
+             evolve_generation(stage->evolve), iterations, stage_score_name(stage), found, exp(stage->best_baseline));
+    progress_step(&stage->progress, steps_done(stage), text, milestone);
+}
+
+/* ---- searching ---- */
+
+static int answer(struct stage *stage, const struct evolve_request *request, struct error *error) {
+    bool answered = false;
+    int status = answer_from_store(stage, request, &answered, error);
+    return status != STATUS_OK || answered ? status : answer_by_scoring(stage, request, error);
 }
 
 static int score_proposals(struct stage *stage, struct error *error) {
     int64_t generation = evolve_generation(stage->evolve);
-    for (const struct individual *asked; (asked = evolve_ask(stage->evolve)) != NULL;) {
-        if (asked->generation != generation) report_progress(stage, true);
-        generation = asked->generation;
-        int status = score_individual(stage, asked, error);
+    for (const struct evolve_request *request; (request = evolve_ask(stage->evolve)) != NULL;) {
+        bool milestone = request->individual->generation > generation && !counts_windows(stage);
+        if (milestone) report_progress(stage, true);
+        generation = evolve_generation(stage->evolve);
+        int status = answer(stage, request, error);
         if (status != STATUS_OK) return status;
         report_progress(stage, false);
     }
@@ -153,8 +264,9 @@ int stage_search(struct stage *stage, struct error *error) {
     if (status == STATUS_OK) status = replay(stage, error);
     if (status != STATUS_OK) return status;
     warn_of_risk(stage);
-    progress_begin(&stage->progress, stage->record.name, "evaluations", evolve_scored(stage->evolve),
-                   (size_t)stage->record.planned);
+    size_t planned = (size_t)stage->record.planned * (counts_windows(stage) ? stage->scoring.count : 1);
+    progress_begin(&stage->progress, stage->record.name, counts_windows(stage) ? "windows" : "evaluations",
+                   steps_done(stage), planned);
     status = score_proposals(stage, error);
     progress_end(&stage->progress);
     return status;

@@ -107,6 +107,7 @@ static void add_search(struct stage_settings *settings, const struct stage_confi
     add(settings, "search.crossovers", "%zu", search->crossovers);
     add(settings, STORE_ITERATIONS, "%zu", search->iterations);
     if (search->evaluations) add(settings, STORE_EVALUATIONS, "%zu", search->evaluations);
+    if (search->knots) add(settings, "search.knots", "%zu", search->knots);
     add(settings, "search.mutation_probability", "%.17g", search->mutation_probability);
     add(settings, "search.seed", "%lu", search->seed);
     add(settings, "search.lambda_step", "1/%d", (int)config->lattice_unit);
@@ -115,7 +116,7 @@ static void add_search(struct stage_settings *settings, const struct stage_confi
     add_start_tokens(settings, config);
     add_initial(settings, initial);
     add(settings, "search.racing", "%s", racing_name(config->racing));
-    if (racing_risks(config->racing)) add(settings, "search.racing_risk", "%.17g", config->racing_risk);
+    if (config->racing == RACING_STATISTICAL) add(settings, "search.racing_risk", "%.17g", config->racing_risk);
 }
 
 /* Nothing of a stage that extends the model as it is, of which runs begun before there were others say nothing. */

@@ -36,6 +36,8 @@ struct stage {
     /* The search: */
     struct stage_initial initial;
     struct evolve *evolve;
+    struct individual_record *known; /* [known_count] of the store when the search began, ordered by id */
+    size_t known_count;
     struct window_nats rival_nats; /* of individual `rival` */
     int64_t rival;                 /* EVOLVE_NO_PARENT before any is read */
 };

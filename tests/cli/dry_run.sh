@@ -62,6 +62,7 @@ cat >"$work/recipe.yaml" <<YAML
 name: recipe
 model: $model
 data: {text: [$corpus/*.txt], tokenizer: bytes}
+search: {algorithm: paper}
 stages:
   - {name: middle, target_length: 512, finetune: {command: python tune.py}}
   - {name: long, target_length: 1048576, base: middle, finetune: {}}
@@ -79,6 +80,11 @@ says "fine-tuning command: python tune.py"
 says "no fine-tuning command: the search prints what to run"
 says "the model does not exist yet: stage middle fine-tunes it"
 [ ! -e "$work/nowhere" ] || fail "a dry run makes the run's folder"
+
+# The default algorithm has no iterations: its limit is the work of so many evaluations.
+sed '/^search:/d' "$work/recipe.yaml" >"$work/default.yaml"
+dry_run "$work/default.yaml" --json -o "$work/nowhere"
+holds '[.stages[] | [.evaluations, .samples]] == [[60, 5], [60, 3], [60, 5]]'
 
 # ---- what is wrong ----
 

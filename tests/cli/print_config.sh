@@ -34,7 +34,7 @@ cat >"$work/recipe.yaml" <<YAML
 name: recipe
 model: $model
 data: {text: [$corpus/*.txt], tokenizer: bytes}
-search: {population: 20}
+search: {algorithm: paper, population: 20}
 stages:
   - {name: middle, target_length: 512, search: {algorithm: cma-es}, finetune: {command: tune}}
   - name: long
@@ -59,7 +59,7 @@ comes '"middle"' search.iterations "50 from follows search.algorithm"
 comes '"middle"' search.parents "6 from follows search.algorithm"
 comes '"middle"' finetune.command "tune from $work/recipe.yaml:6"
 comes '"middle"' finetune.output "null from default"
-comes '"long"' search.mutations "8 from follows target_length"
+comes '"long"' search.mutations "8 from follows search.algorithm"
 comes '"long"' data.samples "3 from follows target_length"
 comes '"long"' model "null from follows base"
 comes '"long"' search.racing "bound from default"

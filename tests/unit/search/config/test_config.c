@@ -117,34 +117,72 @@ static void test_defaults(void **state) {
     assert_int_equal(stage->type, MODEL_AUTO);
     assert_string_equal(stage->tokenizer, "bytes");
     assert_int_equal(stage->samples, 5);
-    assert_int_equal(stage->search.population, 64);
-    assert_int_equal(stage->search.parents, 32);
-    assert_int_equal(stage->search.mutations, 16);
-    assert_int_equal(stage->search.crossovers, 16);
-    assert_int_equal(stage->search.iterations, 40);
-    assert_true(stage->search.mutation_probability == 0.3);
+    assert_int_equal(stage->search.algorithm, ALGORITHM_BAYESIAN);
+    assert_int_equal(stage->search.population, 4);
+    assert_int_equal(stage->search.parents, 1);
+    assert_int_equal(stage->search.evaluations, 60);
+    assert_int_equal(stage->search.knots, 8);
     assert_int_equal(stage->search.seed, 1);
-    assert_int_equal(stage->search.algorithm, ALGORITHM_PAPER);
     assert_int_equal(stage->objective, OBJECTIVE_PERPLEXITY);
     assert_int_equal(stage->needle.prompt, NEEDLE_PUBLISHED);
     assert_int_equal(stage->needle.digits, 5);
     assert_int_equal(stage->needle.seed, 1);
-    assert_int_equal(stage->initial_count, 3);
-    assert_true(stage->initial[0] == ORIGIN_PI && stage->initial[1] == ORIGIN_NTK && stage->initial[2] == ORIGIN_YARN);
+    assert_int_equal(stage->initial_count, 0); /* the baselines */
     assert_int_equal(stage->racing, RACING_BOUND);
     assert_true(stage->racing_risk == 0.05);
     assert_null(f->config.cache);
     assert_int_equal(stage->lattice_unit, 100);
     assert_true(stage->lambda_max == 0);
-    assert_int_equal(stage->attention_rule, ATTENTION_LONGROPE);
+    assert_int_equal(stage->attention_rule, ATTENTION_SEARCH);
     assert_int_equal(stage->start_count, sizeof starts / sizeof *starts);
     assert_memory_equal(stage->start_tokens, starts, sizeof starts);
+}
+
+/* The published settings come with the algorithm's name, or with a key that only the published algorithms have. */
+static void test_published_settings(void **state) {
+    static char *const sets[] = {"search.algorithm=paper",    "search.mutations=16", "search.crossovers=16",
+                                 "search.iterations=40",      "search.parents=32",   "search.mutation_probability=0.3",
+                                 "search.algorithm=microsoft"};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        set_good(f, minimal, sets[i]);
+        const struct stage_config *stage = &f->config.stages[0];
+        assert_int_equal(stage->search.algorithm, i == 6 ? ALGORITHM_MICROSOFT : ALGORITHM_PAPER);
+        assert_int_equal(stage->search.population, 64);
+        assert_int_equal(stage->search.parents, 32);
+        assert_int_equal(stage->search.mutations, 16);
+        assert_int_equal(stage->search.crossovers, 16);
+        assert_int_equal(stage->search.iterations, 40);
+        assert_true(stage->search.mutation_probability == 0.3);
+        assert_true(stage->search.evaluations == 0 && stage->search.knots == 0);
+        assert_int_equal(stage->search.seed, 1);
+        assert_int_equal(stage->initial_count, 3);
+        assert_true(stage->initial[0] == ORIGIN_PI && stage->initial[1] == ORIGIN_NTK &&
+                    stage->initial[2] == ORIGIN_YARN);
+        assert_int_equal(stage->attention_rule, ATTENTION_LONGROPE);
+    }
+    set_good(f, minimal, "search.evaluations=30");
+    assert_int_equal(f->config.stages[0].search.algorithm, ALGORITHM_BAYESIAN);
+    set_good(f, minimal, "search={algorithm: bayesian, knots: all}");
+    assert_int_equal(f->config.stages[0].search.knots, 0);
+}
+
+/* A short table has the attention factor of the long one, which is not searched again. */
+static void test_only_extensions_search_the_attention_factor(void **state) {
+    struct fixture *f = *state;
+    set_good(f, minimal, "stages.0={name: one, target_length: 256, kind: recover, search: {lambda_max: 2}}");
+    assert_int_equal(f->config.stages[0].search.algorithm, ALGORITHM_BAYESIAN);
+    assert_int_equal(f->config.stages[0].attention_rule, ATTENTION_LONGROPE);
+    assert_int_equal(f->config.stages[0].initial_count, 4);
+    set_good(f, minimal, "attention_factor=yarn");
+    assert_int_equal(f->config.stages[0].attention_rule, ATTENTION_YARN);
 }
 
 static const char progressive[] =
     "name: demo\n"
     "model: model\n"
     "data: {text: [corpus/*.txt], tokenizer: bytes}\n"
+    "search: {algorithm: paper}\n"
     "stages:\n"
     "  - {name: short, target_length: 1024, finetune: }\n"
     "  - name: middle\n"
@@ -403,14 +441,15 @@ static void test_parents_follow_the_population(void **state) {
         const char *set;
         size_t population, parents;
     } cases[] = {
-        {"search.population=31", 31, 31},
-        {"search.population=32", 32, 32},
-        {"search.population=1", 1, 1},
+        {"search={algorithm: paper, population: 31}", 31, 31},
+        {"search={algorithm: paper, population: 32}", 32, 32},
+        {"search={algorithm: paper, population: 1}", 1, 1},
+        {"search.population=31", 31, 1},
         {"search={algorithm: cma-es, population: 4}", 4, 4},
         {"search={algorithm: cma-es, population: 8}", 8, 6},
         {"search={algorithm: microsoft, population: 8}", 8, 8},
-        {"stages.0={name: one, target_length: 524289, search: {population: 9}}", 9, 9},
-        {"stages.0.search.population=9", 9, 9},
+        {"stages.0={name: one, target_length: 524289, search: {algorithm: paper, population: 9}}", 9, 9},
+        {"stages.0.search={algorithm: paper, population: 9}", 9, 9},
         {"search={parents: 5, population: 9}", 9, 5},
     };
     struct fixture *f = *state;
@@ -477,7 +516,7 @@ static void test_critical_pair(void **state) {
     assert_int_equal(stage->critical_rule, CRITICAL_NUMBER);
     assert_int_equal(stage->critical_pair, 30);
     assert_true(stage->initial[0] == ORIGIN_CRITICAL_NTK && stage->initial_count == 3);
-    assert_true(stage->search.population == 64 && stage->start_count == 14); /* of the algorithm */
+    assert_true(stage->search.population == 4 && stage->start_count == 14); /* of the algorithm */
     set_good(f, minimal, "search={algorithm: cma-es, critical_pair: theoretical, initial: [yarn]}");
     stage = f->config.stages;
     assert_int_equal(stage->critical_rule, CRITICAL_THEORETICAL);
@@ -519,8 +558,7 @@ static void test_racing_and_cache(void **state) {
                  "stages:\n"
                  "- {name: a, target_length: 9, attention_factor: search}\n"
                  "- {name: b, target_length: 9, search: {racing: statistical, racing_risk: 0.125}}\n"
-                 "- {name: c, target_length: 9, search: {racing: bound}}\n"
-                 "- {name: d, target_length: 9, search: {racing: blocks, racing_risk: 0.25}}\n");
+                 "- {name: c, target_length: 9, search: {racing: bound}}\n");
     assert_path(f, f->config.cache, "sub/scores.db");
     const struct stage_config *stages = f->config.stages;
     assert_int_equal(stages[0].racing, RACING_NONE);
@@ -528,8 +566,6 @@ static void test_racing_and_cache(void **state) {
     assert_int_equal(stages[1].racing, RACING_STATISTICAL);
     assert_true(stages[1].racing_risk == 0.125);
     assert_int_equal(stages[2].racing, RACING_BOUND);
-    assert_int_equal(stages[3].racing, RACING_BLOCKS);
-    assert_true(stages[3].racing_risk == 0.25);
     set_good(f, minimal, "cache=/var/scores.db");
     assert_string_equal(f->config.cache, "/var/scores.db");
     read_bad(f, "name: n\nmodel: m\ndata: {text: corpus/a.txt}\nstages:\n- name: a\n  target_length: 9\n  cache: x\n",
@@ -727,13 +763,19 @@ static void test_values_out_of_range(void **state) {
         {"search.start_tokens", "[0, x]", "'x'"},
         {"search.start_tokens",
          "[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32]", "1 to 32"},
+        {"search.knots", "1", "'knots' must be all, or an integer from 2 to 256, not '1'"},
+        {"search.knots", "every", "not 'every'"},
+        {"search", "{algorithm: paper, knots: 8}", "'knots' is not supported with 'algorithm: paper'"},
+        {"search", "{evaluations: 0}", "'evaluations' is 0, and 'algorithm: bayesian' has no other limit"},
+        {"search", "{algorithm: bayesian, parents: 3}", "'search.parents' is not used with 'algorithm: bayesian'"},
+        {"search", "{algorithm: bayesian, iterations: 3}", "'search.iterations' is not used"},
         {"search.seed", "-1", "from 0 to 4294967295"},
         {"search.seed", "4294967296", "'seed'"},
         {"data.samples", "1000001", "'samples'"},
         {"stages.0.target_length", "1", "'target_length' must be an integer from 2"},
         {"stages.0.target_length", "8k", "'8k'"},
         {"search.algorithm", "cmaes",
-         "'algorithm' must be paper, microsoft, cma-es or longrope2, not 'cmaes' (did you mean 'cma-es'?)"},
+         "'algorithm' must be paper, microsoft, cma-es, longrope2 or bayesian, not 'cmaes' (did you mean 'cma-es'?)"},
         {"search.algorithm", "genetic", "not 'genetic'"},
         {"search.racing", "bonud", "not 'bonud' (did you mean 'bound'?)"},
         {"search.initial", "[pi, dynamic-nkt]", "not 'dynamic-nkt' (did you mean 'dynamic-ntk'?)"},
@@ -762,7 +804,7 @@ static void test_values_out_of_range(void **state) {
         {"search.critical_pair", "[3]", "not a list"},
         {"search.initial", "[[pi]]", "not a list"},
         {"search.initial", "", "it is empty"},
-        {"search.racing", "yes", "'racing' must be none, bound, statistical or blocks, not 'yes'"},
+        {"search.racing", "yes", "'racing' must be none, bound or statistical, not 'yes'"},
         {"search.racing", "{a: 1}", "not a map"},
         {"search.racing_risk", "0", "'racing_risk' must be a number above 0 and below 0.5"},
         {"search.racing_risk", "0.5", "not '0.5'"},
@@ -847,6 +889,8 @@ int main(void) {
         TEST(test_missing_parts),
         TEST(test_objective),
         TEST(test_data),
+        TEST(test_published_settings),
+        TEST(test_only_extensions_search_the_attention_factor),
         TEST(test_values_out_of_range),
         TEST(test_top_is_checked_where_it_is_overridden),
         TEST(test_bad_sets),

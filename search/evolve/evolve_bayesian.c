@@ -1,0 +1,584 @@
+/* ALGORITHM_BAYESIAN: genomes of the largest expected improvement under a Gaussian process (Jones, Schonlau and Welch,
+ * Efficient Global Optimization of Expensive Black-Box Functions, 1998, eq. 15), within a trust region around the best
+ * one (as TuRBO, Eriksson et al., arXiv 1910.01739).
+ *
+ * What the process sees of a table are its features: the deviations of ln lambda from a reference table at the knots,
+ * that of ln m, and n_hat. Its values are differences of nats per token to the reference on the same window. Windows
+ * differ far more in their text than in what they think of a table, so the difference on one window says nearly as
+ * much as that on all: each new genome is scored on one window, on the next one each time. A genome is scored on all
+ * windows when it is predicted to beat the best that was, and the most promising ones are at the end of the budget.
+ */
+#include <assert.h>
+#include <gsl/gsl_randist.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "eval/base/trace.h"
+#include "search/evolve/coordinates.h"
+#include "search/evolve/evolve_state.h"
+#include "search/evolve/gaussian_process.h"
+
+/* Numbers chosen on the demo model at 1 024 and 2 048 tokens. Lengths are of ln lambda. */
+static const double first_radius = 0.25, least_radius = 0.05; /* of the trust region */
+static const double radius_growth = 1.2, radius_decay = 0.7;
+static const double box = 1.5;             /* the region's half width in radii */
+static const double attention_unit = 0.3;  /* of ln m, in which a step is about as grave as one of ln lambda */
+static const double attention_step = 1.5;  /* its half width relative to those of the knots */
+static const double large_value = 0.05;    /* values are compressed logarithmically beyond it */
+static const double worth_scoring = 0.002; /* predicted gain for which a genome is scored on all windows */
+static const double progress = 0.0005;     /* predicted gain of a generation that counts as progress */
+static const double start_changes = 0.25;  /* probability that a candidate has another n_hat */
+enum {
+    PATIENCE = 3,         /* generations without progress until the region shrinks */
+    FINALISTS = 2,        /* genomes for whose remaining windows the budget is kept */
+    OBSERVATIONS = 400,   /* that the process takes; the nearest to the best genome where there are more */
+    LEARNING_STEPS = 40,  /* of the process's length scales, at first */
+    RELEARNING_STEPS = 15 /* and each time when a tenth more observations are there */
+};
+/* The search for the largest expected improvement: random candidates, then refined in rounds. */
+enum { CANDIDATES = 1500, SPARSE = 500, ELITE = 20, VARIATIONS = 15, REFINEMENTS = 3 };
+
+/* A move from the centre, and what it is expected to improve. */
+struct candidate {
+    double steps[ROPE_MAX_PAIRS + 1]; /* at the knots, and of ln m */
+    int32_t start;
+    double improvement;
+    struct genome genome;
+};
+
+struct observation {
+    size_t point, window;
+    double nats; /* per token */
+};
+
+struct known_point {
+    double log_factors[ROPE_MAX_PAIRS];
+    double attention;
+};
+
+struct evolve_bayesian {
+    size_t windows;
+    struct known_point *known; /* [known_count]; points are these, then the individuals */
+    size_t known_count;
+    double fixed_attention; /* m where the space does not search it */
+    struct observation *observations;
+    size_t observation_count, observation_capacity;
+    struct gp *gp;
+    struct coordinates at;
+    double *weights; /* [windows] share of each in all tokens */
+    /* The reference, once there is one: */
+    bool begun;
+    size_t reference;        /* point */
+    double *reference_nats;  /* [windows] per token */
+    double reference_mean;   /* of all windows */
+    struct known_point from; /* its table */
+    /* The state of the search: */
+    double radius;
+    int failures;
+    size_t center;       /* the point that is predicted to be the best, of the last generation */
+    double center_value; /* its prediction when the generation was made */
+    bool awaited;        /* a generation was made whose scores are not yet judged */
+    size_t learned;      /* observations when the length scales were learned last */
+    size_t next_window;
+    struct candidate *elite, *fresh; /* [ELITE], sorted; [1] */
+    size_t elite_count;
+    size_t *nearest; /* [observation_capacity] */
+    double *distances;
+};
+
+/* Creating and freeing ------------------------------------------------------------------------ */
+
+static size_t window_budget(const struct evolve_settings *settings, const struct evolve_problem *problem) {
+    size_t budget = 0;
+    return __builtin_mul_overflow(settings->evaluations, problem->windows, &budget) ? SIZE_MAX / 4 : budget;
+}
+
+size_t evolve_bayesian_most(const struct evolve_settings *settings, const struct evolve_problem *problem) {
+    return window_budget(settings, problem) + problem->initial_count + settings->population;
+}
+
+static bool allocate(struct evolve_bayesian *bayesian, const struct evolve_settings *settings,
+                     const struct evolve_problem *problem) {
+    size_t budget = window_budget(settings, problem), capacity = 0;
+    if (__builtin_mul_overflow(problem->known_count + problem->initial_count + 1, problem->windows, &capacity) ||
+        __builtin_add_overflow(capacity, budget, &capacity) || capacity > PTRDIFF_MAX / sizeof(struct observation))
+        return false;
+    bayesian->observation_capacity = capacity;
+    bayesian->observations = calloc(capacity, sizeof *bayesian->observations);
+    bayesian->nearest = calloc(capacity, sizeof *bayesian->nearest);
+    bayesian->distances = calloc(capacity, sizeof *bayesian->distances);
+    bayesian->known = calloc(problem->known_count + 1, sizeof *bayesian->known);
+    bayesian->weights = calloc(problem->windows, sizeof *bayesian->weights);
+    bayesian->reference_nats = calloc(problem->windows, sizeof *bayesian->reference_nats);
+    bayesian->elite = calloc(ELITE + 1, sizeof *bayesian->elite);
+    bayesian->fresh = calloc(1, sizeof *bayesian->fresh);
+    return bayesian->observations && bayesian->nearest && bayesian->distances && bayesian->known && bayesian->weights &&
+           bayesian->reference_nats && bayesian->elite && bayesian->fresh;
+}
+
+void evolve_bayesian_free(struct evolve_bayesian *bayesian) {
+    if (!bayesian) return;
+    gp_free(bayesian->gp);
+    free(bayesian->observations);
+    free(bayesian->nearest);
+    free(bayesian->distances);
+    free(bayesian->known);
+    free(bayesian->weights);
+    free(bayesian->reference_nats);
+    free(bayesian->elite);
+    free(bayesian->fresh);
+    free(bayesian);
+}
+
+static void add_observation(struct evolve_bayesian *bayesian, size_t point, size_t window, double nats) {
+    assert(bayesian->observation_count < bayesian->observation_capacity);
+    bayesian->observations[bayesian->observation_count++] = (struct observation){point, window, nats};
+}
+
+static void take_known(struct evolve_bayesian *bayesian, const struct evolve_problem *problem) {
+    for (size_t k = 0; k < problem->known_count; k++) {
+        const struct known_table *table = &problem->known[k];
+        struct known_point *point = &bayesian->known[bayesian->known_count++];
+        for (int64_t i = 0; i < problem->space->pairs; i++) point->log_factors[i] = log(table->factors[i]);
+        point->attention = table->attention_factor;
+        for (size_t w = 0; w < problem->windows; w++) {
+            add_observation(bayesian, k, w, table->window_nats[w] / (double)problem->window_tokens[w]);
+        }
+    }
+}
+
+/* Features: the knots, ln m, n_hat. */
+static size_t dimension(const struct evolve_bayesian *bayesian) { return (size_t)bayesian->at.count + 2; }
+
+struct evolve_bayesian *evolve_bayesian_new(const struct evolve_settings *settings,
+                                            const struct evolve_problem *problem) {
+    struct evolve_bayesian *bayesian = calloc(1, sizeof *bayesian);
+    if (!bayesian) return NULL;
+    if (!allocate(bayesian, settings, problem)) {
+        evolve_bayesian_free(bayesian);
+        return NULL;
+    }
+    double tokens = 0;
+    for (size_t w = 0; w < problem->windows; w++) tokens += (double)problem->window_tokens[w];
+    for (size_t w = 0; w < problem->windows; w++) bayesian->weights[w] = (double)problem->window_tokens[w] / tokens;
+    bayesian->windows = problem->windows;
+    bayesian->radius = first_radius;
+    bayesian->fixed_attention = problem->attention_factor;
+    coordinates_spread(&bayesian->at, problem->space->pairs, (int64_t)settings->knots);
+    size_t most = bayesian->observation_capacity < OBSERVATIONS ? bayesian->observation_capacity : OBSERVATIONS;
+    const struct gp_settings gp = {.dimension = (size_t)problem->space->pairs + 2,
+                                   .capacity = most + settings->population,
+                                   .windows = problem->windows,
+                                   .weights = bayesian->weights};
+    bayesian->gp = gp_new(&gp);
+    if (!bayesian->gp) {
+        evolve_bayesian_free(bayesian);
+        return NULL;
+    }
+    gp_set_dimension(bayesian->gp, dimension(bayesian));
+    take_known(bayesian, problem);
+    return bayesian;
+}
+
+void evolve_bayesian_told(struct evolve *evolve, const struct individual *individual, size_t from, size_t to,
+                          const double *window_nats) {
+    struct evolve_bayesian *bayesian = evolve->bayesian;
+    for (size_t k = from; k < to; k++) {
+        size_t window = (individual->first_window + k) % evolve->windows;
+        add_observation(bayesian, bayesian->known_count + (size_t)individual->id, window,
+                        window_nats[window] / (double)evolve->window_tokens[window]);
+    }
+}
+
+/* Points and features ------------------------------------------------------------------------- */
+
+static const struct individual *individual_of(const struct evolve *evolve, size_t point) {
+    size_t known = evolve->bayesian->known_count;
+    return point < known ? NULL : &evolve->individuals[point - known];
+}
+
+static double attention_of(const struct evolve *evolve, const struct genome *genome) {
+    const struct genome_space *space = &evolve->space;
+    if (space->attention_unit == 0) return evolve->bayesian->fixed_attention;
+    return (double)genome->attention / space->attention_unit;
+}
+
+static void table_of(const struct evolve *evolve, size_t point, struct known_point *out) {
+    const struct individual *individual = individual_of(evolve, point);
+    if (!individual) {
+        *out = evolve->bayesian->known[point];
+        return;
+    }
+    genome_factors(&evolve->space, &individual->genome, out->log_factors);
+    for (int64_t i = 0; i < evolve->space.pairs; i++) out->log_factors[i] = log(out->log_factors[i]);
+    out->attention = attention_of(evolve, &individual->genome);
+}
+
+/* 0..1, evenly in its logarithm: what the first tokens do hardly depends on whether they are 100 or 101. */
+static double start_feature(const struct evolve *evolve, int32_t start) {
+    int64_t most = 0;
+    for (int32_t k = 0; k < evolve->space.start_count; k++) {
+        if (evolve->space.start_tokens[k] > most) most = evolve->space.start_tokens[k];
+    }
+    if (most == 0) return 0;
+    return log1p((double)evolve->space.start_tokens[start]) / log1p((double)most);
+}
+
+static void features(const struct evolve *evolve, const struct known_point *table, int32_t start, double *out) {
+    const struct evolve_bayesian *bayesian = evolve->bayesian;
+    const struct coordinates *at = &bayesian->at;
+    for (int64_t k = 0; k < at->count; k++) {
+        out[k] = table->log_factors[at->knots[k]] - bayesian->from.log_factors[at->knots[k]];
+    }
+    out[at->count] = log(table->attention / bayesian->from.attention) / attention_unit;
+    out[at->count + 1] = start_feature(evolve, start);
+}
+
+static int32_t no_start(const struct genome_space *space) {
+    int32_t none = 0;
+    while (none + 1 < space->start_count && space->start_tokens[none] != 0) none++;
+    return none;
+}
+
+static int32_t start_of(const struct evolve *evolve, size_t point) {
+    const struct individual *individual = individual_of(evolve, point);
+    return individual ? individual->genome.start : no_start(&evolve->space);
+}
+
+static void point_features(const struct evolve *evolve, size_t point, double *out) {
+    struct known_point table;
+    table_of(evolve, point, &table);
+    features(evolve, &table, start_of(evolve, point), out);
+}
+
+/* The model ----------------------------------------------------------------------------------- */
+
+/* The best point that is scored on all windows. */
+static size_t best_scored(const struct evolve *evolve, double *mean) {
+    const struct evolve_bayesian *bayesian = evolve->bayesian;
+    size_t best = 0;
+    *mean = INFINITY;
+    for (size_t k = 0; k < bayesian->known_count; k++) {
+        double score = 0;
+        for (size_t w = 0; w < bayesian->windows; w++) {
+            score += bayesian->weights[w] * bayesian->observations[k * bayesian->windows + w].nats;
+        }
+        if (score < *mean) *mean = score, best = k;
+    }
+    const struct individual *found = evolve_best(evolve);
+    if (found && found->score < *mean) *mean = found->score, best = bayesian->known_count + (size_t)found->id;
+    return best;
+}
+
+static void begin(struct evolve *evolve) {
+    struct evolve_bayesian *bayesian = evolve->bayesian;
+    bayesian->reference = bayesian->center = best_scored(evolve, &bayesian->reference_mean);
+    table_of(evolve, bayesian->reference, &bayesian->from);
+    for (size_t i = 0; i < bayesian->observation_count; i++) {
+        const struct observation *seen = &bayesian->observations[i];
+        if (seen->point == bayesian->reference) bayesian->reference_nats[seen->window] = seen->nats;
+    }
+    bayesian->begun = true;
+}
+
+/* Bad tables are bad by nats, good ones better by hundredths of one: a process of one deviation needs the former
+ * compressed. */
+static double value_of(const struct evolve_bayesian *bayesian, const struct observation *seen) {
+    double difference = seen->nats - bayesian->reference_nats[seen->window];
+    if (!(difference > 0)) return difference; /* NaN is none: told nats are finite */
+    return large_value * log1p(difference / large_value);
+}
+
+static double squared_distance(const double *a, const double *b, size_t count) {
+    double sum = 0;
+    for (size_t d = 0; d < count; d++) sum += (a[d] - b[d]) * (a[d] - b[d]);
+    return sum;
+}
+
+/* The distance that as many observations as the process takes do not exceed. */
+static double farthest_taken(struct evolve_bayesian *bayesian) {
+    size_t count = bayesian->observation_count;
+    if (count <= OBSERVATIONS) return INFINITY;
+    double low = 0, high = 0;
+    for (size_t i = 0; i < count; i++) high = fmax(high, bayesian->distances[i]);
+    for (int halving = 0; halving < 60; halving++) {
+        double middle = 0.5 * (low + high);
+        size_t within = 0;
+        for (size_t i = 0; i < count; i++) within += bayesian->distances[i] <= middle;
+        if (within > OBSERVATIONS) {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    return low;
+}
+
+static void load(struct evolve *evolve) {
+    struct evolve_bayesian *bayesian = evolve->bayesian;
+    double center[ROPE_MAX_PAIRS + 2], x[ROPE_MAX_PAIRS + 2];
+    point_features(evolve, bayesian->center, center);
+    for (size_t i = 0; i < bayesian->observation_count; i++) {
+        point_features(evolve, bayesian->observations[i].point, x);
+        bayesian->distances[i] = squared_distance(center, x, dimension(bayesian));
+    }
+    double farthest = farthest_taken(bayesian);
+    gp_clear(bayesian->gp);
+    for (size_t i = 0; i < bayesian->observation_count; i++) {
+        const struct observation *seen = &bayesian->observations[i];
+        if (bayesian->distances[i] > farthest) continue;
+        point_features(evolve, seen->point, x);
+        gp_add(bayesian->gp, x, seen->window, value_of(bayesian, seen));
+    }
+    gp_condition(bayesian->gp);
+}
+
+static void learn(struct evolve_bayesian *bayesian) {
+    size_t count = gp_count(bayesian->gp);
+    if (bayesian->learned > 40 && count < bayesian->learned + bayesian->learned / 10) return;
+    gp_learn(bayesian->gp, bayesian->learned ? RELEARNING_STEPS : LEARNING_STEPS);
+    bayesian->learned = count;
+}
+
+/* What a search for a point looks at. */
+enum filter { ANY_POINT, UNFINISHED_POINT, UNFINISHED_WITHOUT_START };
+
+static bool passes(const struct evolve *evolve, size_t point, enum filter filter) {
+    if (filter == ANY_POINT) return true;
+    const struct individual *individual = individual_of(evolve, point);
+    if (!individual || individual->stopped || individual->windows == evolve->windows) return false;
+    return filter == UNFINISHED_POINT || genome_start_tokens(&evolve->space, &individual->genome) == 0;
+}
+
+/* The point of the lowest prediction, the oldest of equals; false if none passes. */
+static bool most_promising(const struct evolve *evolve, enum filter filter, size_t *point, double *mean) {
+    const struct evolve_bayesian *bayesian = evolve->bayesian;
+    bool found = false;
+    for (size_t p = 0; p < bayesian->known_count + evolve->told; p++) {
+        double x[ROPE_MAX_PAIRS + 2];
+        if (!passes(evolve, p, filter)) continue;
+        point_features(evolve, p, x);
+        struct gp_prediction prediction = gp_predict(bayesian->gp, x);
+        if (found && !(prediction.mean < *mean)) continue;
+        *mean = prediction.mean;
+        *point = p;
+        found = true;
+    }
+    return found;
+}
+
+/* Candidates ---------------------------------------------------------------------------------- */
+
+/* Eq. 15: E max(0, best - value). */
+static double expected_improvement(struct gp_prediction prediction, double best) {
+    double z = (best - prediction.mean) / prediction.deviation;
+    return prediction.deviation * (z * 0.5 * erfc(-z * M_SQRT1_2) + exp(-0.5 * z * z) / sqrt(2.0 * M_PI));
+}
+
+static bool searches_attention(const struct evolve *evolve) { return evolve->space.attention_unit > 0; }
+
+static double half_width(const struct evolve_bayesian *bayesian, int64_t k) {
+    return bayesian->radius * (k == bayesian->at.count ? attention_step : 1.0);
+}
+
+static void clamp_steps(const struct evolve_bayesian *bayesian, double *steps) {
+    for (int64_t k = 0; k <= bayesian->at.count; k++) {
+        double most = box * half_width(bayesian, k);
+        steps[k] = fmax(-most, fmin(most, steps[k]));
+    }
+}
+
+/* The genome of the steps from `center`, and its expected improvement. */
+static void judge(struct evolve *evolve, const struct known_point *center, struct candidate *candidate) {
+    struct evolve_bayesian *bayesian = evolve->bayesian;
+    double deviations[ROPE_MAX_PAIRS], factors[ROPE_MAX_PAIRS], x[ROPE_MAX_PAIRS + 2];
+    struct known_point table;
+    clamp_steps(bayesian, candidate->steps);
+    coordinates_interpolate(&bayesian->at, candidate->steps, deviations);
+    for (int64_t i = 0; i < evolve->space.pairs; i++) factors[i] = exp(center->log_factors[i] + deviations[i]);
+    double attention = center->attention * exp(attention_unit * candidate->steps[bayesian->at.count]);
+    genome_from_factors(&evolve->space, factors, candidate->start, attention, &candidate->genome);
+    genome_factors(&evolve->space, &candidate->genome, table.log_factors);
+    for (int64_t k = 0; k < bayesian->at.count; k++) {
+        int64_t pair = bayesian->at.knots[k];
+        table.log_factors[pair] = log(table.log_factors[pair]);
+    }
+    table.attention = attention_of(evolve, &candidate->genome);
+    features(evolve, &table, candidate->start, x);
+    candidate->improvement = expected_improvement(gp_predict(bayesian->gp, x), bayesian->center_value);
+}
+
+/* Into the sorted elite, if it is good enough, behind its equals. */
+static void keep(struct evolve_bayesian *bayesian, const struct candidate *candidate) {
+    size_t at = bayesian->elite_count;
+    while (at > 0 && candidate->improvement > bayesian->elite[at - 1].improvement) at--;
+    if (at == ELITE) return;
+    if (bayesian->elite_count < ELITE) bayesian->elite_count++;
+    memmove(&bayesian->elite[at + 1], &bayesian->elite[at], (bayesian->elite_count - at - 1) * sizeof *bayesian->elite);
+    bayesian->elite[at] = *candidate;
+}
+
+static int32_t random_start(struct evolve *evolve, int32_t start) {
+    if (evolve->space.start_count == 1 || gsl_rng_uniform(&evolve->rng) >= start_changes) return start;
+    return (int32_t)gsl_rng_uniform_int(&evolve->rng, (unsigned long)evolve->space.start_count);
+}
+
+/* Adds normal deviates of deviation `share` of the region to the steps, each with a probability. */
+static void disturb(struct evolve *evolve, double share, double probability, double *steps) {
+    const struct evolve_bayesian *bayesian = evolve->bayesian;
+    int64_t count = bayesian->at.count + (searches_attention(evolve) ? 1 : 0);
+    for (int64_t k = 0; k < count; k++) {
+        if (probability < 1 && gsl_rng_uniform(&evolve->rng) >= probability) continue;
+        steps[k] += share * half_width(bayesian, k) * gsl_ran_gaussian(&evolve->rng, 1.0);
+    }
+}
+
+/* Random moves from the centre: most change every knot, by lengths of all orders, the others a few. */
+static void draw_candidates(struct evolve *evolve, const struct known_point *center, int32_t start) {
+    struct evolve_bayesian *bayesian = evolve->bayesian;
+    bayesian->elite_count = 0;
+    for (int i = 0; i < CANDIDATES; i++) {
+        struct candidate *candidate = bayesian->fresh;
+        *candidate = (struct candidate){.start = random_start(evolve, start)};
+        bool sparse = i >= CANDIDATES - SPARSE;
+        double share = sparse ? 1.0 : exp(-2.0 + 2.3 * gsl_rng_uniform(&evolve->rng));
+        disturb(evolve, share, sparse ? 0.3 : 1.0, candidate->steps);
+        judge(evolve, center, candidate);
+        keep(bayesian, candidate);
+    }
+}
+
+static void refine_candidates(struct evolve *evolve, const struct known_point *center) {
+    struct evolve_bayesian *bayesian = evolve->bayesian;
+    double share = 0.15;
+    for (int round = 0; round < REFINEMENTS; round++, share *= 0.5) {
+        struct candidate parents[ELITE];
+        size_t count = bayesian->elite_count;
+        memcpy(parents, bayesian->elite, count * sizeof *parents);
+        for (size_t i = 0; i < count * VARIATIONS; i++) {
+            struct candidate *candidate = bayesian->fresh;
+            *candidate = parents[i / VARIATIONS];
+            candidate->start = random_start(evolve, candidate->start);
+            disturb(evolve, share, 1.0, candidate->steps);
+            judge(evolve, center, candidate);
+            keep(bayesian, candidate);
+        }
+    }
+}
+
+/* Generations --------------------------------------------------------------------------------- */
+
+/* Adds the best candidate that is new, to be scored on the next window. The model is then told its own prediction, so
+ * that the next individual of the generation is sought elsewhere (Ginsbourger et al., "kriging believer", 2010). */
+static bool add_best_candidate(struct evolve *evolve, int64_t parent) {
+    struct evolve_bayesian *bayesian = evolve->bayesian;
+    for (size_t i = 0; i < bayesian->elite_count; i++) {
+        struct individual *child = evolve_next_individual(evolve);
+        child->genome = bayesian->elite[i].genome;
+        if (!evolve_add_if_new(evolve, ORIGIN_MODEL, parent, EVOLVE_NO_PARENT)) continue;
+        child->first_window = bayesian->next_window;
+        evolve->pending[evolve->pending_count - 1].count = 1;
+        double x[ROPE_MAX_PAIRS + 2];
+        point_features(evolve, bayesian->known_count + (size_t)child->id, x);
+        gp_add(bayesian->gp, x, bayesian->next_window, gp_predict(bayesian->gp, x).mean);
+        bayesian->next_window = (bayesian->next_window + 1) % evolve->windows;
+        return true;
+    }
+    return false;
+}
+
+static void propose(struct evolve *evolve, size_t count) {
+    struct evolve_bayesian *bayesian = evolve->bayesian;
+    struct known_point center;
+    table_of(evolve, bayesian->center, &center);
+    const struct individual *individual = individual_of(evolve, bayesian->center);
+    evolve->generation++;
+    for (size_t i = 0; i < count; i++) {
+        draw_candidates(evolve, &center, start_of(evolve, bayesian->center));
+        refine_candidates(evolve, &center);
+        if (!add_best_candidate(evolve, individual ? individual->id : EVOLVE_NO_PARENT)) break;
+        gp_condition(bayesian->gp);
+    }
+    bayesian->awaited = true;
+    TRACE(TRACE_EVOLVE,
+          "generation %" PRId64 ": around individual %" PRId64 ", radius %.3g, %" PRId64 " knots; deviations: common "
+          "%.3g, of windows %.3g, noise %.3g",
+          evolve->generation, individual ? individual->id : EVOLVE_NO_PARENT, bayesian->radius, bayesian->at.count,
+          gp_common_deviation(bayesian->gp), gp_window_deviation(bayesian->gp), gp_noise(bayesian->gp));
+}
+
+/* Twice as many knots, where there are pairs left. */
+static void refine_knots(struct evolve_bayesian *bayesian) {
+    if (!coordinates_refine(&bayesian->at)) return;
+    gp_set_dimension(bayesian->gp, dimension(bayesian));
+    bayesian->radius = first_radius;
+    bayesian->learned = 0;
+}
+
+/* Did the last generation bring the best prediction forward? */
+static void judge_generation(struct evolve *evolve) {
+    struct evolve_bayesian *bayesian = evolve->bayesian;
+    size_t point = 0;
+    double mean = 0;
+    bayesian->awaited = false;
+    most_promising(evolve, ANY_POINT, &point, &mean);
+    if (mean < bayesian->center_value - progress) {
+        bayesian->radius = fmin(first_radius, bayesian->radius * radius_growth);
+        bayesian->failures = 0;
+        return;
+    }
+    if (++bayesian->failures < PATIENCE) return;
+    bayesian->failures = 0;
+    if (bayesian->radius > least_radius) {
+        bayesian->radius = fmax(least_radius, bayesian->radius * radius_decay);
+    } else {
+        refine_knots(bayesian);
+        load(evolve);
+    }
+}
+
+/* Requests the windows that an individual lacks. False if the budget does not allow it. */
+static bool finish(struct evolve *evolve, size_t point) {
+    const struct individual *individual = individual_of(evolve, point);
+    if (evolve->windows - individual->windows > evolve_windows_left(evolve)) return false;
+    evolve_request(evolve, (size_t)individual->id, evolve->windows);
+    return true;
+}
+
+/* A genome that is predicted to beat all that are scored on all windows. */
+static bool finish_promising(struct evolve *evolve) {
+    size_t point = 0;
+    double mean = 0, best = 0;
+    best_scored(evolve, &best);
+    if (!most_promising(evolve, UNFINISHED_POINT, &point, &mean)) return false;
+    return mean < best - evolve->bayesian->reference_mean - worth_scoring && finish(evolve, point);
+}
+
+/* The budget is nearly used up: the most promising genome, at last one without start tokens, which engines need. */
+static void finish_last(struct evolve *evolve) {
+    size_t point = 0;
+    double mean = 0;
+    bool exportable = evolve->best_exportable != EVOLVE_NO_PARENT && evolve->best_exportable == evolve->best;
+    bool last = evolve_windows_left(evolve) < 2 * (evolve->windows - 1);
+    enum filter filter = last && !exportable ? UNFINISHED_WITHOUT_START : UNFINISHED_POINT;
+    if (most_promising(evolve, filter, &point, &mean)) finish(evolve, point);
+}
+
+void evolve_bayesian_round(struct evolve *evolve) {
+    struct evolve_bayesian *bayesian = evolve->bayesian;
+    if (!bayesian->begun) begin(evolve);
+    load(evolve);
+    if (bayesian->awaited) judge_generation(evolve);
+    if (finish_promising(evolve)) return;
+    size_t left = evolve_windows_left(evolve), kept = FINALISTS * (evolve->windows - 1);
+    if (left <= kept) {
+        finish_last(evolve);
+        return;
+    }
+    learn(bayesian);
+    most_promising(evolve, ANY_POINT, &bayesian->center, &bayesian->center_value);
+    size_t count = evolve->settings.population < left - kept ? evolve->settings.population : left - kept;
+    propose(evolve, count);
+}
