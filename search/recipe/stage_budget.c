@@ -10,6 +10,7 @@
 #include "search/recipe/stage.h"
 #include "search/recipe/stage_space.h"
 #include "search/recipe/stage_state.h"
+#include "search/store/store_measurements.h"
 
 enum { BUDGET_TEXT = 80 };
 
@@ -178,6 +179,23 @@ int stage_check_budget(const struct search_context *context, size_t index, struc
 
 /* ---- continuing ---- */
 
+/* Measurements hold their tables and stay true of them; only the reader may take them for those of the new table. */
+static int tell_of_measurements(const struct stage *stage, struct error *error) {
+    struct length_record *lengths = NULL;
+    struct passkey_record *pass_keys = NULL;
+    size_t length_count = 0, pass_key_count = 0;
+    int status = store_lengths(stage->context->store, &lengths, &length_count, error);
+    if (status == STATUS_OK) status = store_passkeys(stage->context->store, &pass_keys, &pass_key_count, error);
+    free(lengths), free(pass_keys);
+    if (status == STATUS_OK && length_count + pass_key_count > 0) {
+        fprintf(stderr,
+                "%s: what eval and passkey measured into this run is of the tables that it had; measure again when the "
+                "search is done\n",
+                stage->record.name);
+    }
+    return status;
+}
+
 int stage_open_budget(struct stage *stage, const struct stage_settings *settings, struct error *error) {
     const struct stage_budget budget = budget_of(stage->config);
     struct stage_budget done;
@@ -189,6 +207,8 @@ int stage_open_budget(struct stage *stage, const struct stage_settings *settings
     budget_text(&stage->stored_budget, then);
     budget_text(&budget, now);
     fprintf(stderr, "%s: continues with another budget: %s instead of %s\n", stage->record.name, now, then);
+    status = tell_of_measurements(stage, error);
+    if (status != STATUS_OK) return status;
     stage->record.state = STAGE_RUNNING;
     return store_set_budget(stage->context->store, &stage->record, settings->items, settings->count,
                             stage->context->configuration, error);

@@ -109,6 +109,12 @@ for less in search.iterations=1 search.evaluations=5; do
     notes "it stays as it is (search: {iterations: 4, evaluations: 13})"
 done
 
+# What was measured of the table so far is not of the one that a longer search finds.
+copy_run threads measured
+runs "$LONGROPE" eval --model "$model" --text "$document" --length 300 --method none --into "$work/measured"
+runs search paper measured --set search.iterations=5 --resume
+notes "only: what eval and passkey measured into this run is of the tables that it had; measure again"
+
 # ---- what must not change, with a larger budget either ----
 
 for change in search.seed=2 search.population=7 search.lambda_max=1.5 data.samples=3 stages.0.target_length=310; do
