@@ -151,8 +151,9 @@ static int check_used(const struct config_draft *draft, const struct stage_confi
                         "in this stage",
                         error);
     }
-    if (status == STATUS_OK && stage->racing != RACING_STATISTICAL) {
-        status = refuse(draft, risk, 1, stage->name, "without 'racing: statistical'; leave it out", error);
+    if (status == STATUS_OK && !racing_risks(stage->racing)) {
+        status = refuse(draft, risk, 1, stage->name, "without 'racing: statistical' or 'racing: blocks'; leave it out",
+                        error);
     }
     return status;
 }

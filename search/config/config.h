@@ -81,7 +81,7 @@ struct stage_config {
     enum origin initial[CONFIG_MAX_INITIAL]; /* ORIGIN_PI to ORIGIN_CRITICAL_NTK, each once, and ORIGIN_FILE */
     struct initial_file initial_files[CONFIG_MAX_INITIAL]; /* of those with ORIGIN_FILE */
     enum racing racing;
-    double racing_risk; /* with RACING_STATISTICAL: probability, per test, of giving up a candidate that is not worse */
+    double racing_risk; /* if racing_risks(racing): probability, per test, of giving up a candidate that is not worse */
     int32_t lattice_unit; /* 1 / lambda_step */
     double lambda_max;    /* largest factor; 0: 1.25 times the stage's scale, with a critical pair 2 times; never 0 with
                              STAGE_RECOVER */

@@ -111,7 +111,9 @@ const struct config_key config_keys[CONFIG_KEYS] = {
                     .meaning = "when a candidate is given up before all its windows are scored"},
     [KEY_RACING_RISK] = {"racing_risk", IN_SEARCH, .kind = KIND(number), .target = AT(racing_risk), RANGE(0, 0.5),
                          .above = true, .below = true,
-                         .meaning = "with 'racing: statistical': probability, per test, of losing a good candidate"},
+                         .meaning =
+                             "with 'racing: statistical' or 'racing: blocks': probability, per test, of losing a good "
+                             "candidate"},
     [KEY_PROMPT] = {"prompt", IN_NEEDLE, .kind = KIND(word), .target = AT(needle.prompt),
                     WORDS(needle_form_names, NEEDLE_FORMS), .meaning = "wording of the prompts of 'objective: needle'"},
     [KEY_DIGITS] = {"digits", IN_NEEDLE, .kind = KIND(integer), .target = AT(needle.digits),

@@ -98,6 +98,7 @@ static int make_scorer(struct stage *stage, struct error *error) {
     const struct scorer_options options = {.model = stage->model,
                                            .scoring = &stage->scoring,
                                            .cache = context->cache,
+                                           .blocks = stage->config->racing == RACING_BLOCKS,
                                            .threads = context->threads,
                                            .stop = context->stop,
                                            .progress = table_advanced,
@@ -107,13 +108,14 @@ static int make_scorer(struct stage *stage, struct error *error) {
 
 static void trace_stage(const struct stage *stage) {
     const struct stage_record *record = &stage->record;
+    int32_t least = record->space.critical_high > 0 ? record->space.smallest : record->space.unit;
     TRACE(TRACE_RECIPE,
-          "stage '%s': %s on model %s, window %" PRId64 " to %" PRId64 " tokens; searched factors 1..%g multiply %s",
+          "stage '%s': %s on model %s, window %" PRId64 " to %" PRId64 " tokens; searched factors %g..%g multiply %s",
           record->name,
           record->state == STAGE_DONE ? "done"
           : stage->stored             ? "resumes"
                                       : "starts",
-          record->model, record->original_length, record->target_length,
+          record->model, record->original_length, record->target_length, (double)least / record->space.unit,
           (double)record->space.largest / record->space.unit,
           !record->composed ? "nothing"
           : *record->base   ? record->base

@@ -147,6 +147,14 @@ static int read_rival_nats(struct stage *stage, int64_t rival, struct error *err
                          "windows; restore a copy of the run, or start a new one with -o",
                          stage->record.name, rival, stage->scoring.count);
     }
+    for (size_t w = 0; w < stage->scoring.count && stage->config->racing == RACING_BLOCKS; w++) {
+        if (window_nats_has_blocks(&stage->rival_nats, w)) continue;
+        return error_set(error, STATUS_FAILED,
+                         "stage '%s': individual %" PRId64 " in the database lacks the sums per block of window %zu, "
+                         "which 'racing: blocks' requires: an older version of longrope scored it; start a new run "
+                         "with -o, or another one with 'racing: bound'",
+                         stage->record.name, rival, w);
+    }
     stage->rival = rival;
     return STATUS_OK;
 }
@@ -162,16 +170,18 @@ static int enter_race(struct stage *stage, const struct individual *asked, struc
                          .rival = rival->id,
                          .rival_score = rival->score,
                          .rival_nats = &stage->rival_nats};
-    return out->racing == RACING_STATISTICAL ? read_rival_nats(stage, rival->id, error) : STATUS_OK;
+    return racing_risks(out->racing) ? read_rival_nats(stage, rival->id, error) : STATUS_OK;
 }
 
-/* `racing: statistical` may lose a good candidate: it says so where it is used. */
+/* Rules that may lose a good candidate say so where they are used. */
 static void warn_of_risk(const struct stage *stage) {
-    if (stage->config->racing != RACING_STATISTICAL) return;
+    enum racing racing = stage->config->racing;
+    if (!racing_risks(racing)) return;
     fprintf(stderr,
-            "%s: racing: statistical gives up a candidate, after any window from the second on, if the probability "
+            "%s: racing: %s gives up a candidate, after any window from the %s on, if the probability "
             "that it beats the last parent is less than %g; racing: bound never loses one\n",
-            stage->record.name, stage->config->racing_risk);
+            stage->record.name, racing_name(racing), racing == RACING_BLOCKS ? "first" : "second",
+            stage->config->racing_risk);
 }
 
 /* ---- scoring ---- */

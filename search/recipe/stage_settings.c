@@ -116,7 +116,7 @@ static void add_search(struct stage_settings *settings, const struct stage_confi
     add_start_tokens(settings, config);
     add_initial(settings, initial);
     add(settings, "search.racing", "%s", racing_name(config->racing));
-    if (config->racing == RACING_STATISTICAL) add(settings, "search.racing_risk", "%.17g", config->racing_risk);
+    if (racing_risks(config->racing)) add(settings, "search.racing_risk", "%.17g", config->racing_risk);
 }
 
 /* Nothing of a stage that extends the model as it is, of which runs begun before there were others say nothing. */

@@ -70,9 +70,10 @@ static void print_factors(FILE *out, const struct stage_view *stage, const struc
     enum { A_LINE = 12 };
     struct factor_entry table;
     stage_view_entry(stage, individual, &table);
-    fprintf(out,
-            "  rescale factors, fastest pair first (n_hat %" PRId64 ", attention factor %.4f):", table.start_tokens,
+    fprintf(out, "  rescale factors, fastest pair first (n_hat %" PRId64 ", attention factor %.4f", table.start_tokens,
             table.attention_factor);
+    if (individual->genome.critical) fprintf(out, ", critical pair %d", (int)individual->genome.critical);
+    fputs("):", out);
     for (int64_t i = 0; i < table.pairs; i++) fprintf(out, "%s%7.2f", i % A_LINE ? " " : "\n    ", table.factors[i]);
     fputc('\n', out);
 }
@@ -130,6 +131,8 @@ static json_t *individual_json(const struct stage_view *stage, const struct indi
         json_pack("{s:o, s:o, s:I, s:f, s:s}", "perplexity", json_number_or_null(table.perplexity), "factors",
                   json_number_array(table.factors, table.pairs), "start_tokens", (json_int_t)table.start_tokens,
                   "attention_factor", table.attention_factor, "origin", table.origin);
+    int32_t critical = individual->genome.critical;
+    if (object && critical) json_object_set_new(object, "critical_pair", json_integer(critical));
     if (!object || !table.composed) return object;
     json_object_set_new(object, "base_factors", json_number_array(table.finetuned, table.pairs));
     json_object_set_new(object, "searched_factors", json_number_array(table.searched, table.pairs));

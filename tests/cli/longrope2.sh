@@ -34,7 +34,10 @@ runs "$LONGROPE" show "$work/whole" --json
 best=$(sqlite3 "$work/whole/run.db" "SELECT critical FROM individuals WHERE nats_per_token IS NOT NULL
     ORDER BY nats_per_token, id LIMIT 1")
 holds "$in_space .stages[0].best.factors | in_space($best)"
+holds ".stages[0].best.critical_pair == $best"
 cp "$work/stdout" "$work/show.json"
+runs "$LONGROPE" show "$work/whole"
+says ", critical pair $best):"
 # the theoretical pair is 13 of 32, and the searched ones reach 8 below it
 [ "$(sqlite3 "$work/whole/run.db" 'SELECT low, high, smallest FROM critical_pairs')" = "5|13|200" ] ||
     fail "the bounds of the critical pair are $(sqlite3 "$work/whole/run.db" 'SELECT * FROM critical_pairs')"

@@ -75,6 +75,51 @@ end_search
 runs statistical cut-test --resume
 same_runs "$work/test" "$work/cut-test"
 
+# ---- blocks stop after the first window ----
+
+# Windows of 511 predictions have four blocks.
+blocks() { race "$@" --set search.racing=blocks --set search.racing_risk=0.2; }
+runs blocks blocks --cache "$work/blocks.db"
+grep -q "racing: blocks gives up a candidate, after any window from the first on, .* less than 0.2" "$work/stderr" ||
+    fail "it does not say what it risks"
+[ "$(query blocks "SELECT count(*) FROM individuals AS i WHERE stopped AND id NOT IN
+    (SELECT individual FROM sample_nats WHERE sample > 0)")" -gt 0 ] || fail "nobody is stopped after the first window"
+[ "$(query blocks "SELECT count(*) FROM individuals WHERE stopped AND id < 2")" = 0 ] ||
+    fail "somebody was stopped before there were parents to beat"
+[ "$(query blocks "SELECT count(*) FROM sample_nats WHERE length(blocks) IS NOT 4 * 4")" = 0 ] ||
+    fail "windows of 511 predictions do not have four blocks"
+[ "$(query blocks "SELECT count(*) FROM baseline_nats WHERE length(blocks) IS NOT 4 * 4")" = 0 ] ||
+    fail "baselines do not have four blocks per window"
+fails_with 2 "'search.racing' was blocks when the run began and is statistical now" race blocks --resume \
+    --set search.racing=statistical --set search.racing_risk=0.2
+
+# A cache without blocks, as an older version leaves it: the windows are computed again, and the end is the same.
+sqlite3 "$work/blocks.db" "ALTER TABLE scores DROP COLUMN blocks; PRAGMA user_version = 1" >"$work/stdout"
+runs blocks again --cache "$work/blocks.db"
+same_runs "$work/blocks" "$work/again"
+[ "$(query again "SELECT sum(computed) = (SELECT count(*) FROM sample_nats) FROM individuals")" = 1 ] ||
+    fail "windows without blocks were not computed again"
+runs blocks third --cache "$work/blocks.db" # by now the cache has the blocks
+same_runs "$work/blocks" "$work/third"
+[ "$(query third "SELECT sum(computed) FROM individuals")" = 0 ] || fail "blocks in the cache were computed again"
+
+# Killed and resumed, it ends as one that was left alone; a rival without blocks is not raced against.
+(launch="exec" && blocks cut-blocks) >"$work/background.out" 2>"$work/background.err" &
+background=$!
+until [ "$(evaluations "$work/cut-blocks")" -ge 12 ]; do sleep 0.1; done # there are rivals by then
+kill -KILL "$background"
+end_search
+[ "$status" = 137 ] || fail "the search was over before it was killed"
+cp -r "$work/cut-blocks" "$work/without"
+query without "UPDATE sample_nats SET blocks = NULL"
+status=0
+blocks without --resume >"$work/stdout" 2>"$work/stderr" || status=$?
+[ "$status" = 1 ] || fail "a race against a rival without blocks ends with $status"
+tail -n 1 "$work/stderr" | grep -q "lacks the sums per block of window 0, which 'racing: blocks' requires: an older" ||
+    fail "it does not say that the rival has no blocks"
+runs blocks cut-blocks --resume
+same_runs "$work/blocks" "$work/cut-blocks"
+
 # ---- the cache ----
 
 # Another search that shares the cache computes nothing that is there, and finds the same.

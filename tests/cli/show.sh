@@ -40,6 +40,12 @@ copy_run run once "UPDATE individuals SET computed = computed - 1 WHERE id = 1"
 # Everything came from the cache.
 copy_run run cached "UPDATE individuals SET computed = 0; UPDATE baselines SET computed = 0"
 
+# The best, the first and all of generation 1 are scored on the second window only.
+copy_run run partial "DELETE FROM sample_nats WHERE sample = 0 AND individual IN (SELECT id FROM individuals
+        WHERE id = 0 OR generation = 1 OR nats_per_token = (SELECT min(nats_per_token) FROM individuals));
+    UPDATE individuals SET first_window = 1, nats_per_token = NULL, computed = 1
+        WHERE id NOT IN (SELECT individual FROM sample_nats WHERE sample = 0)"
+
 # In their baselines; before these; before the first stage.
 copy_run run baselines "DELETE FROM sample_nats; DELETE FROM individuals; UPDATE stages SET state = 'running'"
 copy_run baselines begun "DELETE FROM baseline_nats; DELETE FROM baselines; UPDATE stages SET state = 'pending'"
@@ -177,6 +183,31 @@ runs "$LONGROPE" show --genealogy 5 "$work/run" --json
 holds '.stages[0].individual == 5'
 runs "$LONGROPE" show --genealogy "$work/run" --json
 holds ".stages[0].individual == $(query run "$best_id")"
+
+# ---- individuals that are scored on some windows ----
+
+# Only an individual that is scored on all windows is the best, and racing saved nothing.
+some=$(query partial "SELECT count(*) FROM individuals WHERE nats_per_token IS NULL AND NOT stopped")
+[ "$some" -ge 3 ] || fail "the copy has no individuals that are scored on some windows"
+least=$(query partial "SELECT min(nats_per_token) FROM individuals")
+[ "$least" != "$(query run "SELECT min(nats_per_token) FROM individuals")" ] || fail "the best one is scored whole"
+show partial --json
+holds ".stages[0] | (.best.perplexity | log - $least | fabs < 1e-12) and .cost.stopped == 0 and
+    .cost.windows == 28 - $some and .cost.windows_saved == 0"
+show partial
+says "  0 cut short by racing, saving 0.0 % of windows; "
+show partial --generations --json
+holds '.stages[0].generations[1] | .perplexity == null and .quartiles == [null, null, null] and .stopped == 0'
+holds ".stages[0].generations[2].best.perplexity | log - $least | fabs < 1e-12"
+show partial --scores
+awk -F , 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i } NR > 1 && $at["windows"] == 1 { count++
+    if ($at["stopped"] != 0 || $at["nats_per_token"] != "" || $at["nats_0"] != "" || $at["nats_1"] == "") exit 1 }
+    END { print count }' "$work/stdout" >"$work/rows" || fail "--scores does not have the second window alone"
+same "--scores" "$some" "$work/rows"
+show partial --genealogy 0
+grep -q '^ *0  *0 .* n/a  *1$' "$work/stdout" || fail "the genealogy does not say that one window is scored"
+show partial --convergence
+runs "$LONGROPE" export "$work/partial" --format csv --out "$work/partial.csv"
 
 # The attention factor is a gene where it is searched.
 copy_run run attention "UPDATE stages SET attention_unit = 100, attention_low = 90, attention_high = 130;

@@ -558,7 +558,8 @@ static void test_racing_and_cache(void **state) {
                  "stages:\n"
                  "- {name: a, target_length: 9, attention_factor: search}\n"
                  "- {name: b, target_length: 9, search: {racing: statistical, racing_risk: 0.125}}\n"
-                 "- {name: c, target_length: 9, search: {racing: bound}}\n");
+                 "- {name: c, target_length: 9, search: {racing: bound}}\n"
+                 "- {name: d, target_length: 9, search: {racing: blocks, racing_risk: 0.25}}\n");
     assert_path(f, f->config.cache, "sub/scores.db");
     const struct stage_config *stages = f->config.stages;
     assert_int_equal(stages[0].racing, RACING_NONE);
@@ -566,6 +567,8 @@ static void test_racing_and_cache(void **state) {
     assert_int_equal(stages[1].racing, RACING_STATISTICAL);
     assert_true(stages[1].racing_risk == 0.125);
     assert_int_equal(stages[2].racing, RACING_BOUND);
+    assert_int_equal(stages[3].racing, RACING_BLOCKS);
+    assert_true(stages[3].racing_risk == 0.25);
     set_good(f, minimal, "cache=/var/scores.db");
     assert_string_equal(f->config.cache, "/var/scores.db");
     read_bad(f, "name: n\nmodel: m\ndata: {text: corpus/a.txt}\nstages:\n- name: a\n  target_length: 9\n  cache: x\n",
@@ -804,7 +807,7 @@ static void test_values_out_of_range(void **state) {
         {"search.critical_pair", "[3]", "not a list"},
         {"search.initial", "[[pi]]", "not a list"},
         {"search.initial", "", "it is empty"},
-        {"search.racing", "yes", "'racing' must be none, bound or statistical, not 'yes'"},
+        {"search.racing", "yes", "'racing' must be none, bound, statistical or blocks, not 'yes'"},
         {"search.racing", "{a: 1}", "not a map"},
         {"search.racing_risk", "0", "'racing_risk' must be a number above 0 and below 0.5"},
         {"search.racing_risk", "0.5", "not '0.5'"},

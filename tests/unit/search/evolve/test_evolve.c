@@ -1111,6 +1111,76 @@ static void cma_es_is_resumed_by_telling_it_the_scores(void **state) {
     evolve_free(whole);
 }
 
+/* LongRoPE2's space --------------------------------------------------------------------------- */
+
+static struct genome_space critical_space(void) {
+    struct genome_space space = make_space(64, 3200, 1);
+    space.smallest = 1600, space.critical_low = 27, space.critical_high = 35;
+    return space;
+}
+
+/* Squared distance, in logarithms, from NTK to pair 31 and a curve from 20 to 28 behind it. */
+static double critical_distance(const struct genome_space *space, const struct individual *individual) {
+    double factors[ROPE_MAX_PAIRS], sum = 0;
+    genome_factors(space, &individual->genome, factors);
+    for (int64_t i = 0; i < space->pairs; i++) {
+        double target = i < 31 ? pow(20, (double)i / 31) : 20 + 8 * pow((double)(i - 31) / 32, 2);
+        sum += pow(log(factors[i] / target), 2);
+    }
+    return sum;
+}
+
+static struct evolve *make_critical_search(const struct evolve_settings *settings, const struct genome_space *space) {
+    struct initial_genome begin = {.origin = ORIGIN_CRITICAL_NTK};
+    double factors[ROPE_MAX_PAIRS];
+    for (int64_t i = 0; i < space->pairs; i++) {
+        factors[i] = i < 35 ? pow(16, (double)i / 35) : 16 + 8 * (double)(i - 35) / 28;
+    }
+    genome_from_factors(space, factors, 0, 1.0, &begin.genome);
+    struct evolve *evolve = search_new(settings, space, &begin, 1);
+    assert_non_null(evolve);
+    return evolve;
+}
+
+/* Every algorithm stays in the space, moves the critical pair and the genes nearer to a table off its beginning, and
+ * does the same again. */
+static void all_algorithms_search_the_critical_space(void **state) {
+    (void)state;
+    struct genome_space space = critical_space();
+    struct evolve_settings all[] = {published, microsoft_settings(), cma_settings(), published};
+    all[3].algorithm = ALGORITHM_LONGROPE2, all[3].population = 128;
+    for (size_t s = 0; s < sizeof all / sizeof *all; s++) {
+        struct evolve *one = make_critical_search(&all[s], &space), *two = make_critical_search(&all[s], &space);
+        run(one, &space, critical_distance), run(two, &space, critical_distance);
+        assert_int_equal(evolve_count(one), evolve_planned(&all[s], 1));
+        assert_all_new(one, &space);
+        assert_int_equal(common_beginning(one, two), evolve_count(one));
+        bool seen[ROPE_MAX_PAIRS] = {false};
+        int values = 0;
+        for (size_t i = 0; i < evolve_count(one); i++) {
+            int32_t critical = evolve_individual(one, (int64_t)i)->genome.critical;
+            values += !seen[critical];
+            seen[critical] = true;
+        }
+        assert_true(values > 1);
+        assert_true(evolve_best(one)->score < 0.5 * evolve_individual(one, 0)->score);
+        evolve_free(one), evolve_free(two);
+    }
+}
+
+/* Without the critical pair the two are one. */
+static void longrope2_has_the_papers_operators(void **state) {
+    (void)state;
+    struct genome_space space = make_space(32, 1000, 14);
+    struct evolve_settings settings = published;
+    struct evolve *paper = make_search(&settings, &space);
+    settings.algorithm = ALGORITHM_LONGROPE2;
+    struct evolve *longrope2 = make_search(&settings, &space);
+    run(paper, &space, distance), run(longrope2, &space, distance);
+    assert_int_equal(common_beginning(paper, longrope2), evolve_planned(&settings, SEEDS));
+    evolve_free(paper), evolve_free(longrope2);
+}
+
 /* Giving up ----------------------------------------------------------------------------------- */
 
 /* Gives up every individual that may be given up; how many. */
@@ -1223,6 +1293,8 @@ int main(void) {
         cmocka_unit_test(cma_es_ends_where_nothing_is_new),
         cmocka_unit_test(cma_es_survives_bad_scores),
         cmocka_unit_test(cma_es_is_resumed_by_telling_it_the_scores),
+        cmocka_unit_test(all_algorithms_search_the_critical_space),
+        cmocka_unit_test(longrope2_has_the_papers_operators),
         cmocka_unit_test(giving_up_changes_nothing),
         cmocka_unit_test(rivals_are_of_the_generation_under_way),
     };

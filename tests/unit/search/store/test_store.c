@@ -478,7 +478,7 @@ static void test_stage_that_is_gone_on_with(void **state) {
 }
 
 static struct baseline_record make_baseline(enum rope_method method) {
-    struct baseline_record baseline = {.method = method, .nats_per_token = awkward(1), .scored = {WINDOWS, 1, 1.5}};
+    struct baseline_record baseline = {.method = method, .nats_per_token = awkward(1), .scored = {WINDOWS, 1, 1.5, 0}};
     baseline.table.pairs = PAIRS;
     baseline.table.attention_factor = awkward(5);
     baseline.table.own_attention_factor = awkward(6);
