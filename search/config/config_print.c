@@ -13,7 +13,7 @@
 /* A value as YAML has it; `out` is cut to its size. */
 static void value_text(const json_t *value, char *out, size_t size) {
     size_t used = 0;
-    out[0] = '\0';
+    snprintf(out, size, "%s", json_is_array(value) ? "[]" : "");
     if (json_is_string(value)) snprintf(out, size, "%s", json_string_value(value));
     if (json_is_integer(value)) snprintf(out, size, "%lld", (long long)json_integer_value(value));
     if (json_is_real(value)) {

@@ -86,13 +86,15 @@ same_runs "$work/whole" "$work/killed"
 
 # ---- the other algorithms, and the keys ----
 
-for algorithm in paper microsoft cma-es; do
+for algorithm in paper microsoft cma-es bayesian; do
+    parents='parents: 3, iterations: 2,'
+    [ "$algorithm" != bayesian ] || parents=
     cat >"$work/other.yaml" <<YAML
 name: other
 model: $model
 dtype: f32
 data: {text: [$corpus/*.txt], tokenizer: bytes, samples: 1}
-search: {algorithm: $algorithm, critical_pair: theoretical, population: 6, parents: 3, iterations: 2,
+search: {algorithm: $algorithm, critical_pair: theoretical, population: 6, $parents
          start_tokens: [0]}
 stages:
   - {name: only, target_length: 300}
@@ -105,7 +107,7 @@ YAML
     holds '.stages[0].best.factors | .[0] == 1 and .[13] >= 1.18 and .[31] <= 2.34'
 done
 fails_with 2 "'search.critical_pair' was theoretical when the run began and is 12 now" \
-    "$LONGROPE" search "$work/other.yaml" -o "$work/cma-es" --set search.evaluations=12 --resume \
+    "$LONGROPE" search "$work/other.yaml" -o "$work/bayesian" --set search.evaluations=12 --resume \
     --set search.critical_pair=12
 refused() {
     words=$1
