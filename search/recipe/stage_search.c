@@ -101,7 +101,7 @@ static int answer_from_store(struct stage *stage, const struct evolve_request *r
     if (!known) return STATUS_OK;
     const struct individual *stored = &known->individual;
     if (stored->id != asked->id || !genome_equal(&stored->genome, &asked->genome) ||
-        stored->first_window != asked->first_window) {
+        known->scored.first != asked->first_window) {
         return other_search(stage, asked->id, error);
     }
     bool all = known->scored.windows >= request->count;

@@ -19,6 +19,7 @@ YAML
 genetic="population: 6, mutations: 2, crossovers: 2, parents: 3"
 write_config paper "$genetic"
 write_config microsoft "$genetic, algorithm: microsoft, initial: [yarn-lambda]"
+write_config bayesian "algorithm: bayesian"
 write_config cma-es "algorithm: cma-es, population: 4, parents: 2, iterations: 5"
 
 # search CONFIG RUN ARGUMENT...: all runs share a cache, so that equal runs cost nothing: this is about what is
@@ -58,6 +59,32 @@ for config in paper microsoft cma-es; do
     [ "$scored" = 12 ] || fail "$config: $scored evaluations where 12 are the limit"
     continues $config search.evaluations=12 search.iterations=4 # no limit any more
 done
+
+# The default algorithm scores its best tables on all windows when a budget ends; with a larger one they are candidates
+# like the others, so all else is the same.
+candidates() {
+    sqlite3 "$work/$1/run.db" "SELECT id, generation, origin, parent_a, genes, n_hat, attention, first_window FROM individuals ORDER BY id"
+}
+runs search bayesian model --set search.evaluations=7
+runs search bayesian model --set search.evaluations=14 --resume
+runs search bayesian whole-model --set search.evaluations=14
+[ "$(candidates model)" = "$(candidates whole-model)" ] || fail "bayesian: a continued search has other candidates"
+sqlite3 "$work/whole-model/run.db" "ATTACH '$work/model/run.db' AS run; SELECT individual, sample, nats FROM sample_nats
+    EXCEPT SELECT individual, sample, nats FROM run.sample_nats" >"$work/lacking"
+[ ! -s "$work/lacking" ] || fail "bayesian: a continued search lacks windows"
+# and it continues where it was killed
+for signal in KILL TERM KILL; do
+    "$LONGROPE" search "$work/bayesian.yaml" -o "$work/cut-model" --set search.evaluations=14 --resume \
+        >"$work/background.out" 2>"$work/background.err" &
+    background=$!
+    before=$(evaluations "$work/cut-model")
+    until [ "$(evaluations "$work/cut-model")" -gt "$before" ]; do sleep 0.1; done
+    kill "-$signal" "$background" 2>"$work/stderr" || true
+    end_search
+done
+[ "$(evaluations "$work/cut-model")" -lt "$(evaluations "$work/whole-model")" ] || fail "the search was over before it was killed"
+runs search bayesian cut-model --set search.evaluations=14 --resume
+same_runs "$work/whole-model" "$work/cut-model"
 
 # Another number of threads, and another limit at the same time.
 runs search paper threads --set search.iterations=1 --threads 1
