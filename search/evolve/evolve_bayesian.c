@@ -149,6 +149,8 @@ static void take_known(struct evolve_bayesian *bayesian, const struct evolve_pro
     }
 }
 
+_Static_assert(ROPE_MAX_PAIRS + 2 <= GP_MAX_DIMENSION, "every pair may be a knot");
+
 /* Features: the knots, ln m, n_hat. */
 static size_t dimension(const struct evolve_bayesian *bayesian) { return (size_t)bayesian->at.count + 2; }
 

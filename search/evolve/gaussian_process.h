@@ -20,7 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { GP_MAX_DIMENSION = 160 };
+enum { GP_MAX_DIMENSION = 258 /* a knot at each of ROPE_MAX_PAIRS pairs, the attention factor and n_hat */ };
 
 struct gp;
 
