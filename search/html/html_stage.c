@@ -92,10 +92,15 @@ static void put_progress(FILE *out, const struct cited_value *stage) {
     struct cited_value cost = cited_get(stage, "cost");
     html_printf(out,
                 "<div><dt>Budget</dt><dd>{evaluations} evaluations, {complete} of them on all windows: the work of "
-                "{whole_evaluations} of {planned} on all windows; generation {iteration} of {iterations}</dd></div>\n",
+                "{whole_evaluations} of {planned} on all windows; generation {iteration}",
                 html_get_integer(stage, "evaluations"), html_get_integer(&cost, "complete"),
                 html_get_number(&cost, "whole_evaluations", 1), html_get_integer(stage, "planned"),
-                html_get_integer(stage, "iteration"), html_get_integer(stage, "iterations"));
+                html_get_integer(stage, "iteration"));
+    if (cited_get_integer(stage, "iteration") <=
+        cited_get_integer(stage, "iterations")) { /* there may be no last one */
+        html_printf(out, " of {iterations}", html_get_integer(stage, "iterations"));
+    }
+    fputs("</dd></div>\n", out);
 }
 
 static void put_cost(FILE *out, const struct cited_value *stage) {
