@@ -189,11 +189,14 @@ static int check_budget(const struct config_draft *draft, const struct yaml_tree
                            stage->name);
 }
 
+/* The genetic operators breed genes of knots, which pairs before a critical pair do not have. */
 static int check_knots(const struct config_draft *draft, const struct stage_config *stage, struct error *error) {
-    if (stage->search.knots == 0 || stage->search.algorithm == ALGORITHM_BAYESIAN) return STATUS_OK;
+    enum algorithm algorithm = stage->search.algorithm;
+    bool supported = algorithm == ALGORITHM_BAYESIAN || algorithm == ALGORITHM_CMA_ES;
+    if (stage->search.knots == 0 || supported || stage->critical_rule == CRITICAL_NONE) return STATUS_OK;
     return yaml_tree_error(&draft->node[KEY_KNOTS]->where, error,
-                           "stage '%s': 'knots' is not supported with 'algorithm: %s'; leave it out", stage->name,
-                           algorithm_name(stage->search.algorithm));
+                           "stage '%s': 'knots' with 'critical_pair' requires 'algorithm: bayesian' or cma-es, not %s",
+                           stage->name, algorithm_name(algorithm));
 }
 
 static int check_initial(const struct config_draft *draft, const struct stage_config *stage, struct error *error) {

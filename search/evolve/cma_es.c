@@ -198,6 +198,16 @@ static void decompose(struct cma_es *es) {
     for (size_t i = 0; i < n; i++) es->lengths[i] = axis_length(es->lengths[i]);
 }
 
+void cma_es_restart(struct cma_es *es, const double *mean, double sigma, const double *covariance) {
+    es->generation = 0;
+    es->sigma = sigma;
+    memcpy(es->mean, mean, es->n * sizeof *mean);
+    memcpy(es->covariance, covariance, es->n * es->n * sizeof *covariance);
+    memset(es->path_c, 0, es->n * sizeof *es->path_c);
+    memset(es->path_sigma, 0, es->n * sizeof *es->path_sigma);
+    decompose(es);
+}
+
 void cma_es_update(struct cma_es *es, const double *const *best) {
     es->generation++;
     move_mean(es, best);
@@ -214,6 +224,8 @@ void cma_es_update(struct cma_es *es, const double *const *best) {
 const double *cma_es_mean(const struct cma_es *es) { return es->mean; }
 
 double cma_es_sigma(const struct cma_es *es) { return es->sigma; }
+
+const double *cma_es_covariance(const struct cma_es *es) { return es->covariance; }
 
 double cma_es_weight(const struct cma_es *es, size_t rank) {
     assert(rank < es->mu);

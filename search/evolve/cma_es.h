@@ -22,6 +22,10 @@ struct cma_es_settings {
     double sigma;     /* the first step size, > 0 */
 };
 
+/* Begins anew around mean[dimension], with step size `sigma`, covariance[dimension][dimension], symmetric and positive
+ * definite, and no evolution paths. */
+void cma_es_restart(struct cma_es *es, const double *mean, double sigma, const double *covariance);
+
 /* mean[dimension] is where it begins. NULL for lack of memory; the caller frees with cma_es_free(). */
 struct cma_es *cma_es_new(const struct cma_es_settings *settings, const double *mean);
 void cma_es_free(struct cma_es *es); /* NULL is allowed */
@@ -32,8 +36,9 @@ void cma_es_sample(struct cma_es *es, gsl_rng *rng, double *x);
 /* Adapts the distribution to a generation: best[parents] are its best samples, best first, each x[dimension]. */
 void cma_es_update(struct cma_es *es, const double *const *best);
 
-const double *cma_es_mean(const struct cma_es *es); /* [dimension]; only tests look at it, and cannot see it else */
+const double *cma_es_mean(const struct cma_es *es); /* [dimension] */
 double cma_es_sigma(const struct cma_es *es);
+const double *cma_es_covariance(const struct cma_es *es);   /* [dimension][dimension] */
 double cma_es_weight(const struct cma_es *es, size_t rank); /* w_i, rank 0..parents-1; they add up to 1 */
 
 #endif

@@ -38,3 +38,27 @@ void coordinates_interpolate(const struct coordinates *coordinates, const double
         }
     }
 }
+
+struct genome_space coordinates_space(const struct coordinates *coordinates, const struct genome_space *space) {
+    assert(space->critical_high == 0);
+    struct genome_space knots = *space;
+    knots.pairs = coordinates->count;
+    return knots;
+}
+
+void coordinates_genes(const struct coordinates *coordinates, const struct genome *genome, struct genome *knots) {
+    *knots = (struct genome){.start = genome->start, .attention = genome->attention};
+    for (int64_t k = 0; k < coordinates->count; k++) knots->genes[k] = genome->genes[coordinates->knots[k]];
+}
+
+void coordinates_move(const struct coordinates *coordinates, const struct genome_space *space,
+                      const struct genome *from, const struct genome *knots, struct genome *out) {
+    double moves[ROPE_MAX_PAIRS] = {0}, deviations[ROPE_MAX_PAIRS], factors[ROPE_MAX_PAIRS];
+    for (int64_t k = 0; k < coordinates->count; k++) {
+        moves[k] = log((double)knots->genes[k] / from->genes[coordinates->knots[k]]);
+    }
+    coordinates_interpolate(coordinates, moves, deviations);
+    for (int64_t i = 0; i < space->pairs; i++) factors[i] = exp(deviations[i]) * from->genes[i] / space->unit;
+    double attention = space->attention_unit > 0 ? (double)knots->attention / space->attention_unit : 1.0;
+    genome_from_factors(space, factors, knots->start, attention, out);
+}

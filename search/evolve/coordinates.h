@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "eval/rope.h"
+#include "search/evolve/genome.h"
 
 enum { COORDINATES_FEWEST = 2 /* knots: the first and the last pair; a space of one pair has one */ };
 
@@ -30,5 +31,15 @@ bool coordinates_refine(struct coordinates *coordinates);
 
 /* deviations[pairs] of all pairs from knot_deviations[count]. */
 void coordinates_interpolate(const struct coordinates *coordinates, const double *knot_deviations, double *deviations);
+
+/* The genetic operators' view of a table: the genes of the knots alone, as a genome of a space with that many pairs.
+ * For spaces without a critical pair. */
+struct genome_space coordinates_space(const struct coordinates *coordinates, const struct genome_space *space);
+void coordinates_genes(const struct coordinates *coordinates, const struct genome *genome, struct genome *knots);
+
+/* Moves the table of `from` so that its knots have the genes of `knots`: *out is the nearest genome to it, with n_hat
+ * and attention factor of `knots`. What `from` has between its knots stays. *out may not be *from. */
+void coordinates_move(const struct coordinates *coordinates, const struct genome_space *space,
+                      const struct genome *from, const struct genome *knots, struct genome *out);
 
 #endif

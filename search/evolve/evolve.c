@@ -76,6 +76,14 @@ void evolve_request(struct evolve *evolve, size_t individual, size_t count) {
     evolve->pending[evolve->pending_count++] = (struct evolve_pending){individual, count};
 }
 
+bool evolve_is_stalled(struct evolve *evolve) {
+    bool better = evolve->best != evolve->stall_best,
+         stalled = !better && evolve->generation - evolve->stall_since >= EVOLVE_STALLED;
+    if (better || stalled) evolve->stall_since = evolve->generation;
+    evolve->stall_best = evolve->best;
+    return stalled;
+}
+
 bool evolve_add_if_new(struct evolve *evolve, enum origin origin, int64_t first_parent, int64_t second_parent) {
     struct individual *child = evolve_next_individual(evolve);
     size_t *slot = find_slot(evolve, &child->genome);
@@ -200,11 +208,11 @@ static bool allocate(struct evolve *evolve, const struct evolve_problem *problem
     evolve->rng.type = gsl_rng_mt19937;
     evolve->rng.state = calloc(1, gsl_rng_mt19937->size);
     if (evolve->settings.algorithm == ALGORITHM_CMA_ES) {
-        evolve->cma = evolve_cma_new(&evolve->settings, &evolve->space);
+        evolve->cma = evolve_cma_new(&evolve->settings, &evolve->space, &evolve->at);
         if (!evolve->cma) return false;
     }
     if (evolve->settings.algorithm == ALGORITHM_BAYESIAN) {
-        evolve->bayesian = evolve_bayesian_new(&evolve->settings, problem);
+        evolve->bayesian = evolve_bayesian_new(&evolve->settings, problem, &evolve->at);
         if (!evolve->bayesian) return false;
     }
     return evolve->ranked && evolve->window_tokens && evolve->rng.state;
@@ -226,7 +234,10 @@ struct evolve *evolve_new(const struct evolve_settings *settings, const struct e
     evolve->space = *problem->space;
     evolve->windows = problem->windows;
     evolve->capacity = most_made(settings, problem);
-    evolve->best = evolve->best_exportable = EVOLVE_NO_PARENT;
+    evolve->best = evolve->best_exportable = evolve->stall_best = EVOLVE_NO_PARENT;
+    coordinates_spread(&evolve->at, evolve->space.pairs, (int64_t)settings->knots);
+    if (settings->knots > 0 && is_genetic(settings))
+        evolve->knot_space = coordinates_space(&evolve->at, &evolve->space);
     if (!allocate(evolve, problem)) {
         evolve_free(evolve);
         return NULL;

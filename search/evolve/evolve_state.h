@@ -3,7 +3,10 @@
 #ifndef LONGROPE_SEARCH_EVOLVE_STATE_H
 #define LONGROPE_SEARCH_EVOLVE_STATE_H
 
+#include "search/evolve/coordinates.h"
 #include "search/evolve/evolve.h"
+
+enum { EVOLVE_STALLED = 4 /* generations without a new best individual after which knots are doubled */ };
 
 struct evolve_pending {
     size_t individual, count; /* windows that it is to be scored on in all */
@@ -36,7 +39,12 @@ struct evolve {
     int64_t best_exportable; /* likewise */
     size_t *slots;           /* [slot_mask + 1] open addressing over genomes: id + 1, 0 where free */
     size_t slot_mask;        /* a power of two less one; at most half of the slots are ever used */
-    struct evolve_cma *cma;  /* ALGORITHM_CMA_ES's distribution; NULL with the others */
+    struct coordinates at;   /* the knots; every pair if settings.knots is 0 */
+    struct genome_space
+        knot_space;         /* of the knots' genes, for the genetic algorithms; set if settings.knots is not 0 */
+    int64_t stall_best;     /* `best` when it last changed, see evolve_is_stalled() */
+    int64_t stall_since;    /* and the generation then */
+    struct evolve_cma *cma; /* ALGORITHM_CMA_ES's distribution; NULL with the others */
     struct evolve_bayesian *bayesian; /* ALGORITHM_BAYESIAN's model; NULL with the others */
 };
 
@@ -49,6 +57,9 @@ bool evolve_add_if_new(struct evolve *evolve, enum origin origin, int64_t first_
 
 /* Adds a request: the individual is to be scored on `count` windows in all. */
 void evolve_request(struct evolve *evolve, size_t individual, size_t count);
+/* The best individual is the same as EVOLVE_STALLED generations before, or as when this was true last. Asked once per
+ * generation. */
+bool evolve_is_stalled(struct evolve *evolve);
 /* Window scores that settings.evaluations still allows; SIZE_MAX without a limit. */
 size_t evolve_windows_left(const struct evolve *evolve);
 
@@ -58,14 +69,15 @@ void evolve_genetic_population(struct evolve *evolve);
 void evolve_genetic_children(struct evolve *evolve);
 
 /* ALGORITHM_CMA_ES. The distribution before anything is scored; NULL for lack of memory. */
-struct evolve_cma *evolve_cma_new(const struct evolve_settings *settings, const struct genome_space *space);
+struct evolve_cma *evolve_cma_new(const struct evolve_settings *settings, const struct genome_space *space,
+                                  const struct coordinates *at);
 void evolve_cma_free(struct evolve_cma *cma); /* NULL is allowed */
 /* Learns from the scored generation and samples the next. */
 void evolve_cma_generation(struct evolve *evolve);
 
 /* ALGORITHM_BAYESIAN. The model before anything is scored; NULL for lack of memory. */
 struct evolve_bayesian *evolve_bayesian_new(const struct evolve_settings *settings,
-                                            const struct evolve_problem *problem);
+                                            const struct evolve_problem *problem, const struct coordinates *at);
 void evolve_bayesian_free(struct evolve_bayesian *bayesian); /* NULL is allowed */
 /* Takes a score: window_nats of the individual's windows `from`..`to` - 1, counted from its first. */
 void evolve_bayesian_told(struct evolve *evolve, const struct individual *individual, size_t from, size_t to,

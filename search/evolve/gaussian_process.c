@@ -27,7 +27,7 @@ struct gp {
 
 /* Priors: medians and deviations of the logarithms. Values are nats per token, and coordinates are in units of which
  * one, on the models these were chosen on, costs some tenths of a nat. */
-static const double scale_median = 1.0, scale_spread = 0.7;
+static const double scale_median = 1.0, scale_spread = 0.5;
 static const double common_median = 0.3, common_spread = 1.5;
 static const double window_median = 0.03, window_spread = 1.0;
 static const double noise_median = 0.002, noise_spread = 1.0;

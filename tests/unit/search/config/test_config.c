@@ -768,7 +768,7 @@ static void test_values_out_of_range(void **state) {
          "[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32]", "1 to 32"},
         {"search.knots", "1", "'knots' must be all, or an integer from 2 to 256, not '1'"},
         {"search.knots", "every", "not 'every'"},
-        {"search", "{algorithm: paper, knots: 8}", "'knots' is not supported with 'algorithm: paper'"},
+        {"search", "{algorithm: longrope2, knots: 8}", "'critical_pair' requires 'algorithm: bayesian' or cma-es"},
         {"search", "{evaluations: 0}", "'evaluations' is 0, and 'algorithm: bayesian' has no other limit"},
         {"search", "{algorithm: bayesian, parents: 3}", "'search.parents' is not used with 'algorithm: bayesian'"},
         {"search", "{algorithm: bayesian, iterations: 3}", "'search.iterations' is not used"},
