@@ -708,6 +708,104 @@ static void told_the_same_scores_it_proposes_the_same(void **state) {
     }
 }
 
+/* Knots --------------------------------------------------------------------------------------- */
+
+static const enum algorithm bred[] = {ALGORITHM_PAPER, ALGORITHM_MICROSOFT};
+
+static struct evolve_settings knot_settings(enum algorithm algorithm, size_t knots) {
+    struct evolve_settings settings = algorithm == ALGORITHM_CMA_ES ? cma_settings() : published;
+    settings.algorithm = algorithm;
+    settings.knots = knots;
+    return settings;
+}
+
+/* A child is its better parent's table, moved at the knots and linearly between them. Where that falls it is raised, so
+ * some children are not what their knots say. */
+static void children_are_tables_moved_at_knots(void **state) {
+    (void)state;
+    struct genome_space space = make_space(32, 1000, 14);
+    for (size_t a = 0; a < sizeof bred / sizeof *bred; a++) {
+        struct evolve_settings settings = knot_settings(bred[a], 5);
+        settings.iterations = 3; /* the knots are not doubled before */
+        struct evolve *evolve = make_search(&settings, &space);
+        run(evolve, &space, distance_and_start);
+        assert_all_new(evolve, &space);
+        size_t moved = 0, children = 0;
+        for (int64_t id = SEEDS; id < (int64_t)evolve_count(evolve); id++) {
+            const struct individual *child = evolve_individual(evolve, id);
+            struct genome knots, again;
+            coordinates_genes(&evolve->at, &child->genome, &knots);
+            coordinates_move(&evolve->at, &space, &evolve_individual(evolve, child->parents[0])->genome, &knots,
+                             &again);
+            children++;
+            moved += genome_equal(&again, &child->genome);
+        }
+        assert_int_equal(evolve->at.count, 5);
+        assert_true(children == 64 - SEEDS + 3 * 32 && 10 * moved >= 7 * children);
+        evolve_free(evolve);
+    }
+}
+
+/* Lower with every individual: no generation stalls. */
+static double falling(const struct genome_space *space, const struct individual *individual) {
+    (void)space;
+    return 7.0 - 0.001 * (double)individual->id;
+}
+
+static void knots_are_doubled_where_progress_stalls(void **state) {
+    (void)state;
+    struct genome_space space = make_space(32, 1000, 14);
+    const enum algorithm all[] = {ALGORITHM_PAPER, ALGORITHM_MICROSOFT, ALGORITHM_CMA_ES};
+    for (size_t a = 0; a < sizeof all / sizeof *all; a++) {
+        const struct evolve_settings settings = knot_settings(all[a], 5);
+        struct evolve *stalled = make_search(&settings, &space), *steady = make_search(&settings, &space);
+        run(stalled, &space, constant);
+        run(steady, &space, falling);
+        assert_int_equal(stalled->at.count, 32);
+        assert_int_equal(steady->at.count, 5);
+        assert_all_new(stalled, &space);
+        assert_all_new(steady, &space);
+        evolve_free(stalled);
+        evolve_free(steady);
+    }
+}
+
+static void a_search_on_knots_is_resumed_by_telling_it_the_scores(void **state) {
+    (void)state;
+    struct genome_space space = make_space(32, 1000, 14);
+    const enum algorithm all[] = {ALGORITHM_PAPER, ALGORITHM_MICROSOFT, ALGORITHM_CMA_ES};
+    for (size_t a = 0; a < sizeof all / sizeof *all; a++) {
+        const struct evolve_settings settings = knot_settings(all[a], 4);
+        struct evolve *whole = make_search(&settings, &space);
+        run(whole, &space, coarse); /* equal scores stall it, so its knots are doubled on the way */
+        assert_true(whole->at.count > 4);
+        for (size_t stop = 0; stop < evolve_count(whole); stop += 97) {
+            struct evolve *resumed = make_search(&settings, &space);
+            for (size_t id = 0; id < stop; id++) {
+                assert_non_null(ask(resumed));
+                tell(resumed, evolve_individual(whole, (int64_t)id)->score);
+            }
+            run(resumed, &space, coarse);
+            assert_int_equal(common_beginning(resumed, whole), evolve_count(whole));
+            evolve_free(resumed);
+        }
+        evolve_free(whole);
+    }
+}
+
+/* The distribution of tables is the same before and after: what one knot more can say was learned with one less. */
+static void a_refinement_keeps_what_cma_es_learned(void **state) {
+    (void)state;
+    struct genome_space space = make_space(32, 1000, 1);
+    const struct evolve_settings knots = knot_settings(ALGORITHM_CMA_ES, 5), genes = knot_settings(ALGORITHM_CMA_ES, 0);
+    struct evolve *coarse_first = make_search(&knots, &space), *fine = make_search(&genes, &space);
+    run(coarse_first, &space, distance);
+    run(fine, &space, distance);
+    assert_true(evolve_best(coarse_first)->score < evolve_best(fine)->score * 1.5);
+    evolve_free(coarse_first);
+    evolve_free(fine);
+}
+
 /* Scores of generation 3 change generation 4, not what is left of 3. */
 static void a_generation_does_not_see_its_own_scores(void **state) {
     (void)state;
@@ -1276,6 +1374,10 @@ int main(void) {
         cmocka_unit_test(without_children_the_search_ends),
         cmocka_unit_test(the_seed_decides),
         cmocka_unit_test(told_the_same_scores_it_proposes_the_same),
+        cmocka_unit_test(children_are_tables_moved_at_knots),
+        cmocka_unit_test(knots_are_doubled_where_progress_stalls),
+        cmocka_unit_test(a_search_on_knots_is_resumed_by_telling_it_the_scores),
+        cmocka_unit_test(a_refinement_keeps_what_cma_es_learned),
         cmocka_unit_test(a_generation_does_not_see_its_own_scores),
         cmocka_unit_test(not_a_number_and_infinity_have_their_places),
         cmocka_unit_test(the_best_for_engines_has_no_start_tokens),
