@@ -51,12 +51,16 @@ const char *algorithm_name(enum algorithm algorithm) { return algorithm_names[al
 /* Seen genomes -------------------------------------------------------------------------------- */
 
 /* The slot that holds the genome, or the free one where it belongs. */
-static size_t *find_slot(struct evolve *evolve, const struct genome *genome) {
+static size_t *find_slot(const struct evolve *evolve, const struct genome *genome) {
     size_t i = (size_t)genome_hash(genome) & evolve->slot_mask;
     while (evolve->slots[i] != 0 && !genome_equal(&evolve->individuals[evolve->slots[i] - 1].genome, genome)) {
         i = (i + 1) & evolve->slot_mask;
     }
     return &evolve->slots[i];
+}
+
+bool evolve_was_proposed(const struct evolve *evolve, const struct genome *genome) {
+    return *find_slot(evolve, genome) != 0;
 }
 
 static bool is_genetic(const struct evolve_settings *settings) {

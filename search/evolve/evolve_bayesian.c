@@ -83,6 +83,7 @@ struct evolve_bayesian {
     size_t next_window;
     struct candidate *elite, *fresh; /* [ELITE], sorted; [1] */
     size_t elite_count;
+    bool only_new;   /* the elite takes no genome that was proposed before */
     size_t *nearest; /* [observation_capacity] */
     double *distances;
 };
@@ -95,7 +96,14 @@ static size_t window_budget(const struct evolve_settings *settings, const struct
 }
 
 size_t evolve_bayesian_most(const struct evolve_settings *settings, const struct evolve_problem *problem) {
-    return window_budget(settings, problem) + problem->initial_count + settings->population;
+    size_t budget = window_budget(settings, problem), most = 0;
+    return __builtin_add_overflow(budget, problem->initial_count, &most) ? SIZE_MAX : most;
+}
+
+/* The largest generation: each individual is scored on a window or more. */
+static size_t largest_generation(const struct evolve_settings *settings, const struct evolve_problem *problem) {
+    size_t budget = window_budget(settings, problem);
+    return settings->population < budget ? settings->population : budget;
 }
 
 static bool allocate(struct evolve_bayesian *bayesian, const struct evolve_settings *settings,
@@ -180,7 +188,7 @@ struct evolve_bayesian *evolve_bayesian_new(const struct evolve_settings *settin
     bayesian->fixed_attention = problem->attention_factor;
     size_t most = bayesian->observation_capacity < OBSERVATIONS ? bayesian->observation_capacity : OBSERVATIONS;
     const struct gp_settings gp = {.dimension = (size_t)problem->space->pairs + 2,
-                                   .capacity = most + settings->population,
+                                   .capacity = most + largest_generation(settings, problem),
                                    .windows = problem->windows,
                                    .weights = bayesian->weights};
     bayesian->gp = gp_new(&gp);
@@ -312,7 +320,7 @@ static bool is_taken(const struct evolve *evolve, size_t point) {
     return !individual || individual->generation > 0 || point == evolve->bayesian->reference;
 }
 
-/* The distance that as many observations as the process takes do not exceed. */
+/* The distance that as many observations as the process takes do not exceed, where the nearest are not too many. */
 static double farthest_taken(struct evolve_bayesian *bayesian) {
     size_t count = bayesian->observation_count;
     if (count <= OBSERVATIONS) return DBL_MAX;
@@ -346,7 +354,7 @@ static void load(struct evolve *evolve) {
     gp_clear(bayesian->gp);
     for (size_t i = 0; i < bayesian->observation_count; i++) {
         const struct observation *seen = &bayesian->observations[i];
-        if (bayesian->distances[i] > farthest) continue;
+        if (bayesian->distances[i] > farthest || gp_count(bayesian->gp) == OBSERVATIONS) continue;
         point_features(evolve, seen->point, x);
         gp_add(bayesian->gp, x, seen->window, value_of(bayesian, seen));
     }
@@ -364,7 +372,7 @@ static void learn(struct evolve_bayesian *bayesian) {
 enum filter { ANY_POINT, UNFINISHED_POINT, UNFINISHED_WITHOUT_START };
 
 static bool passes(const struct evolve *evolve, size_t point, enum filter filter) {
-    if (filter == ANY_POINT) return true;
+    if (filter == ANY_POINT) return is_taken(evolve, point); /* of others the process says what it says of nothing */
     const struct individual *individual = individual_of(evolve, point);
     if (!individual || individual->stopped || individual->windows == evolve->windows) return false;
     return filter == UNFINISHED_POINT || genome_start_tokens(&evolve->space, &individual->genome) == 0;
@@ -429,8 +437,10 @@ static void judge(struct evolve *evolve, const struct known_point *center, struc
 }
 
 /* Into the sorted elite, if it is good enough, behind its equals. */
-static void keep(struct evolve_bayesian *bayesian, const struct candidate *candidate) {
+static void keep(const struct evolve *evolve, const struct candidate *candidate) {
+    struct evolve_bayesian *bayesian = evolve->bayesian;
     size_t at = bayesian->elite_count;
+    if (bayesian->only_new && evolve_was_proposed(evolve, &candidate->genome)) return;
     while (at > 0 && candidate->improvement > bayesian->elite[at - 1].improvement) at--;
     if (at == ELITE) return;
     if (bayesian->elite_count < ELITE) bayesian->elite_count++;
@@ -438,9 +448,13 @@ static void keep(struct evolve_bayesian *bayesian, const struct candidate *candi
     bayesian->elite[at] = *candidate;
 }
 
+/* The first individual of the model has the centre's n_hat, which is none where the centre is a closed form: engines
+ * require none, so a search that finds others better still has a table for them. */
 static int32_t random_start(struct evolve *evolve, int32_t start) {
-    if (evolve->space.start_count == 1 || gsl_rng_uniform(&evolve->rng) >= start_changes) return start;
-    return (int32_t)gsl_rng_uniform_int(&evolve->rng, (unsigned long)evolve->space.start_count);
+    const struct genome_space *space = &evolve->space;
+    if (space->start_count == 1 || gsl_rng_uniform(&evolve->rng) >= start_changes) return start;
+    int32_t other = (int32_t)gsl_rng_uniform_int(&evolve->rng, (unsigned long)space->start_count);
+    return evolve->count == evolve->initial_count ? start : other;
 }
 
 /* Adds normal deviates of deviation `share` of the region to the steps, each with a probability. */
@@ -463,7 +477,7 @@ static void draw_candidates(struct evolve *evolve, const struct known_point *cen
         double share = sparse ? 1.0 : exp(-2.0 + 2.3 * gsl_rng_uniform(&evolve->rng));
         disturb(evolve, share, sparse ? 0.3 : 1.0, candidate->steps);
         judge(evolve, center, candidate);
-        keep(bayesian, candidate);
+        keep(evolve, candidate);
     }
 }
 
@@ -480,7 +494,7 @@ static void refine_candidates(struct evolve *evolve, const struct known_point *c
             candidate->start = random_start(evolve, candidate->start);
             disturb(evolve, share, 1.0, candidate->steps);
             judge(evolve, center, candidate);
-            keep(bayesian, candidate);
+            keep(evolve, candidate);
         }
     }
 }
@@ -506,19 +520,35 @@ static bool add_best_candidate(struct evolve *evolve, int64_t parent) {
     return false;
 }
 
+/* The elite is of new genomes only where all of it was proposed before, which small spaces come to. */
+static bool add_candidate(struct evolve *evolve, const struct known_point *center, int64_t parent) {
+    struct evolve_bayesian *bayesian = evolve->bayesian;
+    bool added = false;
+    for (int again = 0; again < 2 && !added; again++) {
+        bayesian->only_new = again > 0;
+        draw_candidates(evolve, center, start_of(evolve, bayesian->center));
+        refine_candidates(evolve, center);
+        added = add_best_candidate(evolve, parent);
+    }
+    return added;
+}
+
 static void propose(struct evolve *evolve, size_t count) {
     struct evolve_bayesian *bayesian = evolve->bayesian;
     struct known_point center;
     table_of(evolve, bayesian->center, &center);
     const struct individual *individual = individual_of(evolve, bayesian->center);
+    size_t before = evolve->count;
     evolve->generation++;
     for (size_t i = 0; i < count; i++) {
-        draw_candidates(evolve, &center, start_of(evolve, bayesian->center));
-        refine_candidates(evolve, &center);
-        if (!add_best_candidate(evolve, individual ? individual->id : EVOLVE_NO_PARENT)) break;
+        if (!add_candidate(evolve, &center, individual ? individual->id : EVOLVE_NO_PARENT)) break;
         gp_condition(bayesian->gp);
     }
-    bayesian->awaited = true;
+    bayesian->awaited = evolve->count > before;
+    if (!bayesian->awaited) {
+        evolve->generation--;
+        return;
+    }
     TRACE(TRACE_EVOLVE,
           "generation %" PRId64 ": around individual %" PRId64 ", radius %.3g, %" PRId64 " knots; deviations: common "
           "%.3g, of windows %.3g, noise %.3g",
@@ -565,23 +595,28 @@ static bool finish(struct evolve *evolve, size_t point) {
     return true;
 }
 
+/* What is left of the budget is for a table without start tokens, which engines need. */
+static bool is_left_for_engines(const struct evolve *evolve) {
+    bool exportable = evolve->best_exportable != EVOLVE_NO_PARENT && evolve->best_exportable == evolve->best;
+    return !exportable && evolve_windows_left(evolve) < 2 * (evolve->windows - 1);
+}
+
 /* A genome that is predicted to beat all that are scored on all windows. */
 static bool finish_promising(struct evolve *evolve) {
     size_t point = 0;
     double mean = 0, best = 0;
+    if (is_left_for_engines(evolve)) return false;
     best_scored(evolve, &best);
     if (!most_promising(evolve, UNFINISHED_POINT, &point, &mean)) return false;
     return mean < best - evolve->bayesian->reference_mean - worth_scoring && finish(evolve, point);
 }
 
-/* The budget is nearly used up: the most promising genome, at last one without start tokens, which engines need. */
+/* The budget is nearly used up: the most promising genome, at last one without start tokens. */
 static void finish_last(struct evolve *evolve) {
     size_t point = 0;
     double mean = 0;
-    bool exportable = evolve->best_exportable != EVOLVE_NO_PARENT && evolve->best_exportable == evolve->best;
-    bool last = evolve_windows_left(evolve) < 2 * (evolve->windows - 1);
-    enum filter filter = last && !exportable ? UNFINISHED_WITHOUT_START : UNFINISHED_POINT;
-    if (most_promising(evolve, filter, &point, &mean)) finish(evolve, point);
+    bool found = is_left_for_engines(evolve) && most_promising(evolve, UNFINISHED_WITHOUT_START, &point, &mean);
+    if (found || most_promising(evolve, UNFINISHED_POINT, &point, &mean)) finish(evolve, point);
 }
 
 void evolve_bayesian_round(struct evolve *evolve) {
@@ -591,12 +626,13 @@ void evolve_bayesian_round(struct evolve *evolve) {
     if (bayesian->awaited) judge_generation(evolve);
     if (finish_promising(evolve)) return;
     size_t left = evolve_windows_left(evolve), kept = FINALISTS * (evolve->windows - 1);
-    if (left <= kept) {
+    if (left <= kept && evolve->told > 0) {
         finish_last(evolve);
         return;
     }
     learn(bayesian);
     most_promising(evolve, ANY_POINT, &bayesian->center, &bayesian->center_value);
-    size_t count = evolve->settings.population < left - kept ? evolve->settings.population : left - kept;
-    propose(evolve, count);
+    size_t most = left > kept ? left - kept : 1; /* a budget of a single evaluation */
+    propose(evolve, evolve->settings.population < most ? evolve->settings.population : most);
+    if (!bayesian->awaited) finish_last(evolve); /* there is no new genome nearby */
 }

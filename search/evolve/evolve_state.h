@@ -55,6 +55,8 @@ struct individual *evolve_next_individual(struct evolve *evolve);
  * False, and no individual is added, if the genome was proposed before. */
 bool evolve_add_if_new(struct evolve *evolve, enum origin origin, int64_t first_parent, int64_t second_parent);
 
+bool evolve_was_proposed(const struct evolve *evolve, const struct genome *genome);
+
 /* Adds a request: the individual is to be scored on `count` windows in all. */
 void evolve_request(struct evolve *evolve, size_t individual, size_t count);
 /* The best individual is the same as EVOLVE_STALLED generations before, or as when this was true last. Asked once per
