@@ -18,7 +18,7 @@ enum { CONFIG_NAME_MAX = 127 /* characters of a name: file names and the store h
 
 /* A twentieth of the published work: 60 evaluations instead of 1344. */
 #define BAYESIAN                                                                                                       \
-    { .algorithm = ALGORITHM_BAYESIAN, .population = 4, .parents = 1, .evaluations = 60, .knots = 8, .seed = 1 }
+    { .algorithm = ALGORITHM_BAYESIAN, .population = 1, .parents = 1, .evaluations = 60, .knots = 8, .seed = 1 }
 
 const struct stage_config config_defaults = {
     .kind = STAGE_EXTEND,

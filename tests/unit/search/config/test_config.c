@@ -118,7 +118,7 @@ static void test_defaults(void **state) {
     assert_string_equal(stage->tokenizer, "bytes");
     assert_int_equal(stage->samples, 5);
     assert_int_equal(stage->search.algorithm, ALGORITHM_BAYESIAN);
-    assert_int_equal(stage->search.population, 4);
+    assert_int_equal(stage->search.population, 1);
     assert_int_equal(stage->search.parents, 1);
     assert_int_equal(stage->search.evaluations, 60);
     assert_int_equal(stage->search.knots, 8);
@@ -516,7 +516,7 @@ static void test_critical_pair(void **state) {
     assert_int_equal(stage->critical_rule, CRITICAL_NUMBER);
     assert_int_equal(stage->critical_pair, 30);
     assert_true(stage->initial[0] == ORIGIN_CRITICAL_NTK && stage->initial_count == 3);
-    assert_true(stage->search.population == 4 && stage->start_count == 14); /* of the algorithm */
+    assert_true(stage->search.population == 1 && stage->start_count == 14); /* of the algorithm */
     set_good(f, minimal, "search={algorithm: cma-es, critical_pair: theoretical, initial: [yarn]}");
     stage = f->config.stages;
     assert_int_equal(stage->critical_rule, CRITICAL_THEORETICAL);
