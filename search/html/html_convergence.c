@@ -4,9 +4,10 @@
 #include "search/html/html.h"
 #include "search/html/html_figure.h"
 
-/* Columns of the chart, one item per generation. */
+/* Columns of the chart, one item per generation that is_drawn(). */
 struct spread {
     size_t count;
+    bool single; /* no generation has a spread: at most one individual of each is scored on all windows */
     double *evaluations, *best, *lower, *median, *upper;
 };
 
@@ -15,9 +16,25 @@ static double quartile(const struct cited_value *generation, size_t which) {
     return cited_number(&one);
 }
 
+/* Whether a generation has an individual that is scored on all windows, or that racing stopped. The Bayesian search has
+ * many without. */
+static bool is_drawn(const struct cited_value *generation) {
+    struct cited_value perplexity = cited_get(generation, "perplexity");
+    return cited_known(&perplexity) || cited_get_integer(generation, "stopped") > 0;
+}
+
+static bool any_is_drawn(const struct cited_value *generations) {
+    bool any = false;
+    for (size_t i = 0; i < cited_count(generations) && !any; i++) {
+        struct cited_value one = cited_at(generations, i);
+        any = is_drawn(&one);
+    }
+    return any;
+}
+
 static bool read_spread(const struct cited_value *generations, struct html_figure *figure, struct spread *out) {
     size_t count = cited_count(generations);
-    *out = (struct spread){.count = count,
+    *out = (struct spread){.single = true,
                            .evaluations = html_figure_column(figure, count),
                            .best = html_figure_column(figure, count),
                            .lower = html_figure_column(figure, count),
@@ -26,11 +43,14 @@ static bool read_spread(const struct cited_value *generations, struct html_figur
     if (figure->short_of_memory) return false;
     for (size_t i = 0; i < count; i++) {
         struct cited_value one = cited_at(generations, i), best = cited_get(&one, "best");
-        out->evaluations[i] = cited_get_number(&one, "evaluations");
-        out->best[i] = cited_get_number(&best, "perplexity");
-        out->lower[i] = quartile(&one, 0);
-        out->median[i] = quartile(&one, 1);
-        out->upper[i] = quartile(&one, 2);
+        if (!is_drawn(&one)) continue;
+        size_t at = out->count++;
+        out->evaluations[at] = cited_get_number(&one, "evaluations");
+        out->best[at] = cited_get_number(&best, "perplexity");
+        out->lower[at] = quartile(&one, 0);
+        out->median[at] = quartile(&one, 1);
+        out->upper[at] = quartile(&one, 2);
+        out->single = out->single && out->lower[at] == out->upper[at];
     }
     return true;
 }
@@ -61,17 +81,21 @@ static void add_series(struct html_figure *figure, const struct spread *spread, 
     const struct chart *chart = &figure->chart;
     double *ends = html_figure_column(figure, 2), *level = html_figure_column(figure, 2);
     size_t count = spread->count;
-    html_figure_add(figure, "middle half of each generation",
-                    &(struct chart_series){.style = CHART_BAND,
+    if (!spread->single) {
+        html_figure_add(figure, "middle half of each generation",
+                        &(struct chart_series){.style = CHART_BAND,
+                                               .colour = CHART_FIRST,
+                                               .count = count,
+                                               .x = spread->evaluations,
+                                               .y = spread->lower,
+                                               .y2 = spread->upper});
+    }
+    html_figure_add(figure, spread->single ? "tables scored on all windows" : "median of each generation",
+                    &(struct chart_series){.style = spread->single ? CHART_DOTS : CHART_BOTH,
                                            .colour = CHART_FIRST,
                                            .count = count,
                                            .x = spread->evaluations,
-                                           .y = spread->lower,
-                                           .y2 = spread->upper});
-    html_figure_add(
-        figure, "median of each generation",
-        &(struct chart_series){
-            .style = CHART_BOTH, .colour = CHART_FIRST, .count = count, .x = spread->evaluations, .y = spread->median});
+                                           .y = spread->median});
     if (ends && level && cited_known(baseline)) {
         char legend[100];
         ends[0] = chart->x.low, ends[1] = chart->x.high;
@@ -103,13 +127,14 @@ static void put_row(FILE *out, const struct cited_value *one) {
 }
 
 static void put_table(struct html_page *page, const struct cited_value *generations) {
-    html_fold_begin(page, "The numbers, one row per generation",
+    html_fold_begin(page,
+                    "The numbers, one row per generation with a table that is scored on all windows or was cut short",
                     "generation|evaluations so far|individuals|cut short|best of the generation|lower quartile|median|"
                     "upper quartile|"
                     "best so far|individual|origin");
     for (size_t i = 0; i < cited_count(generations); i++) {
         struct cited_value one = cited_at(generations, i);
-        put_row(page->out, &one);
+        if (is_drawn(&one)) put_row(page->out, &one);
     }
     html_fold_end(page);
 }
@@ -121,7 +146,7 @@ int html_convergence(struct html_page *page, size_t index, struct error *error) 
     struct cited_value baseline = cited_least(&baselines, "perplexity");
     struct html_figure figure;
     struct spread spread;
-    if (!cited_count(&generations)) return STATUS_OK;
+    if (!any_is_drawn(&generations)) return STATUS_OK;
     html_figure_begin(page, &figure);
     if (read_spread(&generations, &figure, &spread)) {
         double low, high, last = spread.evaluations[spread.count - 1];
@@ -140,8 +165,8 @@ int html_convergence(struct html_page *page, size_t index, struct error *error) 
     int status = html_figure_write(page, &figure, "Convergence", error);
     if (status != STATUS_OK) return status;
     fputs("<figcaption>Each generation is drawn at the number of evaluations up to its end. The band holds half of its "
-          "individuals; individuals that racing cut short count as worse than all others. The table also holds "
-          "the values above the frame.</figcaption>\n",
+          "individuals; individuals that racing cut short count as worse than all others. Generations without a table "
+          "that is scored on all windows are left out. The table also holds the values above the frame.</figcaption>\n",
           page->out);
     put_table(page, &generations);
     html_figure_end(page);

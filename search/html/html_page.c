@@ -49,8 +49,11 @@ static void put_contents(struct html_page *page) {
     for (size_t i = 0; i < cited_count(&stages); i++) {
         struct cited_value stage = cited_at(&stages, i), best = cited_get(&stage, "best");
         fprintf(out, "<li><a href=\"#stage-%zu\">", i);
-        html_printf(out, "{name}</a> {evaluations} of {planned} evaluations", html_get_text(&stage, HTML_NAME, "name"),
-                    html_get_integer(&stage, "evaluations"), html_get_integer(&stage, "planned"));
+        struct cited_value cost = cited_get(&stage, "cost");
+        html_printf(out,
+                    "{name}</a> {evaluations} tables scored, the work of {whole_evaluations} of {planned} evaluations",
+                    html_get_text(&stage, HTML_NAME, "name"), html_get_integer(&stage, "evaluations"),
+                    html_get_number(&cost, "whole_evaluations", 1), html_get_integer(&stage, "planned"));
         if (cited_known(&best)) html_printf(out, ", perplexity {perplexity}", html_get_perplexity(&best));
         fputs("</li>\n", out);
     }
