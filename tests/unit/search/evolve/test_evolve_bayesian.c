@@ -96,7 +96,7 @@ static struct task *make_task(struct genome_space space, size_t windows) {
     double wishes = 0;
     for (size_t w = 0; w < windows; w++) {
         task->tokens[w] = 100 + (int64_t)(w * 37 % 101);
-        task->text[w] = 0.2 * sin(3.0 * (double)w);
+        task->text[w] = sin(3.0 * (double)w);
         task->wish[w] = 0.03 * cos(2.0 * (double)w);
         wishes += task->wish[w] * (double)task->tokens[w];
     }
