@@ -10,8 +10,8 @@
 struct kind {
     const char *origin, *legend;
 };
-static const struct kind kinds[] = {
-    {"mutation", "mutation"}, {"crossover", "crossover"}, {"sample", "sample"}, {NULL, "closed form"}};
+static const struct kind kinds[] = {{"mutation", "mutation"}, {"crossover", "crossover"}, {"sample", "sample"},
+                                    {"model", "model"},       {"file", "factor file"},    {NULL, "closed form"}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 static size_t kind_of(const struct cited_value *individual) {
