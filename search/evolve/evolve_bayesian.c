@@ -362,7 +362,7 @@ static void load(struct evolve *evolve) {
 }
 
 static void learn(struct evolve_bayesian *bayesian) {
-    size_t count = gp_count(bayesian->gp);
+    size_t count = bayesian->observation_count; /* the process may take fewer */
     if (bayesian->learned > 40 && count < bayesian->learned + bayesian->learned / 10) return;
     gp_learn(bayesian->gp, bayesian->learned ? RELEARNING_STEPS : LEARNING_STEPS);
     bayesian->learned = count;

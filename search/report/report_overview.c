@@ -46,10 +46,8 @@ static struct cost cost_of(const struct stage_view *stage) {
 /* The end of the line of evaluations, and a line. */
 static void print_cost(FILE *out, const struct stage_view *stage) {
     struct cost cost = cost_of(stage);
-    size_t all = stage->individual_count * stage->windows;
-    fprintf(out, "; %zu window%s scored", cost.scored, cost.scored == 1 ? "" : "s");
-    if (all)
-        fprintf(out, " (%.1f %% of scoring every table on all windows)", 100.0 * (double)cost.scored / (double)all);
+    fprintf(out, " on %zu window%s", cost.scored, cost.scored == 1 ? "" : "s");
+    if (stage->windows) fprintf(out, ": the work of %.1f evaluations", cost.whole);
     fputc('\n', out);
     size_t cached = cost.scored - cost.computed;
     char saved[32] = "n/a", rate[32] = "n/a";
@@ -105,7 +103,7 @@ static int print_stage(const void *state, const struct stage_view *stage, FILE *
     int64_t iteration = stage_view_generation(stage), iterations = stage->record->iterations;
     fprintf(out, "  iteration %" PRId64, iteration);
     if (iteration <= iterations) fprintf(out, " of %" PRId64, iterations); /* an algorithm may know no last one */
-    fprintf(out, ", %zu evaluations", stage->individual_count);
+    fprintf(out, ", %zu table%s scored", stage->individual_count, stage->individual_count == 1 ? "" : "s");
     if (stage->individual_count) print_cost(out, stage);
     if (!stage->individual_count) fputc('\n', out);
     if (stage->baseline_count) fprintf(out, "  %-22s %12s %12s\n", "method", "perplexity", "nats/token");

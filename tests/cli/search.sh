@@ -11,7 +11,7 @@ runs tiny_search "$work/run"
 cp "$work/stdout" "$work/table"
 says "run demo: done"
 says "stage extend-2k: done; 512 tokens, 2 times the window of 256"
-says "iteration 2 of 2, 14 evaluations"
+says "iteration 2 of 2, 14 tables scored"
 for method in none pi ntk dynamic-ntk yarn longrope; do
     grep -q "^  $method  *[0-9.]*  *[0-9.]* " "$work/stdout" || fail "the table has no row of $method"
 done

@@ -76,7 +76,7 @@ SUMS
     plural=s
     [ "$cached" != 1 ] || plural=
     show "$1"
-    says "  iteration 2 of 2, 14 evaluations; $windows windows scored ($(awk "BEGIN { printf \"%.1f\", 100 * $windows / 28 }") % of scoring every table on all windows)"
+    says "  iteration 2 of 2, 14 tables scored on $windows windows: the work of $(awk "BEGIN { printf \"%.1f\", $windows / 2 }") evaluations"
     says "  $stopped cut short by racing, saving $saved % of windows; $spent s, $rate tokens/s; $(
     )$cached window$plural from the cache"
 }
@@ -352,7 +352,7 @@ for run in baselines begun empty; do
     done
 done
 show baselines
-says "iteration 0 of 2, 0 evaluations"
+says "iteration 0 of 2, 0 tables scored"
 grep -q '^  yarn  *[0-9.]* ' "$work/stdout" || fail "the baselines are not shown before the search"
 show baselines --generations
 says "no evaluation yet"
