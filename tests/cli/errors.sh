@@ -93,7 +93,7 @@ refused "--set dtype=f64: 'dtype' must be auto, f32 or bf16" search_with --set d
 refused "--set data.tokenizer=[a]: 'tokenizer' must be bytes" search_with --set 'data.tokenizer=[a]'
 refused "no-such.model: No such file" search_with --set data.tokenizer=no-such.model
 refused "'search.racing_risk' is not used without 'racing: statistical' or 'racing: blocks'" search_with --set search.racing_risk=0.1
-refused "'search.mutations' is not used with 'algorithm: cma-es'" search_with --set search.algorithm=cma-es
+refused "'search.mutations' is not used with 'algorithm: cma-es'" search_with --set search.algorithm=cma-es --set search.mutations=3
 refused "--cache: the value is empty" search_with --cache ''
 refused "'parents' is 65, more than the 'population'" search_with --set search.population=64 --set search.parents=65
 

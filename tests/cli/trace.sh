@@ -18,8 +18,8 @@ runs tiny_search "$work/plain"
 
 export LONGROPE_TRACE=store
 runs tiny_search "$work/traced"
-traced store "$work/traced/run.db: opened to create, schema 5"
-traced store "$work/traced/scores.db: opened, schema 1"
+traced store "$work/traced/run.db: opened to create, schema 6"
+traced store "$work/traced/scores.db: opened, schema 2"
 traced store 'stage 0: stored baseline yarn, 2 windows'
 traced store 'stage 0: stored individual 13, '
 stored=$(sqlite3 "$work/traced/run.db" 'SELECT count(*) FROM individuals')
@@ -28,10 +28,13 @@ stored=$(sqlite3 "$work/traced/run.db" 'SELECT count(*) FROM individuals')
 same_runs "$work/plain" "$work/traced"
 
 # a run of an older schema
-copy_run plain older 'ALTER TABLE pass_keys DROP COLUMN wording; PRAGMA user_version = 4'
+copy_run plain older 'ALTER TABLE individuals DROP COLUMN first_window; ALTER TABLE individuals DROP COLUMN critical;
+    ALTER TABLE sample_nats DROP COLUMN blocks; ALTER TABLE baseline_nats DROP COLUMN blocks; DROP TABLE critical_pairs;
+    ALTER TABLE pass_keys DROP COLUMN wording; PRAGMA user_version = 4'
 runs "$LONGROPE" show "$work/older" --json
 traced store "$work/older/run.db: migrating from schema 4 to 5"
-traced store "$work/older/run.db: opened to read, schema 5"
+traced store "$work/older/run.db: migrating from schema 5 to 6"
+traced store "$work/older/run.db: opened to read, schema 6"
 
 # ---- the cache ----
 
@@ -91,6 +94,10 @@ stages: [{name: one, target_length: 512}]
 YAML
 runs "$LONGROPE" search "$work/cma-es.yaml" -o "$work/cma-es"
 traced evolve 'generation 2: CMA-ES samples with step size '
+
+runs "$LONGROPE" search "$work/cma-es.yaml" -o "$work/bayesian" --set 'search={evaluations: 4}'
+traced evolve 'generation 2: around individual '
+traced evolve ', 8 knots; deviations: common '
 
 # ---- rooms ----
 
