@@ -21,7 +21,7 @@ struct gp {
     double *y, *alpha, *scratch;           /* [capacity] */
     double *factor;                        /* [capacity][capacity] L */
     double *inverse;                       /* [capacity][capacity] K^-1, while a gradient is computed */
-    double *kernel;                        /* [capacity][capacity] exp(...) of pairs, likewise */
+    double *columns;                       /* [capacity][capacity] L^T */
     size_t *window;                        /* [capacity] */
 };
 
@@ -53,7 +53,7 @@ static bool allocate(struct gp *gp) {
     gp->x = take(&rest, c * n);
     double **const vectors[] = {&gp->y, &gp->alpha, &gp->scratch};
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) *vectors[i] = take(&rest, c);
-    double **const matrices[] = {&gp->factor, &gp->inverse, &gp->kernel};
+    double **const matrices[] = {&gp->factor, &gp->inverse, &gp->columns};
     for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) *matrices[i] = take(&rest, c * c);
     return true;
 }
@@ -140,31 +140,29 @@ static void invert_scales(const struct gp *gp, const double *hyper, double *out)
 
 static double variance(double log_deviation) { return exp(2.0 * log_deviation); }
 
-/* Row i of L from row i of K in place (Cholesky, row by row); false if K is not positive definite. */
-static bool factor_row(struct gp *gp, size_t i) {
-    double *row = gp->factor + i * gp->capacity;
-    for (size_t j = 0; j <= i; j++) {
-        const double *other = gp->factor + j * gp->capacity;
-        double sum = row[j];
-        for (size_t k = 0; k < j; k++) sum -= row[k] * other[k];
-        if (j < i) {
-            row[j] = sum / other[j];
-        } else {
-            if (!(sum > 0)) return false;
-            row[j] = sqrt(sum);
-        }
+/* in place: x[count] = L^-1 x, with the first `count` rows of L. By columns of L, so that the inner loop is no sum,
+ * whose order the compiler has to keep, and is done several elements at a time. */
+static void solve_rows(const struct gp *gp, size_t count, double *x) {
+    for (size_t j = 0; j < count; j++) {
+        const double *column = gp->columns + j * gp->capacity;
+        double solved = x[j] / column[j];
+        x[j] = solved;
+        for (size_t i = j + 1; i < count; i++) x[i] -= column[i] * solved;
     }
-    return true;
 }
 
-/* in place: x = L^-1 x */
-static void solve_lower(const struct gp *gp, double *x) {
-    for (size_t i = 0; i < gp->count; i++) {
-        const double *row = gp->factor + i * gp->capacity;
-        double sum = x[i];
-        for (size_t k = 0; k < i; k++) sum -= row[k] * x[k];
-        x[i] = sum / row[i];
-    }
+static void solve_lower(const struct gp *gp, double *x) { solve_rows(gp, gp->count, x); }
+
+/* Row i of L from row i of K in place (Cholesky, row by row), and into the columns; false if K is not positive
+ * definite. */
+static bool factor_row(struct gp *gp, size_t i) {
+    double *row = gp->factor + i * gp->capacity;
+    solve_rows(gp, i, row);
+    for (size_t j = 0; j < i; j++) row[i] -= row[j] * row[j];
+    if (!(row[i] > 0)) return false;
+    row[i] = sqrt(row[i]);
+    for (size_t j = 0; j <= i; j++) gp->columns[j * gp->capacity + i] = row[j];
+    return true;
 }
 
 /* in place: x = L^-T x */
