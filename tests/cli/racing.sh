@@ -10,7 +10,7 @@ race() {
     run=$1
     shift
     tiny_search "$work/$run" --set search.population=10 --set search.parents=2 --set search.mutations=3 \
-        --set search.crossovers=3 --set search.iterations=2 --set stages.0.target_length=512 \
+        --set search.crossovers=3 --set search.iterations=2 --set stages.0.target_length=385 \
         --set data.samples=4 "$@"
 }
 
@@ -77,7 +77,7 @@ same_runs "$work/test" "$work/cut-test"
 
 # ---- blocks stop after the first window ----
 
-# Windows of 511 predictions have four blocks.
+# Windows of 384 predictions have three blocks.
 blocks() { race "$@" --set search.racing=blocks --set search.racing_risk=0.2; }
 runs blocks blocks --cache "$work/blocks.db"
 grep -q "racing: blocks gives up a candidate, after any window from the first on, .* less than 0.2" "$work/stderr" ||
@@ -86,10 +86,10 @@ grep -q "racing: blocks gives up a candidate, after any window from the first on
     (SELECT individual FROM sample_nats WHERE sample > 0)")" -gt 0 ] || fail "nobody is stopped after the first window"
 [ "$(query blocks "SELECT count(*) FROM individuals WHERE stopped AND id < 2")" = 0 ] ||
     fail "somebody was stopped before there were parents to beat"
-[ "$(query blocks "SELECT count(*) FROM sample_nats WHERE length(blocks) IS NOT 4 * 4")" = 0 ] ||
-    fail "windows of 511 predictions do not have four blocks"
-[ "$(query blocks "SELECT count(*) FROM baseline_nats WHERE length(blocks) IS NOT 4 * 4")" = 0 ] ||
-    fail "baselines do not have four blocks per window"
+[ "$(query blocks "SELECT count(*) FROM sample_nats WHERE length(blocks) IS NOT 3 * 4")" = 0 ] ||
+    fail "windows of 384 predictions do not have three blocks"
+[ "$(query blocks "SELECT count(*) FROM baseline_nats WHERE length(blocks) IS NOT 3 * 4")" = 0 ] ||
+    fail "baselines do not have three blocks per window"
 fails_with 2 "'search.racing' was blocks when the run began and is statistical now" race blocks --resume \
     --set search.racing=statistical --set search.racing_risk=0.2
 
@@ -152,7 +152,7 @@ same_runs "$work/alone" "$work/left"
 long() {
     run=$1
     shift
-    tiny_search "$work/$run" --set stages.0.target_length=4096 --set data.samples=3 --set search.population=1 \
+    tiny_search "$work/$run" --set stages.0.target_length=2048 --set data.samples=3 --set search.population=1 \
         --set search.parents=1 --set search.iterations=0 "$@"
 }
 kept() { sqlite3 "$work/$1/scores.db" 'SELECT count(*) FROM scores' 2>/dev/null || echo 0; }
