@@ -1,5 +1,6 @@
 #include "search/config/config_values.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <glob.h>
 #include <math.h>
@@ -12,6 +13,7 @@
 #include "search/base/json.h"
 #include "search/base/text.h"
 
+enum { MOST_WORDS = 8 /* of a key that also takes a number */ };
 enum { CONFIG_NAME_MAX = 127 /* characters of a name: file names and the store have to hold it */ };
 
 /* ---- defaults ---- */
@@ -312,14 +314,20 @@ const char *const config_attention_names[ATTENTION_NUMBER] = {
 
 const char *attention_rule_name(enum attention_rule rule) { return config_attention_names[rule]; }
 
+/* The key's words, or a number that `described` describes. */
+static void words_or_number(const struct config_key *key, const char *described, char *out, size_t size) {
+    const char *names[MOST_WORDS + 1];
+    assert(key->name_count <= MOST_WORDS);
+    memcpy(names, key->names, key->name_count * sizeof *names);
+    names[key->name_count] = described;
+    name_list(names, key->name_count + 1, "or", out, size);
+}
+
 static void attention_range(const struct config_key *key, char *out, size_t size) {
     char range[80], number[100];
-    const char *names[ATTENTION_NUMBER + 1];
     number_range(key, range, sizeof range);
     snprintf(number, sizeof number, "a number %s", range);
-    memcpy(names, key->names, key->name_count * sizeof *names);
-    names[key->name_count] = number;
-    name_list(names, key->name_count + 1, "or", out, size);
+    words_or_number(key, number, out, size);
 }
 
 const char *const config_critical_names[CRITICAL_NUMBER] = {
@@ -329,12 +337,9 @@ const char *critical_rule_name(enum critical_rule rule) { return config_critical
 
 static void critical_range(const struct config_key *key, char *out, size_t size) {
     char range[80], number[100];
-    const char *names[CRITICAL_NUMBER + 1];
     integer_range(key, range, sizeof range);
     snprintf(number, sizeof number, "an integer %s", range);
-    memcpy(names, key->names, key->name_count * sizeof *names);
-    names[key->name_count] = number;
-    name_list(names, key->name_count + 1, "or", out, size);
+    words_or_number(key, number, out, size);
 }
 
 /* The target is the stage. */

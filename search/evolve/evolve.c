@@ -48,6 +48,10 @@ const char *const algorithm_names[ALGORITHMS] = {
 
 const char *algorithm_name(enum algorithm algorithm) { return algorithm_names[algorithm]; }
 
+static bool is_genetic(const struct evolve_settings *settings) {
+    return settings->algorithm != ALGORITHM_CMA_ES && settings->algorithm != ALGORITHM_BAYESIAN;
+}
+
 /* Seen genomes -------------------------------------------------------------------------------- */
 
 /* The slot that holds the genome, or the free one where it belongs. */
@@ -63,10 +67,6 @@ bool evolve_was_proposed(const struct evolve *evolve, const struct genome *genom
     return *find_slot(evolve, genome) != 0;
 }
 
-static bool is_genetic(const struct evolve_settings *settings) {
-    return settings->algorithm != ALGORITHM_CMA_ES && settings->algorithm != ALGORITHM_BAYESIAN;
-}
-
 /* Making individuals -------------------------------------------------------------------------- */
 
 struct individual *evolve_next_individual(struct evolve *evolve) {
@@ -78,14 +78,6 @@ void evolve_request(struct evolve *evolve, size_t individual, size_t count) {
     if (evolve->pending_at == evolve->pending_count) evolve->pending_at = evolve->pending_count = 0;
     assert(evolve->pending_count <= evolve->capacity);
     evolve->pending[evolve->pending_count++] = (struct evolve_pending){individual, count};
-}
-
-bool evolve_is_stalled(struct evolve *evolve) {
-    bool better = evolve->best != evolve->stall_best,
-         stalled = !better && evolve->generation - evolve->stall_since >= EVOLVE_STALLED;
-    if (better || stalled) evolve->stall_since = evolve->generation;
-    evolve->stall_best = evolve->best;
-    return stalled;
 }
 
 bool evolve_add_if_new(struct evolve *evolve, enum origin origin, int64_t first_parent, int64_t second_parent) {
@@ -111,6 +103,14 @@ bool evolve_add_if_new(struct evolve *evolve, enum origin origin, int64_t first_
 }
 
 /* Generations --------------------------------------------------------------------------------- */
+
+bool evolve_is_stalled(struct evolve *evolve) {
+    bool better = evolve->best != evolve->stall_best,
+         stalled = !better && evolve->generation - evolve->stall_since >= EVOLVE_STALLED;
+    if (better || stalled) evolve->stall_since = evolve->generation;
+    evolve->stall_best = evolve->best;
+    return stalled;
+}
 
 /* The current generation, whose individuals are those from `first` on. */
 static void trace_generation(const struct evolve *evolve, size_t first) {

@@ -83,9 +83,8 @@ struct evolve_bayesian {
     size_t next_window;
     struct candidate *elite, *fresh; /* [ELITE], sorted; [1] */
     size_t elite_count;
-    bool only_new;   /* the elite takes no genome that was proposed before */
-    size_t *nearest; /* [observation_capacity] */
-    double *distances;
+    bool only_new;     /* the elite takes no genome that was proposed before */
+    double *distances; /* [observation_capacity] squared, from the centre; infinite where is_taken() is false */
 };
 
 /* Creating and freeing ------------------------------------------------------------------------ */
@@ -114,21 +113,19 @@ static bool allocate(struct evolve_bayesian *bayesian, const struct evolve_setti
         return false;
     bayesian->observation_capacity = capacity;
     bayesian->observations = calloc(capacity, sizeof *bayesian->observations);
-    bayesian->nearest = calloc(capacity, sizeof *bayesian->nearest);
     bayesian->distances = calloc(capacity, sizeof *bayesian->distances);
     bayesian->weights = calloc(problem->windows, sizeof *bayesian->weights);
     bayesian->reference_nats = calloc(problem->windows, sizeof *bayesian->reference_nats);
     bayesian->elite = calloc(ELITE + 1, sizeof *bayesian->elite);
     bayesian->fresh = calloc(1, sizeof *bayesian->fresh);
-    return bayesian->observations && bayesian->nearest && bayesian->distances && bayesian->weights &&
-           bayesian->reference_nats && bayesian->elite && bayesian->fresh;
+    return bayesian->observations && bayesian->distances && bayesian->weights && bayesian->reference_nats &&
+           bayesian->elite && bayesian->fresh;
 }
 
 void evolve_bayesian_free(struct evolve_bayesian *bayesian) {
     if (!bayesian) return;
     gp_free(bayesian->gp);
     free(bayesian->observations);
-    free(bayesian->nearest);
     free(bayesian->distances);
     free(bayesian->weights);
     free(bayesian->reference_nats);

@@ -91,6 +91,11 @@ static const struct individual_record *known_individual(const struct stage *stag
     return (size_t)id < stage->known_count ? &stage->known[id] : NULL;
 }
 
+/* Whether the store has the individual, from before this search or from one of its earlier requests. */
+static bool is_stored(const struct stage *stage, const struct individual *individual) {
+    return known_individual(stage, individual->id) || individual->windows > 0;
+}
+
 /* Answers the request from the store, if the store has all windows that it is for, or says that racing stopped it.
  * Windows that a later request added are not told: the driver asks for them again. */
 static int answer_from_store(struct stage *stage, const struct evolve_request *request, bool *answered,
@@ -197,7 +202,7 @@ static int score_windows(struct stage *stage, const struct evolve_request *reque
     int status = enter_race(stage, asked, &race, error);
     if (status != STATUS_OK) return status;
     window_nats_clear(&stage->window_nats);
-    if (known_individual(stage, asked->id) || asked->windows > 0) {
+    if (is_stored(stage, asked)) {
         status = store_window_nats(stage->context->store, stage->record.id, asked->id, &stage->window_nats, error);
         if (status != STATUS_OK) return status;
     }
@@ -215,9 +220,8 @@ static int answer_by_scoring(struct stage *stage, const struct evolve_request *r
     individual.scored = true;
     individual.score = perplexity_mean_nats(&stage->scoring, stage->window_nats.nats);
     individual.stopped = !window_nats_complete(&stage->window_nats, range);
-    bool stored = known_individual(stage, individual.id) || request->individual->windows > 0;
-    status = (stored ? store_extend_individual : store_add_individual)(store, &stage->record, &individual, &scored,
-                                                                       &stage->window_nats, error);
+    status = (is_stored(stage, request->individual) ? store_extend_individual : store_add_individual)(
+        store, &stage->record, &individual, &scored, &stage->window_nats, error);
     if (status != STATUS_OK) return status;
     if (individual.stopped) {
         size_t before = request->individual->windows;
