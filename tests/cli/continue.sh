@@ -151,16 +151,7 @@ dump_run "$work/threads" | cmp -s - "$work/before" || fail "a resume that change
 
 # ---- recipes ----
 
-# A fine-tuning that takes no time, as in recipe.sh.
-cat >"$work/tune.sh" <<'SH'
-mkdir -p "$LONGROPE_OUTPUT"
-cp "$LONGROPE_MODEL/model.safetensors" "$LONGROPE_OUTPUT"
-jq --slurpfile file "$LONGROPE_FACTORS" --argjson length "$LONGROPE_LENGTH" '
-    $file[0] as $f | $f.exportable_tables[0] as $t | .max_position_embeddings = $length |
-    .rope_scaling = {rope_type: "longrope", long_factor: $t.factors, short_factor: $t.factors,
-        factor: $t.scale, attention_factor: $t.attention_factor,
-        original_max_position_embeddings: $f.original_length}' "$LONGROPE_MODEL/config.json" >"$LONGROPE_OUTPUT/config.json"
-SH
+quick_tuning >"$work/tune.sh"
 cat >"$work/recipe.yaml" <<YAML
 name: recipe
 model: $model

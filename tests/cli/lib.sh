@@ -107,6 +107,20 @@ tiny_search() {
         --set stages.0.target_length=512 --set data.samples=2 "$@"
 }
 
+# A script that stands for a fine-tuning and takes no time: it copies the weights and writes the table into config.json,
+# as configs/finetune/finetune.py does after its training.
+quick_tuning() {
+    cat <<'SH'
+mkdir -p "$LONGROPE_OUTPUT"
+cp "$LONGROPE_MODEL/model.safetensors" "$LONGROPE_OUTPUT"
+jq --slurpfile file "$LONGROPE_FACTORS" --argjson length "$LONGROPE_LENGTH" '
+    $file[0] as $f | $f.exportable_tables[0] as $t | .max_position_embeddings = $length |
+    .rope_scaling = {rope_type: "longrope", long_factor: $t.factors, short_factor: $t.factors,
+        factor: $t.scale, attention_factor: $t.attention_factor,
+        original_max_position_embeddings: $f.original_length}' "$LONGROPE_MODEL/config.json" >"$LONGROPE_OUTPUT/config.json"
+SH
+}
+
 # two_stages RUN: a search of two stages, the first on one window, the second on two.
 two_stages() {
     mkdir "$work/two-stages"

@@ -48,6 +48,16 @@ interrupted() {
     [ "$status" = 137 ] || fail "the search was over before it was killed"
 }
 
+# killed_late RACE RUN: the race is killed when it has stored 12 individuals, and has rivals.
+killed_late() {
+    (launch="exec" && "$@") >"$work/background.out" 2>"$work/background.err" &
+    background=$!
+    until [ "$(evaluations "$work/$2")" -ge 12 ]; do sleep 0.1; done
+    kill -KILL "$background"
+    end_search
+    [ "$status" = 137 ] || fail "the search was over before it was killed"
+}
+
 # An interrupted race ends as one that was left alone, and a setting that changes is refused.
 interrupted cut
 fails_with 2 "'search.racing' was bound when the run began and is none now" race cut --resume --set search.racing=none
@@ -66,12 +76,7 @@ grep -q "racing: statistical gives up a candidate" "$work/stderr" || fail "it do
     fail "somebody was stopped before there were parents to beat"
 fails_with 2 "'search.racing_risk' was 0.2" race test --resume --set search.racing=statistical \
     --set search.racing_risk=0.1
-(launch="exec" && statistical cut-test) >"$work/background.out" 2>"$work/background.err" &
-background=$!
-until [ "$(evaluations "$work/cut-test")" -ge 12 ]; do sleep 0.1; done # there are rivals by then
-kill -KILL "$background"
-end_search
-[ "$status" = 137 ] || fail "the search was over before it was killed"
+killed_late statistical cut-test
 runs statistical cut-test --resume
 same_runs "$work/test" "$work/cut-test"
 
@@ -104,12 +109,7 @@ same_runs "$work/blocks" "$work/third"
 [ "$(query third "SELECT sum(computed) FROM individuals")" = 0 ] || fail "blocks in the cache were computed again"
 
 # Killed and resumed, it ends as one that was left alone; a rival without blocks is not raced against.
-(launch="exec" && blocks cut-blocks) >"$work/background.out" 2>"$work/background.err" &
-background=$!
-until [ "$(evaluations "$work/cut-blocks")" -ge 12 ]; do sleep 0.1; done # there are rivals by then
-kill -KILL "$background"
-end_search
-[ "$status" = 137 ] || fail "the search was over before it was killed"
+killed_late blocks cut-blocks
 cp -r "$work/cut-blocks" "$work/without"
 query without "UPDATE sample_nats SET blocks = NULL"
 status=0

@@ -5,19 +5,17 @@
 # shellcheck source=tests/cli/lib.sh
 . "$SOURCE/tests/cli/lib.sh"
 
-cat >"$work/tune.sh" <<'SH'
+{
+    cat <<'SH'
 set -eu
 echo "tuning $LONGROPE_STAGE at $LONGROPE_LENGTH"
 mkdir -p "$LONGROPE_OUTPUT"
 [ -z "${TUNE_SECONDS-}" ] || sleep "$TUNE_SECONDS"
-cp "$LONGROPE_MODEL/model.safetensors" "$LONGROPE_OUTPUT"
-jq --slurpfile file "$LONGROPE_FACTORS" --argjson length "$LONGROPE_LENGTH" '
-    $file[0] as $f | $f.exportable_tables[0] as $t | .max_position_embeddings = $length |
-    .rope_scaling = {rope_type: "longrope", long_factor: $t.factors, short_factor: $t.factors,
-        factor: $t.scale, attention_factor: $t.attention_factor,
-        original_max_position_embeddings: $f.original_length}' "$LONGROPE_MODEL/config.json" >"$LONGROPE_OUTPUT/config.json"
-echo once >>"$(dirname "$LONGROPE_OUTPUT")/tunings"
 SH
+    quick_tuning
+    # shellcheck disable=SC2016 # the script expands it
+    echo 'echo once >>"$(dirname "$LONGROPE_OUTPUT")/tunings"'
+} >"$work/tune.sh"
 
 # write_recipe FILE COMMAND: two extensions and a recovery; an empty command is left out.
 write_recipe() {
