@@ -23,7 +23,7 @@ with the table. config.json then names both, and engines take the one for the le
 Weights are sharded over the processes of torchrun (FSDP2). A killed run that is started again goes on
 from its last checkpoint and ends with the same weights, bit for bit, on as many threads and processes.
 
-Exit status: 0 done, 1 failed, 2 wrong input, 75 stopped by SIGTERM or SIGINT with everything saved: run
+Exit status: 0 done, 1 failed, 2 wrong input, 75 stopped by a signal with everything saved: run
 the same command again. (torchrun turns each of these but 0 into 1.)
 """
 
@@ -104,12 +104,14 @@ class Group:
 
 
 class Stop:
-    """Whether SIGTERM or SIGINT has come, to whichever process."""
+    """Whether a signal that asks to stop has come, to whichever process: one of those that longrope heeds."""
 
     def __init__(self, group: Group):
         self.group, self.seen = group, False
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self.handle)
+        for name in ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGALRM"):
+            number = getattr(signal, name)
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as nohup wants it
+                signal.signal(number, self.handle)
 
     def handle(self, number, frame):
         self.seen = True

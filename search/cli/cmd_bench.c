@@ -65,6 +65,15 @@ static void pass_advanced(void *state, int64_t passes, double fraction) {
     progress_within(&b->progress, fraction);
 }
 
+/* A large model takes minutes. */
+static int make_model(const struct bench *b, const struct model_config *shape, const struct kernels *kernels,
+                      struct model **out, struct error *error) {
+    signals_end_at_once(b->options->json ? "nothing was printed\n" : "rows that were printed are complete\n");
+    int status = bench_model(shape, kernels, out, error);
+    signals_end_at_once(NULL);
+    return status;
+}
+
 static struct bench_setting setting_of(struct bench *b, int threads) {
     return (struct bench_setting){.threads = threads,
                                   .seconds = b->options->seconds,
@@ -242,7 +251,7 @@ static int rate_contender(struct bench *b, struct contender *contender, struct e
     struct model *model = NULL;
     struct rates single;
     one_layer.layers = 1;
-    int status = bench_model(&one_layer, contender->kernels, &model, error);
+    int status = make_model(b, &one_layer, contender->kernels, &model, error);
     if (status == STATUS_OK && b->options->threads > 1) {
         status = measure_rates(b, model, 1, &single, error);
         if (status == STATUS_OK) show_rates(b, contender->kernels, &single);
@@ -284,7 +293,7 @@ static int evaluate_length(struct bench *b, const struct model *model, struct ev
 
 static int evaluate_contender(struct bench *b, const struct contender *contender, struct error *error) {
     struct model *model = NULL;
-    int status = bench_model(&b->options->shape, contender->kernels, &model, error);
+    int status = make_model(b, &b->options->shape, contender->kernels, &model, error);
     for (size_t l = 0; l < b->options->lengths.count && status == STATUS_OK; l++) {
         struct evaluated evaluated = {.contender = contender, .length_index = l};
         status = evaluate_length(b, model, &evaluated, error);
@@ -310,13 +319,12 @@ static int bench(struct bench *b, struct error *error) {
     if (o->json && !((b->rates = json_array()) && (b->evaluations = json_array()))) {
         return error_memory(error, 0, "the results");
     }
-    signals_caught();
     if (!o->json) print_rates_heading(o);
     int status = rate_all(b, error);
     if (status == STATUS_OK && !o->json) print_evaluations_heading(o);
     if (status == STATUS_OK) status = evaluate_all(b, error);
     if (status == STATUS_STOPPED) {
-        return error_set(error, status, "stopped by a signal; %s",
+        return error_set(error, status, "stopped by %s; %s", signals_name(),
                          o->json ? "nothing was printed" : "rows that were printed are complete");
     }
     return status == STATUS_OK && o->json ? print_json(b, error) : status;

@@ -8,6 +8,7 @@
 #include "search/base/json.h"
 #include "search/base/npy.h"
 #include "search/base/progress.h"
+#include "search/base/signals.h"
 #include "search/cli/commands.h"
 #include "search/cli/eval_options.h"
 #include "search/cli/session.h"
@@ -91,9 +92,11 @@ static int plan_rows(struct evaluation *e, struct error *error) {
 }
 
 static int evaluation_open(struct evaluation *e, struct error *error) {
+    signals_end_at_once("nothing was printed\n"); /* much text takes a while */
     int status = session_open(&e->options->model, &e->session, error);
     if (status == STATUS_OK) status = read_documents(e, error);
     if (status == STATUS_OK) status = plan_rows(e, error);
+    signals_end_at_once(NULL);
     if (status == STATUS_OK) status = session_open_log(&e->session, error);
     return status == STATUS_OK ? session_load(&e->session, error) : status;
 }

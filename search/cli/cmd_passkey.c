@@ -8,6 +8,7 @@
 #include "search/base/clock.h"
 #include "search/base/npy.h"
 #include "search/base/progress.h"
+#include "search/base/signals.h"
 #include "search/cli/commands.h"
 #include "search/cli/passkey_options.h"
 #include "search/cli/passkey_print.h"
@@ -50,6 +51,8 @@ static int save_tokens(const struct retrieval *r, struct error *error) {
     int status = tokens ? STATUS_OK : error_memory(error, (double)bytes, "all prompts");
     for (int64_t i = 0; i < count && status == STATUS_OK; i++) {
         struct needle_prompt prompt;
+        if (*signals_caught()) status = error_set(error, STATUS_STOPPED, "stopped by %s", signals_name());
+        if (status != STATUS_OK) break;
         status = passkey_prompt(&r->task, length, o->depths.items[i / o->trials], i % o->trials, &prompt, error);
         if (status == STATUS_OK) memcpy(tokens + i * length, prompt.tokens, (size_t)length * sizeof *tokens);
         needle_prompt_free(&prompt);
@@ -74,10 +77,12 @@ static void set_task(struct retrieval *r) {
 }
 
 static int retrieval_open(struct retrieval *r, struct error *error) {
+    signals_end_at_once("nothing was printed\n"); /* long prompts take a while */
     int status = session_open(&r->options->model, &r->session, error);
     if (status == STATUS_OK) status = session_tokenizer(&r->session, &r->tokenizer, error);
     set_task(r);
     if (status == STATUS_OK) status = check_lengths(r, error);
+    signals_end_at_once(NULL);
     if (status == STATUS_OK) status = session_open_log(&r->session, error);
     if (status == STATUS_OK && r->options->save_tokens) status = save_tokens(r, error);
     return status == STATUS_OK ? session_load(&r->session, error) : status;

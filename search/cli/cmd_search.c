@@ -125,8 +125,10 @@ static const struct option_table search_option_table = {
     .summary = "searches rescale factors for a model and a target length; resumable",
     .usage = usage,
     .text =
-        "Every scored table is saved in RUN_DIR/run.db at once. SIGINT and SIGTERM stop the search with exit status "
-        "75. --resume continues it, also after a kill, with the same result on the same kind of processor.\n"
+        "Every scored table is saved in RUN_DIR/run.db at once. SIGINT, SIGTERM, SIGQUIT, SIGHUP (unless ignored, as "
+        "under nohup), SIGUSR1, SIGUSR2, SIGXCPU, SIGALRM and SIGPIPE stop the search with exit status 75, and its "
+        "fine-tuning command with it. --resume continues it, also after a kill, with the same result on the same kind "
+        "of processor.\n"
         "A stage can require a model that is fine-tuned with the table of an earlier stage. The configuration's "
         "own command makes that model; without a command the search prints what to run, does all other work and "
         "ends with status 75.",
@@ -235,7 +237,6 @@ static int search(const void *given, struct error *error) {
         return config_print(options.config, options.overrides.items, options.overrides.count, options.json, stdout,
                             error);
     }
-    signals_caught(); /* before anything that takes long */
     int status = config_read(options.config, options.overrides.items, options.overrides.count, &config, error);
     if (status == STATUS_OK) status = name_run_dir(&config, &options, &run_dir, error);
     if (status == STATUS_OK) {

@@ -6,6 +6,7 @@
 
 #include "eval/base/name.h"
 #include "eval/base/trace.h"
+#include "search/base/signals.h"
 #include "search/base/version.h"
 
 const struct command *const commands[COMMANDS] = {&search_command,  &show_command,   &report_command, &eval_command,
@@ -61,6 +62,7 @@ int command_run(const struct command *command, int argc, char **argv, struct err
     if (status == STATUS_OK && help) {
         options_print_help(table, stdout);
     } else if (status == STATUS_OK) {
+        if (table->stopped) signals_caught(); /* from the first moment on */
         status = command->run(options, error);
     }
     options_free(table, options);

@@ -27,7 +27,9 @@ int session_load(struct session *s, struct error *error) {
                                             .stop = signals_caught(),
                                             .progress = pass_advanced,
                                             .progress_state = &s->progress};
+    signals_end_at_once("nothing was printed\n");
     int status = model_load(o->model, (enum model_type)o->type, &s->model, error);
+    signals_end_at_once(NULL);
     if (status == STATUS_OK) status = forward_new(s->model, &forward, &s->forward, error);
     if (status == STATUS_OK && o->json && !(s->results = json_array())) status = error_memory(error, 0, "the results");
     return status;
@@ -53,7 +55,7 @@ void session_describe(const struct session *s, const struct chosen_table *table,
 
 int session_end(const struct session *s, int status, struct error *error) {
     if (status == STATUS_STOPPED) {
-        return error_set(error, status, "stopped by a signal; %s",
+        return error_set(error, status, "stopped by %s; %s", signals_name(),
                          s->options->json ? "nothing was printed" : "rows that were printed are complete");
     }
     if (status != STATUS_OK || !s->results) return status;

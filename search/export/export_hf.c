@@ -8,6 +8,7 @@
 
 #include "eval/model/weights.h"
 #include "search/base/atomic_output.h"
+#include "search/base/signals.h"
 #include "search/export/export_config.h"
 
 /* STATUS_INPUT unless every shard exists and contains the tensors of the index. */
@@ -77,7 +78,8 @@ static int write_folder(const struct export_hf *what, const struct model_files *
     if (status == STATUS_OK) return atomic_output_end(&folder, error);
     atomic_output_abandon(&folder);
     if (status == STATUS_STOPPED) {
-        return error_set(error, status, "stopped by a signal; %s was not written, run the command again", what->path);
+        return error_set(error, status, "stopped by %s; %s was not written, run the command again", signals_name(),
+                         what->path);
     }
     return status;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "search/base/progress.h"
+#include "search/base/signals.h"
 
 /* ---- the list ---- */
 
@@ -123,7 +124,7 @@ static int copy_failed(const struct copy *copy, int cause, struct error *error) 
 static int copy_bytes(struct copy *copy, int64_t size, char *buffer, struct error *error) {
     int64_t left = size;
     while (left > 0) {
-        if (*copy->stop) return error_set(error, STATUS_STOPPED, "stopped by a signal");
+        if (*copy->stop) return error_set(error, STATUS_STOPPED, "stopped by %s", signals_name());
         ssize_t copied = copy_chunk(copy, buffer);
         if (copied < 0 && errno == EINTR) continue;
         if (copied < 0) return copy_failed(copy, errno, error);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "search/base/atomic_output.h"
+#include "search/base/signals.h"
 #include "search/factors/gguf_private.h"
 
 enum { BUFFER_BYTES = 1 << 20 };
@@ -50,10 +51,10 @@ static int write_buffer(const struct sink *sink) {
 
 static void flush(struct sink *sink) {
     if (sink->status == STATUS_OK && sink->descriptor >= 0) {
-        sink->status = asked_to_stop(sink)
-                           ? error_set(sink->error, STATUS_STOPPED,
-                                       "%s: stopped by a signal; the incomplete file is deleted", sink->path)
-                           : write_buffer(sink);
+        sink->status = asked_to_stop(sink) ? error_set(sink->error, STATUS_STOPPED,
+                                                       "stopped by %s; %s was not written, run the command again",
+                                                       signals_name(), sink->path)
+                                           : write_buffer(sink);
     }
     sink->flushed += sink->used;
     sink->used = 0;

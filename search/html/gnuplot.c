@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "search/base/clock.h"
-#include "search/base/progress.h"
+#include "search/base/signals.h"
 
 extern char **environ;
 
@@ -100,6 +100,7 @@ static int start(const struct gnuplot *gnuplot, struct child *child, struct erro
     sigemptyset(&heeded);
     sigaddset(&heeded, SIGINT);
     sigaddset(&heeded, SIGTERM);
+    sigaddset(&heeded, SIGXFSZ);
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
     int failed = posix_spawnattr_setsigdefault(&attributes, &heeded);
@@ -132,7 +133,7 @@ static int wait_for(const struct gnuplot *gnuplot, pid_t process, int *how, stru
         }
         if (gnuplot->stop && *gnuplot->stop) {
             end_child(process);
-            return error_set(error, STATUS_STOPPED, "stopped; nothing was written");
+            return error_set(error, STATUS_STOPPED, "stopped by %s; nothing was written", signals_name());
         }
         if (clock_seconds() - began > gnuplot->patience) {
             end_child(process);

@@ -9,6 +9,7 @@
 #include "eval/work.h"
 #include "search/base/clock.h"
 #include "search/base/progress.h"
+#include "search/base/signals.h"
 
 enum {
     BLOCK_ROWS = FORWARD_BLOCK_ROWS,
@@ -22,7 +23,7 @@ enum {
 
 static bool stopped(const struct bench_setting *setting) { return setting->stop && *setting->stop; }
 
-static int stop_error(struct error *error) { return error_set(error, STATUS_STOPPED, "stopped by a signal"); }
+static int stop_error(struct error *error) { return error_set(error, STATUS_STOPPED, "stopped by %s", signals_name()); }
 
 /* Those of work_matrices(), in its order. */
 static const struct matrix *matrix_of(const struct model *model, int index) {

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "search/base/clock.h"
-#include "search/base/progress.h"
+#include "search/base/signals.h"
 
 extern char **environ;
 
@@ -34,6 +34,26 @@ static void wait_a_little(void) { nanosleep(&(struct timespec){.tv_nsec = 500000
 
 static bool stopped(const struct finetune *job) { return job->stop && *job->stop; }
 
+/* The command while it runs. */
+struct child {
+    pid_t process;  /* also its process group */
+    double told_at; /* when the group got SIGTERM; 0: not yet */
+    bool killed;    /* the group got SIGKILL */
+};
+
+/* Tells the group to stop, and kills it when the patience is over. */
+static void end_child(const struct finetune *job, struct child *child) {
+    if (child->told_at == 0.0) {
+        kill(-child->process, SIGTERM);
+        child->told_at = clock_seconds();
+    } else if (!child->killed && clock_seconds() - child->told_at > job->patience) {
+        fprintf(stderr, "%s: the fine-tuning command did not end within %g s of SIGTERM; it is killed\n", job->stage,
+                job->patience);
+        kill(-child->process, SIGKILL);
+        child->killed = true;
+    }
+}
+
 /* ---- the lock: held by the command itself, which inherits it, for as long as it lives ---- */
 
 static int open_lock(const struct finetune *job, int *lock, struct error *error) {
@@ -50,7 +70,7 @@ static int take_lock(const struct finetune *job, int *lock, struct error *error)
         if (errno != EWOULDBLOCK && errno != EINTR) {
             return error_set(error, STATUS_FAILED, "%.300s: could not be locked: %s", job->lock, strerror(errno));
         }
-        if (stopped(job)) return error_set(error, STATUS_STOPPED, "stopped");
+        if (stopped(job)) return error_set(error, STATUS_STOPPED, "stopped by %s", signals_name());
         if (!told) {
             fprintf(stderr, "%s: the fine-tuning command of an earlier longrope still runs; waiting for it\n",
                     job->stage);
@@ -61,12 +81,20 @@ static int take_lock(const struct finetune *job, int *lock, struct error *error)
     return STATUS_OK;
 }
 
-/* The shell dies of the signal that its child still saves its work on: the lock is free when all of them are gone. */
-static void outlive_command(const struct finetune *job, int *lock) {
+/* The shell dies of the signal that its child still saves its work on: the lock is free when all of them are gone. What
+ * has left the process group is not killed; the next longrope waits for it. */
+static void outlive_command(const struct finetune *job, struct child *child, int *lock) {
+    enum { LAST_CHECKS = 20 }; /* after SIGKILL */
     struct error ignored;
     close(*lock);
     if (open_lock(job, lock, &ignored) != STATUS_OK) return;
-    while (flock(*lock, LOCK_EX | LOCK_NB) != 0 && (errno == EWOULDBLOCK || errno == EINTR)) wait_a_little();
+    if (!stopped(job)) child->told_at = clock_seconds(); /* it stops by itself */
+    for (int last = 0; last < LAST_CHECKS; last += child->killed) {
+        if (flock(*lock, LOCK_EX | LOCK_NB) == 0 || (errno != EWOULDBLOCK && errno != EINTR)) return;
+        end_child(job, child);
+        wait_a_little();
+    }
+    fprintf(stderr, "%s: a process of the fine-tuning command still runs; the next search waits for it\n", job->stage);
 }
 
 /* ---- the environment ---- */
@@ -134,7 +162,7 @@ static int environment_make(const struct finetune *job, const char *part, struct
 /* ---- the command ---- */
 
 /* In a process group of its own, so that all of it can be told to stop. */
-static int start(const struct finetune *job, char **environment, pid_t *out, struct error *error) {
+static int start(const struct finetune *job, char **environment, struct child *out, struct error *error) {
     char *arguments[] = {"sh", "-c", (char *)job->command, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -142,13 +170,14 @@ static int start(const struct finetune *job, char **environment, pid_t *out, str
     sigemptyset(&heeded);
     sigaddset(&heeded, SIGINT);
     sigaddset(&heeded, SIGTERM);
+    sigaddset(&heeded, SIGXFSZ);
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
     int failed = posix_spawn_file_actions_addchdir_np(&actions, job->folder) ||
                  posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO) ||
                  posix_spawnattr_setsigdefault(&attributes, &heeded) || posix_spawnattr_setpgroup(&attributes, 0) ||
                  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
-    if (!failed) failed = posix_spawn(out, "/bin/sh", &actions, &attributes, arguments, environment);
+    if (!failed) failed = posix_spawn(&out->process, "/bin/sh", &actions, &attributes, arguments, environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     if (!failed) return STATUS_OK;
@@ -156,32 +185,36 @@ static int start(const struct finetune *job, char **environment, pid_t *out, str
                      job->stage, job->folder, strerror(failed));
 }
 
-static int wait_for(const struct finetune *job, pid_t process) {
+static int wait_for(const struct finetune *job, struct child *child) {
     int status = 0;
-    bool told = false;
     for (;;) {
-        pid_t ended = waitpid(process, &status, WNOHANG);
-        if (ended == process) return status;
+        pid_t ended = waitpid(child->process, &status, WNOHANG);
+        if (ended == child->process) return status;
         if (ended < 0 && errno != EINTR) return -1; /* somebody ignores SIGCHLD: it is over, and nobody knows how */
-        if (stopped(job) && !told) {
-            kill(-process, SIGTERM);
-            told = true;
-        }
+        if (stopped(job)) end_child(job, child);
         wait_a_little();
     }
 }
 
+/* A batch system sends its signal to all processes of a job, and the command may die of it first. */
+static bool signal_follows(const struct finetune *job, int status) {
+    enum { CHECKS = 20 };
+    bool by_signal = WIFSIGNALED(status) || WEXITSTATUS(status) > 128; /* the shell says so of what it started */
+    for (int i = 0; i < CHECKS && by_signal && !stopped(job); i++) wait_a_little();
+    return stopped(job);
+}
+
 /* What the command's end means. */
 static int judge(const struct finetune *job, int status, struct error *error) {
-    if (stopped(job) || (WIFEXITED(status) && WEXITSTATUS(status) == STATUS_STOPPED)) {
-        return error_set(error, STATUS_STOPPED, "stopped");
+    if (signal_follows(job, status) || (WIFEXITED(status) && WEXITSTATUS(status) == STATUS_STOPPED)) {
+        return error_set(error, STATUS_STOPPED, "the fine-tuning command stopped");
     }
     if (status == 0) return STATUS_OK;
     char how[60];
     if (WIFEXITED(status)) {
         snprintf(how, sizeof how, "failed with status %d", WEXITSTATUS(status));
     } else {
-        snprintf(how, sizeof how, "was ended by signal %d", WTERMSIG(status));
+        snprintf(how, sizeof how, "was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
     }
     return error_set(error, STATUS_FAILED,
                      "stage '%s': its fine-tuning command %s; its output is above; fix it and resume with "
@@ -189,13 +222,12 @@ static int judge(const struct finetune *job, int status, struct error *error) {
                      job->stage, how);
 }
 
-static int run_command(const struct finetune *job, const char *part, struct error *error) {
+static int run_command(const struct finetune *job, const char *part, struct child *child, struct error *error) {
     struct environment environment;
-    pid_t process = 0;
     int status = environment_make(job, part, &environment, error);
-    if (status == STATUS_OK) status = start(job, environment.all, &process, error);
+    if (status == STATUS_OK) status = start(job, environment.all, child, error);
     environment_free(&environment);
-    return status == STATUS_OK ? judge(job, wait_for(job, process), error) : status;
+    return status == STATUS_OK ? judge(job, wait_for(job, child), error) : status;
 }
 
 static int accept_output(const struct finetune *job, const char *part, struct error *error) {
@@ -211,7 +243,7 @@ static int accept_output(const struct finetune *job, const char *part, struct er
                      job->output, strerror(errno));
 }
 
-static int run_locked(const struct finetune *job, const char *part, struct error *error) {
+static int run_locked(const struct finetune *job, const char *part, struct child *child, struct error *error) {
     double began = clock_seconds();
     if (finetune_is_model(job->output)) return STATUS_OK; /* the one that was waited for */
     if (access(job->output, F_OK) == 0) {
@@ -221,7 +253,7 @@ static int run_locked(const struct finetune *job, const char *part, struct error
                          job->output, job->stage);
     }
     fprintf(stderr, "%s: fine-tuning: %s\n", job->stage, job->command);
-    int status = run_command(job, part, error);
+    int status = run_command(job, part, child, error);
     if (status == STATUS_OK) status = accept_output(job, part, error);
     if (status == STATUS_OK) {
         fprintf(stderr, "%s: fine-tuned in %.0f s: %s\n", job->stage, clock_seconds() - began, job->output);
@@ -230,13 +262,14 @@ static int run_locked(const struct finetune *job, const char *part, struct error
 }
 
 int finetune_run(const struct finetune *job, struct error *error) {
+    struct child child = {0};
     char *part = NULL;
     int lock = -1;
     if (asprintf(&part, "%s.part", job->output) < 0) return error_memory(error, 0, "a path");
     int status = take_lock(job, &lock, error);
     if (status == STATUS_OK) {
-        status = run_locked(job, part, error);
-        if (status == STATUS_STOPPED) outlive_command(job, &lock);
+        status = run_locked(job, part, &child, error);
+        if (status == STATUS_STOPPED) outlive_command(job, &child, &lock);
     }
     if (lock >= 0) close(lock);
     free(part);

@@ -29,15 +29,16 @@ struct finetune {
     const char *lock;                  /* file that the command holds locked, also after its longrope was killed */
     int64_t length;                    /* tokens */
     int threads;                       /* 0: as many as the machine offers */
-    const volatile sig_atomic_t *stop; /* non-zero: the command gets SIGTERM and is waited for */
+    const volatile sig_atomic_t *stop; /* non-zero: the command's process group gets SIGTERM */
+    double patience;                   /* seconds until a group that was told to stop gets SIGKILL */
 };
 
 /* Whether a folder holds a config.json and weights. */
 bool finetune_is_model(const char *folder);
 
 /* Runs the command; its standard output goes to stderr. It first waits for a command of an earlier longrope that still
- * runs. STATUS_STOPPED where the stop flag rose or the command says so, STATUS_FAILED where it failed
- * or left no model. */
+ * runs. STATUS_STOPPED where the stop flag rose or the command says so: then nothing of the command runs any more,
+ * unless it left its process group. STATUS_FAILED where it failed or left no model. */
 int finetune_run(const struct finetune *job, struct error *error);
 
 #endif

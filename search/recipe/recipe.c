@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "eval/base/trace.h"
+#include "search/base/signals.h"
 #include "search/recipe/finetune.h"
 #include "search/recipe/recipe_paths.h"
 #include "search/recipe/stage.h"
 #include "search/recipe/stage_initial.h"
 #include "search/run/run_tables.h"
 #include "search/run/run_view.h"
+
+enum { TUNING_PATIENCE = 300 }; /* seconds that a fine-tuning has for saving its work when a signal stops it */
 
 struct recipe {
     const struct search_context *context;
@@ -100,7 +103,8 @@ static int finetune(struct recipe *recipe, size_t index, struct error *error) {
                                  .lock = lock,
                                  .length = stage->target_length,
                                  .threads = recipe->context->threads,
-                                 .stop = recipe->context->stop};
+                                 .stop = recipe->context->stop,
+                                 .patience = TUNING_PATIENCE};
     int status = model && output && factors && lock ? run_job(recipe, stage, &job, error)
                                                     : error_memory(error, 0, "the paths of a fine-tuning");
     free(model), free(output), free(factors), free(lock);
@@ -148,8 +152,9 @@ static int run_all(struct recipe *recipe, struct error *error) {
         }
     }
     if (status == STATUS_STOPPED) {
-        return error_set(error, status, "stopped; everything scored is saved in %s; resume with --resume",
-                         recipe->context->run_dir);
+        bool by_signal = recipe->context->stop && *recipe->context->stop;
+        return error_set(error, status, "stopped by %s; everything scored is saved in %s; resume with --resume",
+                         by_signal ? signals_name() : "its fine-tuning command (status 75)", recipe->context->run_dir);
     }
     if (status != STATUS_OK || !recipe->waiting) return status;
     return error_set(

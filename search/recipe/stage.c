@@ -12,14 +12,6 @@
 
 /* ---- opening ---- */
 
-static int load_model(struct stage *stage, struct error *error) {
-    signals_end_at_once("longrope: stopped while a model was being loaded; everything scored is saved; resume with "
-                        "--resume\n");
-    int status = model_load(stage->folder, stage->config->type, &stage->model, error);
-    signals_end_at_once(NULL);
-    return status;
-}
-
 static int open_scoring(struct stage *stage, struct error *error) {
     struct model_config model;
     int status = model_read_config(stage->folder, &model, error);
@@ -29,7 +21,8 @@ static int open_scoring(struct stage *stage, struct error *error) {
     stage->scoring = stage_windows_scoring(&stage->windows);
     status = window_nats_open(&stage->window_nats, &stage->scoring, error);
     if (status == STATUS_OK) status = window_nats_open(&stage->rival_nats, &stage->scoring, error);
-    return status == STATUS_OK ? load_model(stage, error) : status; /* last: it may take minutes */
+    if (status != STATUS_OK) return status;
+    return model_load(stage->folder, stage->config->type, &stage->model, error); /* last: it may take minutes */
 }
 
 static void stage_close(struct stage *stage) {
@@ -63,7 +56,9 @@ static int enter_in_store(struct stage *stage, struct error *error) {
 }
 
 static int open_stage(struct stage *stage, struct error *error) {
+    signals_end_at_once("a model and its text were being read; everything scored is saved; resume with --resume\n");
     int status = open_scoring(stage, error);
+    signals_end_at_once(NULL);
     if (status != STATUS_OK) return status;
     const struct model_config *model = &stage->model->config;
     status = stage_space_base(stage->context, stage->config, model, &stage->base, error);

@@ -11,6 +11,7 @@
 
 #include "eval/base/trace.h"
 #include "search/base/clock.h"
+#include "search/base/signals.h"
 
 static const double patience =
     10.0; /* seconds: then a wait ends with an error, or with a line on stderr if the kind waits on */
@@ -41,8 +42,9 @@ static bool stop_asked(const struct database *database) { return database->stop 
 static int locked(const struct database *database, struct error *error) {
     if (stop_asked(database)) {
         return error_set(error, STATUS_STOPPED,
-                         "stopped while waiting for %.300s, which another process has locked; continue with --resume",
-                         database->path);
+                         "stopped by %s while waiting for %.300s, which another process has locked; continue with "
+                         "--resume",
+                         signals_name(), database->path);
     }
     return error_set(error, STATUS_FAILED, "%.200s: is locked by another process; wait until it ends, then try again",
                      database->path);
@@ -75,8 +77,8 @@ int database_failed(const struct database *database, int code, struct error *err
     case SQLITE_PROTOCOL:
         return locked(database, error);
     case SQLITE_INTERRUPT:
-        return error_set(error, STATUS_STOPPED, "stopped while checking %.300s; continue with --resume",
-                         database->path);
+        return error_set(error, STATUS_STOPPED, "stopped by %s while checking %.300s; continue with --resume",
+                         signals_name(), database->path);
     case SQLITE_CANTOPEN:
         return cannot_open(database, what, error);
     case SQLITE_IOERR:

@@ -312,7 +312,7 @@ holds '.state == "running" and .stages[0].evaluations > 0'
 kill -TERM "$background"
 end_search
 [ "$status" = 75 ] || fail "a search that is sent SIGTERM ends with status $status, not 75"
-tail -n 1 "$work/background.err" | grep -q '^longrope: stopped; .*--resume' || fail "it does not say how to go on"
+tail -n 1 "$work/background.err" | grep -q '^longrope: stopped by SIGTERM; .*--resume' || fail "it does not say how to go on"
 
 # ---- what the machine cannot do: status 1 ----
 

@@ -216,11 +216,11 @@ until grep -q '^pi at 4096 tokens: .* windows.* left$' "$work/background.err"; d
     sleep 0.1
 done
 stopped=$(now)
-kill -TERM "$background"
+kill -XCPU "$background"
 end_search
-[ "$status" = 75 ] || fail "eval that is sent SIGTERM ends with status $status, not 75"
-[ "$(calculate "$(now) - $stopped < 2")" = 1.000000 ] || fail "eval goes on for more than two seconds after SIGTERM"
-tail -n 1 "$work/background.err" | grep -q '^longrope: stopped by a signal; ' || fail "it does not say why it ended"
+[ "$status" = 75 ] || fail "eval that is sent SIGXCPU ends with status $status, not 75"
+[ "$(calculate "$(now) - $stopped < 2")" = 1.000000 ] || fail "eval goes on for more than two seconds after SIGXCPU"
+tail -n 1 "$work/background.err" | grep -q '^longrope: stopped by SIGXCPU; ' || fail "it does not say why it ended"
 [ ! -s "$work/background.out" ] || fail "half of a JSON object was printed"
 
 # ---- documents ----

@@ -409,13 +409,15 @@ if signal KILL; then
     runs "$LONGROPE" export "$work/f.json" --format hf --model "$model" --out "$work/copy"
     [ ! -e "$work/copy/other.bin" ] || fail "what a killed export left is in the next one"
     [ ! -e "$work/copy.part" ] || fail "what a killed export left is still there"
-    signal TERM || fail "the second copy was over too soon"
-    [ "$status" = 75 ] || fail "an export that is sent SIGTERM ends with status $status, not 75"
-    for path in "$work/copy" "$work/copy.part"; do
-        [ ! -e "$path" ] || fail "an export that was stopped leaves $path"
+    for name in TERM USR1; do
+        signal "$name" || fail "the copy was over before SIG$name"
+        [ "$status" = 75 ] || fail "an export that is sent SIG$name ends with status $status, not 75"
+        for path in "$work/copy" "$work/copy.part"; do
+            [ ! -e "$path" ] || fail "an export that was stopped leaves $path"
+        done
+        grep -q "^longrope: stopped by SIG$name; $work/copy was not written" "$work/background.err" ||
+            fail "it does not say that nothing was written"
     done
-    grep -q "^longrope: stopped by a signal; $work/copy was not written" "$work/background.err" ||
-        fail "it does not say that nothing was written"
 else
     echo "export: kills are left out: this file system copies a gigabyte too soon"
 fi

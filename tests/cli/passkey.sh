@@ -122,7 +122,7 @@ refuses "not in the model's vocabulary" --model "$work/wide" --length 400 --meth
 if [ -w /dev/full ]; then
     fails_with 1 "/dev/full" "$LONGROPE" passkey --model "$model" --length 300 --method none --save-tokens /dev/full
 fi
-# ---- SIGTERM ----
+# ---- signals ----
 
 : >"$work/background.err"
 "$LONGROPE" passkey --model "$model" --length 4096 --method pi --trials 10000 >"$work/background.out" 2>"$work/background.err" &
@@ -133,10 +133,10 @@ until grep -q '^pi at 4096 tokens: .* prompts.* left$' "$work/background.err"; d
     [ "$patience" -gt 0 ] || fail "no line of progress within fifteen seconds"
     sleep 0.1
 done
-kill -TERM "$background"
+kill -USR2 "$background"
 end_search
-[ "$status" = 75 ] || fail "passkey that is sent SIGTERM ends with status $status, not 75"
-tail -n 1 "$work/background.err" | grep -q '^longrope: stopped by a signal; ' || fail "it does not say why it ended"
+[ "$status" = 75 ] || fail "passkey that is sent SIGUSR2 ends with status $status, not 75"
+tail -n 1 "$work/background.err" | grep -q '^longrope: stopped by SIGUSR2; ' || fail "it does not say why it ended"
 
 # ---- help ----
 

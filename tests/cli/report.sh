@@ -351,10 +351,10 @@ until [ -s "$work/child" ]; do
     [ "$patience" -gt 0 ] || fail "gnuplot was not started within ten seconds"
     sleep 0.1
 done
-kill -TERM "$background"
+kill -HUP "$background"
 end_search
 [ "$status" = 75 ] || fail "exit status $status where 75 is due after a signal"
-one_line_with "stopped; nothing was written"
+one_line_with "stopped by SIGHUP; nothing was written"
 if kill -0 "$(cat "$work/child")" 2>/dev/null; then fail "gnuplot is still at work"; fi
 if ls "$work"/x.html* >/dev/null 2>&1; then fail "something was written after a signal"; fi
 

@@ -87,7 +87,7 @@ for signal in TERM INT; do
         case $status in
         75)
             stopped=$((stopped + 1))
-            tail -n 1 "$work/background.err" | grep -q "^longrope: stopped; .*$work/run.*--resume" ||
+            tail -n 1 "$work/background.err" | grep -q "^longrope: stopped by SIG$signal; .*$work/run.*--resume" ||
                 fail "the message of SIG$signal does not say how to go on: $(tail -n 1 "$work/background.err")"
             [ ! -s "$work/background.out" ] || fail "a search that was stopped prints a table"
             [ "$(evaluations "$work/run")" -ge "$before" ] || fail "SIG$signal lost what was scored"

@@ -1,0 +1,65 @@
+/* A fine-tuning command that does not stop when it is told to. The command-line tests have the others. */
+#include "search/recipe/finetune.h"
+
+#include "tests/unit/scratch.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+
+static volatile sig_atomic_t stop;
+
+static void raise_stop(int number) { stop = number; }
+
+/* Runs the command, which has said in the file "ready" what process is not to be left; then nothing of it is. */
+static void assert_ends(const char *command, const struct scratch *scratch) {
+    char *output = scratch_path(scratch, "tuned"), *lock = scratch_path(scratch, "lock"),
+         *ready = scratch_path(scratch, "ready");
+    struct error error;
+    const struct finetune job = {.stage = "first",
+                                 .model = scratch->dir,
+                                 .factors = lock,
+                                 .output = output,
+                                 .command = command,
+                                 .folder = scratch->dir,
+                                 .lock = lock,
+                                 .length = 512,
+                                 .stop = &stop,
+                                 .patience = 0.2};
+    assert_int_equal(finetune_run(&job, &error), STATUS_STOPPED);
+    assert_int_equal(access(ready, F_OK), 0);
+    assert_int_equal(access(output, F_OK), -1);
+    int held = open(lock, O_RDWR | O_CLOEXEC);
+    assert_true(held >= 0);
+    assert_int_equal(flock(held, LOCK_EX | LOCK_NB), 0); /* whoever lives holds it */
+    close(held);
+    free(output), free(lock), free(ready);
+}
+
+static void test_kills_what_ignores_sigterm(void **state) {
+    struct scratch scratch = scratch_make();
+    (void)state;
+    stop = 0;
+    assert_ends("trap '' TERM; : >ready; kill -USR1 $PPID; sleep 1000; sleep 1000", &scratch);
+    assert_int_equal(stop, SIGUSR1);
+    scratch_remove(&scratch);
+}
+
+/* The shell ends, and what it started ignores the signal. */
+static void test_kills_what_the_shell_leaves(void **state) {
+    struct scratch scratch = scratch_make();
+    (void)state;
+    stop = 0;
+    assert_ends("(trap '' TERM; : >ready; sleep 1000; sleep 1000) & until [ -e ready ]; do sleep 0.05; done; exit 75",
+                &scratch);
+    scratch_remove(&scratch);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kills_what_ignores_sigterm),
+        cmocka_unit_test(test_kills_what_the_shell_leaves),
+    };
+    signal(SIGUSR1, raise_stop);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
