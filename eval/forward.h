@@ -24,7 +24,7 @@
 
 enum {
     FORWARD_BLOCK_ROWS = 96, /* rows that a thread takes through a layer at a time */
-    FORWARD_REVISION = 1     /* raised when the last bits of nats change: caches do not mix revisions */
+    FORWARD_REVISION = 2     /* raised when the last bits of nats change: caches do not mix revisions */
 };
 
 struct forward_options {

@@ -200,9 +200,11 @@ static void weigh_row(number *weights, float *scores, struct range seen, int64_t
         for (int64_t i = 0; i < width; i++) gathered[i] *= shrink;
         running->largest = largest;
     }
-    const float shift = -running->largest * unit;
+    const vector most = splat(running->largest);
     for (int64_t j = 0; j < keys; j += LANES) {
-        vector weight = power_of_two(load(scores + j) * unit + shift, series_terms);
+        /* not score * unit + shift: of scores that are large beside their differences, the shift's rounding is an
+         * exponent of its own */
+        vector weight = power_of_two((load(scores + j) - most) * unit, series_terms);
         sum += weight;
         narrow_vector(weights + j, weight);
     }
@@ -313,7 +315,8 @@ static void rotate(float *x, const float *cos, const float *sin, int64_t rows, i
     }
 }
 
-INLINE vector silu(vector z) { return z / (1.0f + exponential(-z)); }
+/* exponential() ends at e^88: from there on z stays where it is, so that the quotient stays next to 0. */
+INLINE vector silu(vector z) { return at_least(z, splat(-88.0f)) / (1.0f + exponential(-z)); }
 
 static void silu_multiply(float *gate, const float *up, int64_t count) {
     int64_t i = 0;

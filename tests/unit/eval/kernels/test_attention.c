@@ -183,6 +183,36 @@ static void attention_with_large_scores(void **state) {
     gsl_rng_free(rng);
 }
 
+/* Scores 2^exponent times whole numbers from `least` to `least` + 16, times 1 or -1: exact in every type and in every
+ * order of adding up, so that what is compared is what attention does to scores. */
+static struct attention make_scores(gsl_rng *rng, int exponent, int least, bool negative) {
+    struct attention_shape shape = {.first = 600, .rows = 3, .heads = 2};
+    struct attention a = make_attention(rng, shape, 1, 64, 1.0);
+    memset(a.q, 0, (size_t)outputs_of(&a) * sizeof *a.q);
+    memset(a.k, 0, (size_t)kv_numbers(&a) * sizeof *a.k);
+    double half = ldexp(1.0, exponent / 2), rest = ldexp(1.0, exponent - exponent / 2); /* width 64: score = q k / 8 */
+    for (int i = 0; i < 3 * 2; i++) a.q[i * 64] = (float)(negative ? -8.0 * half : 8.0 * half);
+    for (int64_t j = 0; j < tokens_of(&a); j++) {
+        a.k[j * 64] = (float)(rest * (least + (double)gsl_rng_uniform_int(rng, 17)));
+    }
+    return a;
+}
+
+/* From 1e-30 to 1e30, of one sign and of both: a score's rounding is an exponent of its own from about 1e7 on, unless
+ * the largest score is subtracted first. */
+static void attention_with_scores_of_any_size(void **state) {
+    (void)state;
+    gsl_rng *rng = make_rng(29);
+    for (int exponent = -100; exponent <= 96; exponent += 7) {
+        for (int kind = 0; kind < 4; kind++) {
+            struct attention a = make_scores(rng, exponent, kind < 2 ? -8 : 3, kind % 2);
+            check_attention(&a, 1e-6);
+            free_attention(&a);
+        }
+    }
+    gsl_rng_free(rng);
+}
+
 /* Rows and packing ---------------------------------------------------------------------------- */
 
 /* A row's result is the same to the last bit, whatever rows come with it. */
@@ -536,6 +566,7 @@ int main(void) {
         cmocka_unit_test(attention_sees_its_keys_only),
         cmocka_unit_test(attention_of_whole_blocks),
         cmocka_unit_test(attention_with_large_scores),
+        cmocka_unit_test(attention_with_scores_of_any_size),
         cmocka_unit_test(attention_rows_on_their_own),
         cmocka_unit_test(keys_packed_in_steps),
         cmocka_unit_test(keys_packed_over_others),
