@@ -96,6 +96,7 @@ bool evolve_add_if_new(struct evolve *evolve, enum origin origin, int64_t first_
     child->stopped = false;
     child->first_window = child->windows = 0;
     child->score = NAN;
+    child->work = 0;
     evolve_request(evolve, evolve->count, evolve->windows);
     evolve->count++;
     *slot = evolve->count;
@@ -336,6 +337,7 @@ static void take_windows(struct evolve *evolve, struct individual *individual, s
 
 static void take_score(struct evolve *evolve, struct individual *individual, double score) {
     individual->score = score;
+    individual->work = individual->stopped ? 0 : evolve->window_scores;
     rank(evolve, (size_t)individual->id);
     note_if_best(evolve, individual, &evolve->best);
     if (is_exportable(evolve, individual)) note_if_best(evolve, individual, &evolve->best_exportable);

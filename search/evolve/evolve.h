@@ -103,6 +103,7 @@ struct individual {
     size_t first_window; /* windows that were scored: first_window, first_window + 1, ... modulo their number */
     size_t windows;      /* how many */
     double score;        /* mean nats per token; lower is better; NaN unless all windows are scored */
+    size_t work;         /* window scores told, of all individuals, when its score was; 0: it has none */
 };
 
 /* Whether `a` is the better one: it has the lower score, or there is no `b` (NULL). NaN is worse than every number and

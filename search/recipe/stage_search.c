@@ -211,25 +211,19 @@ static int score_windows(struct stage *stage, const struct evolve_request *reque
 }
 
 static int answer_by_scoring(struct stage *stage, const struct evolve_request *request, struct error *error) {
-    struct store *store = stage->context->store;
-    const struct window_range range = {.first = request->individual->first_window, .count = request->count};
-    struct individual individual = *request->individual;
+    const struct individual *individual = request->individual;
+    const struct window_range range = {.first = individual->first_window, .count = request->count};
+    const bool stored = is_stored(stage, individual);
     struct scored scored;
     int status = score_windows(stage, request, &scored, error);
     if (status != STATUS_OK) return status;
-    individual.scored = true;
-    individual.score = perplexity_mean_nats(&stage->scoring, stage->window_nats.nats);
-    individual.stopped = !window_nats_complete(&stage->window_nats, range);
-    status = (is_stored(stage, request->individual) ? store_extend_individual : store_add_individual)(
-        store, &stage->record, &individual, &scored, &stage->window_nats, error);
-    if (status != STATUS_OK) return status;
-    if (individual.stopped) {
-        size_t before = request->individual->windows;
-        evolve_tell_stopped(stage->evolve, stage->window_nats.nats, before + scored.windows);
-    } else {
+    if (window_nats_complete(&stage->window_nats, range)) {
         evolve_tell(stage->evolve, stage->window_nats.nats);
+    } else {
+        evolve_tell_stopped(stage->evolve, stage->window_nats.nats, individual->windows + scored.windows);
     }
-    return STATUS_OK;
+    return (stored ? store_extend_individual : store_add_individual)(stage->context->store, &stage->record, individual,
+                                                                     &scored, &stage->window_nats, error);
 }
 
 /* ---- progress ---- */

@@ -120,7 +120,8 @@ struct baseline_record {
 };
 
 struct individual_record {
-    struct individual individual; /* its score is NaN, unless it is scored on all windows of the stage */
+    struct individual individual; /* its score is NaN, unless it is scored on all windows of the stage; its work is also
+                                   * 0 if a longrope with schema 6 or older scored it */
     struct scored scored;
 };
 
@@ -164,12 +165,13 @@ int store_baselines(struct store *store, int64_t stage, struct baseline_record *
 
 /* Adds an individual with its nats and blocks on the windows of `scored`, in one transaction; other windows of `nats`
  * are not read. Its parents are stored before it. individual->score is the mean over all windows of the stage, NaN if
- * it is not scored on all of them; individual->stopped says that racing gave it up. */
+ * it is not scored on all of them; individual->work is that of the driver; individual->stopped says that racing gave it
+ * up. */
 int store_add_individual(struct store *store, const struct stage_record *stage, const struct individual *individual,
                          const struct scored *scored, const struct window_nats *nats, struct error *error);
 /* Adds the windows of `added` to an individual that is stored, in one transaction: their nats and blocks, and what they
- * cost; individual->score and ->stopped replace the stored ones. added->first is the window behind those stored.
- * STATUS_FAILED if the individual is not stored, or the windows do not follow or are stored. */
+ * cost; individual->score, ->work and ->stopped replace the stored ones. added->first is the window behind those
+ * stored. STATUS_FAILED if the individual is not stored, or the windows do not follow or are stored. */
 int store_extend_individual(struct store *store, const struct stage_record *stage, const struct individual *individual,
                             const struct scored *added, const struct window_nats *nats, struct error *error);
 /* All individuals of a stage, ordered by id; the caller frees *out with free(). */

@@ -18,6 +18,10 @@ static struct database_value set_parent(const char *column, int64_t parent) {
     return parent == EVOLVE_NO_PARENT ? database_set_null(column) : database_set_integer(column, parent);
 }
 
+static struct database_value set_work(size_t work) {
+    return work ? database_set_integer("work", (int64_t)work) : database_set_null("work");
+}
+
 static int insert_individual(struct store *store, const struct stage_record *stage, const struct individual *individual,
                              const struct scored *scored, struct error *error) {
     const struct genome *genome = &individual->genome;
@@ -36,6 +40,7 @@ static int insert_individual(struct store *store, const struct stage_record *sta
         database_set_integer("critical", genome->critical),
         database_set_integer("first_window", (int64_t)scored->first),
         database_set_double("nats_per_token", individual->stopped ? NAN : individual->score),
+        set_work(individual->work),
         database_set_integer("stopped", individual->stopped),
         database_set_integer("computed", (int64_t)scored->computed),
         database_set_double("seconds", scored->seconds),
@@ -103,15 +108,16 @@ static int check_added(struct store *store, const struct stage_record *stage, in
 static int update_individual(struct store *store, int64_t stage, const struct individual *individual,
                              const struct scored *added, struct error *error) {
     sqlite3_stmt *s;
-    int status = database_prepare(&store->database,
-                                  "UPDATE individuals SET nats_per_token = ?3, stopped = ?4, computed = computed + ?5, "
-                                  "seconds = coalesce(seconds, 0.0) + ?6 WHERE stage = ?1 AND id = ?2",
-                                  &s, error);
+    int status =
+        database_prepare(&store->database,
+                         "UPDATE individuals SET nats_per_token = ?3, work = nullif(?7, 0), stopped = ?4, computed = "
+                         "computed + ?5, seconds = coalesce(seconds, 0.0) + ?6 WHERE stage = ?1 AND id = ?2",
+                         &s, error);
     if (status != STATUS_OK) return status;
     int bound = sqlite3_bind_int64(s, 1, stage) | sqlite3_bind_int64(s, 2, individual->id) |
                 sqlite3_bind_double(s, 3, individual->stopped ? NAN : individual->score) |
                 sqlite3_bind_int64(s, 4, individual->stopped) | sqlite3_bind_int64(s, 5, (int64_t)added->computed) |
-                sqlite3_bind_double(s, 6, added->seconds);
+                sqlite3_bind_double(s, 6, added->seconds) | sqlite3_bind_int64(s, 7, (int64_t)individual->work);
     return database_execute(&store->database, s, bound, error);
 }
 
@@ -178,6 +184,13 @@ static bool read_score(sqlite3_stmt *row, const struct scored *scored, struct in
     return complete && !out->stopped ? store_values_nats_valid(out->score) : isnan(out->score);
 }
 
+/* No other individual has any. */
+static bool read_work(sqlite3_stmt *row, struct individual *out) {
+    int64_t work = database_is_null(row, "work") ? 0 : database_integer(row, "work");
+    out->work = work > 0 && !isnan(out->score) ? (size_t)work : 0;
+    return work >= 0;
+}
+
 static bool read_first_window(sqlite3_stmt *row, struct scored *out) {
     int64_t first = database_integer(row, "first_window");
     out->first = (size_t)first;
@@ -195,6 +208,7 @@ static int read_individual(const struct store *store, sqlite3_stmt *row, const s
     if (!store_read_scored(row, &record->scored)) wrong = "number of computed windows";
     if (!read_first_window(row, &record->scored)) wrong = "first window";
     if (!read_score(row, &record->scored, out)) wrong = "score";
+    if (!read_work(row, out)) wrong = "work";
     if (out->id < 0 || out->generation < 0) wrong = "id or generation";
     if (!origin_parse(database_text(row, "origin"), &out->origin)) wrong = "origin";
     if (!read_parent(row, "parent_a", out->id, &out->parents[0]) ||
@@ -219,9 +233,9 @@ int store_individuals(struct store *store, const struct stage_record *stage, str
     int status =
         store_values_read(store,
                           "SELECT id, generation, origin, parent_a, parent_b, genes, n_hat, attention, critical, "
-                          "first_window, nats_per_token, stopped, computed, seconds, (SELECT count(*) FROM sample_nats "
-                          "AS n WHERE n.stage = i.stage AND n.individual = i.id) AS windows, (SELECT count(*) FROM "
-                          "samples WHERE stage = ?1) AS all_windows FROM individuals AS i "
+                          "first_window, nats_per_token, work, stopped, computed, seconds, (SELECT count(*) FROM "
+                          "sample_nats AS n WHERE n.stage = i.stage AND n.individual = i.id) AS windows, (SELECT "
+                          "count(*) FROM samples WHERE stage = ?1) AS all_windows FROM individuals AS i "
                           "WHERE stage = ?1 ORDER BY id",
                           &reader, &items, count, error);
     *out = items;

@@ -100,6 +100,16 @@ static const char copy_5_to_6[] =
     "INSERT INTO sample_nats (stage, individual, sample, nats, blocks)"
     "  SELECT stage, individual, sample, nats, NULL FROM sample_nats_old;";
 
+/* Schema 7 adds individuals.work, which older versions did not keep. sample_nats refers to individuals and is created
+ * again too. */
+static const char copy_6_to_7[] =
+    "INSERT INTO individuals (stage, id, generation, origin, parent_a, parent_b, genes, n_hat, attention, critical,"
+    "  first_window, nats_per_token, work, stopped, computed, seconds, scored_at)"
+    "  SELECT stage, id, generation, origin, parent_a, parent_b, genes, n_hat, attention, critical,"
+    "  first_window, nats_per_token, NULL, stopped, computed, seconds, scored_at FROM individuals_old;"
+    "INSERT INTO sample_nats (stage, individual, sample, nats, blocks)"
+    "  SELECT stage, individual, sample, nats, blocks FROM sample_nats_old;";
+
 /* The step from schema i to i + 1. */
 static const struct migration steps[STORE_SCHEMA] = {
     [1] = {.replaced = {"sample_nats", "individuals", "baselines", "samples", "settings", "stages", "run"},
@@ -119,6 +129,9 @@ static const struct migration steps[STORE_SCHEMA] = {
     [5] = {.replaced = {"sample_nats", "individuals", "baseline_nats"},
            .created = {SCHEMA_BASELINE_NATS_6, SCHEMA_INDIVIDUALS_6, SCHEMA_SAMPLE_NATS_6, SCHEMA_CRITICAL_PAIRS_6},
            .copy = copy_5_to_6},
+    [6] = {.replaced = {"sample_nats", "individuals"},
+           .created = {SCHEMA_INDIVIDUALS_7, SCHEMA_SAMPLE_NATS_6},
+           .copy = copy_6_to_7},
 };
 
 /* Runs `format`, in which each %1$s stands for a table's name, for every replaced table. */

@@ -282,13 +282,40 @@ const char *const store_schema_tables[SCHEMA_TABLES] = {
         "  high INTEGER NOT NULL,\n"
         "  smallest INTEGER NOT NULL -- smallest gene, instead of stages.unit\n"
         ") STRICT;",
+
+    [SCHEMA_INDIVIDUALS_7] =
+        "CREATE TABLE individuals (\n"
+        "  -- Genomes that were scored, or given up while they were.\n"
+        "  stage INTEGER NOT NULL REFERENCES stages (id),\n"
+        "  id INTEGER NOT NULL, -- 0, 1, ... in the order of scoring\n"
+        "  generation INTEGER NOT NULL, -- 0: the first population\n"
+        "  origin TEXT NOT NULL, -- pi, ntk, yarn, yarn-lambda, dynamic-ntk, none, own, critical-ntk, file, mutation, "
+        "crossover, sample, model\n"
+        "  parent_a INTEGER, -- ids; NULL: none\n"
+        "  parent_b INTEGER,\n"
+        "  genes TEXT NOT NULL, -- JSON [pairs]: integers, see stages.unit; 0 before the critical pair\n"
+        "  n_hat INTEGER NOT NULL, -- start tokens\n"
+        "  attention INTEGER NOT NULL, -- see stages.attention_unit; 0 where it is not searched\n"
+        "  critical INTEGER NOT NULL, -- critical pair, see critical_pairs; 0 where the space has none\n"
+        "  first_window INTEGER NOT NULL, -- scored on this sample and those behind it; sample 0 follows the last one\n"
+        "  nats_per_token REAL, -- mean of all samples, lower is better; NULL: stopped, or not scored on all\n"
+        "  work INTEGER, -- windows that the search had scored, of all individuals, when nats_per_token was known;\n"
+        "  -- NULL: it is not known, or a longrope with schema 6 or older scored it\n"
+        "  stopped INTEGER NOT NULL CHECK (stopped IN (0, 1)), -- 1: given up, being no better than those ahead\n"
+        "  computed INTEGER NOT NULL, -- windows that were not taken from the cache\n"
+        "  seconds REAL, -- that scoring took\n"
+        "  scored_at TEXT NOT NULL, -- UTC, as 2024-01-31T12:34:56Z\n"
+        "  PRIMARY KEY (stage, id),\n"
+        "  FOREIGN KEY (stage, parent_a) REFERENCES individuals (stage, id),\n"
+        "  FOREIGN KEY (stage, parent_b) REFERENCES individuals (stage, id)\n"
+        ") STRICT;",
 };
 
 /* Those of the newest schema, parents before children. */
 static const enum store_schema_table newest[] = {
-    SCHEMA_RUN_2,           SCHEMA_STAGES_2,      SCHEMA_STAGE_MODELS_3, SCHEMA_SETTINGS_2,      SCHEMA_SAMPLES_2,
-    SCHEMA_BASELINES_2,     SCHEMA_LENGTHS_4,     SCHEMA_PASS_KEYS_5,    SCHEMA_NEEDLES_4,       SCHEMA_CONFIGURATION_4,
-    SCHEMA_BASELINE_NATS_6, SCHEMA_INDIVIDUALS_6, SCHEMA_SAMPLE_NATS_6,  SCHEMA_CRITICAL_PAIRS_6};
+    SCHEMA_RUN_2,           SCHEMA_STAGES_2,         SCHEMA_STAGE_MODELS_3, SCHEMA_SETTINGS_2,   SCHEMA_SAMPLES_2,
+    SCHEMA_BASELINES_2,     SCHEMA_LENGTHS_4,        SCHEMA_PASS_KEYS_5,    SCHEMA_NEEDLES_4,    SCHEMA_CONFIGURATION_4,
+    SCHEMA_BASELINE_NATS_6, SCHEMA_CRITICAL_PAIRS_6, SCHEMA_INDIVIDUALS_7,  SCHEMA_SAMPLE_NATS_6};
 
 int store_schema_create(struct database *database, struct error *error) {
     int status = database_begin(database, error);

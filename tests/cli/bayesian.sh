@@ -63,7 +63,7 @@ runs "$LONGROPE" show "$work/whole"
 running="UPDATE stages SET state = 'running'"
 first_only="DELETE FROM sample_nats WHERE sample <>
         (SELECT first_window FROM individuals AS i WHERE i.stage = sample_nats.stage AND i.id = individual);
-    UPDATE individuals SET nats_per_token = NULL, computed = 1"
+    UPDATE individuals SET nats_per_token = NULL, work = NULL, computed = 1"
 copy_run whole begun "$running; $first_only"
 rm -f "$work/begun/factors.json"
 runs "$LONGROPE" show "$work/begun" --json

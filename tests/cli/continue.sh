@@ -46,6 +46,9 @@ continues() {
     grep -v 'tokens/s;' "$work/stdout" >"$work/shown"
     runs search "$1" whole --set "$3"
     same_runs "$work/whole" "$work/run"
+    wrong=$(sqlite3 "$work/run/run.db" "SELECT count(*) FROM individuals AS i WHERE work IS NOT iif(stopped, NULL,
+        (SELECT count(*) FROM sample_nats WHERE individual <= i.id))")
+    [ "$wrong" = 0 ] || fail "$1: $wrong individuals have another work than the windows scored until then"
     [ "$first" -lt "$(evaluations "$work/run")" ] || fail "$1: nothing was searched after the first $first"
     runs "$LONGROPE" show "$work/whole"
     grep -v 'tokens/s;' "$work/stdout" | cmp -s - "$work/shown" || fail "$1: another result is shown"
@@ -61,17 +64,27 @@ for config in paper microsoft cma-es; do
 done
 
 # The default algorithm scores its best tables on all windows when a budget ends; with a larger one they are candidates
-# like the others, so all else is the same.
+# like the others, so all else is the same. What was known with the smaller budget keeps the work at which it was.
 candidates() {
     sqlite3 "$work/$1/run.db" "SELECT id, generation, origin, parent_a, genes, n_hat, attention, first_window FROM individuals ORDER BY id"
 }
+known() { sqlite3 "$work/$1/run.db" "SELECT id, work FROM individuals WHERE nats_per_token NOTNULL ORDER BY id"; }
 runs search bayesian model --set search.evaluations=7
+known model >"$work/known"
+[ -s "$work/known" ] || fail "bayesian: no work is stored"
 runs search bayesian model --set search.evaluations=14 --resume
 runs search bayesian whole-model --set search.evaluations=14
 [ "$(candidates model)" = "$(candidates whole-model)" ] || fail "bayesian: a continued search has other candidates"
 sqlite3 "$work/whole-model/run.db" "ATTACH '$work/model/run.db' AS run; SELECT individual, sample, nats FROM sample_nats
     EXCEPT SELECT individual, sample, nats FROM run.sample_nats" >"$work/lacking"
 [ ! -s "$work/lacking" ] || fail "bayesian: a continued search lacks windows"
+known model | grep -vxF -f "$work/known" >"$work/later" || fail "bayesian: nothing was known after the first budget"
+[ "$(known model | wc -l)" = $(($(wc -l <"$work/known") + $(wc -l <"$work/later"))) ] ||
+    fail "bayesian: a continued search changes the work of what was known"
+known whole-model | grep -qxF -f "$work/known" || fail "bayesian: the larger budget has another work from the start"
+for line in $(cat "$work/later"); do
+    known whole-model | grep -qxF "$line" || fail "bayesian: a continued search has another work ($line)"
+done
 # and it continues where it was killed
 for signal in KILL TERM KILL; do
     "$LONGROPE" search "$work/bayesian.yaml" -o "$work/cut-model" --set search.evaluations=14 --resume \

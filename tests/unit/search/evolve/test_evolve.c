@@ -1291,10 +1291,10 @@ static size_t run_stopping(struct evolve *evolve, const struct genome_space *spa
         if (rival && !lower) {
             tell_stopped(evolve);
             stopped++;
-            assert_true(one->stopped && one->scored && isnan(one->score));
+            assert_true(one->stopped && one->scored && isnan(one->score) && one->work == 0);
         } else {
             tell(evolve, score);
-            assert_false(one->stopped);
+            assert_true(!one->stopped && one->work == evolve_window_scores(evolve));
         }
     }
     return stopped;

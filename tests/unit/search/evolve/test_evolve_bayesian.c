@@ -215,6 +215,7 @@ static void assert_requests(struct evolve *evolve, const struct task *task) {
         score(task, request, false, nats);
         evolve_tell(evolve, nats);
         assert_true(asked->windows == count && asked->first_window == first);
+        assert_int_equal(asked->work, count == windows ? told : 0);
         assert_int_equal(evolve_window_scores(evolve), told);
     }
     assert_null(evolve_ask(evolve));
@@ -536,7 +537,7 @@ static void given_up_candidates_are_left_alone(void **state) {
         bool lost = evolve_rival(evolve) && before > 0;
         if (lost) {
             evolve_tell_stopped(evolve, nats, before + 2);
-            assert_true(asked->stopped && isnan(asked->score));
+            assert_true(asked->stopped && isnan(asked->score) && asked->work == 0);
             assert_int_equal(asked->windows, before + 2);
             stopped++;
         } else {

@@ -187,6 +187,7 @@ static void assert_individual(const struct individual_record *record, int64_t i)
     assert_true(one->scored);
     assert_false(one->stopped);
     assert_true(same_bits(one->score, scores[i % 5]));
+    assert_int_equal(one->work, 0);
     assert_int_equal(record->scored.windows, WINDOWS);
     assert_int_equal(record->scored.first, 0);
     assert_int_equal(record->scored.computed, WINDOWS);
@@ -453,7 +454,7 @@ static void test_schema_4_migrates(void **state) {
 static void make_schema_5(struct fixture *f) {
     store_close(open_run(f, STORE_RESUME));
     run_sql(f, "DROP TABLE critical_pairs; ALTER TABLE individuals DROP COLUMN critical; ALTER TABLE individuals DROP "
-               "COLUMN first_window;"
+               "COLUMN first_window; ALTER TABLE individuals DROP COLUMN work;"
                "ALTER TABLE sample_nats DROP COLUMN blocks; ALTER TABLE baseline_nats DROP COLUMN blocks;"
                "INSERT INTO baseline_nats VALUES (0, 'yarn', 0, 0.1), (0, 'yarn', 1, 0.2), (0, 'yarn', 2, 0.3);"
                "INSERT INTO lengths (label, length, model, scale, factors, start_tokens, attention_factor, dtype,"
@@ -495,6 +496,33 @@ static void test_schema_5_migrates(void **state) {
     assert_int_equal(query_integer(f, "SELECT sum(first_window) + sum(critical) FROM individuals"), 0);
     assert_int_equal(query_integer(f, "SELECT count(blocks) FROM sample_nats"), 0);
     assert_int_equal(query_integer(f, "SELECT count(*) FROM lengths WHERE samples = 5"), 1);
+    free(before), free(after), free(newest), free(schema);
+}
+
+/* Schema 6 was schema 7 without the work at which a score was known. */
+static void test_schema_6_migrates(void **state) {
+    struct fixture *f = *state;
+    store_close(open_run(f, STORE_RESUME));
+    char *newest = dump_schema(f);
+    run_sql(f, "ALTER TABLE individuals DROP COLUMN work; UPDATE individuals SET first_window = 2 WHERE id = 399;"
+               "UPDATE sample_nats SET blocks = x'0000803f' WHERE sample = 1; PRAGMA user_version = 6");
+    char *before = dump_old_columns(f);
+    struct store *store = open_run(f, STORE_RESUME);
+    struct stage_record stage = find_stage(f, store);
+    struct individual_record *individuals;
+    size_t count;
+    good(f, store_individuals(store, &stage, &individuals, &count, &f->error));
+    assert_int_equal(count, INDIVIDUALS);
+    for (int64_t i = 0; i < 399; i++) assert_individual(&individuals[i], i);
+    assert_int_equal(individuals[399].scored.first, 2);
+    free(individuals);
+    store_close(store);
+    assert_int_equal(query_integer(f, "PRAGMA user_version"), STORE_SCHEMA);
+    char *schema = dump_schema(f), *after = dump_old_columns(f);
+    assert_string_equal(schema, newest);
+    assert_string_equal(after, before);
+    assert_int_equal(query_integer(f, "SELECT count(*) FROM individuals WHERE work IS NOT NULL"), 0);
+    assert_int_equal(query_integer(f, "SELECT count(*) FROM sample_nats WHERE blocks = x'0000803f'"), INDIVIDUALS);
     free(before), free(after), free(newest), free(schema);
 }
 
@@ -801,6 +829,7 @@ int main(void) {
         TEST(test_schema_3_migrates),
         TEST(test_schema_4_migrates),
         TEST(test_schema_5_migrates),
+        TEST(test_schema_6_migrates),
         TEST(test_recorder_migrates),
         TEST(test_recorder_beside_an_older_search),
         TEST(test_schema_is_that_of_a_new_run),

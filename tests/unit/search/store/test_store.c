@@ -69,7 +69,8 @@ static struct individual make_individual(int64_t id) {
                                     .parents = {id > 0 ? id - 1 : EVOLVE_NO_PARENT, id > 1 ? 0 : EVOLVE_NO_PARENT},
                                     .scored = true,
                                     .stopped = id % 5 == 3,
-                                    .score = id % 5 == 3 ? NAN : awkward(id)};
+                                    .score = id % 5 == 3 ? NAN : awkward(id),
+                                    .work = id % 5 == 3 ? 0 : (size_t)(id + 1) * WINDOWS};
     individual.genome.start = (int32_t)(id % 3);
     individual.genome.attention = 180 + (int32_t)(id % 61);
     for (int i = 0; i < PAIRS; i++) individual.genome.genes[i] = 100 + (int32_t)((id * i) % 17) / 16 + i * 17;
@@ -132,6 +133,7 @@ static void assert_individual(const struct individual_record *record, int64_t id
     assert_true(got->scored);
     assert_int_equal(got->stopped, expected.stopped);
     assert_true(same_bits(got->score, expected.score));
+    assert_int_equal(got->work, expected.work);
     struct scored scored = make_scored(id);
     assert_int_equal(record->scored.windows, scored.windows);
     assert_int_equal(record->scored.computed, scored.computed);
@@ -704,6 +706,7 @@ static void assert_progress(struct fixture *f, struct store *store, const struct
     assert_true(same_bits(got.scored.seconds, expected->seconds));
     assert_true(same_bits(got.individual.score, score));
     assert_int_equal(got.individual.stopped, stopped);
+    assert_int_equal(got.individual.work, isnan(score) ? 0 : 7);
     assert_int_equal(got.individual.scored, stopped || !isnan(score));
     good(f, store_window_nats(store, 0, 0, &nats, &f->error));
     assert_nats(&nats, 0, expected->first, expected->windows);
@@ -721,6 +724,7 @@ static void test_windows_are_added(void **state) {
                         second = {.windows = 1, .computed = 0, .seconds = 0.25, .first = 0},
                         third = {.windows = 1, .computed = 1, .seconds = 1, .first = 1};
     one.score = NAN;
+    one.work = 0;
     nats.nats[1] = NAN; /* is not read yet */
     good(f, store_add_individual(store, &stage, &one, &first, &nats, &f->error));
     assert_progress(f, store, &first, NAN, false);
@@ -732,6 +736,7 @@ static void test_windows_are_added(void **state) {
     /* what does not follow changes nothing */
     nats.nats[1] = make_nats(0, 1);
     one.score = score;
+    one.work = 7;
     one.stopped = false;
     assert_int_equal(store_extend_individual(store, &stage, &one, &second, &nats, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "stage 'extend-2k', individual 0|1 windows from 0 on|the next one is 1");
@@ -987,7 +992,7 @@ static void test_newer_schema(void **state) {
     run_sql(f, "PRAGMA user_version = 99");
     for (enum store_mode mode = STORE_CREATE; mode <= STORE_READ; mode++) {
         open_bad(f, mode, STATUS_INPUT,
-                 "run.db: was written by a newer longrope (schema 99; this one supports up to 6); use the newer one");
+                 "run.db: was written by a newer longrope (schema 99; this one supports up to 7); use the newer one");
     }
     run_sql(f, "PRAGMA user_version = 0");
     open_bad(f, STORE_READ, STATUS_FAILED, "damaged|schema");
@@ -1048,6 +1053,7 @@ static void test_damaged_rows(void **state) {
         {"stopped = 1", "individual 1: its score"},
         {"nats_per_token = NULL", "individual 1: its score"},
         {"nats_per_token = -0.5", "individual 1: its score"},
+        {"work = -1", "individual 1: its work"},
         {"nats_per_token = 9e999", "individual 1: its score"},
         {"computed = -1", "individual 1: its number of computed windows"},
     };
