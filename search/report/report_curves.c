@@ -9,6 +9,7 @@
 #include "search/report/report_frame.h"
 #include "search/report/terminal_plot.h"
 #include "search/run/generation_stats.h"
+#include "search/run/improvements.h"
 
 /* ---- convergence ---- */
 
@@ -16,6 +17,7 @@
 struct convergence {
     size_t count;
     double *generation, *evaluations; /* [count]; evaluations: up to the generation's end */
+    double *work;                     /* [count]: in evaluations, when the scores of these were known; NaN: unknown */
     double *best;                     /* [count]: perplexity, the best so far; NaN where there is none */
     double *quartiles[QUARTILES];     /* [count]: of the generation, see generation_stats.h */
     double *high;                     /* [count]: the last quartile, infinite where that individual was cut short */
@@ -23,20 +25,21 @@ struct convergence {
 };
 
 static int read_convergence(const struct stage_view *stage, struct convergence *out, struct error *error) {
-    enum { COLUMNS = 4 + QUARTILES };
+    enum { COLUMNS = 5 + QUARTILES };
     size_t most = stage->individual_count + 1; /* generations are no more than individuals */
     struct generation_stats row = {.number = 0};
     *out = (struct convergence){.columns = calloc(COLUMNS * most, sizeof *out->columns)};
     if (!out->columns) return error_memory(error, (double)(COLUMNS * most) * sizeof *out->columns, "the curves");
     out->generation = out->columns, out->evaluations = out->columns + most, out->best = out->columns + 2 * most;
-    out->high = out->columns + 3 * most;
-    for (size_t q = 0; q < QUARTILES; q++) out->quartiles[q] = out->columns + (4 + q) * most;
+    out->high = out->columns + 3 * most, out->work = out->columns + 4 * most;
+    for (size_t q = 0; q < QUARTILES; q++) out->quartiles[q] = out->columns + (5 + q) * most;
     for (size_t next = 0; generation_stats_next(stage, &next, &row); out->count++) {
         double quartiles[QUARTILES];
         size_t at = out->count;
         if (!generation_stats_quartiles(stage, &row, quartiles)) return error_memory(error, 0, "the curves");
         out->generation[at] = (double)row.number;
         out->evaluations[at] = (double)row.evaluations;
+        out->work[at] = stage_view_work(stage, row.work);
         out->best[at] = exp(row.best_so_far->score);
         for (size_t q = 0; q < QUARTILES; q++) out->quartiles[q][at] = quartiles[q];
         out->high[at] = isnan(quartiles[QUARTILES - 1]) ? INFINITY : quartiles[QUARTILES - 1];
@@ -44,27 +47,80 @@ static int read_convergence(const struct stage_view *stage, struct convergence *
     return STATUS_OK;
 }
 
-static void draw_convergence(const struct convergence *c, const struct report_drawing *drawing, FILE *out) {
+/* The best so far: a point per improvement, and the end of the search. */
+struct steps {
+    size_t count;
+    double *x, *y; /* [count]; owned */
+};
+
+/* x is the work in evaluations if `timed`, otherwise the number of individuals. */
+static bool read_steps(const struct stage_view *stage, bool timed, struct steps *out) {
+    struct improvements all;
+    *out = (struct steps){.count = 0};
+    if (!improvements_read(stage, &all)) return false;
+    size_t first = 0, windows = 0;
+    /* The first population is far above all later ones: its improvements do not widen the axes. */
+    while (first + 1 < all.count && all.items[first + 1]->generation == 0) first++;
+    out->x = calloc(2 * (all.count + 1), sizeof *out->x);
+    out->y = out->x + all.count + 1;
+    for (size_t i = first; out->x && i < all.count; i++, out->count++) {
+        const struct individual *one = all.items[i];
+        out->x[out->count] = timed ? stage_view_work(stage, one->work) : (double)one->id + 1.0;
+        out->y[out->count] = exp(one->score);
+    }
+    for (size_t i = 0; i < stage->individual_count; i++) windows += stage->individuals[i].scored.windows;
+    if (out->count) {
+        out->x[out->count] = timed ? stage_view_work(stage, windows) : (double)stage->individual_count;
+        out->y[out->count] = out->y[out->count - 1];
+        out->count++;
+    }
+    improvements_free(&all);
+    return out->x != NULL;
+}
+
+/* Whether the search scored an individual on some windows only. Then the tables that it scored on all windows are
+ * chosen ones, and their quartiles say nothing of a generation. */
+static bool is_partial(const struct stage_view *stage) {
+    for (size_t i = 0; i < stage->individual_count; i++) {
+        const struct individual *one = &stage->individuals[i].individual;
+        if (!one->stopped && isnan(one->score)) return true;
+    }
+    return false;
+}
+
+static int draw_convergence(const struct stage_view *stage, const struct convergence *c,
+                            const struct report_drawing *drawing, FILE *out, struct error *error) {
+    const bool timed = isfinite(c->work[c->count - 1]), partial = is_partial(stage);
+    const double *x = timed ? c->work : c->evaluations;
+    struct steps steps;
+    if (!read_steps(stage, timed, &steps)) return error_memory(error, 0, "the curves");
     /* The first population is far above all later ones: its median and all quartiles do not widen the axes. */
     size_t first = c->count > 1 ? 1 : 0;
-    const struct plot_series series[] = {
-        {PLOT_BAND, 0, true, c->count, c->evaluations, c->quartiles[0], c->high},
-        {PLOT_LETTER, '-', true, first, c->evaluations, c->quartiles[1], NULL},
-        {PLOT_LETTER, '-', false, c->count - first, c->evaluations + first, c->quartiles[1] + first, NULL},
-        {PLOT_STEPS, 0, false, c->count, c->evaluations, c->best, NULL},
+    enum { SERIES = 4 };
+    const struct plot_series series[SERIES] = {
+        {PLOT_BAND, 0, true, c->count, x, c->quartiles[0], c->high},
+        {PLOT_LETTER, '-', true, first, x, c->quartiles[1], NULL},
+        {PLOT_LETTER, '-', false, c->count - first, x + first, c->quartiles[1] + first, NULL},
+        {PLOT_STEPS, 0, false, steps.count, steps.x, steps.y, NULL},
     };
-    const struct plot plot = {.x_label = "evaluations",
+    const struct plot plot = {.x_label = timed ? "evaluations" : "tables",
                               .y_label = "perplexity",
                               .log_y = true,
                               .mark = NAN,
-                              .count = sizeof series / sizeof *series,
-                              .series = series};
+                              .count = partial ? 1 : SERIES,
+                              .series = partial ? &series[SERIES - 1] : series};
     if (!plot_draw(&plot, drawing->columns, drawing->unicode, out)) {
-        fputs("  every evaluation was cut short by racing\n", out);
-        return;
+        fprintf(out, "  %s\n",
+                partial ? "no table is scored on all windows yet" : "every evaluation was cut short by racing");
+    } else {
+        fprintf(out, "  %s the best so far", plot_key(PLOT_STEPS, drawing->unicode));
+        if (!partial) {
+            fprintf(out, "   - median of a generation   %s its middle half", plot_key(PLOT_BAND, drawing->unicode));
+        }
+        fputc('\n', out);
     }
-    fprintf(out, "  %s the best so far   - median of a generation   %s its middle half\n",
-            plot_key(PLOT_STEPS, drawing->unicode), plot_key(PLOT_BAND, drawing->unicode));
+    free(steps.x);
+    return STATUS_OK;
 }
 
 static int print_convergence(const void *state, const struct stage_view *stage, FILE *out, struct error *error) {
@@ -74,7 +130,7 @@ static int print_convergence(const void *state, const struct stage_view *stage, 
         return STATUS_OK;
     }
     int status = read_convergence(stage, &c, error);
-    if (status == STATUS_OK) draw_convergence(&c, state, out);
+    if (status == STATUS_OK) status = draw_convergence(stage, &c, state, out, error);
     free(c.columns);
     return status;
 }
@@ -82,9 +138,9 @@ static int print_convergence(const void *state, const struct stage_view *stage, 
 static json_t *convergence_row(const struct convergence *c, size_t at) {
     json_t *quartiles = json_array();
     for (size_t q = 0; q < QUARTILES; q++) json_array_append_new(quartiles, json_number_or_null(c->quartiles[q][at]));
-    return json_pack("{s:I, s:I, s:o, s:o}", "generation", (json_int_t)c->generation[at], "evaluations",
-                     (json_int_t)c->evaluations[at], "perplexity", json_number_or_null(c->best[at]), "quartiles",
-                     quartiles);
+    return json_pack("{s:I, s:I, s:o, s:o, s:o}", "generation", (json_int_t)c->generation[at], "evaluations",
+                     (json_int_t)c->evaluations[at], "work", json_number_or_null(c->work[at]), "perplexity",
+                     json_number_or_null(c->best[at]), "quartiles", quartiles);
 }
 
 static int convergence_json(const void *state, const struct stage_view *stage, json_t **out, struct error *error) {
@@ -97,7 +153,7 @@ static int convergence_json(const void *state, const struct stage_view *stage, j
         whole = json_array_append_new(rows, convergence_row(&c, i)) == 0;
     }
     free(c.columns);
-    *out = json_pack("{s:o}", "convergence", rows);
+    *out = json_pack("{s:o, s:o}", "convergence", rows, "improvements", report_improvements_json(stage));
     if (status == STATUS_OK && whole && *out) return STATUS_OK;
     json_decref(*out);
     *out = NULL;

@@ -1,9 +1,11 @@
 #include "search/report/report_frame.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "search/base/json.h"
+#include "search/run/improvements.h"
 
 /* ---- for people ---- */
 
@@ -149,4 +151,22 @@ json_t *report_baseline_factors_json(const struct stage_view *stage, const struc
         json_array_append_new(array, json_number_or_null(factors[i]));
     }
     return array;
+}
+
+json_t *report_improvements_json(const struct stage_view *stage) {
+    struct improvements improvements;
+    bool whole = improvements_read(stage, &improvements);
+    json_t *array = json_array();
+    for (size_t i = 0; whole && i < improvements.count; i++) {
+        const struct individual *one = improvements.items[i];
+        json_t *row = json_pack("{s:I, s:I, s:s, s:o, s:o}", "id", (json_int_t)one->id, "generation",
+                                (json_int_t)one->generation, "origin", origin_name(one->origin), "work",
+                                json_number_or_null(stage_view_work(stage, one->work)), "perplexity",
+                                json_number_or_null(exp(one->score)));
+        whole = json_array_append_new(array, row) == 0;
+    }
+    improvements_free(&improvements);
+    if (whole) return array;
+    json_decref(array);
+    return NULL;
 }

@@ -40,6 +40,10 @@ struct report_request {
 int report_documents(struct store *store, const struct report_request *requests, size_t count, json_t **documents,
                      struct error *error);
 
+/* The improvements of a stage (search/run/improvements.h) as an array. NULL for lack of memory; the caller releases it.
+ */
+json_t *report_improvements_json(const struct stage_view *stage);
+
 /* The factors of a baseline as an array; an item is null where the model's own scaling does not turn a pair. NULL for
  * lack of memory; the caller releases it. */
 json_t *report_baseline_factors_json(const struct stage_view *stage, const struct baseline_record *baseline);

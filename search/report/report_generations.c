@@ -60,16 +60,18 @@ static int stage_json(const void *state, const struct stage_view *stage, json_t 
     json_t *rows = json_array();
     bool whole = rows != NULL;
     for (size_t next = 0; whole && generation_stats_next(stage, &next, &row);) {
-        json_t *object = json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "generation", (json_int_t)row.number,
-                                   "individuals", (json_int_t)row.individuals, "stopped", (json_int_t)row.stopped,
-                                   "evaluations", (json_int_t)row.evaluations, "windows", (json_int_t)row.windows,
-                                   "perplexity", json_number_or_null(exp(row.best->score)), "quartiles",
-                                   quartiles_json(stage, &row), "best", best_json(stage, row.best_so_far));
+        json_t *object = json_pack(
+            "{s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "generation", (json_int_t)row.number, "individuals",
+            (json_int_t)row.individuals, "stopped", (json_int_t)row.stopped, "evaluations", (json_int_t)row.evaluations,
+            "windows", (json_int_t)row.windows, "work", json_number_or_null(stage_view_work(stage, row.work)),
+            "perplexity", json_number_or_null(exp(row.best->score)), "quartiles", quartiles_json(stage, &row), "best",
+            best_json(stage, row.best_so_far));
         whole = json_array_append_new(rows, object) == 0;
     }
-    *out = json_pack("{s:o}", "generations", rows);
-    if (whole) return STATUS_OK;
+    *out = json_pack("{s:o, s:o}", "generations", rows, "improvements", report_improvements_json(stage));
+    if (whole && *out) return STATUS_OK;
     json_decref(*out);
+    *out = NULL;
     return error_memory(error, 0, "the report");
 }
 

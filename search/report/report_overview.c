@@ -125,10 +125,10 @@ static json_t *individual_json(const struct stage_view *stage, const struct indi
     if (!individual) return json_null();
     struct factor_entry table;
     stage_view_entry(stage, individual, &table);
-    json_t *object =
-        json_pack("{s:o, s:o, s:I, s:f, s:s}", "perplexity", json_number_or_null(table.perplexity), "factors",
-                  json_number_array(table.factors, table.pairs), "start_tokens", (json_int_t)table.start_tokens,
-                  "attention_factor", table.attention_factor, "origin", table.origin);
+    json_t *object = json_pack("{s:o, s:o, s:I, s:f, s:s, s:o}", "perplexity", json_number_or_null(table.perplexity),
+                               "factors", json_number_array(table.factors, table.pairs), "start_tokens",
+                               (json_int_t)table.start_tokens, "attention_factor", table.attention_factor, "origin",
+                               table.origin, "work", json_number_or_null(stage_view_work(stage, individual->work)));
     int32_t critical = individual->genome.critical;
     if (object && critical) json_object_set_new(object, "critical_pair", json_integer(critical));
     if (!object || !table.composed) return object;

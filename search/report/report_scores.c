@@ -53,13 +53,14 @@ struct row {
     const char *origin;
     const struct rope_table *table;
     double nats_per_token;
+    double work; /* in evaluations; NaN: none is known */
     const struct scored *scored;
 };
 
 static void put_header(const struct scores *scores) {
     FILE *out = scores->out;
     fputs("stage,kind,id,generation,origin,parent_a,parent_b,start_tokens,attention_factor,windows,stopped,"
-          "nats_per_token,perplexity,seconds",
+          "nats_per_token,perplexity,work,seconds",
           out);
     for (size_t i = 0; i < scores->windows; i++) fprintf(out, ",nats_%zu", i);
     for (int64_t i = 0; i < scores->pairs; i++) fprintf(out, ",lambda_%" PRId64, i);
@@ -99,6 +100,7 @@ static void put_row(const struct scores *scores, const struct row *row) {
     put_integer(out, row->individual && row->individual->stopped);
     put_number(out, row->nats_per_token);
     put_number(out, exp(row->nats_per_token));
+    put_number(out, row->work);
     put_number(out, row->scored->seconds);
     for (size_t i = 0; i < scores->windows; i++) put_number(out, scores->nats.nats[i]);
     for (int64_t i = 0; i < scores->pairs; i++) put_number(out, i < row->table->pairs ? row->table->factors[i] : NAN);
@@ -111,6 +113,7 @@ static int put_baseline(struct scores *scores, const struct stage_record *stage,
                       .origin = rope_method_name(one->method),
                       .table = &one->table,
                       .nats_per_token = one->nats_per_token,
+                      .work = NAN,
                       .scored = &one->scored};
     int status = store_baseline_nats(scores->run.store, stage->id, one->method, &scores->nats, error);
     if (status == STATUS_OK) put_row(scores, &row);
@@ -127,6 +130,7 @@ static int put_individual(struct scores *scores, const struct stage_view *stage,
                       .origin = origin_name(one->origin),
                       .table = &table,
                       .nats_per_token = one->score,
+                      .work = stage_view_work(stage, one->work),
                       .scored = &record->scored};
     int status = store_window_nats(scores->run.store, stage->record->id, one->id, &scores->nats, error);
     if (status == STATUS_OK) put_row(scores, &row);

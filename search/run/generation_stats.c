@@ -16,6 +16,7 @@ bool generation_stats_next(const struct stage_view *stage, size_t *next, struct 
         row->evaluations++;
         row->stopped += one->individual.stopped;
         row->windows += one->scored.windows;
+        if (one->individual.work > row->work) row->work = one->individual.work;
         if (individual_better(&one->individual, row->best)) row->best = &one->individual;
     }
     if (individual_better(row->best, row->best_so_far)) row->best_so_far = row->best;

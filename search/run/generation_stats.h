@@ -18,6 +18,7 @@ struct generation_stats {
     size_t stopped;                /* of these individuals, by racing */
     size_t evaluations;            /* of this and all earlier generations */
     size_t windows;                /* scored in these evaluations */
+    size_t work;                   /* individual->work when all scores of these evaluations were known; 0: unknown */
     const struct individual *best; /* of this generation */
     const struct individual *best_so_far;
 };

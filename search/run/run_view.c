@@ -88,6 +88,10 @@ int64_t stage_view_generation(const struct stage_view *stage) {
     return stage->individual_count ? stage->individuals[stage->individual_count - 1].individual.generation : 0;
 }
 
+double stage_view_work(const struct stage_view *stage, size_t work) {
+    return work && stage->windows ? (double)work / (double)stage->windows : NAN;
+}
+
 int64_t stage_view_start_tokens(const struct stage_view *stage, const struct individual *individual) {
     return genome_start_tokens(&stage->record->space, &individual->genome);
 }

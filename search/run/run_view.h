@@ -46,6 +46,8 @@ void stage_view_free(struct stage_view *stage);
 
 /* The current generation: that of the newest individual; 0 before any. */
 int64_t stage_view_generation(const struct stage_view *stage);
+/* individual->work in evaluations on all windows; NaN for 0, which is unknown. */
+double stage_view_work(const struct stage_view *stage, size_t work);
 /* n_hat of an individual of the stage, in tokens. */
 int64_t stage_view_start_tokens(const struct stage_view *stage, const struct individual *individual);
 /* The complete table of an individual of the stage: the searched factors times those of the model's own table. */

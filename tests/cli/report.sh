@@ -28,6 +28,8 @@ copy_run two measured "
 # Racing cut short the last individual, and all of generation 1.
 copy_run run cut "DELETE FROM sample_nats WHERE sample = 1 AND individual IN (6, 7, 8, 9, 13);
     UPDATE individuals SET stopped = 1, nats_per_token = NULL, computed = 1 WHERE id IN (6, 7, 8, 9, 13)"
+# An older longrope did not say when they were known.
+copy_run run untimed "UPDATE individuals SET work = NULL"
 # And all of them.
 copy_run run nothing "DELETE FROM sample_nats; UPDATE individuals SET stopped = 1, nats_per_token = NULL"
 
@@ -148,7 +150,7 @@ grep -cE '^\.(lengths|pass_keys)' "$work/required" >"$work/count"
 [ "$(cat "$work/count")" = $((6 * 4 + 12 * 4)) ] || fail "the measurements are not required"
 report cut
 check_numbers 300
-for run in nothing early baselines begun based; do
+for run in nothing early baselines begun based untimed; do
     report "$run"
     check_numbers 10
 done
@@ -186,9 +188,11 @@ same_points() {
 }
 
 check_charts() {
-    same_points 0 0 '.generations.stages[0].generations[] | [.evaluations, .quartiles[0], .quartiles[2]]'
-    same_points 0 1 '.generations.stages[0].generations[] | [.evaluations, .quartiles[1]]'
-    same_points 0 3 '.generations.stages[0].generations[] | [.evaluations, .best.perplexity]'
+    same_points 0 0 '.generations.stages[0].generations[] | [.work, .quartiles[0], .quartiles[2]]'
+    same_points 0 1 '.generations.stages[0].generations[] | [.work, .quartiles[1]]'
+    same_points 0 3 '(.generations.stages[0].improvements[] | [.work, .perplexity]),
+        [.overview.stages[0].cost.whole_evaluations, .overview.stages[0].best.perplexity]'
+    same_points 0 4 '.generations.stages[0].improvements[] | [.work, .perplexity]'
     jq '[.overview.stages[0].baselines[].perplexity] | min' "$work/documents" >"$work/points"
     drawn 0 2 | awk -v level="$(cat "$work/points")" '$2 != level { exit 1 } END { if (NR != 2) exit 1 }' ||
         fail "the level of the best baseline is another"
@@ -209,6 +213,10 @@ check_charts() {
 
 report run
 check_charts
+report untimed
+same_points 0 0 '.generations.stages[0].generations[] | [.evaluations, .quartiles[0], .quartiles[2]]'
+same_points 0 3 '(.generations.stages[0].improvements[] | [.id + 1, .perplexity]),
+    [.overview.stages[0].evaluations, .overview.stages[0].best.perplexity]'
 report based
 same_points 1 0 '.overview.stages[0].baselines[0].factors | to_entries[] | [.key, .value]'
 report measured

@@ -37,6 +37,10 @@ copy_run run tied "UPDATE individuals SET stopped = 1, nats_per_token = NULL WHE
 # One window came from the cache.
 copy_run run once "UPDATE individuals SET computed = computed - 1 WHERE id = 1"
 
+# The individuals were known in reverse order; an older longrope did not say when they were.
+copy_run run reversed "UPDATE individuals SET work = 30 - work"
+copy_run run untimed "UPDATE individuals SET work = NULL"
+
 # Everything came from the cache.
 copy_run run cached "UPDATE individuals SET computed = 0; UPDATE baselines SET computed = 0"
 
@@ -96,8 +100,27 @@ generations="SELECT g.generation, count(*), sum(g.stopped),
     FROM individuals AS g JOIN individuals AS best ON best.id = (SELECT id FROM individuals AS i
         WHERE i.generation <= g.generation AND nats_per_token NOTNULL ORDER BY nats_per_token, id LIMIT 1)
     GROUP BY g.generation ORDER BY g.generation"
-for run in run cut tied; do
+# When they were known, in evaluations on both windows: those of each generation and all before it, and those that were
+# better than all before.
+known="SELECT ifnull(max(i.work) / 2.0, 'null') FROM individuals AS g JOIN individuals AS i ON i.generation <= g.generation
+    AND i.nats_per_token NOTNULL GROUP BY g.generation ORDER BY g.generation"
+improvements="SELECT id, generation, origin, ifnull(work / 2.0, 'null') FROM individuals AS i WHERE nats_per_token NOTNULL
+    AND NOT EXISTS (SELECT 1 FROM individuals AS j WHERE j.nats_per_token <= i.nats_per_token
+        AND (ifnull(j.work, 0), j.id) < (ifnull(i.work, 0), i.id)) ORDER BY work, id"
+for run in run cut tied reversed untimed; do
+    show "$run" --json
+    holds ".stages[0].best.work == $(query "$run" "SELECT ifnull(work / 2.0, 'null') FROM individuals
+        WHERE nats_per_token NOTNULL ORDER BY nats_per_token, id LIMIT 1")"
     show "$run" --generations --json
+    cp "$work/stdout" "$work/generations.json"
+    jq -r '.stages[0].generations[].work | if . == null or . != floor then . else "\(.).0" end' "$work/stdout" >"$work/rows"
+    same "$run: the work of generations" "$(query "$run" "$known")" "$work/rows"
+    jq -r '.stages[0].improvements[] | [.id, .generation, .origin,
+        (.work | if . == null or . != floor then . else "\(.).0" end)] | map(tostring) | join("|")' "$work/stdout" >"$work/rows"
+    same "$run: improvements" "$(query "$run" "$improvements")" "$work/rows"
+    holds '.stages[0] | [.improvements[].perplexity] == ([.improvements[].perplexity] | sort | reverse) and
+        .improvements[-1].perplexity == .generations[-1].best.perplexity'
+    cp "$work/generations.json" "$work/stdout"
     jq -r '.stages[0].generations[] | [.generation, .individuals, .stopped, .evaluations, .windows, .best.id,
         .best.start_tokens, .best.origin] | map(tostring) | join("|")' "$work/stdout" >"$work/rows"
     same "$run --generations --json" "$(query "$run" "$generations")" "$work/rows"
@@ -119,7 +142,7 @@ for run in run cut tied; do
     same "$run --generations" "$(sed -n '4,$p' "$work/stdout" | awk '{ $1 = $1; print }')" "$work/rows"
 done
 
-# How many evaluations and windows it took to reach a perplexity, as the output reference asks the database.
+# How many windows and evaluations it took to reach a perplexity, as the output reference asks the database.
 show run --generations --json
 goal=$(jq '.stages[0].generations[1].best.perplexity + 1e-9' "$work/stdout")
 first=$(jq '.stages[0].generations[1].best.id + 1' "$work/stdout")
@@ -127,7 +150,7 @@ sed -n '/^    sqlite3 RUN_DIR\/run.db "/,/"$/p' "$SOURCE/search/report/README.md
     sed -e "s|RUN_DIR|$work/run|" -e "s/<= 3\.9/<= $goal/" >"$work/asked.sh"
 runs sh "$work/asked.sh"
 windows=$(query run "SELECT count(*) FROM sample_nats WHERE individual < $first")
-[ "$(cat "$work/stdout")" = "$first|$windows" ] || fail "the reference's query finds another number of evaluations"
+[ "$(cat "$work/stdout")" = "$windows|$first.0" ] || fail "the reference's query finds another number of evaluations"
 
 # ---- genealogy ----
 
@@ -207,6 +230,8 @@ same "--scores" "$some" "$work/rows"
 show partial --genealogy 0
 grep -q '^ *0  *0 .* n/a  *1$' "$work/stdout" || fail "the genealogy does not say that one window is scored"
 show partial --convergence
+says 'the best so far'
+! grep -q median "$work/stdout" || fail "the picture has quartiles of tables that were chosen"
 runs "$LONGROPE" export "$work/partial" --format csv --out "$work/partial.csv"
 
 # The attention factor is a gene where it is searched.
@@ -218,6 +243,11 @@ plain=$(jq '.stages[0].genealogy[-1].parents[0].genes_differing' "$work/stdout")
 show attention --genealogy "${link% *}" --json
 holds ".stages[0] | .genes == 34 and .genealogy[-1].parents[0].genes_differing == $plain + 1"
 
+show untimed --convergence
+grep -q '^ *tables$' "$work/stdout" || fail "the picture of a run whose work is unknown does not count tables"
+show run --convergence
+grep -q '^ *evaluations$' "$work/stdout" || fail "the picture does not count evaluations"
+
 show cut --genealogy 13 --json
 holds '.stages[0].genealogy[-1] | .id == 13 and .stopped and .perplexity == null'
 show cut --genealogy 13
@@ -228,7 +258,7 @@ grep -q '^ *13 .* cut short ' "$work/stdout" || fail "nothing says that individu
 show run --scores
 cp "$work/stdout" "$work/scores.csv"
 [ "$(head -n 1 "$work/scores.csv")" = "stage,kind,id,generation,origin,parent_a,parent_b,start_tokens,attention_factor,$(
-)windows,stopped,nats_per_token,perplexity,seconds,nats_0,nats_1,$(seq -f 'lambda_%.0f' -s , 0 31)" ] ||
+)windows,stopped,nats_per_token,perplexity,work,seconds,nats_0,nats_1,$(seq -f 'lambda_%.0f' -s , 0 31)" ] ||
     fail "--scores has other columns"
 [ "$(wc -l <"$work/scores.csv")" = 20 ] || fail "--scores has not 5 baselines and 14 individuals"
 
@@ -285,6 +315,10 @@ pairs attention_factor "SELECT method, attention_factor AS number FROM run.basel
 exact "attention_factor of baselines" 5
 pairs attention_factor "SELECT individuals.id, attention_factor AS number FROM run.individuals JOIN run.stages" "$individuals"
 exact "attention_factor of individuals" 14
+pairs work "SELECT id, iif(stopped, NULL, work / 2.0) AS number FROM run.individuals" "$individuals"
+exact "work of individuals" 14
+pairs work "SELECT method, NULL AS number FROM run.baselines" "$baselines"
+exact "work of baselines" 5
 for pair in 0 1 7 15 31; do
     pairs "lambda_$pair" "SELECT method, value AS number FROM run.baselines, json_each(factors) WHERE key = $pair" "$baselines"
     exact "lambda_$pair of baselines" 5
@@ -403,9 +437,11 @@ fails_with 1 "lacks individual ${link#* }, a parent of ${link% *}" "$LONGROPE" s
 # Their numbers are those of the other views.
 for folder in run two cut tied baselines; do
     show "$folder" --generations --json
-    jq -c '[.stages[].generations[] | [.generation, .evaluations, .best.perplexity, .quartiles]]' "$work/stdout" >"$work/rows"
+    jq -c '[.stages[] | .improvements, (.generations[] | [.generation, .evaluations, .work, .best.perplexity, .quartiles])]' \
+        "$work/stdout" >"$work/rows"
     show "$folder" --convergence --json
-    jq -c '[.stages[].convergence[] | [.generation, .evaluations, .perplexity, .quartiles]]' "$work/stdout" |
+    jq -c '[.stages[] | .improvements, (.convergence[] | [.generation, .evaluations, .work, .perplexity, .quartiles])]' \
+        "$work/stdout" |
         diff "$work/rows" - >&2 || fail "$folder: --convergence has other numbers than --generations"
     show "$folder" --json
     jq -c '[.stages[] | [.name, .window_pair, .best.factors, [.baselines[] | [.method, .factors]]]]' "$work/stdout" >"$work/rows"
