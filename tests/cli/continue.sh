@@ -82,9 +82,9 @@ known model | grep -vxF -f "$work/known" >"$work/later" || fail "bayesian: nothi
 [ "$(known model | wc -l)" = $(($(wc -l <"$work/known") + $(wc -l <"$work/later"))) ] ||
     fail "bayesian: a continued search changes the work of what was known"
 known whole-model | grep -qxF -f "$work/known" || fail "bayesian: the larger budget has another work from the start"
-for line in $(cat "$work/later"); do
+while read -r line; do
     known whole-model | grep -qxF "$line" || fail "bayesian: a continued search has another work ($line)"
-done
+done <"$work/later"
 # and it continues where it was killed
 for signal in KILL TERM KILL; do
     "$LONGROPE" search "$work/bayesian.yaml" -o "$work/cut-model" --set search.evaluations=14 --resume \
