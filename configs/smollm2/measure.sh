@@ -24,7 +24,7 @@ score() {
     file=$out/unseen/$1-$2
     [ ! -s "$file.json" ] || return 0
     # shellcheck disable=SC2046 # a list of words
-    "$longrope" eval --model "$model" --length "$2" --json --nats "$file.npy" $(arguments "$1") \
+    "$longrope" eval --model "$model" --length "$2" --json --nats "$file.npy" --force $(arguments "$1") \
         --into "$run" --label "$1" --tokens "$out/tokens/the-count-of-monte-cristo-dumas.npy" \
         "$out/tokens/the-moonstone-collins.npy" "$out/tokens/on-the-origin-of-species-darwin.npy" >"$file.part"
     mv "$file.part" "$file.json"
@@ -36,7 +36,8 @@ ask() {
     [ ! -s "$file.json" ] || return 0
     prompts=$("$python" "$here/passkeys.py" make "$model" "$out/prompts" "$2" "$3" "${TRIALS:-2}")
     # shellcheck disable=SC2046,SC2086 # lists of words
-    "$longrope" eval --model "$model" --length "$2" --nats "$file.npy" $(arguments "$1") --tokens $prompts >/dev/null
+    "$longrope" eval --model "$model" --length "$2" --nats "$file.npy" --force $(arguments "$1") --tokens $prompts \
+        >/dev/null
     # shellcheck disable=SC2086 # a list of words
     "$python" "$here/passkeys.py" found "$file.npy" $prompts >"$file.part"
     rm "$file.npy"

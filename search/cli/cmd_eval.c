@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "eval/perplexity.h"
+#include "search/base/atomic_output.h"
 #include "search/base/json.h"
 #include "search/base/npy.h"
 #include "search/base/progress.h"
@@ -91,9 +92,24 @@ static int plan_rows(struct evaluation *e, struct error *error) {
     return status == STATUS_OK ? sweep_open(&e->sweep, error) : status;
 }
 
+/* The file of --nats must not replace what is read. */
+static int check_nats(struct evaluation *e, struct error *error) {
+    const struct eval_options *o = e->options;
+    if (!o->nats) return STATUS_OK;
+    int status = session_check_output(&e->session, o->nats, o->force, error);
+    for (size_t i = 0; i < o->tokens.count && status == STATUS_OK; i++) {
+        status = atomic_output_check_input(o->nats, o->tokens.items[i], error);
+    }
+    for (size_t i = 0; i < o->text.count && status == STATUS_OK; i++) {
+        status = atomic_output_check_input(o->nats, o->text.items[i], error);
+    }
+    return status;
+}
+
 static int evaluation_open(struct evaluation *e, struct error *error) {
     signals_end_at_once("nothing was printed\n"); /* much text takes a while */
     int status = session_open(&e->options->model, &e->session, error);
+    if (status == STATUS_OK) status = check_nats(e, error);
     if (status == STATUS_OK) status = read_documents(e, error);
     if (status == STATUS_OK) status = plan_rows(e, error);
     signals_end_at_once(NULL);
@@ -107,10 +123,12 @@ static const char *angles_name(const struct evaluation *e) { return rope_angles_
 
 static void print_heading(const struct evaluation *e) {
     const struct kernels *kernels = e->session.model->kernels;
-    printf("%s arithmetic, %s kernels, %s angles", number_type_name(kernels->type), kernels->name, angles_name(e));
-    if (e->options->stride) printf(", stride %" PRId64, e->options->stride);
-    printf("\n%9s  %-12s %8s %9s %6s %9s %10s %11s %11s %9s\n", "length", "method", "scale", "attention", "n_hat",
-           "documents", "tokens", "nats/token", "perplexity", "seconds");
+    FILE *out = e->session.out;
+    fprintf(out, "%s arithmetic, %s kernels, %s angles", number_type_name(kernels->type), kernels->name,
+            angles_name(e));
+    if (e->options->stride) fprintf(out, ", stride %" PRId64, e->options->stride);
+    fprintf(out, "\n%9s  %-12s %8s %9s %6s %9s %10s %11s %11s %9s\n", "length", "method", "scale", "attention", "n_hat",
+            "documents", "tokens", "nats/token", "perplexity", "seconds");
 }
 
 /* The number of documents that are scored: each of them has a window at its beginning. */
@@ -120,7 +138,7 @@ static size_t documents_scored(const struct scoring *scoring) {
     return count;
 }
 
-static void print_row(const struct sweep_row *r) {
+static void print_row(FILE *out, const struct sweep_row *r) {
     double mean = perplexity_mean_nats(&r->scoring, r->window_nats);
     const struct rope_table *rope = &r->table.rope;
     char nats[32] = "-", perplexity[32] = "-"; /* a single token predicts nothing */
@@ -128,10 +146,10 @@ static void print_row(const struct sweep_row *r) {
         snprintf(nats, sizeof nats, "%.6f", mean);
         snprintf(perplexity, sizeof perplexity, "%.4f", exp(mean));
     }
-    printf("%9" PRId64 "  %-12s %8.4g %9.4f %6" PRId64 " %9zu %10" PRId64 " %11s %11s %9.2f\n", r->length,
-           r->table.method, r->table.scale, rope->attention_factor, rope->start_tokens, documents_scored(&r->scoring),
-           scoring_tokens(&r->scoring), nats, perplexity, r->seconds);
-    fflush(stdout);
+    fprintf(out, "%9" PRId64 "  %-12s %8.4g %9.4f %6" PRId64 " %9zu %10" PRId64 " %11s %11s %9.2f\n", r->length,
+            r->table.method, r->table.scale, rope->attention_factor, rope->start_tokens, documents_scored(&r->scoring),
+            scoring_tokens(&r->scoring), nats, perplexity, r->seconds);
+    fflush(out);
 }
 
 static json_t *row_json(const struct evaluation *e, const struct sweep_row *r) {
@@ -156,7 +174,7 @@ static int show_row(struct evaluation *e, const struct sweep_row *row, struct er
     if (e->options->model.json) return session_add_result(&e->session, row_json(e, row), error);
     if (!e->headed) print_heading(e);
     e->headed = true;
-    print_row(row);
+    print_row(e->session.out, row);
     return STATUS_OK;
 }
 
@@ -174,7 +192,7 @@ static int record_row(const struct evaluation *e, const struct sweep_row *row, s
 static int write_nats(const struct evaluation *e, const struct sweep_row *row, const double *nats,
                       struct error *error) {
     bool slide = e->options->stride > 0;
-    return npy_write(e->options->nats, nats, slide ? 1 : (int64_t)row->scoring.count,
+    return npy_write(e->options->nats, e->options->force, nats, slide ? 1 : (int64_t)row->scoring.count,
                      slide ? scoring_tokens(&row->scoring) : row->length - 1, error);
 }
 

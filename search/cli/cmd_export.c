@@ -1,10 +1,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "eval/model/model.h"
 #include "search/base/atomic_output.h"
+#include "search/base/output_path.h"
 #include "search/base/progress.h"
 #include "search/base/signals.h"
 #include "search/cli/commands.h"
@@ -13,6 +15,7 @@
 #include "search/export/export_gguf.h"
 #include "search/export/export_hf.h"
 #include "search/export/export_source.h"
+#include "search/store/store.h"
 
 struct exporting {
     const struct export_options *options;
@@ -54,21 +57,33 @@ static int open_source(struct exporting *e, struct error *error) {
     return export_source_read(o->sources.items, o->sources.count, o->choice.stage, &origin, &e->file, error);
 }
 
+/* What PATH may not be: something that exists, unless it is to be replaced, and never what is read. */
+static int check_out(const struct exporting *e, struct error *error) {
+    const struct export_options *o = e->options;
+    int status = o->format == EXPORT_HF ? atomic_output_check_folder(o->out, o->force, error)
+                                        : atomic_output_check_file(o->out, o->force, error);
+    for (size_t i = 0; i < o->sources.count && status == STATUS_OK; i++) {
+        const char *source = o->sources.items[i], *equals = strchr(source, '=');
+        status = store_exists(source) ? store_check_output(source, o->out, error)
+                                      : atomic_output_check_input(o->out, source, error);
+        if (status == STATUS_OK && equals) status = atomic_output_check_input(o->out, equals + 1, error);
+    }
+    if (status == STATUS_OK) status = atomic_output_check_input(o->out, o->gguf, error);
+    bool file = o->format != EXPORT_HF; /* export_hf() checks its own folder */
+    return status == STATUS_OK && file ? atomic_output_check_input(o->out, e->dir, error) : status;
+}
+
 /* ---- the formats ---- */
 
 static int write_json(struct exporting *e, struct error *error) {
-    int status = atomic_output_check_file(e->options->out, e->options->force, error);
-    return status == STATUS_OK ? factors_write(e->options->out, &e->file, error) : status;
+    return factors_write(e->options->out, e->options->force, &e->file, error);
 }
 
 static int write_csv(struct exporting *e, struct error *error) {
     const struct export_options *o = e->options;
-    int status = atomic_output_check_file(o->out, o->force, error);
-    if (status == STATUS_OK) {
-        status = export_pair_choose_one(&e->file, e->source, &o->choice, e->dir ? &e->model : NULL, &e->pair, error);
-    }
+    int status = export_pair_choose_one(&e->file, e->source, &o->choice, e->dir ? &e->model : NULL, &e->pair, error);
     if (status != STATUS_OK) return status;
-    return factors_write_numbers(o->out, e->pair.long_table.factors, e->pair.pairs, error);
+    return factors_write_numbers(o->out, o->force, e->pair.long_table.factors, e->pair.pairs, error);
 }
 
 static int write_hf(struct exporting *e, struct error *error) {
@@ -121,8 +136,7 @@ static int copy_gguf(const struct exporting *e, struct error *error) {
 
 static int write_gguf(struct exporting *e, struct error *error) {
     const struct export_options *o = e->options;
-    int status = atomic_output_check_file(o->out, o->force, error);
-    if (status == STATUS_OK) status = export_pair_choose(&e->file, e->source, &o->choice, &e->model, &e->pair, error);
+    int status = export_pair_choose(&e->file, e->source, &o->choice, &e->model, &e->pair, error);
     if (status == STATUS_OK) status = copy_gguf(e, error);
     if (status == STATUS_OK) export_pair_note(&e->pair, &e->notes);
     return status;
@@ -135,6 +149,7 @@ static int export(struct exporting *e, struct error *error) {
         [EXPORT_HF] = write_hf, [EXPORT_GGUF] = write_gguf, [EXPORT_CSV] = write_csv, [EXPORT_JSON] = write_json};
     const struct export_options *o = e->options;
     int status = open_source(e, error);
+    if (status == STATUS_OK) status = check_out(e, error);
     if (status == STATUS_OK) status = writers[o->format](e, error);
     if (status != STATUS_OK) return status;
     const struct export_summary report = {.format = (enum export_format)o->format,
@@ -143,7 +158,7 @@ static int export(struct exporting *e, struct error *error) {
                                           .pair = o->format == EXPORT_JSON ? NULL : &e->pair,
                                           .notes = &e->notes};
     export_notes_print(&e->notes);
-    return export_print(&report, o->json, stdout, error);
+    return export_print(&report, o->json, output_path_is_stdout(o->out) ? stderr : stdout, error);
 }
 
 static int export_run(const void *options, struct error *error) {

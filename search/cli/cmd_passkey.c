@@ -57,7 +57,7 @@ static int save_tokens(const struct retrieval *r, struct error *error) {
         if (status == STATUS_OK) memcpy(tokens + i * length, prompt.tokens, (size_t)length * sizeof *tokens);
         needle_prompt_free(&prompt);
     }
-    if (status == STATUS_OK) status = npy_write_tokens(o->save_tokens, tokens, count, length, error);
+    if (status == STATUS_OK) status = npy_write_tokens(o->save_tokens, o->force, tokens, count, length, error);
     free(tokens);
     return status;
 }
@@ -78,13 +78,17 @@ static void set_task(struct retrieval *r) {
 
 static int retrieval_open(struct retrieval *r, struct error *error) {
     signals_end_at_once("nothing was printed\n"); /* long prompts take a while */
-    int status = session_open(&r->options->model, &r->session, error);
+    const struct passkey_options *o = r->options;
+    int status = session_open(&o->model, &r->session, error);
+    if (status == STATUS_OK && o->save_tokens) {
+        status = session_check_output(&r->session, o->save_tokens, o->force, error);
+    }
     if (status == STATUS_OK) status = session_tokenizer(&r->session, &r->tokenizer, error);
     set_task(r);
     if (status == STATUS_OK) status = check_lengths(r, error);
     signals_end_at_once(NULL);
     if (status == STATUS_OK) status = session_open_log(&r->session, error);
-    if (status == STATUS_OK && r->options->save_tokens) status = save_tokens(r, error);
+    if (status == STATUS_OK && o->save_tokens) status = save_tokens(r, error);
     return status == STATUS_OK ? session_load(&r->session, error) : status;
 }
 
@@ -111,7 +115,7 @@ static int record(const struct retrieval *r, const struct passkey_result *result
 
 static int show(struct retrieval *r, const struct passkey_result *result, struct error *error) {
     if (r->options->model.json) return session_add_result(&r->session, passkey_json(result), error);
-    passkey_print_row(result, r->unicode);
+    passkey_print_row(r->session.out, result, r->unicode);
     return STATUS_OK;
 }
 
@@ -144,10 +148,11 @@ static int ask_length(struct retrieval *r, size_t index, int64_t length, struct 
 static int ask_all(struct retrieval *r, struct error *error) {
     const struct passkey_options *o = r->options;
     int status = STATUS_OK;
-    if (!o->model.json) passkey_print_setting(o, r->session.model->kernels);
+    if (!o->model.json) passkey_print_setting(r->session.out, o, r->session.model->kernels);
     for (size_t t = 0; t < table_source_count(&r->session.tables) && status == STATUS_OK; t++) {
         if (!o->model.json)
-            passkey_print_heading(o, o->model.tables.factors ? "factors" : o->model.tables.methods.items[t]);
+            passkey_print_heading(r->session.out, o,
+                                  o->model.tables.factors ? "factors" : o->model.tables.methods.items[t]);
         for (size_t l = 0; l < o->lengths.count && status == STATUS_OK; l++) {
             status = ask_length(r, t, o->lengths.items[l], error);
         }

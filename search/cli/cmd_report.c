@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "search/base/atomic_output.h"
@@ -73,7 +74,8 @@ static const struct option_table report_option_table = {
 /* True if `path` is an earlier report, which is replaced without --force. */
 static bool holds_report(const char *path) {
     char first[sizeof HTML_PAGE_MARK] = "";
-    FILE *file = fopen(path, "rb");
+    struct stat info;
+    FILE *file = stat(path, &info) == 0 && S_ISREG(info.st_mode) ? fopen(path, "rb") : NULL; /* a pipe would wait */
     if (!file) return false;
     size_t length = fread(first, 1, sizeof first - 1, file);
     fclose(file);
@@ -88,12 +90,6 @@ struct text {
 static bool write_text(FILE *stream, const void *what) {
     const struct text *text = what;
     return fwrite(text->bytes, 1, text->size, stream) == text->size;
-}
-
-static int write_page(const struct page_options *command, const struct text *text, struct error *error) {
-    if (strcmp(command->out, "-") != 0) return atomic_output_write_file(command->out, write_text, text, error);
-    return write_text(stdout, text) ? STATUS_OK
-                                    : error_set(error, STATUS_FAILED, "standard output could not be written");
 }
 
 /* ---- the page ---- */
@@ -136,13 +132,12 @@ static int report(const void *options, struct error *error) {
     const struct page_options *command = options;
     json_t *documents[DOCUMENTS] = {NULL};
     struct text text = {NULL, 0};
-    int status = STATUS_OK;
-    if (strcmp(command->out, "-") != 0) {
-        status = atomic_output_check_file(command->out, command->force || holds_report(command->out), error);
-    }
+    bool replace = command->force || holds_report(command->out);
+    int status = atomic_output_check_file(command->out, replace, error);
+    if (status == STATUS_OK) status = store_check_output(command->run_dir, command->out, error);
     if (status == STATUS_OK) status = read_run(command->run_dir, documents, error);
     if (status == STATUS_OK) status = make_page(command, documents, &text, error);
-    if (status == STATUS_OK) status = write_page(command, &text, error);
+    if (status == STATUS_OK) status = atomic_output_write_file(command->out, replace, write_text, &text, error);
     for (int i = 0; i < DOCUMENTS; i++) json_decref(documents[i]);
     free(text.bytes);
     return status;

@@ -115,6 +115,9 @@ static int check(const struct option_table *table, void *options, struct error *
     if (o->print_config && (o->dry_run || o->run_dir || o->cache || o->resume || o->threads || o->rate > 0.0)) {
         return options_wrong(table, error, "--print-config takes no other options than --set and --json");
     }
+    if ((o->run_dir && strcmp(o->run_dir, "-") == 0) || (o->cache && strcmp(o->cache, "-") == 0)) {
+        return options_wrong(table, error, "a run and its cache cannot be written to standard output (./- is a path)");
+    }
     if (o->rate > 0.0 && !o->dry_run) return options_wrong(table, error, "--rate requires --dry-run");
     if (!o->json || o->dry_run || o->print_config) return STATUS_OK;
     return options_wrong(table, error, "--json requires --dry-run or --print-config");

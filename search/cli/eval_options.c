@@ -54,7 +54,14 @@ static const struct option_row output_rows[] = {
      .word = "FILE.npy",
      .offset = AT(nats),
      .help = "also writes the nats of each token, [windows][N-1] doubles, or [1][predictions] with --stride; requires "
-             "a single length and a single table"},
+             "a single length and a single table. The file is complete or does not exist; - is standard output, and "
+             "results go "
+             "to standard error"},
+    {.name = "force",
+     .kind = OPTION_FLAG,
+     .offset = AT(force),
+     .needs = "nats",
+     .help = "replaces FILE.npy of --nats if it exists, unless the command reads it"},
 };
 
 static const struct option_group groups[] = {

@@ -2,6 +2,7 @@
 #ifndef LONGROPE_SEARCH_EVAL_OPTIONS_H
 #define LONGROPE_SEARCH_EVAL_OPTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "search/cli/model_options.h"
@@ -15,6 +16,7 @@ struct eval_options {
     int64_t samples;                 /* 0: the beginning of each document */
     int64_t stride;                  /* 0: windows do not slide */
     char *nats;                      /* file; NULL: not written */
+    bool force;
 };
 
 extern const struct option_table eval_option_table;

@@ -41,11 +41,15 @@ static const struct option_row output_rows[] = {
      .word = "PATH",
      .offset = AT(out),
      .required = true,
-     .help = "the folder (hf) or file (other formats) to write; it is complete or does not exist"},
+     .help =
+         "the folder (hf) or file (other formats) to write; it is complete or does not exist. - is standard output, "
+         "except for hf; the summary then goes to standard error"},
     {.name = "force",
      .kind = OPTION_FLAG,
      .offset = AT(force),
-     .help = "replaces PATH if it exists; a folder only if it holds a model and no other folders"},
+     .help =
+         "replaces PATH if it exists and is not read by the command; a folder only if it holds a model and no other "
+         "folders"},
     {.name = "json", .kind = OPTION_FLAG, .offset = AT(json), .help = "prints one JSON object instead of text"},
 };
 

@@ -68,7 +68,14 @@ static const struct option_row output_rows[] = {
      .kind = OPTION_TEXT,
      .word = "FILE.npy",
      .offset = AT(save_tokens),
-     .help = "also writes the prompts, [depths x trials][N] tokens; requires a single length"},
+     .help = "also writes the prompts, [depths x trials][N] tokens; requires a single length. The file is complete or "
+             "does not exist; - is standard output, and results go to "
+             "standard error"},
+    {.name = "force",
+     .kind = OPTION_FLAG,
+     .offset = AT(force),
+     .needs = "save-tokens",
+     .help = "replaces FILE.npy of --save-tokens if it exists, unless the command reads it"},
 };
 
 static const struct option_group groups[] = {

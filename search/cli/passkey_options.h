@@ -17,7 +17,7 @@ struct passkey_options {
     int64_t trials, digits, seed;
     int prompt;        /* enum needle_form */
     char *save_tokens; /* file; NULL: not written */
-    bool prompts;
+    bool prompts, force;
 };
 
 extern const struct option_table passkey_option_table;

@@ -1,28 +1,28 @@
 #include "search/cli/passkey_print.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "search/base/json.h"
 
 /* ---- Text ---- */
 
-void passkey_print_setting(const struct passkey_options *o, const struct kernels *kernels) {
-    printf("%s arithmetic, %s kernels, %s angles; keys of %" PRId64 " digit%s, %" PRId64
-           " prompt%s at each depth, wording: %s, seed %" PRId64 "\n",
-           number_type_name(kernels->type), kernels->name, rope_angles_names[o->model.angles], o->digits,
-           o->digits == 1 ? "" : "s", o->trials, o->trials == 1 ? "" : "s", needle_form_names[o->prompt], o->seed);
+void passkey_print_setting(FILE *out, const struct passkey_options *o, const struct kernels *kernels) {
+    fprintf(out,
+            "%s arithmetic, %s kernels, %s angles; keys of %" PRId64 " digit%s, %" PRId64
+            " prompt%s at each depth, wording: %s, seed %" PRId64 "\n",
+            number_type_name(kernels->type), kernels->name, rope_angles_names[o->model.angles], o->digits,
+            o->digits == 1 ? "" : "s", o->trials, o->trials == 1 ? "" : "s", needle_form_names[o->prompt], o->seed);
 }
 
-void passkey_print_heading(const struct passkey_options *o, const char *method) {
-    printf("\n%s: pass keys found, in %%, by depth in the prompt\n%9s %8s ", method, "length", "scale");
+void passkey_print_heading(FILE *out, const struct passkey_options *o, const char *method) {
+    fprintf(out, "\n%s: pass keys found, in %%, by depth in the prompt\n%9s %8s ", method, "length", "scale");
     for (size_t d = 0; d < o->depths.count; d++) {
         char depth[32];
         snprintf(depth, sizeof depth, "%.4g %%", 100.0 * o->depths.items[d]);
-        printf(" %7s", depth);
+        fprintf(out, " %7s", depth);
     }
-    printf("  %7s %11s %9s\n", "all", "nats/token", "seconds");
+    fprintf(out, "  %7s %11s %9s\n", "all", "nats/token", "seconds");
 }
 
 const char *passkey_shade(int64_t found, int64_t asked, bool unicode) {
@@ -32,16 +32,16 @@ const char *passkey_shade(int64_t found, int64_t asked, bool unicode) {
     return (unicode ? blocks : letters)[level];
 }
 
-void passkey_print_row(const struct passkey_result *r, bool unicode) {
+void passkey_print_row(FILE *out, const struct passkey_result *r, bool unicode) {
     int64_t trials = r->sheet->trials, all = trials * (int64_t)r->sheet->depth_count;
-    printf("%9" PRId64 " %8.4g ", r->length, r->table->scale);
+    fprintf(out, "%9" PRId64 " %8.4g ", r->length, r->table->scale);
     for (size_t d = 0; d < r->sheet->depth_count; d++) {
         int64_t found = passkey_found(r->sheet, d);
-        printf("  %s %3.0f", passkey_shade(found, trials, unicode), 100.0 * (double)found / (double)trials);
+        fprintf(out, "  %s %3.0f", passkey_shade(found, trials, unicode), 100.0 * (double)found / (double)trials);
     }
-    printf("   %6.1f %11.5f %9.2f\n", 100.0 * (double)passkey_found_total(r->sheet) / (double)all,
-           passkey_nats_total(r->sheet), r->seconds);
-    fflush(stdout);
+    fprintf(out, "   %6.1f %11.5f %9.2f\n", 100.0 * (double)passkey_found_total(r->sheet) / (double)all,
+            passkey_nats_total(r->sheet), r->seconds);
+    fflush(out);
 }
 
 /* ---- JSON ---- */

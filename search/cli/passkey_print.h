@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "eval/kernels/kernels.h"
 #include "search/cli/passkey_options.h"
@@ -22,11 +23,11 @@ struct passkey_result {
 };
 
 /* Prints the arithmetic and the prompts in one line. */
-void passkey_print_setting(const struct passkey_options *options, const struct kernels *kernels);
+void passkey_print_setting(FILE *out, const struct passkey_options *options, const struct kernels *kernels);
 /* Prints the heading of one method's heat map; for a factor file `method` is "factors". */
-void passkey_print_heading(const struct passkey_options *options, const char *method);
+void passkey_print_heading(FILE *out, const struct passkey_options *options, const char *method);
 /* Prints the row of one length: for each depth the share of keys found, as a shade and in %. */
-void passkey_print_row(const struct passkey_result *result, bool unicode);
+void passkey_print_row(FILE *out, const struct passkey_result *result, bool unicode);
 
 /* A shade, two columns wide, that is darker for a larger share: blank only for none, full only for all. */
 const char *passkey_shade(int64_t found, int64_t asked, bool unicode);

@@ -2,10 +2,13 @@
 
 #include <stdio.h>
 
+#include "search/base/atomic_output.h"
+#include "search/base/output_path.h"
 #include "search/base/signals.h"
+#include "search/store/store.h"
 
 int session_open(const struct model_options *options, struct session *out, struct error *error) {
-    *out = (struct session){.options = options};
+    *out = (struct session){.options = options, .out = stdout};
     int status = model_read_config(options->model, &out->config, error);
     return status == STATUS_OK ? table_source_open(&options->tables, &out->config, &out->tables, error) : status;
 }
@@ -16,6 +19,18 @@ int session_tokenizer(const struct session *s, struct tokenizer *out, struct err
 
 int session_open_log(struct session *s, struct error *error) {
     return measurement_log_open(s->options->into, s->options->label, &s->log, error);
+}
+
+int session_check_output(struct session *s, const char *path, bool replace, struct error *error) {
+    const struct model_options *o = s->options;
+    const char *const inputs[] = {o->model, o->tokenizer, o->tables.factors};
+    int status = atomic_output_check_file(path, replace, error);
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs && status == STATUS_OK; i++) {
+        status = atomic_output_check_input(path, inputs[i], error);
+    }
+    if (status == STATUS_OK && o->into) status = store_check_output(o->into, path, error);
+    if (output_path_is_stdout(path)) s->out = stderr;
+    return status;
 }
 
 static void pass_advanced(void *progress, double fraction) { progress_within(progress, fraction); }
@@ -61,8 +76,8 @@ int session_end(const struct session *s, int status, struct error *error) {
     if (status != STATUS_OK || !s->results) return status;
     json_t *root = json_pack("{s:O}", "results", s->results);
     if (!root) return error_memory(error, 0, "the results");
-    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
-    putchar('\n');
+    json_dumpf(root, s->out, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    fputc('\n', s->out);
     json_decref(root);
     return STATUS_OK;
 }

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "eval/forward.h"
 #include "eval/model/model.h"
@@ -22,6 +23,7 @@ struct session {
     struct forward *forward;  /* stops when a signal is caught; reports to `progress` */
     struct progress progress; /* of the current row */
     json_t *results;          /* with --json, else NULL */
+    FILE *out;                /* of results: standard output, or stderr if that gets a file's content */
 };
 
 /* Reads config.json and the factor file: errors that are cheap to find come before text is read and weights are
@@ -33,6 +35,10 @@ int session_tokenizer(const struct session *session, struct tokenizer *out, stru
 
 /* Opens the run of --into. Call it before anything is computed, so that an error comes early. */
 int session_open_log(struct session *session, struct error *error);
+
+/* Checks the path of a file that the command writes beside its results: STATUS_INPUT if it exists, unless `replace`, or
+ * is a file that the session reads. Call it before anything is computed. */
+int session_check_output(struct session *session, const char *path, bool replace, struct error *error);
 
 /* Loads the weights. */
 int session_load(struct session *session, struct error *error);

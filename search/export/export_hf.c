@@ -60,7 +60,7 @@ static bool write_text(FILE *stream, const void *text) { return fputs(text, stre
 static int write_config(const struct atomic_output_folder *folder, const char *text, struct error *error) {
     char *path = NULL;
     if (asprintf(&path, "%s/config.json", folder->part) < 0) return error_memory(error, 0, "a path");
-    int status = atomic_output_write_file(path, write_text, text, error);
+    int status = atomic_output_write_file(path, true, write_text, text, error);
     free(path);
     return status;
 }

@@ -80,9 +80,10 @@ int factors_check(const struct factor_file *file, const char *source, const stru
 void factor_entry_table(const struct factor_entry *entry, const struct rope_model *model, int64_t length,
                         double attention_factor, struct rope_table *out);
 
-/* Both write atomically (search/base/atomic_output.h). The second writes numbers[count] as one line, separated by
- * commas, as microsoft/LongRoPE reads it, with the fewest digits that read back to the same doubles. */
-int factors_write(const char *path, const struct factor_file *file, struct error *error);
-int factors_write_numbers(const char *path, const double *numbers, int64_t count, struct error *error);
+/* Both write atomically, and replace a file at `path` only if `replace` (search/base/atomic_output.h). The second
+ * writes numbers[count] as one line, separated by commas, as microsoft/LongRoPE reads it, with the fewest digits that
+ * read back to the same doubles. */
+int factors_write(const char *path, bool replace, const struct factor_file *file, struct error *error);
+int factors_write_numbers(const char *path, bool replace, const double *numbers, int64_t count, struct error *error);
 
 #endif

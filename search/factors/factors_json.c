@@ -201,7 +201,7 @@ static bool write_json(FILE *stream, const void *root) {
     return json_dumpf(root, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) == 0 && fputc('\n', stream) != EOF;
 }
 
-int factors_write(const char *path, const struct factor_file *file, struct error *error) {
+int factors_write(const char *path, bool replace, const struct factor_file *file, struct error *error) {
     json_t *root = json_pack("{s:s, s:i, s:I, s:f, s:o, s:o}", "format", format_name, "version", FORMAT_VERSION,
                              "original_length", (json_int_t)file->original_length, "rope_theta", file->rope_theta,
                              "tables", entries_json(file->tables, file->count), "exportable_tables",
@@ -210,7 +210,7 @@ int factors_write(const char *path, const struct factor_file *file, struct error
         return error_set(error, STATUS_FAILED,
                          "%s: could not be written: a table's numbers are not finite or its name is not UTF-8", path);
     }
-    int status = atomic_output_write_file(path, write_json, root, error);
+    int status = atomic_output_write_file(path, replace, write_json, root, error);
     json_decref(root);
     return status;
 }

@@ -115,7 +115,7 @@ static bool write_row(FILE *stream, const void *what) {
     return written && fputc('\n', stream) != EOF;
 }
 
-int factors_write_numbers(const char *path, const double *numbers, int64_t count, struct error *error) {
+int factors_write_numbers(const char *path, bool replace, const double *numbers, int64_t count, struct error *error) {
     const struct row row = {numbers, count};
-    return atomic_output_write_file(path, write_row, &row, error);
+    return atomic_output_write_file(path, replace, write_row, &row, error);
 }

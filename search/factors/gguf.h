@@ -134,11 +134,10 @@ struct gguf_control {
 };
 
 /* Writes `file` with the changes of `edit` to `path` in one pass. Version, alignment and the data of kept tensors are
- * unchanged; the data have no gaps, as llama.cpp requires. The copy is written to path.part, synced and renamed, so
- * that `path` is complete or unchanged; after a failure path.part is deleted. STATUS_INPUT if `path` exists, unless it
- * is to be replaced, or if path.part exists, from another copy or a killed one. STATUS_FAILED for a full disk and other
- * errors of the file system, STATUS_STOPPED if *stop became non-zero, STATUS_INPUT if `file` became shorter since it
- * was opened.
+ * unchanged; the data have no gaps, as llama.cpp requires. `path` is complete or unchanged
+ * (search/base/atomic_output.h). STATUS_INPUT if `path` exists, unless it is to be replaced, STATUS_FAILED for a full
+ * disk and other errors of the file system, STATUS_STOPPED if *stop became non-zero, STATUS_INPUT if `file` became
+ * shorter since it was opened.
  */
 int gguf_write(const struct gguf *file, const struct gguf_edit *edit, const char *path,
                const struct gguf_control *control, struct error *error);

@@ -33,10 +33,7 @@ struct sink {
 static bool asked_to_stop(const struct sink *sink) { return sink->control->stop && *sink->control->stop; }
 
 static int write_failed(const struct sink *sink, int code) {
-    return error_set(
-        sink->error, STATUS_FAILED,
-        "%s: could not be written: %s; the incomplete file is deleted: free space or choose another folder", sink->path,
-        strerror(code));
+    return atomic_output_failed(sink->path, code, sink->error);
 }
 
 static int write_buffer(const struct sink *sink) {
@@ -285,68 +282,25 @@ static int put_all(struct sink *sink, const struct plan *plan) {
     put_data(sink, plan);
     flush(sink);
     assert(sink->status != STATUS_OK || position(sink) == sink->total);
-    if (sink->status == STATUS_OK && fsync(sink->descriptor) != 0) sink->status = write_failed(sink, errno);
     return sink->status;
 }
 
-/* ---- PATH.part and PATH ---- */
-
-static int refuse_existing(const char *path, struct error *error) {
-    return error_set(error, STATUS_INPUT, "%s: already exists; choose another path, or replace it with --force", path);
-}
-
-static int create(const char *part, int *descriptor, struct error *error) {
-    *descriptor = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (*descriptor >= 0) return STATUS_OK;
-    int code = errno;
-    if (code == EEXIST) {
-        return error_set(error, STATUS_INPUT,
-                         "%s: exists, because another process writes it or was killed while writing it; in the latter "
-                         "case delete it",
-                         part);
-    }
-    bool machine = code == EMFILE || code == ENFILE || code == ENOMEM || code == EIO || code == ENOSPC;
-    return error_set(error, machine ? STATUS_FAILED : STATUS_INPUT, "%s: %s; check the folder and its permissions",
-                     part, strerror(code));
-}
-
-static int write_part(const struct plan *plan, int descriptor, const char *path, const struct gguf_control *control,
-                      struct error *error) {
-    struct sink sink = {
-        .descriptor = descriptor, .path = path, .control = control, .error = error, .buffer = malloc(BUFFER_BYTES)};
-    if (!sink.buffer) return error_memory(error, BUFFER_BYTES, path);
-    int status = put_all(&sink, plan);
-    free(sink.buffer);
-    return status;
-}
-
-static bool move_into_place(const char *part, const char *path, bool replace) {
-    return replace ? rename(part, path) == 0 : atomic_output_rename_new(part, path);
-}
+/* ---- The file ---- */
 
 static int write_plan(const struct plan *plan, const char *path, const struct gguf_control *control,
                       struct error *error) {
-    char *part = NULL;
-    if (asprintf(&part, "%s.part", path) < 0) return error_memory(error, (double)strlen(path), "a path");
-    int descriptor;
-    int status = create(part, &descriptor, error);
-    if (status == STATUS_OK) {
-        status = write_part(plan, descriptor, path, control, error);
-        if (close(descriptor) != 0 && status == STATUS_OK) {
-            status = error_set(error, STATUS_FAILED, "%s: could not be written: %s", path, strerror(errno));
-        }
-        if (status == STATUS_OK && !move_into_place(part, path, control->replace)) {
-            status = errno == EEXIST ? refuse_existing(path, error)
-                                     : error_set(error, STATUS_FAILED, "%s: could not be renamed to %s: %s", part, path,
-                                                 strerror(errno));
-        }
-        if (status == STATUS_OK) {
-            atomic_output_sync_parent(path);
-        } else {
-            unlink(part);
-        }
-    }
-    free(part);
+    struct atomic_output_file file;
+    int status = atomic_output_open(path, control->replace, &file, error);
+    if (status != STATUS_OK) return status;
+    struct sink sink = {.descriptor = file.descriptor,
+                        .path = path,
+                        .control = control,
+                        .error = error,
+                        .buffer = malloc(BUFFER_BYTES)};
+    status = sink.buffer ? put_all(&sink, plan) : error_memory(error, BUFFER_BYTES, path);
+    free(sink.buffer);
+    if (status == STATUS_OK) return atomic_output_close(&file, error);
+    atomic_output_discard(&file);
     return status;
 }
 
@@ -363,10 +317,10 @@ static void check_edit(const struct gguf_edit *edit) {
 int gguf_write(const struct gguf *file, const struct gguf_edit *edit, const char *path,
                const struct gguf_control *control, struct error *error) {
     check_edit(edit);
-    struct stat info;
-    if (!control->replace && lstat(path, &info) == 0) return refuse_existing(path, error);
+    int status = atomic_output_check_file(path, control->replace, error);
+    if (status != STATUS_OK) return status;
     struct plan plan;
-    int status = plan_make(&plan, file, edit, error);
+    status = plan_make(&plan, file, edit, error);
     if (status == STATUS_OK) status = write_plan(&plan, path, control, error);
     plan_free(&plan);
     return status;

@@ -49,7 +49,7 @@ static int write_table(const struct recipe *recipe, const struct stage_config *s
                                      .tables = &entry,
                                      .exportable_count = 1,
                                      .exportable = &entry};
-    return factors_write(path, &file, error);
+    return factors_write(path, true, &file, error);
 }
 
 static void explain(const struct recipe *recipe, const struct finetune *job) {

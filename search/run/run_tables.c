@@ -91,7 +91,7 @@ int run_tables_model(struct store *store, const char *stage, char out[STORE_PATH
 int run_tables_write(struct store *store, const char *path, struct error *error) {
     struct factor_file file;
     int status = run_tables_read(store, NULL, &file, error);
-    if (status == STATUS_OK) status = factors_write(path, &file, error);
+    if (status == STATUS_OK) status = factors_write(path, true, &file, error);
     factors_free(&file);
     return status;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "eval/base/trace.h"
+#include "search/base/atomic_output.h"
 #include "search/store/store_folder.h"
 #include "search/store/store_migration.h"
 #include "search/store/store_schema.h"
@@ -306,4 +307,17 @@ bool store_exists(const char *run_dir) {
     bool exists = stat(path, &info) == 0 && info.st_size > 0;
     free(path);
     return exists;
+}
+
+int store_check_output(const char *run_dir, const char *path, struct error *error) {
+    static const char *const names[] = {"run.db",    "run.db-wal",    "run.db-shm",    "run.lock",
+                                        "scores.db", "scores.db-wal", "scores.db-shm", "factors.json"};
+    int status = STATUS_OK;
+    for (size_t i = 0; i < sizeof names / sizeof *names && status == STATUS_OK; i++) {
+        char *own = NULL;
+        if (asprintf(&own, "%s/%s", run_dir, names[i]) < 0) return error_memory(error, 0, "a path");
+        status = atomic_output_check_input(path, own, error);
+        free(own);
+    }
+    return status;
 }

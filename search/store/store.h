@@ -46,6 +46,9 @@ void store_close(struct store *store); /* NULL is allowed */
 /* True if RUN_DIR/run.db exists and is not empty. */
 bool store_exists(const char *run_dir);
 
+/* STATUS_INPUT if `path` is one of the run's own files, such as run.db. */
+int store_check_output(const char *run_dir, const char *path, struct error *error);
+
 /* The run's name, which is set once, when the run is created. Setting an equal name again does nothing; another name is
  * STATUS_INPUT. store_name() gives "" if no name is set, as after a kill before it was. */
 int store_set_name(struct store *store, const char *name, struct error *error);

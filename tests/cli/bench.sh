@@ -132,7 +132,7 @@ status=0
 bench --json 2>"$work/stderr" >/dev/full || status=$?
 : >"$work/stdout"
 [ "$status" = 1 ] || fail "status $status where standard output cannot be written"
-one_line_with "standard output could not be written" bench --json
+one_line_with "standard output: could not be written" bench --json
 
 # ---- signals ----
 

@@ -320,9 +320,9 @@ status=0
 evaluate --json 2>"$work/stderr" >/dev/full || status=$?
 : >"$work/stdout"
 [ "$status" = 1 ] || fail "status $status where standard output cannot be written"
-one_line_with "standard output could not be written" evaluate
+one_line_with "standard output: could not be written" evaluate
 fails_with 1 "/dev/full: could not be written: No space left on device" evaluate --json --nats /dev/full
-fails_with 1 "no-such/n.npy: could not be written: No such file" evaluate --json --nats "$work/no-such/n.npy"
+fails_with 2 "no-such/n.npy: its folder does not exist" evaluate --json --nats "$work/no-such/n.npy"
 
 # A damaged database is told from a good one, and what is left of it is not touched.
 runs tiny_search "$work/whole" --set search.iterations=5

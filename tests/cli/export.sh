@@ -204,17 +204,20 @@ jq -e --slurpfile w "$work/wanted" '[[.results[].nll], $w[0]] | transpose | all(
     "$work/stdout" >/dev/null || fail "the GGUF's tables give other nats"
 refused "$work/in.gguf: has no LongRoPE tables" "$LONGROPE" eval --model "$model" --text "$document" --length 64 \
     --factors "$work/in.gguf"
-to_gguf() { "$LONGROPE" export "$work/f.json" --format gguf --model "$model" --gguf "$work/in.gguf" --out "$work/$1" "$2"; }
-refused "$work/out.gguf: already exists" to_gguf out.gguf --json
+to_gguf() { "$LONGROPE" export "$work/f.json" --format gguf --model "$model" --gguf "$work/in.gguf" --out "$@"; }
+refused "$work/out.gguf: already exists" to_gguf "$work/out.gguf" --json
 cp "$work/out.gguf" "$work/before.gguf"
-runs to_gguf out.gguf --force
+runs to_gguf "$work/out.gguf" --force
 cmp -s "$work/before.gguf" "$work/out.gguf" || fail "the GGUF that was replaced is another one"
 [ ! -e "$work/out.gguf.part" ] || fail "a file aside is left"
+to_gguf - 2>"$work/stderr" | cmp -s - "$work/out.gguf" || fail "standard output gets another GGUF"
+grep -q 'llama.cpp' "$work/stderr" || fail "the summary is lost where standard output gets the GGUF"
+refused "in.gguf: is read by this command" to_gguf "$work/in.gguf" --force
 write_gguf 128
-refused "$work/in.gguf: has 64 rotary pairs, but the tables have 32" to_gguf none --json
+refused "$work/in.gguf: has 64 rotary pairs, but the tables have 32" to_gguf "$work/none" --json
 head -c 50 "$work/before.gguf" >"$work/in.gguf"
-refused "$work/in.gguf: " to_gguf none --json
-refused "$work/in.gguf: " to_gguf out.gguf --force
+refused "$work/in.gguf: " to_gguf "$work/none" --json
+refused "$work/in.gguf: " to_gguf "$work/out.gguf" --force
 cmp -s "$work/before.gguf" "$work/out.gguf" || fail "a GGUF that could not be replaced is not as it was"
 
 # ---- runs ----
@@ -425,10 +428,10 @@ rm -rf "$work/large" "$work/copy" "$work/copy.part"
 
 # ---- what the machine cannot do: status 1 ----
 
-fails_with 1 "$work/no-such/x.csv: could not be written: No such file" "$LONGROPE" export "$work/f.json" --format csv \
-    --out "$work/no-such/x.csv"
-fails_with 1 "$work/no-such/x: could not be written: No such file" "$LONGROPE" export "$work/f.json" --format hf \
-    --model "$model" --out "$work/no-such/x"
+for format in csv json hf; do
+    fails_with 2 "$work/no-such/x: its folder does not exist" "$LONGROPE" export "$work/f.json" --format $format \
+        --model "$model" --out "$work/no-such/x"
+done
 mkdir "$work/disk"
 if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=2m tmpfs "$work/disk" 2>/dev/null; then
     mounted=$work/disk
@@ -442,7 +445,7 @@ if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=2m tmpfs "$work/disk" 2>/dev/nul
     done
     rm "$work/disk/full"
     mount -o remount,ro "$work/disk"
-    for format in csv json hf; do fails_with 1 "x: could not be written: Read-only file system" on_disk $format; done
+    for format in csv json hf; do fails_with 2 "x: its folder cannot be written: Read-only file system" on_disk $format; done
     umount "$work/disk"
     mounted=
 else

@@ -14,7 +14,7 @@ done
 for type in f32 bf16; do
     for threads in 1 2 3; do
         runs "$LONGROPE" eval --model "$model" --text "$document" --length 1100 --method ntk --samples 2 \
-            --dtype "$type" --threads "$threads" --nats "$work/nats$threads.npy" --json
+            --dtype "$type" --threads "$threads" --nats "$work/nats$threads.npy" --force --json
         jq '.results[0].nll' "$work/stdout" >"$work/nll$threads"
         cmp "$work/nll1" "$work/nll$threads" || fail "$type: nll differs on $threads threads"
         cmp "$work/nats1.npy" "$work/nats$threads.npy" || fail "$type: nats differ on $threads threads"
@@ -34,7 +34,7 @@ levels() {
     levels=$(sed 's/.*; choose //; s/,//g; s/ or / /' "$work/stderr")
     for level in $levels; do
         runs env LONGROPE_KERNELS="$level" "$LONGROPE" eval --model "$model" --text "$document" --length 300 \
-            --method yarn --dtype "$type" --nats "$work/$level.npy" --json
+            --method yarn --dtype "$type" --nats "$work/$level.npy" --force --json
         holds '.results[0] | .dtype == "'"$type"'" and .kernels == "'"$level"'"'
         nll=$(jq '.results[0].nll' "$work/stdout")
         echo "threads: $type, $level: $nll nats per token"
@@ -50,7 +50,7 @@ levels() {
 
     # The best of them is what runs by default.
     runs "$LONGROPE" eval --model "$model" --text "$document" --length 300 --method yarn --dtype "$type" \
-        --nats "$work/nats.npy" --json
+        --nats "$work/nats.npy" --force --json
     cmp "$work/nats.npy" "$work/${levels##* }.npy" || fail "${levels##* } is not the default for $type"
 }
 levels f32 1e-5

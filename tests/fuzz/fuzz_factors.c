@@ -34,7 +34,7 @@ static void check_same(const struct factor_entry *a, const struct factor_entry *
 static void check_copy(const struct factor_file *file) {
     struct factor_file copy;
     struct error error;
-    if (factors_write(copy_path(), file, &error) != STATUS_OK) abort();
+    if (factors_write(copy_path(), true, file, &error) != STATUS_OK) abort();
     int status = factors_read(copy_path(), &copy, &error);
     unlink(copy_path());
     if (status != STATUS_OK || copy.count != file->count || copy.exportable_count != file->exportable_count) abort();

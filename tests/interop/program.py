@@ -36,6 +36,7 @@ def result(*arguments):
 def nats(tmp_path, *arguments):
     """float64 [length - 1], and the result."""
     path = tmp_path / "nats.npy"
+    path.unlink(missing_ok=True)  # of an earlier call
     of_window = result("--nats", path, *arguments)
     array = np.load(path)
     assert array.shape == (1, of_window["length"] - 1) and array.dtype == np.float64

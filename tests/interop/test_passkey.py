@@ -21,6 +21,7 @@ DEPTHS = 5
 def passkey(tmp_path, *arguments):
     """longrope's only result, and the prompts as tokens [prompts][length]."""
     path = tmp_path / "prompts.npy"
+    path.unlink(missing_ok=True)  # of an earlier call
     command = [LONGROPE, "passkey", "--json", "--prompts", "--dtype", "f32", "--save-tokens", path, *arguments]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

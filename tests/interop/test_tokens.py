@@ -62,6 +62,7 @@ def longrope(*arguments):
 
 def nats_of(folder, length, *documents):
     path = folder / "nats.npy"
+    path.unlink(missing_ok=True)  # of an earlier call
     longrope("--model", folder, "--length", length, "--nats", path, *documents)
     return np.load(path)
 

@@ -26,7 +26,7 @@ static void assert_npy(int64_t rows, int64_t columns, const char *shape) {
     expected[10 + used] = ' '; /* in place of the string's end */
     expected[127] = '\n';
     memcpy(expected + 128, values, sizeof values);
-    assert_int_equal(npy_write(path, values, rows, columns, &error), STATUS_OK);
+    assert_int_equal(npy_write(path, false, values, rows, columns, &error), STATUS_OK);
     assert_int_equal(read_back(path, bytes, sizeof bytes), 128 + rows * columns * 8);
     assert_memory_equal(bytes, expected, 128 + (size_t)(rows * columns) * 8);
     free(path);
@@ -50,14 +50,14 @@ static void arrays_that_cannot_be_written(void **state) {
     char *path = scratch_path(&scratch, "none/nats.npy");
     struct error error = {""};
     const double values[1000] = {0};
-    assert_int_equal(npy_write(path, values, 1, 1, &error), STATUS_FAILED);
-    assert_message(error.message, "none/nats.npy|No such file");
-    assert_int_equal(npy_write(scratch.dir, values, 1, 1, &error), STATUS_FAILED);
+    assert_int_equal(npy_write(path, false, values, 1, 1, &error), STATUS_INPUT);
+    assert_message(error.message, "none/nats.npy|folder does not exist");
+    assert_int_equal(npy_write(scratch.dir, false, values, 1, 1, &error), STATUS_INPUT);
     assert_message(error.message, scratch.dir);
     if (access("/dev/full", W_OK) == 0) {
-        assert_int_equal(npy_write("/dev/full", values, 1, 1, &error), STATUS_FAILED);
+        assert_int_equal(npy_write("/dev/full", false, values, 1, 1, &error), STATUS_FAILED);
         assert_message(error.message, "/dev/full|No space");
-        assert_int_equal(npy_write("/dev/full", values, 10, 100, &error), STATUS_FAILED);
+        assert_int_equal(npy_write("/dev/full", false, values, 10, 100, &error), STATUS_FAILED);
         assert_message(error.message, "/dev/full|No space");
     }
     free(path);

@@ -1,0 +1,156 @@
+#!/bin/sh
+# Files that commands write, in one convention for all: nothing is replaced without --force, what is read never, and
+# what is no regular file is written into.
+# shellcheck source=tests/cli/lib.sh
+. "$SOURCE/tests/cli/lib.sh"
+
+refused() { fails_with 2 "$@"; }
+
+# The writers: each writes the same bytes each time, but for the report's date.
+runs tiny_search "$work/run" --set search.population=3 --set search.parents=2 --set search.mutations=1 \
+    --set search.crossovers=1 --set search.iterations=1 --set stages.0.target_length=512 --set data.samples=1
+put() {
+    writer=$1
+    shift
+    case $writer in
+    csv | json) "$LONGROPE" export "$work/run/factors.json" --format "$writer" --out "$@" ;;
+    report) "$LONGROPE" report "$work/run" -o "$@" ;;
+    nats) "$LONGROPE" eval --model "$model" --text "$document" --length 200 --method none --nats "$@" ;;
+    tokens) "$LONGROPE" passkey --model "$model" --prompt demo --length 202 --trials 1 --depths 0 --method none --save-tokens "$@" ;;
+    esac
+}
+
+# device PATH MINOR: makes one of the memory devices, never to try this on one that others use; false where that is not
+# permitted.
+device() {
+    mknod "$1" c 1 "$2" 2>/dev/null && { : >"$1"; } 2>/dev/null
+}
+
+# same WRITER A B: the same bytes, but for the time of a report
+same() {
+    if [ "$1" = report ]; then
+        sed '/^<p>This run is done. Written at /d' "$2" >"$work/a"
+        sed '/^<p>This run is done. Written at /d' "$3" >"$work/b"
+        cmp -s "$work/a" "$work/b"
+    else
+        cmp -s "$2" "$3"
+    fi
+}
+
+for writer in csv json report nats tokens; do
+    mkdir "$work/$writer"
+    cd "$work/$writer"
+    runs put "$writer" file
+    [ -s file ] || fail "$writer writes nothing"
+
+    # nothing is replaced without --force; an earlier report is none of another's
+    echo mine >mine
+    refused "mine: already exists; choose another path, or replace it with --force" put "$writer" mine
+    [ "$(cat mine)" = mine ] || fail "$writer replaces what is there"
+    [ "$writer" = report ] || refused "file: already exists" put "$writer" file
+    runs put "$writer" mine --force
+    same "$writer" file mine || fail "$writer --force writes something else"
+    mkdir folder
+    refused "folder: is a folder; name a file" put "$writer" folder --force
+    refused "none/file: its folder does not exist" put "$writer" none/file
+    refused "file/x: Not a directory" put "$writer" file/x
+
+    # a link stays, and its target is written
+    ln -s target link
+    runs put "$writer" link
+    runs put "$writer" link --force
+    [ -L link ] || fail "$writer replaces a link"
+    same "$writer" file target || fail "$writer does not write the target of a link"
+
+    # what is no regular file is written into, and stays what it is
+    mkfifo pipe
+    cat pipe >"read" &
+    runs put "$writer" pipe
+    wait $!
+    [ -p pipe ] || fail "$writer renames a file over a pipe"
+    same "$writer" file "read" || fail "$writer writes something else to a pipe"
+    if device node 3; then # as /dev/null
+        runs put "$writer" node --force
+        [ -c node ] || fail "$writer renames a file over a device"
+        device full 7 # as /dev/full
+        fails_with 1 "full: could not be written: No space left on device; free space" put "$writer" full --force
+        [ -c full ] || fail "$writer renames a file over a device"
+    fi
+
+    # standard output gets the file and nothing else
+    paths="- /dev/stdout /dev/fd/1"
+    [ "$writer" != report ] || paths=- # drawing takes a while
+    for path in $paths; do
+        put "$writer" "$path" >output 2>"$work/stderr" || fail "$writer cannot write to $path"
+        same "$writer" file output || fail "$writer writes something else to $path"
+        put "$writer" "$path" 2>"$work/stderr" | cat >output
+        same "$writer" file output || fail "$writer writes something else to a pipe by $path"
+    done
+    [ ! -e ./- ] || fail "$writer makes a file of the name -"
+    runs put "$writer" ./-
+    [ -f ./- ] || fail "$writer makes no file of the name -"
+    rm ./-
+
+    # no room: the old file stays, and so it does without a word about SIGXFSZ
+    echo mine >mine
+    if [ "$writer" = csv ]; then
+        rm file # too small for this
+    else
+        limit=1 # of 512 bytes
+        [ "$writer" != report ] || limit=72 # SQLite needs 64
+        no_room() { (ulimit -f "$limit" && put "$writer" mine --force); }
+        fails_with 1 "mine: could not be written: File too large; raise the limit on the size of files" no_room
+        [ "$(cat mine)" = mine ] || fail "$writer does not leave the old file where there is no room"
+    fi
+    for left in *.part; do [ ! -e "$left" ] || fail "$writer leaves $left"; done
+    cd "$work"
+done
+
+# ---- what a command reads ----
+
+cp "$work/run/factors.json" "$work/f.json"
+write_npy "$work/t.npy" 1 2 3 4 5 6 7 8
+cp -r "$model" "$work/model"
+evaluate() { "$LONGROPE" eval --model "$work/model" --length 8 --method none "$@"; }
+refused "t.npy: is read by this command and is not replaced" evaluate --tokens "$work/t.npy" --nats "$work/t.npy" --force
+cp "$document" "$work/text"
+refused "text: is read by this command" evaluate --text "$work/text" --nats "$work/text" --force
+refused "lies in $work/model, which this command reads" evaluate --tokens "$work/t.npy" \
+    --nats "$work/model/model.safetensors" --force
+refused "run.db: is read by this command" evaluate --tokens "$work/t.npy" --into "$work/run" --nats "$work/run/run.db" --force
+refused "f.json: is read by this command" "$LONGROPE" eval --model "$model" --tokens "$work/t.npy" --length 8 \
+    --factors "$work/f.json" --nats "$work/f.json" --force
+refused "lies in $work/model, which this command reads" "$LONGROPE" passkey --model "$work/model" --length 202 \
+    --method none --save-tokens "$work/model/config.json" --force
+for file in run.db scores.db factors.json; do
+    refused "$file: is read by this command" "$LONGROPE" report "$work/run" -o "$work/run/$file" --force
+    refused "$file: is read by this command" "$LONGROPE" export "$work/run" --format json --out "$work/run/$file" --force
+done
+refused "f.json: is read by this command" "$LONGROPE" export "$work/f.json" --format csv --out "$work/f.json" --force
+refused "f.json: is read by this command" "$LONGROPE" export 512="$work/f.json" --format csv --out "$work/f.json" --force
+refused "which this command reads" "$LONGROPE" export "$work/f.json" --format csv --model "$work/model" \
+    --out "$work/model/config.json" --force
+runs "$LONGROPE" export "$work/f.json" --format hf --model "$model" --out "$work/hf"
+refused "hf: is read by this command" "$LONGROPE" export "$work/hf" --format hf --model "$model" --out "$work/hf" --force
+refused "it contains $work/hf/config.json" "$LONGROPE" export "$work/hf/config.json" --format hf --model "$model" \
+    --out "$work/hf" --force
+[ "$("$LONGROPE" show "$work/run" --json | jq -r .state)" = "done" ] || fail "the run is not as it was"
+
+# ---- folders ----
+
+refused "a folder cannot be written to standard output" "$LONGROPE" export "$work/f.json" --format hf \
+    --model "$model" --out -
+refused "a run and its cache cannot be written to standard output" tiny_search -
+refused "a run and its cache cannot be written to standard output" tiny_search "$work/none" --cache -
+mkfifo "$work/pipe"
+refused "$work/pipe: is not a folder" "$LONGROPE" export "$work/f.json" --format hf --model "$model" --out "$work/pipe" \
+    --force
+[ -p "$work/pipe" ] || fail "a folder was renamed over a pipe"
+
+for command in export report eval passkey; do
+    runs "$LONGROPE" "$command" --help
+    says "- is standard output"
+    grep -q -e "--force" "$work/stdout" || fail "$command --help does not explain --force"
+done
+
+echo "outputs: passed"
