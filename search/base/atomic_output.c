@@ -389,11 +389,9 @@ static int lock_part(struct atomic_output_folder *folder, struct error *error) {
     if (mkdir(folder->part, 0777) != 0 && errno != EEXIST) return atomic_output_failed(folder->path, errno, error);
     folder->lock = open_folder(folder->part);
     if (folder->lock < 0) return is_blocked(folder->part, folder->path, error);
-    if (flock(folder->lock, LOCK_EX | LOCK_NB) == 0) return STATUS_OK;
-    int cause = errno;
+    if (flock(folder->lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return STATUS_OK;
     close(folder->lock);
     folder->lock = -1;
-    if (cause != EWOULDBLOCK) return atomic_output_failed(folder->path, cause, error);
     return written_by_another(folder->path, error);
 }
 

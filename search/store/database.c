@@ -28,13 +28,62 @@ int database_protected(const struct database *database, const char *what, struct
                      database->kind->if_protected);
 }
 
-static int disk_failed(const struct database *database, const char *what, struct error *error) {
-    return error_set(error, STATUS_FAILED, "%.200s: disk full or failing (%.200s): free space, then %s", database->path,
-                     what, database->creating ? "try again" : "continue with --resume; saved results are intact");
+static bool is_full(int code) { return code == ENOSPC || code == EDQUOT; }
+
+/* `code` is errno of a write, or 0. */
+static int write_failed(const struct database *database, int code, const char *what, struct error *error) {
+    const char *end = database->creating ? "try again" : "continue with --resume; saved results are intact";
+    if (is_full(code)) {
+        return error_set(error, STATUS_FAILED, "%.200s: the disk is full (%.200s); free space, then %s", database->path,
+                         what, end);
+    }
+    if (code == EFBIG) {
+        return error_set(error, STATUS_FAILED,
+                         "%.200s: exceeds the limit on the size of files; raise it (ulimit -f), then %s",
+                         database->path, end);
+    }
+    return error_set(error, STATUS_FAILED, "%.200s: could not be written (%.200s); check the disk, then %s",
+                     database->path, code ? strerror(code) : what, end);
 }
 
-static int read_failed(const struct database *database, const char *what, struct error *error) {
-    return error_set(error, STATUS_FAILED, "%.200s: cannot be read (%.200s); check the disk", database->path, what);
+static int read_failed(const struct database *database, int code, const char *what, struct error *error) {
+    return error_set(error, STATUS_FAILED, "%.200s: cannot be read (%.200s); check the disk", database->path,
+                     code ? strerror(code) : what);
+}
+
+/* Network file systems, and some that are mounted by programs, lack what a database of several processes requires. */
+int database_unsupported(const struct database *database, const char *what, struct error *error) {
+    return error_set(error, STATUS_FAILED, "%.300s: this file system has no %s, which %s requires; use a local disk",
+                     database->protected_path, what, database->kind->name);
+}
+
+static const char file_locks[] = "file locks", shared_memory[] = "memory that processes share";
+
+/* A file of the open database: SQLITE_FCNTL_FILE_POINTER or SQLITE_FCNTL_JOURNAL_POINTER, which may be its log. NULL if
+ * it has none. */
+static sqlite3_file *file_of(const struct database *database, int which) {
+    sqlite3_file *file = NULL;
+    if (!database->handle || sqlite3_file_control(database->handle, "main", which, &file) != SQLITE_OK) return NULL;
+    return file && file->pMethods ? file : NULL;
+}
+
+/* errno of the last failure; SQLite does not pass it on for all. 0 if it is unknown. */
+static int last_errno(const struct database *database) {
+    static const int files[] = {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER};
+    int code = database->handle ? sqlite3_system_errno(database->handle) : 0;
+    for (int i = 0; i < 2 && code == 0; i++) {
+        sqlite3_file *file = file_of(database, files[i]);
+        if (file) file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &code);
+    }
+    return code;
+}
+
+/* SQLite reports a file system without locks as a lock of another process. Asks whether the file is locked: that fails
+ * there, and only there. */
+static bool lacks_locks(const struct database *database) {
+    int held;
+    sqlite3_file *file = file_of(database, SQLITE_FCNTL_FILE_POINTER);
+    return file && file->pMethods->xCheckReservedLock(file, &held) != SQLITE_OK;
 }
 
 static bool stop_asked(const struct database *database) { return database->stop && *database->stop; }
@@ -46,8 +95,34 @@ static int locked(const struct database *database, struct error *error) {
                          "--resume",
                          signals_name(), database->path);
     }
+    if (lacks_locks(database)) return database_unsupported(database, file_locks, error);
     return error_set(error, STATUS_FAILED, "%.200s: is locked by another process; wait until it ends, then try again",
                      database->path);
+}
+
+/* `extended` is SQLite's code of an error of the file system. */
+static int system_failed(const struct database *database, int extended, const char *what, struct error *error) {
+    int code = last_errno(database);
+    switch (extended) {
+    case SQLITE_IOERR_LOCK:
+    case SQLITE_IOERR_RDLOCK:
+    case SQLITE_IOERR_UNLOCK:
+    case SQLITE_IOERR_CHECKRESERVEDLOCK:
+        return database_unsupported(database, file_locks, error);
+    case SQLITE_IOERR_SHMOPEN:
+    case SQLITE_IOERR_SHMSIZE:
+    case SQLITE_IOERR_SHMLOCK:
+    case SQLITE_IOERR_SHMMAP:
+        if (is_full(code) || code == EFBIG) return write_failed(database, code, what, error);
+        return database_unsupported(database, shared_memory, error);
+    case SQLITE_IOERR_READ:
+    case SQLITE_IOERR_SHORT_READ:
+    case SQLITE_IOERR_FSTAT:
+    case SQLITE_IOERR_ACCESS:
+        return read_failed(database, code, what, error);
+    default:
+        return write_failed(database, code, what, error);
+    }
 }
 
 static int cannot_open(const struct database *database, const char *what, struct error *error) {
@@ -70,7 +145,7 @@ int database_failed(const struct database *database, int code, struct error *err
     case SQLITE_CONSTRAINT: /* this program adds no rows that contradict its own */
         return database_damaged(database, what, error);
     case SQLITE_FULL:
-        return disk_failed(database, what, error);
+        return write_failed(database, ENOSPC, what, error);
     case SQLITE_READONLY:
         return database_protected(database, what, error);
     case SQLITE_BUSY:
@@ -82,10 +157,7 @@ int database_failed(const struct database *database, int code, struct error *err
     case SQLITE_CANTOPEN:
         return cannot_open(database, what, error);
     case SQLITE_IOERR:
-        if (extended == SQLITE_IOERR_READ || extended == SQLITE_IOERR_SHORT_READ) {
-            return read_failed(database, what, error);
-        }
-        return disk_failed(database, what, error);
+        return system_failed(database, extended, what, error);
     default:
         return error_set(error, STATUS_FAILED, "%.200s: %.400s", database->path, what);
     }
@@ -102,7 +174,7 @@ int database_errno(const struct database *database, int code, struct error *erro
     case EDQUOT:
     case EFBIG:
     case EIO:
-        return disk_failed(database, what, error);
+        return write_failed(database, code, what, error);
     default:
         return error_set(error, STATUS_FAILED, "%.200s: %s", database->protected_path, what);
     }
@@ -116,6 +188,7 @@ static int wait_for_others(void *state, int calls) {
     struct database *database = state;
     double now = clock_seconds();
     if (calls == 0) {
+        if (lacks_locks(database)) return 0;
         TRACE(TRACE_STORE, "%s: waiting for another process", database->path);
         database->wait_began = now;
         database->wait_told = false;
@@ -235,9 +308,7 @@ int database_use_log(struct database *database, struct error *error) {
     sqlite3_stmt *statement = NULL;
     int status = first_row(database, "PRAGMA journal_mode = WAL", &statement, error);
     if (status == STATUS_OK && strcmp(first_text(statement), "wal") != 0) {
-        status = error_set(error, STATUS_FAILED,
-                           "%.300s: this file system cannot share memory between processes, which %s needs; %s",
-                           database->protected_path, database->kind->name, database->kind->if_foreign);
+        status = database_unsupported(database, shared_memory, error);
     }
     sqlite3_finalize(statement);
     return status;

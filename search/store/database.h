@@ -148,6 +148,8 @@ int database_insert(struct database *database, const struct database_row *row, s
 int database_failed(const struct database *database, int code, struct error *error);
 /* A call to the system failed with errno `code`. */
 int database_errno(const struct database *database, int code, struct error *error);
+/* The file system has no `what`. */
+int database_unsupported(const struct database *database, const char *what, struct error *error);
 int database_damaged(const struct database *database, const char *what, struct error *error);
 int database_protected(const struct database *database, const char *what, struct error *error);
 

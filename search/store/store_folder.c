@@ -83,9 +83,7 @@ int store_folder_try_lock(struct store *store, bool *held, struct error *error) 
     }
     *held = errno == EWOULDBLOCK;
     if (*held) return STATUS_OK;
-    return error_set(error, STATUS_FAILED,
-                     "%.300s/run.lock: cannot be locked: %s; choose a folder on another disk with -o", store->dir,
-                     strerror(errno));
+    return database_unsupported(&store->database, "file locks", error);
 }
 
 int store_folder_lock(struct store *store, struct error *error) {

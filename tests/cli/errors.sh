@@ -359,7 +359,7 @@ search_on_disk() { tiny_search "$work/disk/run" --set search.iterations=5 "$@"; 
 full_disk() {
     [ "$status" = 1 ] || fail "status $status where the disk is full"
     [ ! -s "$work/stdout" ] || fail "a search that failed prints a table"
-    tail -n 1 "$work/stderr" | grep -q '^longrope: .*disk full.*--resume' || fail "it does not say that the disk is full"
+    tail -n 1 "$work/stderr" | grep -q '^longrope: .*the disk is full.*--resume' || fail "it does not say that the disk is full"
 }
 if [ "$(id -u)" = 0 ] && small_disk 448k; then
     try search_on_disk

@@ -340,7 +340,7 @@ static void test_full_disk(void **state) {
     char said[1200];
     store_close(make_run(f));
     int status = child_run(record_on_full_disk, f, said, sizeof said);
-    assert_message(said, "run.db: disk full or failing|free space, then try again");
+    assert_message(said, "run.db: exceeds the limit on the size of files|ulimit -f), then try again");
     assert_int_equal(status, STATUS_FAILED);
     struct store *store = open_run(f, STORE_RESUME);
     check_lengths(f, store, NULL, 0);

@@ -760,8 +760,8 @@ static void test_full_disk_leaves_it(void **state) {
     struct fixture *f = *state;
     char said[1200], *before = dump_old_columns(f);
     int status = child_run(migrate_on_full_disk, f, said, sizeof said);
-    assert_message(said,
-                   "run.db: disk full or failing|free space, then continue with --resume; saved results are intact");
+    assert_message(said, "run.db: exceeds the limit on the size of files|ulimit -f), then continue with --resume; "
+                         "saved results are intact");
     assert_int_equal(status, STATUS_FAILED);
     assert_still_schema_1(f, before);
     free(before);

@@ -359,7 +359,8 @@ static void test_stops_waiting(void **state) {
     raise_flag_in(300);
     double began = clock_seconds();
     assert_int_equal(add_nats(cache, &key, 1.5, &f->error), STATUS_STOPPED);
-    assert_message(f->error.message, "stopped while waiting for |scores.db, which another process has locked|--resume");
+    assert_message(f->error.message,
+                   "stopped by a signal while waiting for |scores.db, which another process has locked|--resume");
     assert_true(clock_seconds() - began < 1.3);
     assert_true(stop_flag);
     began = clock_seconds();
@@ -382,7 +383,7 @@ static void test_stops_waiting_while_making(void **state) {
     raise_flag_in(300);
     double began = clock_seconds();
     assert_int_equal(score_cache_open(f->path, f->stop, &cache, &f->error), STATUS_STOPPED);
-    assert_message(f->error.message, "stopped while waiting for |scores.db, which");
+    assert_message(f->error.message, "stopped by a signal while waiting for |scores.db, which");
     assert_true(clock_seconds() - began < 1.3);
     kill(child, SIGKILL);
     child_wait(child);
@@ -427,7 +428,7 @@ static void test_stops_checking(void **state) {
     close(pipe);
     f->stop = &stop_flag;
     stop_flag = 1;
-    open_bad(f, STATUS_STOPPED, "stopped while checking |scores.db|--resume");
+    open_bad(f, STATUS_STOPPED, "stopped by a signal while checking |scores.db|--resume");
     stop_flag = 0;
     assert_int_equal(count_entries(f, ENTRIES), ENTRIES);
 }
@@ -624,7 +625,7 @@ static void test_full_disk(void **state) {
     struct fixture *f = *state;
     char said[1300];
     assert_int_equal(child_run(add_until_full, f, said, sizeof said), STATUS_FAILED);
-    assert_message(said, "scores.db: disk full or failing|free space, then");
+    assert_message(said, "scores.db: exceeds the limit on the size of files|ulimit -f), then");
     int added = atoi(said);
     assert_true(added > 10);
     assert_int_equal(count_entries(f, added + 1), added);
@@ -643,7 +644,7 @@ static void test_made_on_full_disk(void **state) {
     struct fixture *f = *state;
     char said[1200];
     assert_int_equal(child_run(make_on_full_disk, f, said, sizeof said), STATUS_FAILED);
-    assert_message(said, "scores.db: disk full or failing|free space, then try again");
+    assert_message(said, "scores.db: exceeds the limit on the size of files|ulimit -f), then try again");
     score_cache_close(open_cache(f));
 }
 

@@ -1382,8 +1382,8 @@ static void test_full_disk_keeps_what_was_saved(void **state) {
     char said[1200];
     store_close(make_run(f, 0));
     assert_int_equal(child_run(add_until_full, f, said, sizeof said), STATUS_FAILED);
-    assert_message(said,
-                   "run.db: disk full or failing|free space, then continue with --resume|saved results are intact");
+    assert_message(said, "run.db: exceeds the limit on the size of files|ulimit -f), then continue with --resume|saved "
+                         "results are intact");
 
     int64_t reported = strtoll(said, NULL, 10);
     assert_true(reported > 10);
@@ -1407,7 +1407,7 @@ static void test_full_disk_leaves_no_half_run(void **state) {
     struct fixture *f = *state;
     char said[1200];
     assert_int_equal(child_run(create_on_full_disk, f, said, sizeof said), STATUS_FAILED);
-    assert_message(said, "disk full or failing|free space, then try again");
+    assert_message(said, "exceeds the limit on the size of files|ulimit -f), then try again");
     assert_false(store_exists(f->run));
     assert_false(file_exists(f, "run.db.new"));
     store_close(make_run(f, 1));

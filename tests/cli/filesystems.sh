@@ -1,0 +1,56 @@
+#!/bin/sh
+# File systems that lack what others have, folders for temporary files, and long paths.
+#   UNSUPPORTED_LIBRARY  is preloaded to take locks or shared memory away from a folder (unsupported.c); empty: left out
+# shellcheck source=tests/cli/lib.sh
+. "$SOURCE/tests/cli/lib.sh"
+
+short_search() {
+    folder=$1
+    shift
+    tiny_search "$folder" --set search.population=3 --set search.parents=2 --set search.mutations=1 \
+        --set search.crossovers=1 --set search.iterations=1 --set data.samples=1 "$@"
+}
+runs short_search "$work/run"
+
+# ---- no locks, no shared memory ----
+
+if [ -n "${UNSUPPORTED_LIBRARY-}" ]; then
+    UNSUPPORTED_FOLDER=$(cd "$work" && pwd -P)/remote
+    export UNSUPPORTED_FOLDER
+    mkdir "$UNSUPPORTED_FOLDER"
+    cp -r "$work/run" "$UNSUPPORTED_FOLDER/run"
+    lacking() {
+        what=$1
+        shift
+        fails_with 1 "$UNSUPPORTED_FOLDER" env UNSUPPORTED="$what" LD_PRELOAD="$UNSUPPORTED_LIBRARY" "$@"
+        case $what in
+        locks) one_line_with "this file system has no file locks" ;;
+        memory) one_line_with "this file system has no memory that processes share" ;;
+        esac
+        one_line_with "use a local disk"
+    }
+    began=$(now)
+    for what in locks memory; do
+        # opening a run to read, to record, to resume, to create, and a cache
+        lacking "$what" "$LONGROPE" show "$UNSUPPORTED_FOLDER/run"
+        lacking "$what" "$LONGROPE" report "$UNSUPPORTED_FOLDER/run" -o -
+        lacking "$what" "$LONGROPE" export "$UNSUPPORTED_FOLDER/run" --format csv --out -
+        lacking "$what" "$LONGROPE" eval --model "$model" --text "$document" --length 8 --method none \
+            --into "$UNSUPPORTED_FOLDER/run"
+        lacking "$what" "$LONGROPE" search "$demo/demo.yaml" -o "$UNSUPPORTED_FOLDER/run" --resume
+        lacking "$what" "$LONGROPE" search "$demo/demo.yaml" -o "$UNSUPPORTED_FOLDER/new"
+        lacking "$what" "$LONGROPE" search "$demo/demo.yaml" -o "$work/new" --cache "$UNSUPPORTED_FOLDER/scores.db"
+        rm -rf "$work/new"
+    done
+    [ "$(calculate "$(now) - $began < 60")" = 1.000000 ] || fail "it waits for locks that nobody holds"
+
+    # Files need no locks.
+    for format in csv json hf; do
+        runs env UNSUPPORTED=locks LD_PRELOAD="$UNSUPPORTED_LIBRARY" "$LONGROPE" export "$work/run/factors.json" \
+            --format $format --model "$model" --out "$UNSUPPORTED_FOLDER/$format"
+    done
+else
+    echo "filesystems: those without locks or shared memory are left out"
+fi
+
+echo "filesystems: passed"
