@@ -20,9 +20,11 @@
 #include "search/evolve/evolve_state.h"
 #include "search/evolve/gaussian_process.h"
 
-/* Numbers chosen on the demo model at 1 024 and 2 048 tokens. Lengths are of ln lambda. */
+/* Numbers chosen on the demo model at 1 024 and 2 048 tokens. Lengths are of ln lambda, in units of length_unit(). */
 static const double first_radius = 0.25, least_radius = 0.05; /* of the trust region */
+static const double whole_space = 1.6; /* a radius that reaches from end to end of the range of ln lambda */
 static const double radius_growth = 1.2, radius_decay = 0.7;
+static const double least_unit = 0.3;      /* a space may have a single table */
 static const double box = 1.5;             /* the region's half width in radii */
 static const double attention_unit = 0.3;  /* of ln m, in which a step is about as grave as one of ln lambda */
 static const double attention_step = 1.5;  /* its half width relative to those of the knots */
@@ -63,6 +65,7 @@ struct evolve_bayesian {
     struct known_point known; /* the best table that was known before the search */
     size_t known_count;       /* 1, or 0: there is none. Points are this one, then the individuals */
     double fixed_attention;   /* m where the space does not search it */
+    double unit;              /* length_unit() */
     struct observation *observations;
     size_t observation_count, observation_capacity;
     struct gp *gp;
@@ -164,6 +167,13 @@ static void take_known(struct evolve_bayesian *bayesian, const struct evolve_pro
     }
 }
 
+/* Steps are in proportion to the range of ln lambda, because tables for twice the window differ less than tables for
+ * eight times, lambda 1 to 10, on which the numbers were chosen. */
+static double length_unit(const struct genome_space *space) {
+    int32_t smallest = space->critical_high > 0 ? space->smallest : space->unit;
+    return fmax(least_unit, log((double)space->largest / (double)smallest) / log(10.0));
+}
+
 _Static_assert(ROPE_MAX_PAIRS + 2 <= GP_MAX_DIMENSION, "every pair may be a knot");
 
 /* Features: the knots, ln m, n_hat. */
@@ -183,6 +193,7 @@ struct evolve_bayesian *evolve_bayesian_new(const struct evolve_settings *settin
     bayesian->windows = problem->windows;
     bayesian->radius = first_radius;
     bayesian->fixed_attention = problem->attention_factor;
+    bayesian->unit = length_unit(problem->space);
     size_t most = bayesian->observation_capacity < OBSERVATIONS ? bayesian->observation_capacity : OBSERVATIONS;
     const struct gp_settings gp = {.dimension = (size_t)problem->space->pairs + 2,
                                    .capacity = most + largest_generation(settings, problem),
@@ -246,9 +257,9 @@ static void features(const struct evolve *evolve, const struct known_point *tabl
     const struct evolve_bayesian *bayesian = evolve->bayesian;
     const struct coordinates *at = &evolve->at;
     for (int64_t k = 0; k < at->count; k++) {
-        out[k] = table->log_factors[at->knots[k]] - bayesian->from.log_factors[at->knots[k]];
+        out[k] = (table->log_factors[at->knots[k]] - bayesian->from.log_factors[at->knots[k]]) / bayesian->unit;
     }
-    out[at->count] = log(table->attention / bayesian->from.attention) / attention_unit;
+    out[at->count] = log(table->attention / bayesian->from.attention) / (attention_unit * bayesian->unit);
     out[at->count + 1] = start_feature(evolve, start);
 }
 
@@ -420,8 +431,10 @@ static void judge(struct evolve *evolve, const struct known_point *center, struc
     struct known_point table;
     clamp_steps(evolve, candidate->steps);
     coordinates_interpolate(&evolve->at, candidate->steps, deviations);
-    for (int64_t i = 0; i < evolve->space.pairs; i++) factors[i] = exp(center->log_factors[i] + deviations[i]);
-    double attention = center->attention * exp(attention_unit * candidate->steps[evolve->at.count]);
+    for (int64_t i = 0; i < evolve->space.pairs; i++) {
+        factors[i] = exp(center->log_factors[i] + bayesian->unit * deviations[i]);
+    }
+    double attention = center->attention * exp(attention_unit * bayesian->unit * candidate->steps[evolve->at.count]);
     genome_from_factors(&evolve->space, factors, candidate->start, attention, &candidate->genome);
     genome_factors(&evolve->space, &candidate->genome, table.log_factors);
     for (int64_t k = 0; k < evolve->at.count; k++) {
@@ -530,10 +543,18 @@ static bool add_candidate(struct evolve *evolve, const struct known_point *cente
     return added;
 }
 
+/* The point to move from. A closed form may lie outside the space, too far for the steps to lead into it. */
+static void start_point(const struct evolve *evolve, struct known_point *out) {
+    const struct genome_space *space = &evolve->space;
+    double largest = log((double)space->largest / space->unit);
+    table_of(evolve, evolve->bayesian->center, out);
+    for (int64_t i = 0; i < space->pairs; i++) out->log_factors[i] = fmax(0, fmin(largest, out->log_factors[i]));
+}
+
 static void propose(struct evolve *evolve, size_t count) {
     struct evolve_bayesian *bayesian = evolve->bayesian;
     struct known_point center;
-    table_of(evolve, bayesian->center, &center);
+    start_point(evolve, &center);
     const struct individual *individual = individual_of(evolve, bayesian->center);
     size_t before = evolve->count;
     evolve->generation++;
@@ -551,6 +572,13 @@ static void propose(struct evolve *evolve, size_t count) {
           "%.3g, of windows %.3g, noise %.3g",
           evolve->generation, individual ? individual->id : EVOLVE_NO_PARENT, bayesian->radius, evolve->at.count,
           gp_common_deviation(bayesian->gp), gp_window_deviation(bayesian->gp), gp_noise(bayesian->gp));
+}
+
+/* Every genome nearby was proposed. False if the region holds the whole space already. */
+static bool widen(struct evolve_bayesian *bayesian) {
+    if (bayesian->radius > whole_space) return false;
+    bayesian->radius *= 2;
+    return true;
 }
 
 /* Twice as many knots, where there are pairs left. */
@@ -630,6 +658,8 @@ void evolve_bayesian_round(struct evolve *evolve) {
     learn(bayesian);
     most_promising(evolve, ANY_POINT, &bayesian->center, &bayesian->center_value);
     size_t most = left > kept ? left - kept : 1; /* a budget of a single evaluation */
-    propose(evolve, evolve->settings.population < most ? evolve->settings.population : most);
-    if (!bayesian->awaited) finish_last(evolve); /* there is no new genome nearby */
+    do {
+        propose(evolve, evolve->settings.population < most ? evolve->settings.population : most);
+    } while (!bayesian->awaited && widen(bayesian));
+    if (!bayesian->awaited) finish_last(evolve); /* no genome is new */
 }

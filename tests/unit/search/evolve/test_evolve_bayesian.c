@@ -370,6 +370,45 @@ static void it_needs_few_evaluations(void **state) {
     free(task);
 }
 
+/* How far a genome is from the best closed form: the largest difference of ln lambda, and that of ln m. */
+static void distance(const struct task *task, const struct genome *genome, double *table, double *attention) {
+    const struct known_table *from = &task->known[0];
+    for (int k = 1; k < KNOWN; k++) {
+        if (mean_nats(task, task->known[k].window_nats) < mean_nats(task, from->window_nats)) from = &task->known[k];
+    }
+    double factors[ROPE_MAX_PAIRS];
+    genome_factors(&task->space, genome, factors);
+    *table = 0;
+    for (int64_t i = 0; i < task->space.pairs; i++) *table = fmax(*table, fabs(log(factors[i] / from->factors[i])));
+    *attention = fabs(log((double)genome->attention / task->space.attention_unit / from->attention_factor));
+}
+
+/* Nothing is known yet, and steps are in proportion to the range of ln lambda. */
+static void the_first_steps_are_short(void **state) {
+    (void)state;
+    const int32_t largest[] = {1000, 250}; /* s of 8 and of 2 */
+    for (size_t i = 0; i < sizeof largest / sizeof *largest; i++) {
+        struct genome_space space = usual_space();
+        space.largest = largest[i];
+        struct task *task = make_task(space, 1);
+        const struct evolve_settings settings = bayesian(4);
+        struct evolve *evolve = new_search(task, &settings);
+        assert_non_null(evolve);
+        double table = 0, attention = 0, most = 0.375 * log10(largest[i] / 100.0);
+        for (int k = 0; k < 4; k++) {
+            const struct evolve_request *request = evolve_ask(evolve);
+            double nats[MOST_WINDOWS];
+            distance(task, &request->individual->genome, &table, &attention);
+            assert_true(table > 0.01 && table < most + 0.01); /* the lattice's steps are of 0.01 */
+            assert_true(attention < 0.45 * most + 0.01);
+            score(task, request, false, nats);
+            evolve_tell(evolve, nats);
+        }
+        evolve_free(evolve);
+        free(task);
+    }
+}
+
 /* n_hat is searched, and at the end a table that engines can use is scored on all windows. */
 static void start_tokens_are_found_and_a_table_without_remains(void **state) {
     (void)state;
@@ -577,6 +616,7 @@ int main(void) {
         cmocka_unit_test(a_larger_budget_begins_alike),
         cmocka_unit_test(told_the_same_it_asks_the_same),
         cmocka_unit_test(it_needs_few_evaluations),
+        cmocka_unit_test(the_first_steps_are_short),
         cmocka_unit_test(start_tokens_are_found_and_a_table_without_remains),
         cmocka_unit_test(initial_genomes_are_scored_on_all_windows),
         cmocka_unit_test(small_spaces_are_exhausted),
