@@ -294,6 +294,24 @@ const struct evolve_request *evolve_ask(struct evolve *evolve) {
     return &evolve->request;
 }
 
+size_t evolve_ahead(const struct evolve *evolve) {
+    size_t left = evolve_windows_left(evolve), count = 0;
+    if (!evolve->asked) return 0;
+    for (size_t i = evolve->pending_at; i < evolve->pending_count; i++, count++) {
+        const struct evolve_pending *next = &evolve->pending[i];
+        size_t lacking = next->count - evolve->individuals[next->individual].windows;
+        if (lacking > left) break;
+        left -= lacking;
+    }
+    return count;
+}
+
+struct evolve_request evolve_ahead_at(const struct evolve *evolve, size_t index) {
+    const struct evolve_pending *at = &evolve->pending[evolve->pending_at + index];
+    assert(index < evolve_ahead(evolve));
+    return (struct evolve_request){&evolve->individuals[at->individual], at->count};
+}
+
 bool individual_better(const struct individual *a, const struct individual *b) {
     return !b || a->score < b->score || (isnan(b->score) && !isnan(a->score));
 }
@@ -360,17 +378,16 @@ void evolve_tell_score(struct evolve *evolve, double score) {
     take_score(evolve, individual, score);
 }
 
-const struct individual *evolve_rival(const struct evolve *evolve) {
-    assert(evolve->asked);
-    if (evolve->request.count < evolve->windows || evolve->ranked_count < evolve->settings.parents) return NULL;
+const struct individual *evolve_rival(const struct evolve *evolve, const struct evolve_request *request) {
+    if (request->count < evolve->windows || evolve->ranked_count < evolve->settings.parents) return NULL;
     const struct individual *last = &evolve->individuals[evolve->ranked[evolve->ranked_count - 1]];
-    if (!is_exportable(evolve, evolve->request.individual)) return last;
+    if (!is_exportable(evolve, request->individual)) return last;
     const struct individual *exportable = individual_or_null(evolve, evolve->best_exportable);
     return individual_better(last, exportable) ? exportable : last;
 }
 
 void evolve_tell_stopped(struct evolve *evolve, const double *window_nats, size_t scored) {
-    assert(evolve_rival(evolve) && scored < evolve->windows);
+    assert(evolve->asked && evolve_rival(evolve, &evolve->request) && scored < evolve->windows);
     struct individual *individual = &evolve->individuals[evolve->request.individual->id];
     individual->stopped = true;
     take_windows(evolve, individual, scored, window_nats);

@@ -155,6 +155,13 @@ struct evolve_request {
  * is proposed before: the individuals of a smaller budget are the first ones of a larger. Valid until the next call. */
 const struct evolve_request *evolve_ask(struct evolve *evolve);
 
+/* The requests that are certain to come whatever is told, so that they can be scored at once: 0 is the last one handed
+ * out, and the others are those that evolve_ask() will hand out behind it, in that order. There is none before
+ * evolve_ask() and once it is told. Telling may make further ones certain: a candidate that racing gives up leaves
+ * budget to others. */
+size_t evolve_ahead(const struct evolve *evolve);
+struct evolve_request evolve_ahead_at(const struct evolve *evolve, size_t index);
+
 /* The answer to the last request: window_nats[windows], each summed over its window; only entries of the request are
  * read. NaN is worse than every number. The evaluator returns none: a table that overflows the model ends its stage
  * with an error. */
@@ -163,11 +170,14 @@ void evolve_tell(struct evolve *evolve, const double *window_nats);
  * ALGORITHM_BAYESIAN. */
 void evolve_tell_score(struct evolve *evolve, double score);
 
-/* The individual that the one last asked for must beat. If its score is not lower, it is neither a parent, nor the
- * best, nor the best without start tokens, and its exact score does not change later proposals of the genetic
- * algorithms and CMA-ES. NULL while fewer than `parents` candidates are scored (CMA-ES: of the current generation),
- * since then every score matters, and where the request is not for all windows. */
-const struct individual *evolve_rival(const struct evolve *evolve);
+/* The individual that the one of the request, which evolve_ask() handed out last, must beat. If its score is not lower,
+ * it is neither a parent, nor the best, nor the best without start tokens, and its exact score does not change later
+ * proposals of the genetic algorithms and CMA-ES. NULL while fewer than `parents` candidates are scored (CMA-ES: of the
+ * current generation), since then every score matters, and where the request is not for all windows.
+ *
+ * Of a request ahead it is the rival by what is told now. Until the request is handed out, rivals only become better.
+ */
+const struct individual *evolve_rival(const struct evolve *evolve, const struct evolve_request *request);
 /* Instead of evolve_tell(), if there is a rival: the score of the individual last asked for is not below the rival's,
  * with certainty or, with racing that risks something, probably. It was scored on the first `scored` windows of the
  * request. */

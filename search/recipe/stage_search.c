@@ -120,7 +120,7 @@ static int answer_from_store(struct stage *stage, const struct evolve_request *r
     if (status != STATUS_OK) return status;
     if (all) {
         evolve_tell(stage->evolve, stage->window_nats.nats);
-    } else if (evolve_rival(stage->evolve)) {
+    } else if (evolve_rival(stage->evolve, request)) {
         evolve_tell_stopped(stage->evolve, stage->window_nats.nats, known->scored.windows);
     } else {
         return other_search(stage, asked->id, error);
@@ -164,14 +164,15 @@ static int read_rival_nats(struct stage *stage, int64_t rival, struct error *err
     return STATUS_OK;
 }
 
-/* The race of the individual last asked for; out->racing is RACING_NONE where its whole score is required. */
-static int enter_race(struct stage *stage, const struct individual *asked, struct race *out, struct error *error) {
-    const struct individual *rival = evolve_rival(stage->evolve);
+/* The race of the individual of a request; out->racing is RACING_NONE where its whole score is required. */
+static int enter_race(struct stage *stage, const struct evolve_request *request, struct race *out,
+                      struct error *error) {
+    const struct individual *rival = evolve_rival(stage->evolve, request);
     *out = (struct race){.racing = RACING_NONE};
     if (!rival || stage->config->racing == RACING_NONE) return STATUS_OK;
     *out = (struct race){.racing = stage->config->racing,
                          .risk = stage->config->racing_risk,
-                         .candidate = asked->id,
+                         .candidate = request->individual->id,
                          .rival = rival->id,
                          .rival_score = rival->score,
                          .rival_nats = &stage->rival_nats};
@@ -199,7 +200,7 @@ static int score_windows(struct stage *stage, const struct evolve_request *reque
     struct race race;
     rope_model_table(&table, &stage->base.searched, stage->record.target_length);
     stage_record_table(&stage->record, &asked->genome, &table);
-    int status = enter_race(stage, asked, &race, error);
+    int status = enter_race(stage, request, &race, error);
     if (status != STATUS_OK) return status;
     window_nats_clear(&stage->window_nats);
     if (is_stored(stage, asked)) {

@@ -1281,12 +1281,14 @@ static void longrope2_has_the_papers_operators(void **state) {
 
 /* Giving up ----------------------------------------------------------------------------------- */
 
+static const struct individual *rival_of(const struct evolve *evolve) { return evolve_rival(evolve, &evolve->request); }
+
 /* Gives up every individual that may be given up; how many. */
 static size_t run_stopping(struct evolve *evolve, const struct genome_space *space, objective *f) {
     size_t stopped = 0;
     for (const struct individual *one; (one = ask(evolve));) {
         double score = f(space, one);
-        const struct individual *rival = evolve_rival(evolve);
+        const struct individual *rival = rival_of(evolve);
         bool lower = rival && (score < rival->score || (isnan(rival->score) && !isnan(score)));
         if (rival && !lower) {
             tell_stopped(evolve);
@@ -1336,7 +1338,7 @@ static void rivals_are_of_the_generation_under_way(void **state) {
     double scores[12];
     for (const struct individual *one; (one = ask(evolve)) && one->generation < 20;) {
         size_t place = one->generation == 0 ? (size_t)one->id : (size_t)(one->id - SEEDS) % 12;
-        const struct individual *rival = evolve_rival(evolve);
+        const struct individual *rival = rival_of(evolve);
         if (place < 6) {
             assert_null(rival);
         } else {
@@ -1351,6 +1353,81 @@ static void rivals_are_of_the_generation_under_way(void **state) {
         tell(evolve, score);
     }
     evolve_free(evolve);
+}
+
+/* Requests ahead ------------------------------------------------------------------------------ */
+
+/* What was ahead at some request, and the scores of the rivals as far as they were known then. */
+struct foreseen {
+    size_t count;
+    int64_t ids[200];
+    double rivals[200]; /* infinite: none */
+};
+
+static double score_or_infinity(const struct individual *one) {
+    return one && !isnan(one->score) ? one->score : INFINITY;
+}
+
+static void foresee(const struct evolve *evolve, struct foreseen *out) {
+    out->count = evolve_ahead(evolve);
+    assert_true(out->count >= 1 && out->count <= 200);
+    for (size_t i = 0; i < out->count; i++) {
+        const struct evolve_request request = evolve_ahead_at(evolve, i);
+        assert_int_equal(request.count, WINDOWS);
+        out->ids[i] = request.individual->id;
+        out->rivals[i] = score_or_infinity(evolve_rival(evolve, &request));
+    }
+}
+
+/* What was foreseen comes, and rivals do not become worse. */
+static void assert_foreseen(const struct foreseen *before, const struct foreseen *now) {
+    for (size_t i = 1; i < before->count; i++) {
+        assert_true(i - 1 < now->count);
+        assert_int_equal(before->ids[i], now->ids[i - 1]);
+        assert_true(now->rivals[i - 1] <= before->rivals[i]);
+    }
+}
+
+/* Gives up every second individual that may be given up; the rest of the generation is ahead of each, as far as the
+ * budget is certain to reach. */
+static void assert_ahead(struct evolve *evolve, const struct genome_space *space) {
+    struct foreseen before = {.count = 0}, now;
+    size_t evaluations = evolve->settings.evaluations, most = evaluations ? evaluations * WINDOWS : SIZE_MAX;
+    assert_int_equal(evolve_ahead(evolve), 0);
+    for (const struct individual *one; (one = ask(evolve)); before = now) {
+        foresee(evolve, &now);
+        assert_int_equal(now.ids[0], one->id);
+        assert_foreseen(&before, &now);
+        size_t left = (most - evolve_window_scores(evolve)) / WINDOWS;
+        size_t rest = evolve_count(evolve) - (size_t)one->id;
+        assert_int_equal(now.count, left < rest ? left : rest);
+        double score = distance_and_start(space, one);
+        bool lost = rival_of(evolve) && score > rival_of(evolve)->score;
+        if (lost && one->id % 2) {
+            tell_stopped(evolve);
+        } else {
+            tell(evolve, score);
+        }
+        assert_int_equal(evolve_ahead(evolve), 0);
+    }
+    assert_int_equal(evolve_ahead(evolve), 0);
+}
+
+static void what_is_ahead_comes(void **state) {
+    (void)state;
+    struct genome_space space = make_space(16, 1000, 14);
+    const struct evolve_settings all[] = {published, microsoft_settings(), cma_settings()};
+    const size_t budgets[] = {0, 1, 30, 100, 257};
+    for (size_t a = 0; a < sizeof all / sizeof *all; a++) {
+        for (size_t b = 0; b < sizeof budgets / sizeof *budgets; b++) {
+            struct evolve_settings settings = all[a];
+            settings.evaluations = budgets[b];
+            settings.iterations = 12;
+            struct evolve *evolve = make_search(&settings, &space);
+            assert_ahead(evolve, &space);
+            evolve_free(evolve);
+        }
+    }
 }
 
 int main(void) {
@@ -1399,6 +1476,7 @@ int main(void) {
         cmocka_unit_test(longrope2_has_the_papers_operators),
         cmocka_unit_test(giving_up_changes_nothing),
         cmocka_unit_test(rivals_are_of_the_generation_under_way),
+        cmocka_unit_test(what_is_ahead_comes),
     };
     return cmocka_run_group_tests_name("evolve", tests, NULL, NULL);
 }

@@ -573,7 +573,7 @@ static void given_up_candidates_are_left_alone(void **state) {
         assert_false(asked->stopped);
         score(task, request, false, nats);
         size_t before = asked->windows;
-        bool lost = evolve_rival(evolve) && before > 0;
+        bool lost = evolve_rival(evolve, request) && before > 0;
         if (lost) {
             evolve_tell_stopped(evolve, nats, before + 2);
             assert_true(asked->stopped && isnan(asked->score) && asked->work == 0);
@@ -590,6 +590,44 @@ static void given_up_candidates_are_left_alone(void **state) {
     evolve_free(evolve);
     free(task);
     (void)stopped;
+}
+
+/* The rest of a generation is ahead of each of its requests, as far as the budget is certain to reach; the windows of
+ * one that is finished are a request of their own. */
+static void the_generation_is_ahead(void **state) {
+    (void)state;
+    struct task *task = make_task(usual_space(), 5);
+    const struct evolve_settings settings = bayesian(13);
+    struct evolve *evolve = new_search(task, &settings);
+    assert_non_null(evolve);
+    double nats[MOST_WINDOWS];
+    size_t together = 0, expected = 0;
+    int64_t next = 0;
+    for (const struct evolve_request *request; (request = evolve_ask(evolve));) {
+        size_t ahead = evolve_ahead(evolve);
+        assert_true(ahead >= 1);
+        assert_ptr_equal(evolve_ahead_at(evolve, 0).individual, request->individual);
+        assert_int_equal(evolve_ahead_at(evolve, 0).count, request->count);
+        if (expected > 0) {
+            assert_int_equal(ahead, expected);
+            assert_int_equal(request->individual->id, next);
+        }
+        for (size_t i = 1; i < ahead; i++) {
+            const struct evolve_request later = evolve_ahead_at(evolve, i);
+            assert_int_equal(later.individual->id, request->individual->id + (int64_t)i);
+            assert_true(later.count == 1 && request->count == 1 && later.individual->windows == 0);
+            assert_null(evolve_rival(evolve, &later));
+        }
+        together += ahead > 1;
+        expected = ahead - 1;
+        next = request->individual->id + 1;
+        score(task, request, false, nats);
+        evolve_tell(evolve, nats);
+    }
+    assert_int_equal(expected, 0);
+    assert_true(together > 10);
+    evolve_free(evolve);
+    free(task);
 }
 
 static void absurd_settings_are_refused(void **state) {
@@ -624,6 +662,7 @@ int main(void) {
         cmocka_unit_test(hundreds_of_windows_are_survived),
         cmocka_unit_test(any_finite_scores_are_survived),
         cmocka_unit_test(given_up_candidates_are_left_alone),
+        cmocka_unit_test(the_generation_is_ahead),
         cmocka_unit_test(absurd_settings_are_refused),
     };
     return cmocka_run_group_tests_name("evolve_bayesian", tests, NULL, NULL);
