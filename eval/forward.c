@@ -238,7 +238,10 @@ static struct block block_at(int64_t index, int64_t step, int64_t rows) {
     return (struct block){first, rows - first < step ? rows - first : step};
 }
 
-static bool stopped(const struct forward *f) { return f->options.stop && *f->options.stop; }
+/* Atomic, because another thread may set the flag. */
+static bool stopped(const struct forward *f) {
+    return f->options.stop && __atomic_load_n(f->options.stop, __ATOMIC_RELAXED);
+}
 
 /* Whether the pass should end: a signal, or numbers that are not finite. */
 static bool given_up(const struct forward *f) { return stopped(f) || f->bad_layer != NO_LAYER; }

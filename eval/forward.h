@@ -28,9 +28,9 @@ enum {
 };
 
 struct forward_options {
-    int threads;                                    /* 0: as many as the machine offers */
-    enum rope_angles angles;                        /* F64, or F32 for comparison with inference engines */
-    const volatile sig_atomic_t *stop;              /* a value other than 0 stops the pass; may be NULL */
+    int threads;                       /* 0: as many as the machine offers */
+    enum rope_angles angles;           /* F64, or F32 for comparison with inference engines */
+    const volatile sig_atomic_t *stop; /* a value other than 0 stops the pass; read atomically; may be NULL */
     void (*progress)(void *state, double fraction); /* called by one thread at a time; may be NULL */
     void *progress_state;
 };

@@ -41,6 +41,17 @@ int perplexity_window(struct forward *forward, const struct rope_table *table, c
     return status;
 }
 
+int perplexity_window_blocks(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
+                             size_t window, double *nats, float *blocks, struct error *error) {
+    size_t tokens = (size_t)window_tokens(&scoring->windows[window]);
+    double *each = malloc((tokens + 1) * sizeof *each);
+    if (!each) return error_memory(error, (double)(tokens + 1) * sizeof *each, "the nats of a window");
+    int status = perplexity_window(forward, table, scoring, window, nats, each, error);
+    if (status == STATUS_OK && blocks) nats_blocks(each, tokens, blocks);
+    free(each);
+    return status;
+}
+
 double perplexity_mean_nats(const struct scoring *scoring, const double *window_nats) {
     int64_t tokens = scoring_tokens(scoring);
     return tokens == 0 ? NAN : nats_sum(window_nats, scoring->count) / (double)tokens;

@@ -40,6 +40,10 @@ void nats_blocks(const double *nats, size_t count, float *blocks);
 int perplexity_window(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
                       size_t window, double *nats, double *token_nats, struct error *error);
 
+/* The same, with the nats_blocks() of the window in blocks[nats_block_count()], unless it is NULL. */
+int perplexity_window_blocks(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
+                             size_t window, double *nats, float *blocks, struct error *error);
+
 /* Mean nats per token: the nats_sum() of window_nats[scoring->count] over scoring_tokens(), so every prediction has the
  * same weight; NaN without predictions. Perplexity is exp of it. */
 double perplexity_mean_nats(const struct scoring *scoring, const double *window_nats);

@@ -9,8 +9,8 @@
 #include "eval/base/name.h"
 
 const char *const trace_room_names[TRACE_ROOMS] = {
-    [TRACE_MODEL] = "model", [TRACE_EVOLVE] = "evolve", [TRACE_RACE] = "race",    [TRACE_STORE] = "store",
-    [TRACE_CACHE] = "cache", [TRACE_RECIPE] = "recipe", [TRACE_EXPORT] = "export"};
+    [TRACE_MODEL] = "model", [TRACE_EVOLVE] = "evolve", [TRACE_RACE] = "race",     [TRACE_STORE] = "store",
+    [TRACE_CACHE] = "cache", [TRACE_RANKS] = "ranks",   [TRACE_RECIPE] = "recipe", [TRACE_EXPORT] = "export"};
 
 enum { ALL_ROOMS = (1 << TRACE_ROOMS) - 1, MASK_READ = 1 << TRACE_ROOMS };
 

@@ -14,6 +14,7 @@ enum trace_room {
     TRACE_RACE,   /* which candidates are given up, after which window */
     TRACE_STORE,  /* databases: what is opened, migrated, waited for */
     TRACE_CACHE,  /* which windows the cache has */
+    TRACE_RANKS,  /* which window goes to which process, and what comes back */
     TRACE_RECIPE, /* which stage runs next, on which model, with which table */
     TRACE_EXPORT, /* which tables an export takes */
     TRACE_ROOMS

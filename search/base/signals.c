@@ -38,11 +38,17 @@ static void ask_to_stop(int number) {
     const char *words = last_words;
     asked = number;
     if (!words) return;
-    print("longrope: stopped by ");
-    print(signals_name());
-    print("; ");
-    print(words);
+    if (*words) {
+        print("longrope: stopped by ");
+        print(signals_name());
+        print("; ");
+        print(words);
+    }
     _exit(STATUS_STOPPED);
+}
+
+void signals_ask_to_stop(int number) {
+    if (!asked) ask_to_stop(number);
 }
 
 void signals_end_at_once(const char *message) {

@@ -15,9 +15,12 @@ const volatile sig_atomic_t *signals_caught(void);
 /* The signal that set the flag, as "SIGTERM"; "a signal" if the flag was set otherwise or is not set. */
 const char *signals_name(void);
 
+/* Sets the flag as that signal does, which another process of the same search caught. */
+void signals_ask_to_stop(int number);
+
 /* For work that takes minutes, does not read the flag and has nothing to save: until the next call, with NULL, a signal
  * prints "longrope: stopped by SIGTERM; " and `message` (borrowed; with a newline) on stderr and ends the process at
- * once with STATUS_STOPPED. This includes a signal that arrived before the call. */
+ * once with STATUS_STOPPED; with "" it prints nothing. This includes a signal that arrived before the call. */
 void signals_end_at_once(const char *message);
 
 #endif

@@ -11,8 +11,11 @@
 #include "search/cli/options.h"
 #include "search/config/config.h"
 #include "search/config/config_print.h"
+#include "search/ranks/launcher.h"
+#include "search/ranks/ranks.h"
 #include "search/recipe/estimate.h"
 #include "search/recipe/recipe.h"
+#include "search/recipe/serve.h"
 #include "search/report/report.h"
 
 struct search_options {
@@ -214,40 +217,77 @@ static int name_run_dir(const struct config *config, struct search_options *opti
     return STATUS_OK;
 }
 
-static int run_config(const struct config *config, const struct search_options *options, struct error *error) {
+static int run_config(struct search_context *context, const struct search_options *options, struct error *error) {
+    const struct config *config = context->config;
     bool resume = options->resume && store_exists(options->run_dir);
     if (options->resume && !resume) fprintf(stderr, "starting a new run in %s\n", options->run_dir);
+    int status = store_open(options->run_dir, resume ? STORE_RESUME : STORE_CREATE, &context->store, error);
+    if (status == STATUS_OK) status = store_set_name(context->store, config->name, error);
+    if (status == STATUS_OK) status = store_set_stage_count(context->store, (int64_t)config->stage_count, error);
+    if (status == STATUS_OK) status = open_cache(config, options, &context->cache, error);
+    if (status == STATUS_OK) status = run_stages(context, options, error);
+    score_cache_close(context->cache);
+    store_close(context->store);
+    return status;
+}
+
+static int run_rank(const struct config *config, const struct search_options *options, struct ranks *ranks,
+                    struct error *error) {
     struct search_context context = {.config = config,
                                      .config_path = options->config,
                                      .run_dir = options->run_dir,
+                                     .ranks = ranks,
                                      .threads = (int)options->threads,
                                      .stop = signals_caught()};
-    int status = store_open(options->run_dir, resume ? STORE_RESUME : STORE_CREATE, &context.store, error);
-    if (status == STATUS_OK) status = store_set_name(context.store, config->name, error);
-    if (status == STATUS_OK) status = store_set_stage_count(context.store, (int64_t)config->stage_count, error);
-    if (status == STATUS_OK) status = open_cache(config, options, &context.cache, error);
-    if (status == STATUS_OK) status = run_stages(&context, options, error);
-    score_cache_close(context.cache);
-    store_close(context.store);
+    if (ranks_index(ranks) > 0) return serve_run(&context, error);
+    if (ranks) {
+        fprintf(stderr, "%s: one search on %zu ranks; rank 0 has %d threads\n", config->name, ranks_count(ranks),
+                context.threads ? context.threads : ranks_threads(ranks));
+    }
+    return run_config(&context, options, error);
+}
+
+/* ---- all that --dry-run and --print-config do not need ---- */
+
+/* What has to be equal on all ranks. */
+static char *command_text(const struct search_options *options) {
+    size_t size = 0;
+    char *text = NULL;
+    FILE *out = open_memstream(&text, &size);
+    if (!out) return NULL;
+    fprintf(out, "search %s -o %s", options->config, options->run_dir ? options->run_dir : "");
+    for (size_t i = 0; i < options->overrides.count; i++) fprintf(out, " --set %s", options->overrides.items[i]);
+    return fclose(out) == 0 ? text : NULL;
+}
+
+static int open_ranks(const struct search_options *options, struct ranks **out, struct error *error) {
+    char *command = command_text(options);
+    if (!command) return error_memory(error, 0, "the command line");
+    int status = ranks_open(command, out, error);
+    free(command);
     return status;
 }
 
 static int search(const void *given, struct error *error) {
     struct search_options options = *(const struct search_options *)given;
     struct config config = {0};
+    struct ranks *ranks = NULL;
     char *run_dir = NULL;
+    if ((options.print_config || options.dry_run) && launcher_find().rank > 0) return STATUS_OK; /* rank 0 prints */
     if (options.print_config) {
         return config_print(options.config, options.overrides.items, options.overrides.count, options.json, stdout,
                             error);
     }
-    int status = config_read(options.config, options.overrides.items, options.overrides.count, &config, error);
+    int status = options.dry_run ? STATUS_OK : open_ranks(&options, &ranks, error);
+    if (status != STATUS_OK) return status;
+    status = config_read(options.config, options.overrides.items, options.overrides.count, &config, error);
     if (status == STATUS_OK) status = name_run_dir(&config, &options, &run_dir, error);
     if (status == STATUS_OK) {
-        status = options.dry_run ? estimate(&config, &options, error) : run_config(&config, &options, error);
+        status = options.dry_run ? estimate(&config, &options, error) : run_rank(&config, &options, ranks, error);
     }
     config_free(&config);
     free(run_dir);
-    return status;
+    return ranks_end(ranks, status, error);
 }
 
 const struct command search_command = {&search_option_table, search};

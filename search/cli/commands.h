@@ -9,7 +9,8 @@
 
 struct command {
     const struct option_table *table;
-    int (*run)(const void *options, struct error *error); /* the exit status; `options` as the table describes */
+    /* The exit status; `options` as the table describes. A message that is empty was said already. */
+    int (*run)(const void *options, struct error *error);
 };
 
 extern const struct command bench_command, eval_command, export_command, passkey_command, report_command,

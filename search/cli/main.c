@@ -23,6 +23,6 @@ int main(int argc, char **argv) {
     signal(SIGXFSZ, SIG_IGN); /* a file that becomes too large is an error of writing */
     int status = commands_main(argc, argv, &error);
     if (status == STATUS_OK) status = end_output(&error);
-    if (status != STATUS_OK) fprintf(stderr, "longrope: %s\n", error.message);
+    if (status != STATUS_OK && *error.message) fprintf(stderr, "longrope: %s\n", error.message);
     return status;
 }

@@ -28,6 +28,7 @@ static bool bound_lost(const struct race *race, const struct scoring *scoring, c
     }
     double bound = sum / (double)scoring_tokens(scoring);
     if (!(bound >= race->rival_score)) return false;
+    if (race->quiet) return true;
     TRACE(TRACE_RACE,
           "individual %" PRId64 " given up after window %zu of %zu: its score is at least %.6f nats per token, "
           "individual %" PRId64 " has %.6f",
@@ -42,6 +43,7 @@ static bool improbable(const struct race *race, const struct window_nats *nats, 
     if (!(mean > 0.0)) return false;
     double probability = deviation == 0.0 ? 0.0 : gsl_cdf_tdist_Q(mean / deviation, freedom);
     if (!(probability < race->risk)) return false;
+    if (race->quiet) return true;
     TRACE(TRACE_RACE,
           "individual %" PRId64 " given up after window %zu of %zu: it beats individual %" PRId64
           " with probability %.3g, below %g",

@@ -59,6 +59,7 @@ struct race {
     double rival_score;       /* mean nats per token */
     /* statistical and blocks only: the rival's nats of all windows, with blocks also their blocks */
     const struct window_nats *rival_nats;
+    bool quiet; /* nothing is decided yet: no line of TRACE_RACE */
 };
 
 /* Whether to give up the candidate, which is scored on at least one window and not on all. With `blocks` the blocks of

@@ -14,6 +14,7 @@
 
 #include "search/base/clock.h"
 #include "search/base/signals.h"
+#include "search/ranks/launcher.h"
 
 extern char **environ;
 
@@ -32,7 +33,10 @@ bool finetune_is_model(const char *folder) {
 
 static void wait_a_little(void) { nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL); }
 
-static bool stopped(const struct finetune *job) { return job->stop && *job->stop; }
+static bool stopped(const struct finetune *job) {
+    ranks_listen(job->ranks);
+    return job->stop && *job->stop;
+}
 
 /* The command while it runs. */
 struct child {
@@ -154,7 +158,8 @@ static int environment_make(const struct finetune *job, const char *part, struct
         out->all[count] = out->own[count];
     }
     for (size_t i = 0; i < others; i++) {
-        if (!is_own(out, environ[i])) out->all[count++] = environ[i];
+        bool launchers = job->ranks && launcher_sets(environ[i]);
+        if (!is_own(out, environ[i]) && !launchers) out->all[count++] = environ[i];
     }
     return STATUS_OK;
 }

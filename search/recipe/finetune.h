@@ -7,6 +7,8 @@
  *     LONGROPE_STAGE     name of the stage
  *     LONGROPE_THREADS   as of --threads; 0: as many as the machine offers
  *
+ * What a launcher of MPI programs set for this process is not in its environment: it may start MPI programs.
+ *
  * Paths are absolute. The folder is OUTPUT.part until the command ends with status 0 and is then renamed, so that
  * OUTPUT is complete or does not exist, whatever was killed. Status 75 says that the command was stopped and continues
  * when it is run again. configs/finetune/finetune.py is such a program.
@@ -19,6 +21,7 @@
 #include <stdint.h>
 
 #include "eval/base/error.h"
+#include "search/ranks/ranks.h"
 
 struct finetune {
     const char *stage;                 /* its name */
@@ -29,6 +32,7 @@ struct finetune {
     const char *lock;                  /* file that the command holds locked, also after its longrope was killed */
     int64_t length;                    /* tokens */
     int threads;                       /* 0: as many as the machine offers */
+    struct ranks *ranks;               /* of the search; NULL: it is one process */
     const volatile sig_atomic_t *stop; /* non-zero: the command's process group gets SIGTERM */
     double patience;                   /* seconds until a group that was told to stop gets SIGKILL */
 };

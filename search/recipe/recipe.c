@@ -10,6 +10,7 @@
 #include "search/recipe/recipe_paths.h"
 #include "search/recipe/stage.h"
 #include "search/recipe/stage_initial.h"
+#include "search/recipe/stage_workers.h"
 #include "search/run/run_tables.h"
 #include "search/run/run_view.h"
 
@@ -103,6 +104,7 @@ static int finetune(struct recipe *recipe, size_t index, struct error *error) {
                                  .lock = lock,
                                  .length = stage->target_length,
                                  .threads = recipe->context->threads,
+                                 .ranks = recipe->context->ranks,
                                  .stop = recipe->context->stop,
                                  .patience = TUNING_PATIENCE};
     int status = model && output && factors && lock ? run_job(recipe, stage, &job, error)
@@ -171,6 +173,8 @@ int recipe_run(const struct search_context *context, struct error *error) {
         int status = stage_initial_check(&context->config->stages[i], error);
         if (status != STATUS_OK) return status;
     }
+    int met = stage_workers_meet(context->ranks, context->config, error);
+    if (met != STATUS_OK) return met;
     struct recipe recipe = {.context = context};
     recipe.done = calloc(stages, sizeof *recipe.done);
     if (!recipe.done) return error_memory(error, (double)stages, "the stages");

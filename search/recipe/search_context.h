@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "search/config/config.h"
+#include "search/ranks/ranks.h"
 #include "search/store/score_cache.h"
 #include "search/store/store.h"
 #include "search/store/store_configuration.h"
@@ -17,7 +18,8 @@ struct search_context {
     struct store *store;     /* run_dir/run.db */
     struct score_cache *cache;
     const struct configuration_record *configuration; /* what `config` was read from, for the store */
-    int threads;                                      /* 0: as many as the machine offers */
+    struct ranks *ranks;                              /* NULL: the search is one process */
+    int threads;                                      /* of a process; 0: as many as the machine offers it */
     const volatile sig_atomic_t *stop;                /* non-zero: save everything and end with STATUS_STOPPED */
 };
 

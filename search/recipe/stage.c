@@ -12,7 +12,7 @@
 
 /* ---- opening ---- */
 
-static int open_scoring(struct stage *stage, struct error *error) {
+int stage_load(struct stage *stage, struct error *error) {
     struct model_config model;
     int status = model_read_config(stage->folder, &model, error);
     if (status != STATUS_OK) return status;
@@ -20,17 +20,22 @@ static int open_scoring(struct stage *stage, struct error *error) {
     if (status != STATUS_OK) return status;
     stage->scoring = stage_windows_scoring(&stage->windows);
     status = window_nats_open(&stage->window_nats, &stage->scoring, error);
-    if (status == STATUS_OK) status = window_nats_open(&stage->rival_nats, &stage->scoring, error);
+    if (status == STATUS_OK) status = window_nats_open(&stage->rival.nats, &stage->scoring, error);
+    if (status == STATUS_OK) status = window_nats_open(&stage->later_rival.nats, &stage->scoring, error);
     if (status != STATUS_OK) return status;
-    return model_load(stage->folder, stage->config->type, &stage->model, error); /* last: it may take minutes */
+    status = model_load(stage->folder, stage->config->type, &stage->model, error); /* last: it may take minutes */
+    return status == STATUS_OK ? score_keys_open(&stage->keys, stage->model, &stage->scoring, error) : status;
 }
 
-static void stage_close(struct stage *stage) {
+void stage_close(struct stage *stage) {
     evolve_free(stage->evolve);
     free(stage->known);
-    window_nats_close(&stage->rival_nats);
-    window_nats_close(&stage->window_nats);
     scorer_free(stage->scorer);
+    stage_workers_close(stage->workers);
+    score_keys_close(&stage->keys);
+    window_nats_close(&stage->later_rival.nats);
+    window_nats_close(&stage->rival.nats);
+    window_nats_close(&stage->window_nats);
     stage_windows_close(&stage->windows);
     model_free(stage->model);
 }
@@ -55,9 +60,17 @@ static int enter_in_store(struct stage *stage, struct error *error) {
     return status;
 }
 
+/* Other ranks load at the same time. They need not, if the stage is done. */
+static int begin_elsewhere(struct stage *stage, struct error *error) {
+    if (stage->workers || stage->record.state == STAGE_DONE) return STATUS_OK;
+    return stage_workers_begin(stage->context->ranks, (size_t)stage->record.id, &stage->workers, error);
+}
+
 static int open_stage(struct stage *stage, struct error *error) {
+    int status = begin_elsewhere(stage, error);
+    if (status != STATUS_OK) return status;
     signals_end_at_once("a model and its text were being read; everything scored is saved; resume with --resume\n");
-    int status = open_scoring(stage, error);
+    status = stage_load(stage, error);
     signals_end_at_once(NULL);
     if (status != STATUS_OK) return status;
     const struct model_config *model = &stage->model->config;
@@ -90,14 +103,25 @@ static void table_advanced(void *state, double fraction) {
 
 static int make_scorer(struct stage *stage, struct error *error) {
     const struct search_context *context = stage->context;
+    const struct workers *workers = NULL;
+    int status = begin_elsewhere(stage, error); /* a stage that was done, and has a larger budget now */
+    if (status == STATUS_OK && stage->workers) {
+        status = stage_workers_open(stage->workers, stage->model, &stage->scoring, &stage->keys, context->threads,
+                                    &workers, error);
+    }
+    if (status != STATUS_OK) return status;
     const struct scorer_options options = {.model = stage->model,
                                            .scoring = &stage->scoring,
+                                           .keys = &stage->keys,
                                            .cache = context->cache,
                                            .blocks = stage->config->racing == RACING_BLOCKS,
                                            .threads = context->threads,
                                            .stop = context->stop,
                                            .progress = table_advanced,
-                                           .progress_state = stage};
+                                           .progress_state = stage,
+                                           .workers = workers,
+                                           .hopeless = stage_is_hopeless,
+                                           .hopeless_state = stage};
     return scorer_new(&options, &stage->scorer, error);
 }
 
@@ -135,7 +159,8 @@ int stage_run(const struct search_context *context, size_t index, const char *mo
     struct stage stage = {.context = context,
                           .config = &context->config->stages[index],
                           .folder = model,
-                          .rival = EVOLVE_NO_PARENT,
+                          .rival = {.id = EVOLVE_NO_PARENT},
+                          .later_rival = {.id = EVOLVE_NO_PARENT},
                           .best_baseline = INFINITY};
     int status = store_find_stage(context->store, stage.config->name, &stage.record, &stage.stored, error);
     if (status == STATUS_OK) {

@@ -10,10 +10,20 @@
 /* At a short window the closed forms change nothing: the search has to improve on the model as it is. */
 int stage_baselines(enum stage_kind kind) { return kind == STAGE_RECOVER ? ROPE_NONE + 1 : ROPE_METHODS; }
 
-static int score_baseline(struct stage *stage, enum rope_method method, struct error *error) {
+static void baseline_table(const struct stage *stage, enum rope_method method, struct rope_table *out) {
     const struct rope_setting setting = stage_space_setting(&stage->record, &stage->base.own);
+    rope_closed_form(out, method, &setting);
+}
+
+static int expect_baseline(struct stage *stage, enum rope_method method, struct error *error) {
+    struct rope_table table;
+    baseline_table(stage, method, &table);
+    return scorer_expect(stage->scorer, &table, stage_all_windows(stage), 0, SCORER_NO_TAG, error);
+}
+
+static int score_baseline(struct stage *stage, enum rope_method method, struct error *error) {
     struct baseline_record baseline = {.method = method};
-    rope_closed_form(&baseline.table, method, &setting);
+    baseline_table(stage, method, &baseline.table);
     window_nats_clear(&stage->window_nats);
     int status = scorer_score(stage->scorer, &baseline.table, NULL, stage_all_windows(stage), &stage->window_nats,
                               &baseline.scored, error);
@@ -42,6 +52,9 @@ int stage_score_baselines(struct stage *stage, struct error *error) {
         stage->best_baseline = fmin(stage->best_baseline, known[i].nats_per_token);
     }
     free(known);
+    for (int m = 0; m < methods && status == STATUS_OK; m++) {
+        if (!scored[m]) status = expect_baseline(stage, (enum rope_method)m, error);
+    }
     for (int m = 0; m < methods && status == STATUS_OK; m++) {
         if (!scored[m]) status = score_baseline(stage, (enum rope_method)m, error);
     }

@@ -96,8 +96,14 @@ static bool is_stored(const struct stage *stage, const struct individual *indivi
     return known_individual(stage, individual->id) || individual->windows > 0;
 }
 
-/* Answers the request from the store, if the store has all windows that it is for, or says that racing stopped it.
- * Windows that a later request added are not told: the driver asks for them again. */
+/* Whether the store answers the request: it has all windows that it is for, or says that racing stopped it. */
+static bool is_answered(const struct individual_record *known, const struct evolve_request *request) {
+    if (!known) return false;
+    return known->scored.windows >= request->count || known->individual.stopped || !isnan(known->individual.score);
+}
+
+/* Answers the request from the store, if it can. Windows that a later request added are not told: the driver asks for
+ * them again. */
 static int answer_from_store(struct stage *stage, const struct evolve_request *request, bool *answered,
                              struct error *error) {
     const struct individual *asked = request->individual;
@@ -110,7 +116,7 @@ static int answer_from_store(struct stage *stage, const struct evolve_request *r
         return other_search(stage, asked->id, error);
     }
     bool all = known->scored.windows >= request->count;
-    *answered = all || stored->stopped || !isnan(stored->score);
+    *answered = is_answered(known, request);
     if (!*answered) return STATUS_OK;
     if (!stored->stopped && known->scored.windows == 0) { /* a run of schema 1 */
         evolve_tell_score(stage->evolve, stored->score);
@@ -142,41 +148,69 @@ static int replay(struct stage *stage, struct error *error) {
 
 /* ---- racing ---- */
 
-static int read_rival_nats(struct stage *stage, int64_t rival, struct error *error) {
-    if (stage->rival == rival) return STATUS_OK;
-    int status = store_window_nats(stage->context->store, stage->record.id, rival, &stage->rival_nats, error);
-    if (status != STATUS_OK) return status;
-    if (!window_nats_complete(&stage->rival_nats, stage_all_windows(stage))) {
+static int check_rival_nats(const struct stage *stage, const struct window_nats *nats, int64_t rival,
+                            struct error *error) {
+    if (!window_nats_complete(nats, stage_all_windows(stage))) {
         return error_set(error, STATUS_FAILED,
                          "stage '%s': individual %" PRId64 " in the database lacks the nats of some of its %zu "
                          "windows; restore a copy of the run, or start a new one with -o",
                          stage->record.name, rival, stage->scoring.count);
     }
     for (size_t w = 0; w < stage->scoring.count && stage->config->racing == RACING_BLOCKS; w++) {
-        if (window_nats_has_blocks(&stage->rival_nats, w)) continue;
+        if (window_nats_has_blocks(nats, w)) continue;
         return error_set(error, STATUS_FAILED,
                          "stage '%s': individual %" PRId64 " in the database lacks the sums per block of window %zu, "
                          "which 'racing: blocks' requires: an older version of longrope scored it; start a new run "
                          "with -o, or another one with 'racing: bound'",
                          stage->record.name, rival, w);
     }
-    stage->rival = rival;
     return STATUS_OK;
 }
 
-/* The race of the individual of a request; out->racing is RACING_NONE where its whole score is required. */
-static int enter_race(struct stage *stage, const struct evolve_request *request, struct race *out,
+static int read_rival(struct stage *stage, int64_t id, struct rival *out, struct error *error) {
+    if (out->id == id) return STATUS_OK;
+    out->id = EVOLVE_NO_PARENT;
+    int status = store_window_nats(stage->context->store, stage->record.id, id, &out->nats, error);
+    if (status == STATUS_OK) status = check_rival_nats(stage, &out->nats, id, error);
+    if (status == STATUS_OK) out->id = id;
+    return status;
+}
+
+/* The race of the individual of a request, whose rival's nats are read into *rival; out->racing is RACING_NONE where
+ * its whole score is required. */
+static int enter_race(struct stage *stage, const struct evolve_request *request, struct rival *rival, struct race *out,
                       struct error *error) {
-    const struct individual *rival = evolve_rival(stage->evolve, request);
+    const struct individual *beaten = evolve_rival(stage->evolve, request);
     *out = (struct race){.racing = RACING_NONE};
-    if (!rival || stage->config->racing == RACING_NONE) return STATUS_OK;
+    if (!beaten || stage->config->racing == RACING_NONE) return STATUS_OK;
     *out = (struct race){.racing = stage->config->racing,
                          .risk = stage->config->racing_risk,
                          .candidate = request->individual->id,
-                         .rival = rival->id,
-                         .rival_score = rival->score,
-                         .rival_nats = &stage->rival_nats};
-    return racing_risks(out->racing) ? read_rival_nats(stage, rival->id, error) : STATUS_OK;
+                         .rival = beaten->id,
+                         .rival_score = beaten->score,
+                         .rival_nats = &rival->nats};
+    return racing_risks(out->racing) ? read_rival(stage, beaten->id, rival, error) : STATUS_OK;
+}
+
+static bool find_ahead(const struct evolve *evolve, int64_t id, struct evolve_request *out) {
+    size_t ahead = evolve_ahead(evolve);
+    for (size_t i = 0; i < ahead; i++) {
+        *out = evolve_ahead_at(evolve, i);
+        if (out->individual->id == id) return true;
+    }
+    return false;
+}
+
+int stage_is_hopeless(void *state, int64_t id, const struct window_nats *known, bool *out, struct error *error) {
+    struct stage *stage = state;
+    struct evolve_request request;
+    struct race race;
+    *out = false;
+    if (!find_ahead(stage->evolve, id, &request)) return STATUS_OK;
+    int status = enter_race(stage, &request, &stage->later_rival, &race, error);
+    race.quiet = true;
+    if (status == STATUS_OK) *out = racing_lost(&race, &stage->scoring, known);
+    return status;
 }
 
 /* Rules that may lose a good candidate say so where they are used. */
@@ -192,33 +226,55 @@ static void warn_of_risk(const struct stage *stage) {
 
 /* ---- scoring ---- */
 
+static void candidate_table(const struct stage *stage, const struct individual *individual, struct rope_table *out) {
+    rope_model_table(out, &stage->base.searched, stage->record.target_length);
+    stage_record_table(&stage->record, &individual->genome, out);
+}
+
+static struct window_range range_of(const struct evolve_request *request) {
+    return (struct window_range){.first = request->individual->first_window, .count = request->count};
+}
+
+/* The scorer hears of all requests that are certain to come, so that its workers, if it has any, begin. */
+static int expect_ahead(struct stage *stage, struct error *error) {
+    for (size_t ahead = evolve_ahead(stage->evolve); stage->expected < ahead; stage->expected++) {
+        const struct evolve_request request = evolve_ahead_at(stage->evolve, stage->expected);
+        const struct individual *one = request.individual;
+        const struct individual_record *known = known_individual(stage, one->id);
+        struct rope_table table;
+        if (is_answered(known, &request)) continue;
+        size_t have = known && known->scored.windows > one->windows ? known->scored.windows : one->windows;
+        candidate_table(stage, one, &table);
+        int status = scorer_expect(stage->scorer, &table, range_of(&request), have, one->id, error);
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
+}
+
 /* The windows of the request that the store does not have yet, into stage->window_nats. */
 static int score_windows(struct stage *stage, const struct evolve_request *request, struct scored *scored,
                          struct error *error) {
     const struct individual *asked = request->individual;
     struct rope_table table;
     struct race race;
-    rope_model_table(&table, &stage->base.searched, stage->record.target_length);
-    stage_record_table(&stage->record, &asked->genome, &table);
-    int status = enter_race(stage, request, &race, error);
+    candidate_table(stage, asked, &table);
+    int status = enter_race(stage, request, &stage->rival, &race, error);
     if (status != STATUS_OK) return status;
     window_nats_clear(&stage->window_nats);
     if (is_stored(stage, asked)) {
         status = store_window_nats(stage->context->store, stage->record.id, asked->id, &stage->window_nats, error);
         if (status != STATUS_OK) return status;
     }
-    const struct window_range range = {.first = asked->first_window, .count = request->count};
-    return scorer_score(stage->scorer, &table, &race, range, &stage->window_nats, scored, error);
+    return scorer_score(stage->scorer, &table, &race, range_of(request), &stage->window_nats, scored, error);
 }
 
 static int answer_by_scoring(struct stage *stage, const struct evolve_request *request, struct error *error) {
     const struct individual *individual = request->individual;
-    const struct window_range range = {.first = individual->first_window, .count = request->count};
     const bool stored = is_stored(stage, individual);
     struct scored scored;
     int status = score_windows(stage, request, &scored, error);
     if (status != STATUS_OK) return status;
-    if (window_nats_complete(&stage->window_nats, range)) {
+    if (window_nats_complete(&stage->window_nats, range_of(request))) {
         evolve_tell(stage->evolve, stage->window_nats.nats);
     } else {
         evolve_tell_stopped(stage->evolve, stage->window_nats.nats, individual->windows + scored.windows);
@@ -260,8 +316,10 @@ static int score_proposals(struct stage *stage, struct error *error) {
         bool milestone = request->individual->generation > generation && !counts_windows(stage);
         if (milestone) report_progress(stage, true);
         generation = evolve_generation(stage->evolve);
-        int status = answer(stage, request, error);
+        int status = expect_ahead(stage, error);
+        if (status == STATUS_OK) status = answer(stage, request, error);
         if (status != STATUS_OK) return status;
+        stage->expected--;
         report_progress(stage, false);
     }
     report_progress(stage, true);

@@ -1,21 +1,29 @@
-/* The private state of a stage that runs, shared by stage.c, stage_baselines.c, stage_budget.c and stage_search.c. No
- * other file includes it. */
+/* The private state of a stage that runs, shared by stage.c, stage_baselines.c, stage_budget.c, stage_search.c and
+ * serve.c. No other file includes it. */
 #ifndef LONGROPE_SEARCH_STAGE_STATE_H
 #define LONGROPE_SEARCH_STAGE_STATE_H
 
 #include "search/base/progress.h"
 #include "search/evolve/evolve.h"
 #include "search/evolve/window_nats.h"
+#include "search/recipe/score_keys.h"
 #include "search/recipe/scorer.h"
 #include "search/recipe/search_context.h"
 #include "search/recipe/stage_base.h"
 #include "search/recipe/stage_initial.h"
 #include "search/recipe/stage_settings.h"
 #include "search/recipe/stage_windows.h"
+#include "search/recipe/stage_workers.h"
 
 /* How long a stage searches: what may change when its run is continued. */
 struct stage_budget {
     int64_t iterations, evaluations; /* evaluations 0: no limit */
+};
+
+/* The nats of an individual that others have to beat. */
+struct rival {
+    struct window_nats nats;
+    int64_t id; /* EVOLVE_NO_PARENT before any is read */
 };
 
 struct stage {
@@ -28,7 +36,9 @@ struct stage {
     struct model *model;
     struct stage_base base;
     struct stage_windows windows;
-    struct scoring scoring; /* on all windows */
+    struct scoring scoring;        /* on all windows */
+    struct score_keys keys;        /* of both */
+    struct stage_workers *workers; /* NULL for a search of one process */
     struct scorer *scorer;
     struct window_nats window_nats; /* of the table that is being scored */
     struct progress progress;
@@ -38,9 +48,14 @@ struct stage {
     struct evolve *evolve;
     struct individual_record *known; /* [known_count] of the store when the search began, ordered by id */
     size_t known_count;
-    struct window_nats rival_nats; /* of individual `rival` */
-    int64_t rival;                 /* EVOLVE_NO_PARENT before any is read */
+    size_t expected;                 /* requests ahead, the one under way included, that the scorer knows of */
+    struct rival rival, later_rival; /* of the individual that is scored, and of one that will be */
 };
+
+/* Loads what a stage is scored with: windows, scoring, model, keys, and room for nats. The caller calls stage_close(),
+ * also after an error. */
+int stage_load(struct stage *stage, struct error *error);
+void stage_close(struct stage *stage);
 
 /* All windows of the stage, from the first one on. */
 struct window_range stage_all_windows(const struct stage *stage);
@@ -55,6 +70,10 @@ int stage_open_budget(struct stage *stage, const struct stage_settings *settings
 
 /* Scores the closed forms that the store does not have yet, and keeps them there. */
 int stage_score_baselines(struct stage *stage, struct error *error);
+
+/* Whether racing would give up individual `id`, which the search is going to ask for, by what is known now: for struct
+ * scorer_options. `stage` is a struct stage. */
+int stage_is_hopeless(void *stage, int64_t id, const struct window_nats *known, bool *out, struct error *error);
 
 /* Makes the search, replays the individuals of the store, and scores what it proposes until it is over. */
 int stage_search(struct stage *stage, struct error *error);

@@ -1,6 +1,7 @@
 /* search/scorer: windows from the cache or computed, and races. */
 #include "search/recipe/scorer.h"
 
+#include "search/recipe/score_keys.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/tiny_model.h"
 
@@ -16,6 +17,7 @@ struct fixture {
     char *path; /* of the cache */
     struct corpus corpus;
     struct scoring scoring;
+    struct score_keys keys;
     struct model *model;
     struct rope_table table;
     struct score_cache *cache;
@@ -41,6 +43,7 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
     struct fixture *f = *state;
+    score_keys_close(&f->keys);
     score_cache_close(f->cache);
     model_free(f->model);
     free(f->path);
@@ -56,8 +59,12 @@ static void note_progress(void *state, double fraction) {
 }
 
 static struct scorer *make_scorer(struct fixture *f) {
+    struct error error = {""};
+    score_keys_close(&f->keys);
+    if (score_keys_open(&f->keys, f->model, &f->scoring, &error) != STATUS_OK) fail_msg("%s", error.message);
     const struct scorer_options options = {.model = f->model,
                                            .scoring = &f->scoring,
+                                           .keys = &f->keys,
                                            .cache = f->cache,
                                            .blocks = f->blocks,
                                            .threads = 1,
@@ -65,7 +72,6 @@ static struct scorer *make_scorer(struct fixture *f) {
                                            .progress = note_progress,
                                            .progress_state = f};
     struct scorer *scorer = NULL;
-    struct error error = {""};
     if (scorer_new(&options, &scorer, &error) != STATUS_OK) fail_msg("%s", error.message);
     return scorer;
 }

@@ -1,0 +1,232 @@
+#include "search/recipe/window_thread.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "eval/forward.h"
+#include "search/ranks/handout.h"
+
+/* A unit, and what came of it. */
+struct job {
+    struct work_unit unit;
+    int status;
+    double nats;
+    float *blocks; /* [nats_block_count()] owned */
+    struct error error;
+};
+
+/* A queue of at most HANDOUT_MOST. */
+struct jobs {
+    struct job *items[HANDOUT_MOST];
+    size_t count;
+};
+
+struct window_thread {
+    const struct scoring *scoring;
+    struct forward *forward;
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t mutex; /* of all below */
+    pthread_cond_t given, finished;
+    struct jobs waiting, done;
+    struct job *running;
+    struct job *taken;            /* by the owner, whose blocks are borrowed */
+    volatile sig_atomic_t cancel; /* ends the pass that runs; atomic */
+    bool stopped, ending;
+};
+
+/* ---- jobs ---- */
+
+static void job_free(struct job *job) {
+    if (!job) return;
+    free(job->blocks);
+    free(job);
+}
+
+static void push(struct jobs *jobs, struct job *job) { jobs->items[jobs->count++] = job; }
+
+static struct job *remove_at(struct jobs *jobs, size_t at) {
+    struct job *job = jobs->items[at];
+    jobs->count--;
+    memmove(&jobs->items[at], &jobs->items[at + 1], (jobs->count - at) * sizeof *jobs->items);
+    return job;
+}
+
+static void job_stop(struct job *job) { job->status = error_set(&job->error, STATUS_STOPPED, "stopped"); }
+
+static void job_run(struct window_thread *thread, struct job *job) {
+    size_t window = job->unit.window, tokens = (size_t)window_tokens(&thread->scoring->windows[window]);
+    job->blocks = calloc(nats_block_count(tokens) + 1, sizeof *job->blocks);
+    if (!job->blocks) {
+        job->status = error_memory(&job->error, (double)tokens / SCORING_BLOCK, "the blocks of a window");
+        return;
+    }
+    job->status = perplexity_window_blocks(thread->forward, &job->unit.table, thread->scoring, window, &job->nats,
+                                           job->blocks, &job->error);
+}
+
+/* ---- the thread ---- */
+
+static void *run(void *state) {
+    struct window_thread *thread = state;
+    pthread_mutex_lock(&thread->mutex);
+    while (!thread->ending) {
+        if (thread->waiting.count == 0) {
+            pthread_cond_wait(&thread->given, &thread->mutex);
+            continue;
+        }
+        struct job *job = thread->running = remove_at(&thread->waiting, 0);
+        __atomic_store_n(&thread->cancel, 0, __ATOMIC_RELAXED);
+        pthread_mutex_unlock(&thread->mutex);
+        job_run(thread, job);
+        pthread_mutex_lock(&thread->mutex);
+        thread->running = NULL;
+        push(&thread->done, job);
+        pthread_cond_signal(&thread->finished);
+    }
+    pthread_mutex_unlock(&thread->mutex);
+    return NULL;
+}
+
+/* Signals are for the thread that owns this one. */
+static int start(struct window_thread *thread) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    int failed = pthread_create(&thread->thread, NULL, run, thread);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    thread->started = failed == 0;
+    return failed;
+}
+
+static void init_locks(struct window_thread *thread) {
+    pthread_condattr_t clock;
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_mutex_init(&thread->mutex, NULL);
+    pthread_cond_init(&thread->given, NULL);
+    pthread_cond_init(&thread->finished, &clock);
+    pthread_condattr_destroy(&clock);
+}
+
+int window_thread_new(const struct model *model, const struct scoring *scoring, int threads, struct window_thread **out,
+                      struct error *error) {
+    *out = NULL;
+    struct window_thread *thread = calloc(1, sizeof *thread);
+    if (!thread) return error_memory(error, sizeof *thread, "a thread");
+    thread->scoring = scoring;
+    init_locks(thread);
+    const struct forward_options forward = {.threads = threads, .angles = ROPE_ANGLES_F64, .stop = &thread->cancel};
+    int status = forward_new(model, &forward, &thread->forward, error);
+    int failed = status == STATUS_OK ? start(thread) : 0;
+    if (failed) status = error_set(error, STATUS_FAILED, "a thread could not be started: %s", strerror(failed));
+    if (status != STATUS_OK) {
+        window_thread_free(thread);
+        return status;
+    }
+    *out = thread;
+    return STATUS_OK;
+}
+
+static void stop_locked(struct window_thread *thread) {
+    thread->stopped = true;
+    __atomic_store_n(&thread->cancel, 1, __ATOMIC_RELAXED);
+    while (thread->waiting.count) {
+        struct job *job = remove_at(&thread->waiting, 0);
+        job_stop(job);
+        push(&thread->done, job);
+    }
+}
+
+void window_thread_free(struct window_thread *thread) {
+    if (!thread) return;
+    pthread_mutex_lock(&thread->mutex);
+    stop_locked(thread);
+    thread->ending = true;
+    pthread_cond_signal(&thread->given);
+    pthread_mutex_unlock(&thread->mutex);
+    if (thread->started) pthread_join(thread->thread, NULL);
+    while (thread->done.count) job_free(remove_at(&thread->done, 0));
+    job_free(thread->taken);
+    forward_free(thread->forward);
+    pthread_cond_destroy(&thread->finished);
+    pthread_cond_destroy(&thread->given);
+    pthread_mutex_destroy(&thread->mutex);
+    free(thread);
+}
+
+/* ---- the owner's side ---- */
+
+int window_thread_give(struct window_thread *thread, const struct work_unit *unit, struct error *error) {
+    struct job *job = calloc(1, sizeof *job);
+    if (!job) return error_memory(error, sizeof *job, "a unit of work");
+    job->unit = *unit;
+    pthread_mutex_lock(&thread->mutex);
+    bool fits = thread->waiting.count + thread->done.count + (thread->running != NULL) < HANDOUT_MOST;
+    if (fits && thread->stopped) {
+        job_stop(job);
+        push(&thread->done, job);
+    } else if (fits) {
+        push(&thread->waiting, job);
+        pthread_cond_signal(&thread->given);
+    }
+    pthread_mutex_unlock(&thread->mutex);
+    if (fits) return STATUS_OK;
+    job_free(job);
+    return error_set(error, STATUS_FAILED, "a thread was given more than %d windows", HANDOUT_MOST);
+}
+
+void window_thread_cancel(struct window_thread *thread, uint64_t unit) {
+    pthread_mutex_lock(&thread->mutex);
+    if (thread->running && thread->running->unit.id == unit) __atomic_store_n(&thread->cancel, 1, __ATOMIC_RELAXED);
+    for (size_t i = 0; i < thread->waiting.count; i++) {
+        if (thread->waiting.items[i]->unit.id != unit) continue;
+        struct job *job = remove_at(&thread->waiting, i);
+        job_stop(job);
+        push(&thread->done, job);
+        break;
+    }
+    pthread_mutex_unlock(&thread->mutex);
+}
+
+void window_thread_stop(struct window_thread *thread) {
+    pthread_mutex_lock(&thread->mutex);
+    stop_locked(thread);
+    pthread_mutex_unlock(&thread->mutex);
+}
+
+bool window_thread_take(struct window_thread *thread, struct work_result *out) {
+    pthread_mutex_lock(&thread->mutex);
+    struct job *job = thread->done.count ? remove_at(&thread->done, 0) : NULL;
+    pthread_mutex_unlock(&thread->mutex);
+    if (!job) return false;
+    job_free(thread->taken);
+    thread->taken = job;
+    size_t tokens = (size_t)window_tokens(&thread->scoring->windows[job->unit.window]);
+    *out = (struct work_result){.id = job->unit.id,
+                                .status = job->status,
+                                .nats = job->nats,
+                                .blocks = job->blocks,
+                                .block_count = nats_block_count(tokens),
+                                .error = job->error};
+    return true;
+}
+
+void window_thread_wait(struct window_thread *thread, double seconds) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)(seconds * 1e9);
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&thread->mutex);
+    int failed = 0;
+    while (thread->done.count == 0 && failed == 0) {
+        failed = pthread_cond_timedwait(&thread->finished, &thread->mutex, &until);
+    }
+    pthread_mutex_unlock(&thread->mutex);
+}
