@@ -241,7 +241,7 @@ static int run_rank(const struct config *config, const struct search_options *op
                                      .stop = signals_caught()};
     if (ranks_index(ranks) > 0) return serve_run(&context, error);
     if (ranks) {
-        fprintf(stderr, "%s: one search on %zu ranks; rank 0 has %d threads\n", config->name, ranks_count(ranks),
+        fprintf(stderr, "%s: one search on %zu ranks, with %d threads on rank 0\n", config->name, ranks_count(ranks),
                 context.threads ? context.threads : ranks_threads(ranks));
     }
     return run_config(&context, options, error);
