@@ -67,7 +67,8 @@ static const struct option_row option_rows[] = {
      .offset = AT(threads),
      .low = 1,
      .high = 4096,
-     .help = "number of threads (default: all); results do not depend on it"},
+     .help = "number of threads, on each rank if mpirun or srun starts several (default: all, or a rank's share of its "
+             "node's); results do not depend on it"},
     {.name = "dry-run",
      .kind = OPTION_FLAG,
      .offset = AT(dry_run),

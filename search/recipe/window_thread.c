@@ -1,6 +1,6 @@
 #include "search/recipe/window_thread.h"
 
-#include <errno.h>
+#include <omp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -121,7 +121,10 @@ int window_thread_new(const struct model *model, const struct scoring *scoring, 
     if (!thread) return error_memory(error, sizeof *thread, "a thread");
     thread->scoring = scoring;
     init_locks(thread);
-    const struct forward_options forward = {.threads = threads, .angles = ROPE_ANGLES_F64, .stop = &thread->cancel};
+    /* LLVM's OpenMP ends with the last thread that used it, and does not survive that: this one uses it, too */
+    int most = omp_get_max_threads();
+    const struct forward_options forward = {
+        .threads = threads ? threads : most, .angles = ROPE_ANGLES_F64, .stop = &thread->cancel};
     int status = forward_new(model, &forward, &thread->forward, error);
     int failed = status == STATUS_OK ? start(thread) : 0;
     if (failed) status = error_set(error, STATUS_FAILED, "a thread could not be started: %s", strerror(failed));

@@ -147,7 +147,7 @@ set -- "$LONGROPE" search "$work/search.yaml" -o "$work/stopped" --threads 1 $lo
 start "$@"
 send TERM 2
 [ "$status" = 75 ] || fail "SIGTERM to a rank: mpirun ends with $status"
-says_error "stopped; everything scored is saved in $work/stopped; resume with --resume"
+says_error "stopped by SIGTERM; everything scored is saved in $work/stopped; resume with --resume"
 
 # The exit status of each rank: mpirun is told to leave it to them to end, and has no status of theirs then.
 # shellcheck disable=SC2016 # the ranks expand it
@@ -161,7 +161,7 @@ for victim in 0 1; do
         children "$shell" >"$file"
     done
     send TERM "$victim"
-    says_error "stopped; everything scored is saved in $work/stopped; resume with --resume"
+    says_error "stopped by SIGTERM; everything scored is saved in $work/stopped; resume with --resume"
     [ "$(cat "$work"/status.*)" = "$(printf '75\n75\n75')" ] ||
         fail "SIGTERM to rank $victim: the ranks end with $(cat "$work"/status.*)"
     rm "$work"/status.*

@@ -103,5 +103,5 @@ traced evolve ', 8 knots; deviations: common '
 # ---- rooms ----
 
 export LONGROPE_TRACE=store,stroe
-fails_with 2 "LONGROPE_TRACE: unknown room 'stroe' (did you mean 'store'?); choose model, evolve, race, store, cache, recipe, export or all" \
+fails_with 2 "LONGROPE_TRACE: unknown room 'stroe' (did you mean 'store'?); choose model, evolve, race, store, cache, ranks, recipe, export or all" \
     "$LONGROPE" show "$work/plain"
