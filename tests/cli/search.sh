@@ -65,7 +65,7 @@ holds '.stages[0] | keys == (["name", "state", "objective", "target_length", "it
 holds '.stages[0] | .name == "extend-2k" and .state == "done" and .target_length == 512 and .iteration == 2 and
     .iterations == 2 and .evaluations == 14'
 holds '.stages[0] | all(.best, .best_exportable; keys == (["perplexity", "factors", "start_tokens",
-    "attention_factor", "origin"] | sort))'
+    "attention_factor", "origin", "work"] | sort))'
 holds '[.stages[0].baselines[].method] == ["none", "pi", "ntk", "dynamic-ntk", "yarn"]'
 holds ".stages[0].best.perplexity == $perplexity"
 holds ".stages[0].best_exportable | .perplexity == $exportable and .start_tokens == 0"
