@@ -314,7 +314,7 @@ grep -q somebody "$work/notes.html" || fail "a file that is no report was replac
 runs "$LONGROPE" report "$work/run" -o "$work/notes.html" --force
 runs "$LONGROPE" report "$work/two" -o "$work/notes.html"
 grep -q 'id="stage-1"' "$work/notes.html" || fail "an earlier report was not replaced"
-fails_with 1 "could not be written" "$LONGROPE" report "$work/run" -o "$work/nowhere/report.html"
+fails_with 2 "nowhere/report.html: its folder does not exist" "$LONGROPE" report "$work/run" -o "$work/nowhere/report.html"
 fails_with 2 "is a folder" "$LONGROPE" report "$work/run" -o "$work"
 fails_with 2 "missing --out FILE.html" "$LONGROPE" report "$work/run"
 fails_with 2 "missing RUN_DIR" "$LONGROPE" report -o "$work/x.html"
