@@ -22,7 +22,8 @@ install_missing() {
 }
 
 BUILD_PACKAGES="gcc g++ libc6-dev cmake make ninja-build pkg-config libgsl-dev libyaml-dev
-    libsqlite3-dev libjansson-dev libxxhash-dev libsentencepiece-dev"
+    libsqlite3-dev libjansson-dev libxxhash-dev libsentencepiece-dev
+    libpcre2-dev libutf8proc-dev"
 REPORT_PACKAGES="gnuplot-nox"
 TEST_PACKAGES="libcmocka-dev help2man groff-base jq sqlite3 $REPORT_PACKAGES"
 BROWSER_PACKAGES="chromium chromium-driver python3-selenium"

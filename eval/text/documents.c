@@ -212,21 +212,24 @@ static int tokens_allocate(const char *path, int64_t count, struct document *out
     return STATUS_OK;
 }
 
-/* Makes room for the token that begins a text, which may hold no other. */
-static int put_first(const char *path, int32_t token, struct document *out, struct error *error) {
-    int32_t *tokens = realloc(out->tokens, (size_t)(out->count + 1) * sizeof *tokens);
-    if (!tokens) return error_memory(error, (double)(out->count + 1) * (double)sizeof *tokens, path);
-    memmove(tokens + 1, tokens, (size_t)out->count * sizeof *tokens);
-    tokens[0] = token;
+/* Puts the tokens that begin and end a text around it, which may hold no other; -1: none. */
+static int put_ends(const char *path, int32_t first, int32_t last, struct document *out, struct error *error) {
+    int64_t count = out->count + (first >= 0) + (last >= 0);
+    if (count == out->count) return STATUS_OK;
+    int32_t *tokens = realloc(out->tokens, (size_t)count * sizeof *tokens);
+    if (!tokens) return error_memory(error, (double)count * (double)sizeof *tokens, path);
+    memmove(tokens + (first >= 0), tokens, (size_t)out->count * sizeof *tokens);
+    if (first >= 0) tokens[0] = first;
+    if (last >= 0) tokens[count - 1] = last;
     out->tokens = tokens;
-    out->count++;
+    out->count = count;
     return STATUS_OK;
 }
 
 static int text_parse(const char *path, const unsigned char *bytes, size_t size, const struct tokenizer *tokenizer,
                       struct document *out, struct error *error) {
     int status = tokenizer_encode(tokenizer, path, (const char *)bytes, size, &out->tokens, &out->count, error);
-    if (status == STATUS_OK && tokenizer->bos >= 0) status = put_first(path, tokenizer->bos, out, error);
+    if (status == STATUS_OK) status = put_ends(path, tokenizer->bos, tokenizer->eos, out, error);
     if (status != STATUS_OK || out->count > 0) return status;
     return error_set(error, STATUS_INPUT, "%s: holds no tokens; leave it out", path);
 }

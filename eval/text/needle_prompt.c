@@ -218,7 +218,7 @@ static int make_question(const struct needle_setting *setting, struct parts *out
 
 /* Keys are told apart by their digits, or not at all. */
 static int check_answer(const struct needle_setting *setting, const struct parts *parts, struct error *error) {
-    int32_t unknown = setting->tokenizer->pieces ? sentencepiece_unknown(setting->tokenizer->pieces) : -1;
+    int32_t unknown = tokenizer_unknown(setting->tokenizer);
     bool known = parts->answer > 0;
     for (int64_t t = parts->question.count - parts->answer; t < parts->question.count; t++) {
         known = known && parts->question.tokens[t] != unknown;

@@ -2,6 +2,7 @@ extern "C" {
 #include "eval/text/sentencepiece.h"
 
 #include "eval/base/file.h"
+#include "eval/text/utf8.h"
 }
 
 #include <sentencepiece_processor.h>
@@ -187,44 +188,12 @@ bool model_valid(std::string_view model) {
     return model.empty() && user_defined_valid(user_defined);
 }
 
-/* ---- text ---- */
-
-/* The bytes of the UTF-8 character that `text` begins with; 0 where it begins with none (RFC 3629:
- * shortest form, no surrogates, at most U+10FFFF). */
-size_t character_bytes(std::string_view text) {
-    auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-    auto follows = [&](size_t i) { return (byte(i) & 0xc0) == 0x80; };
-    unsigned first = byte(0), second = byte(1);
-    if (first < 0x80) return 1;
-    if (first >= 0xc2 && first <= 0xdf) return follows(1) ? 2 : 0;
-    if (first >= 0xe0 && first <= 0xef) {
-        bool odd = (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f);
-        return follows(1) && follows(2) && !odd ? 3 : 0;
-    }
-    if (first >= 0xf0 && first <= 0xf4) {
-        bool odd = (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f);
-        return follows(1) && follows(2) && follows(3) && !odd ? 4 : 0;
-    }
-    return 0;
-}
-
-/* The position of the first byte that is not UTF-8; text.size() where all is. */
-size_t utf8_valid_bytes(std::string_view text) {
-    size_t at = 0;
-    while (at < text.size()) {
-        size_t bytes = character_bytes(text.substr(at));
-        if (bytes == 0) return at;
-        at += bytes;
-    }
-    return at;
-}
-
 /* ---- the library, its exceptions caught ---- */
 
 int not_a_model(const char *path, struct error *error) {
     return error_set(error, STATUS_INPUT,
-                     "%s: is not a SentencePiece model, or is damaged; download tokenizer.model again, or give tokens "
-                     "as .npy files",
+                     "%s: is not a SentencePiece model, or is damaged; download tokenizer.model again, name the "
+                     "model's tokenizer.json, or give tokens as .npy files",
                      path);
 }
 
@@ -294,15 +263,8 @@ int sentencepiece_encode(const struct sentencepiece_model *model, const char *na
                          int32_t **out, int64_t *count, struct error *error) {
     *out = nullptr;
     *count = 0;
-    if (size > INT32_MAX) {
-        return error_set(error, STATUS_INPUT, "%s: is larger than 2 GiB; split it, or give tokens as .npy files", name);
-    }
-    size_t valid = utf8_valid_bytes({text, size});
-    if (valid < size) {
-        return error_set(error, STATUS_INPUT,
-                         "%s: byte %zu is not UTF-8 (0x%02x); convert the text, with iconv -f ENCODING -t UTF-8 say",
-                         name, valid, static_cast<unsigned char>(text[valid]));
-    }
+    int status = utf8_check(name, text, size, error);
+    if (status != STATUS_OK) return status;
     try {
         return encode(model, name, {text, size}, out, count, error);
     } catch (const std::bad_alloc &) {

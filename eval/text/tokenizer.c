@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "eval/base/file.h"
+#include "eval/text/sentencepiece.h"
+#include "eval/text/tokenizer_json.h"
 
 /* ---- tokenizer_config.json ---- */
 
@@ -121,44 +123,66 @@ static int read_bos(const char *model_path, const struct sentencepiece_model *pi
 
 /* ---- opening ---- */
 
-static int open_model(const char *path, struct tokenizer *out, struct error *error) {
+static const struct tokenizer bytes = {.bos = -1, .eos = -1};
+
+static int open_pieces(const char *path, struct tokenizer *out, struct error *error) {
     int status = sentencepiece_load(path, &out->pieces, error);
-    if (status == STATUS_OK) status = read_bos(path, out->pieces, &out->bos, error);
+    return status == STATUS_OK ? read_bos(path, out->pieces, &out->bos, error) : status;
+}
+
+static int open_json(const char *path, struct tokenizer *out, struct error *error) {
+    int status = tokenizer_json_load(path, &out->json, error);
+    if (status != STATUS_OK) return status;
+    out->bos = tokenizer_json_first(out->json);
+    out->eos = tokenizer_json_last(out->json);
+    return STATUS_OK;
+}
+
+static int open_file(const char *path, struct tokenizer *out, struct error *error) {
+    static const char suffix[] = ".json";
+    size_t length = strlen(path), ending = sizeof suffix - 1;
+    bool json = length >= ending && strcmp(path + length - ending, suffix) == 0;
+    int status = json ? open_json(path, out, error) : open_pieces(path, out, error);
     if (status != STATUS_OK) tokenizer_close(out);
+    return status;
+}
+
+/* Opens DIR/NAME if it exists: *found. */
+static int open_if_found(const char *model_dir, const char *name, bool *found, struct tokenizer *out,
+                         struct error *error) {
+    char *path = NULL;
+    *found = false;
+    if (asprintf(&path, "%s/%s", model_dir, name) < 0) return error_memory(error, (double)strlen(model_dir), "a path");
+    *found = access(path, F_OK) == 0 || errno != ENOENT;
+    int status = *found ? open_file(path, out, error) : STATUS_OK;
+    free(path);
     return status;
 }
 
 /* The default of the model. */
 static int open_default(const char *model_dir, int64_t vocabulary, struct tokenizer *out, struct error *error) {
-    char *path = NULL;
-    if (asprintf(&path, "%s/tokenizer.model", model_dir) < 0) {
-        return error_memory(error, (double)strlen(model_dir), "a path");
-    }
-    int status = STATUS_OK;
-    if (access(path, F_OK) == 0 || errno != ENOENT) {
-        status = open_model(path, out, error);
-    } else if (vocabulary > TOKENIZER_BYTE_VOCABULARY) {
-        status = error_set(error, STATUS_INPUT,
-                           "%s: does not exist, and a vocabulary of %" PRId64 " tokens is not one of bytes; name the "
-                           "model's tokenizer.model, or make .npy files with its tokenizer.json (eval/README.md, "
-                           "\"Text and tokens\") and give those as tokens",
-                           path, vocabulary);
-    }
-    free(path);
-    return status;
+    bool found;
+    int status = open_if_found(model_dir, "tokenizer.model", &found, out, error);
+    if (status == STATUS_OK && !found) status = open_if_found(model_dir, "tokenizer.json", &found, out, error);
+    if (status != STATUS_OK || found || vocabulary <= TOKENIZER_BYTE_VOCABULARY) return status;
+    return error_set(error, STATUS_INPUT,
+                     "%s: has neither tokenizer.model nor tokenizer.json, and a vocabulary of %" PRId64
+                     " tokens is not one of bytes; name the model's tokenizer, or give tokens as .npy files "
+                     "(eval/README.md, \"Text and tokens\")",
+                     model_dir, vocabulary);
 }
 
 int tokenizer_open(const char *name, const char *model_dir, int64_t vocabulary, struct tokenizer *out,
                    struct error *error) {
-    *out = (struct tokenizer){.bos = -1};
+    *out = bytes;
     if (!name) return open_default(model_dir, vocabulary, out, error);
-    if (strcmp(name, "bytes") == 0) return STATUS_OK;
-    return open_model(name, out, error);
+    return strcmp(name, "bytes") == 0 ? STATUS_OK : open_file(name, out, error);
 }
 
 int tokenizer_encode(const struct tokenizer *tokenizer, const char *name, const char *text, size_t size, int32_t **out,
                      int64_t *count, struct error *error) {
     if (tokenizer->pieces) return sentencepiece_encode(tokenizer->pieces, name, text, size, out, count, error);
+    if (tokenizer->json) return tokenizer_json_encode(tokenizer->json, name, text, size, out, count, error);
     *count = 0;
     *out = calloc(size + 1, sizeof **out); /* + 1: may be none */
     if (!*out) return error_memory(error, (double)size * sizeof **out, name);
@@ -167,7 +191,13 @@ int tokenizer_encode(const struct tokenizer *tokenizer, const char *name, const 
     return STATUS_OK;
 }
 
+int32_t tokenizer_unknown(const struct tokenizer *tokenizer) {
+    if (tokenizer->pieces) return sentencepiece_unknown(tokenizer->pieces);
+    return tokenizer->json ? tokenizer_json_unknown(tokenizer->json) : -1;
+}
+
 void tokenizer_close(struct tokenizer *tokenizer) {
     sentencepiece_free(tokenizer->pieces);
-    *tokenizer = (struct tokenizer){.bos = -1};
+    tokenizer_json_free(tokenizer->json);
+    *tokenizer = bytes;
 }

@@ -1,15 +1,20 @@
-/* Text to tokens: one token per byte, or with the model's own SentencePiece tokenizer. Tokens of models that
- * have tokenizer.json only are made elsewhere and read as .npy files (eval/README.md).
+/* Text to tokens: one token per byte, or with the model's own tokenizer, tokenizer.model (SentencePiece) or
+ * tokenizer.json (Hugging Face's tokenizers).
  *
- * The token that begins a text (BOS) comes before each document, not before each window, if transformers
- * 4's LlamaTokenizer would put one there: add_bos_token in tokenizer_config.json beside tokenizer.model
+ * The token that begins a text (BOS) comes before each document, not before each window, if transformers would put one
+ * there, and so does the token that ends it (EOS) behind each.
+ *
+ * tokenizer.model: as transformers 4's LlamaTokenizer does. add_bos_token in tokenizer_config.json beside it
  * decides; without it, the tokenizer classes of the llama family (LlamaTokenizer, CodeLlamaTokenizer and
  * GemmaTokenizer, with or without Fast) have a BOS and other classes do not. bos_token names the token,
  * which is looked up in the model's pieces and then in added_tokens_decoder; without bos_token it is the
- * SentencePiece model's. A SentencePiece model without BOS gives none.
- *
+ * SentencePiece model's. A SentencePiece model without BOS gives none. There is no EOS.
  * Otherwise tokens are those of that class with legacy=True, which leaves the whole text to the
  * SentencePiece library. One difference: names of special tokens in a text are text here, and tokens there.
+ *
+ * tokenizer.json: what its post_processor puts around a text, as transformers 5 does, which ignores add_bos_token and
+ * add_eos_token of tokenizer_config.json beside it. Names of special tokens in a text are those tokens. Tokens that
+ * tokenizer_config.json alone would add are text.
  */
 #ifndef LONGROPE_EVAL_TOKENIZER_H
 #define LONGROPE_EVAL_TOKENIZER_H
@@ -18,25 +23,30 @@
 #include <stdint.h>
 
 #include "eval/base/error.h"
-#include "eval/text/sentencepiece.h"
 
-enum { TOKENIZER_BYTE_VOCABULARY = 384 }; /* the largest of a model that reads bytes without tokenizer.model */
+enum { TOKENIZER_BYTE_VOCABULARY = 384 }; /* the largest of a model that reads bytes without a tokenizer */
+
+struct sentencepiece_model;
+struct tokenizer_json;
 
 struct tokenizer {
-    struct sentencepiece_model *pieces; /* NULL: one token per byte */
-    int32_t bos;                        /* begins each document; -1: none */
+    struct sentencepiece_model *pieces; /* of tokenizer.model, or NULL */
+    struct tokenizer_json *json;        /* of tokenizer.json, or NULL. Without both: one token per byte */
+    int32_t bos, eos;                   /* begin and end each document; -1: none */
 };
 
-/* `name` is "bytes", the path of a SentencePiece model, or NULL for the default of the model in folder
- * `model_dir` with `vocabulary` tokens: its tokenizer.model, or bytes if there is no such file and the
- * vocabulary is at most TOKENIZER_BYTE_VOCABULARY. STATUS_INPUT for what is missing or malformed, and if
- * there is no default. The caller closes *out with tokenizer_close(). */
+/* `name` is "bytes", the path of a tokenizer.json, which ends in ".json", or of a SentencePiece model, or NULL for the
+ * default of the model in folder `model_dir` with `vocabulary` tokens: its tokenizer.model, else its tokenizer.json, or
+ * bytes if there is no such file and the vocabulary is at most TOKENIZER_BYTE_VOCABULARY. STATUS_INPUT for what is
+ * missing or malformed, and if there is no default. The caller closes *out with tokenizer_close(). */
 int tokenizer_open(const char *name, const char *model_dir, int64_t vocabulary, struct tokenizer *out,
                    struct error *error);
-/* The tokens of text[size], without BOS: *out[*count], which the caller frees with free(); *count may be 0.
- * Errors are those of sentencepiece_encode(), `name` being where the text came from. */
+/* The tokens of text[size], without BOS and EOS: *out[*count], which the caller frees with free(); *count may be 0.
+ * Errors are those of sentencepiece_encode() and tokenizer_json_encode(), `name` being where the text came from. */
 int tokenizer_encode(const struct tokenizer *tokenizer, const char *name, const char *text, size_t size, int32_t **out,
                      int64_t *count, struct error *error);
+/* The token that stands for what has no token; -1 if there is none. */
+int32_t tokenizer_unknown(const struct tokenizer *tokenizer);
 void tokenizer_close(struct tokenizer *tokenizer); /* a zeroed struct is allowed */
 
 #endif

@@ -13,8 +13,8 @@ const struct option_row model_rows[MODEL_ROWS] = {
      .kind = OPTION_TEXT,
      .word = "bytes|FILE",
      .offset = AT(tokenizer),
-     .help = "bytes: one token per byte; else a SentencePiece model (default: DIR/tokenizer.model; bytes if that does "
-             "not exist and the model reads bytes)"},
+     .help = "bytes: one token per byte; else a tokenizer.json, or a SentencePiece model (default: tokenizer.model or "
+             "tokenizer.json in DIR; bytes if neither exists and the model reads bytes)"},
 };
 
 const struct option_row model_table_rows[MODEL_TABLE_ROWS] = {

@@ -672,8 +672,8 @@ const struct config_kind config_kind_path = {"path", "a path", NULL, read_path, 
 const struct config_kind config_kind_command = {"command", "a command for the shell", NULL, read_command, show_string};
 const struct config_kind config_kind_files = {"list of paths", "a list of files or patterns", NULL, read_files,
                                               show_files};
-const struct config_kind config_kind_tokenizer = {"word or path", "bytes, or a path of a tokenizer.model", NULL,
-                                                  read_tokenizer, show_string};
+const struct config_kind config_kind_tokenizer = {
+    "word or path", "bytes, or a path of a tokenizer.json or tokenizer.model", NULL, read_tokenizer, show_string};
 const struct config_kind config_kind_word = {"word", "", word_range, read_word, show_word};
 const struct config_kind config_kind_stage_kind = {"word", "", word_range, read_stage_kind, show_word};
 const struct config_kind config_kind_algorithm = {"word", "", word_range, read_algorithm, show_word};

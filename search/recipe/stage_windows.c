@@ -113,7 +113,7 @@ static int make_windows(const struct stage_config *config, const struct tokenize
 int stage_windows_open(const struct stage_config *config, const char *model, int64_t vocabulary,
                        struct stage_windows *out, struct error *error) {
     *out = (struct stage_windows){.count = 0};
-    struct tokenizer tokenizer = {.bos = -1};
+    struct tokenizer tokenizer = {.bos = -1, .eos = -1};
     bool words = config->text.count || config->objective == OBJECTIVE_NEEDLE;
     int status = words ? open_tokenizer(config, model, vocabulary, &tokenizer, error) : STATUS_OK;
     if (status == STATUS_OK) status = make_windows(config, &tokenizer, vocabulary, out, error);

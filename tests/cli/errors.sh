@@ -250,7 +250,7 @@ refused "$document: token 256 at position 0 is not in the model's vocabulary of 
     --tokenizer "$work/tokenizer.model"
 fresh_model
 sed 's/"vocab_size": 256/"vocab_size": 385/' "$model/config.json" >"$copy/config.json"
-refused "$copy/tokenizer.model: does not exist, and a vocabulary of 385" evaluate --model "$copy"
+refused "$copy: has neither tokenizer.model nor tokenizer.json, and a vocabulary of 385" evaluate --model "$copy"
 
 # ---- factors ----
 

@@ -1,25 +1,21 @@
 """Text as tokens against Python's sentencepiece and transformers, and sliding windows against
 transformers' loop.
 
-Tokenizers are trained here, on the demo's corpus. longrope does not print tokens: what it makes of a
-text is held against .npy files of the tokens that it should be, by nats of every token, bit for bit.
+Tokenizers are trained here, on the demo's corpus. What longrope makes of a text is held against .npy files of the tokens
+that it should be, by nats of every token, bit for bit. test_tokenizer_json.py has tokenizer.json.
 
     LONGROPE=build/release/longrope pytest -q tests/interop/test_tokens.py
 """
 
 import json
-import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import sentencepiece
 import torch
-from program import CORPUS, LONGROPE, SOURCE, result
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from program import CORPUS, LONGROPE, result
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 torch.set_num_threads(1)
 
@@ -127,41 +123,6 @@ def test_transformers(tmp_path, add_bos_token):
     tokens = tokenizer(text)["input_ids"]
     assert (tokens[0] == 1) == add_bos_token
     assert_tokens(tmp_path, text, tokens)
-
-
-def one_liner():
-    """The command of eval/README.md that makes .npy files."""
-    lines = (SOURCE / "eval" / "README.md").read_text(encoding="utf-8").splitlines()
-    begin = next(i for i, line in enumerate(lines) if line.strip().startswith("python3 -c '"))
-    end = next(i for i in range(begin, len(lines)) if "' MODEL" in lines[i])
-    return "\n".join(line.removeprefix("    ") for line in lines[begin : end + 1])
-
-
-def test_readme_one_liner(tmp_path):
-    """A model with tokenizer.json alone."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    trainer = trainers.BpeTrainer(vocab_size=VOCABULARY, special_tokens=["<|begin|>"], show_progress=False,
-                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())  # fmt: skip
-    tokenizer.train([str(path) for path in CORPUS], trainer)
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<|begin|>").save_pretrained(tmp_path)
-    assert (tmp_path / "tokenizer.json").exists() and not (tmp_path / "tokenizer.model").exists()
-    save_model(tmp_path)
-
-    refused = subprocess.run([LONGROPE, "eval", "--model", tmp_path, "--text", CORPUS[0], "--length", "9", "--method",
-                              "none"], capture_output=True, text=True, check=False)  # fmt: skip
-    assert refused.returncode == 2 and ".npy" in refused.stderr and "eval/README.md" in refused.stderr
-
-    for path in CORPUS[:2]:
-        shutil.copy(path, tmp_path)
-    texts = [str(tmp_path / path.name) for path in CORPUS[:2]]
-    command = one_liner().replace("python3", sys.executable, 1).split(" MODEL")[0]
-    subprocess.run(["sh", "-c", f'{command} "$@"', "sh", tmp_path, *texts], check=True)
-    for text in texts:
-        tokens = np.load(text + ".npy")
-        assert tokens.dtype == np.int32 and tokens.tolist() == tokenizer.encode(Path(text).read_text(encoding="utf-8")).ids
-    row = longrope("--model", tmp_path, "--length", 128, "--tokens", *[text + ".npy" for text in texts])
-    assert row["documents"] == 2
 
 
 # ---- sliding windows ----

@@ -7,7 +7,7 @@
 
 #include "eval/text/documents.h"
 
-static const struct tokenizer bytes_tokenizer = {.pieces = NULL, .bos = -1};
+static const struct tokenizer bytes_tokenizer = {.bos = -1, .eos = -1};
 
 static int read_bytes(char *const *paths, size_t count, struct documents *out, struct error *error) {
     return documents_read_text(paths, count, &bytes_tokenizer, out, error);

@@ -5,7 +5,7 @@
 
 #include "eval/text/needle_prompt.h"
 
-static const struct tokenizer bytes = {.bos = -1};
+static const struct tokenizer bytes = {.bos = -1, .eos = -1};
 
 static struct needle_setting setting_of(enum needle_form form, int64_t digits) {
     return (struct needle_setting){.tokenizer = &bytes, .form = form, .digits = digits};
@@ -185,7 +185,7 @@ static void lengths_that_no_sentences_make_are_named(void **state) {
 static void texts_are_haystacks(void **state) {
     (void)state;
     static const int32_t bos = 1;
-    const struct tokenizer with_bos = {.bos = bos};
+    const struct tokenizer with_bos = {.bos = bos, .eos = -1};
     struct needle_setting setting = setting_of(NEEDLE_PUBLISHED, 5);
     int32_t text[400];
     for (int i = 0; i < 400; i++) text[i] = 256 + i; /* no bytes */

@@ -1,4 +1,4 @@
-/* eval/text/tokenizer: SentencePiece models made here by hand, the token that begins a document, and files
+/* eval/text/tokenizer: SentencePiece models made here by hand, the tokens that begin and end a document, and files
  * that are damaged or made to do damage. */
 #include "tests/unit/scratch_file.h"
 
@@ -254,7 +254,8 @@ static void test_defaults(void **state) {
     assert_int_equal(tokenizer_open(NULL, dir, TOKENIZER_BYTE_VOCABULARY, &tokenizer, &error), STATUS_OK);
     assert_null(tokenizer.pieces);
     assert_int_equal(tokenizer_open(NULL, dir, TOKENIZER_BYTE_VOCABULARY + 1, &tokenizer, &error), STATUS_INPUT);
-    assert_message(error.message, "/tokenizer.model: does not exist|385|.npy|eval/README.md");
+    assert_message(error.message, dir);
+    assert_message(error.message, "neither tokenizer.model nor tokenizer.json|385|.npy|eval/README.md");
 
     struct message model;
     make_model(&model);
@@ -268,6 +269,67 @@ static void test_defaults(void **state) {
     assert_int_equal(tokenizer_open(NULL, dir, 256, &tokenizer, &error), STATUS_INPUT);
     assert_message(error.message, "/tokenizer.model: is not a SentencePiece model");
     free(path);
+}
+
+/* ---- tokenizer.json ---- */
+
+static void write_json(const struct fixture *fixture, const char *before, const char *after) {
+    char text[1024];
+    snprintf(
+        text, sizeof text,
+        "{\"model\": {\"type\": \"BPE\", \"vocab\": {\"<unk>\": 0, \"a\": 1, \"b\": 2, \"ab\": 3}, "
+        "\"merges\": [[\"a\", \"b\"]], \"unk_token\": \"<unk>\"}, \"added_tokens\": [{\"id\": 4, \"content\": "
+        "\"<s>\"}], "
+        "\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [%s{\"Sequence\": {\"id\": \"A\"}}%s], "
+        "\"pair\": [], \"special_tokens\": {\"<s>\": {\"id\": \"<s>\", \"ids\": [4]}}}}",
+        before, after);
+    scratch_write_in(fixture->scratch.dir, "tokenizer.json", text);
+}
+
+#define SPECIAL "{\"SpecialToken\": {\"id\": \"<s>\"}}"
+
+/* The default of a model without tokenizer.model, and the file by its path. tokenizer_config.json has no say. */
+static void assert_ends(const struct fixture *fixture, int32_t bos, int32_t eos) {
+    char *path = scratch_path(&fixture->scratch, "tokenizer.json");
+    const char *const names[] = {path, NULL};
+    scratch_write_in(fixture->scratch.dir, "tokenizer_config.json", "{\"add_bos_token\": true, \"bos_token\": \"a\"}");
+    for (size_t i = 0; i < 2; i++) {
+        struct tokenizer tokenizer;
+        struct error error = {""};
+        int status = tokenizer_open(names[i], fixture->scratch.dir, 5, &tokenizer, &error);
+        if (status != STATUS_OK) fail_msg("%s", error.message);
+        assert_non_null(tokenizer.json);
+        assert_int_equal(tokenizer.bos, bos);
+        assert_int_equal(tokenizer.eos, eos);
+        assert_int_equal(tokenizer_unknown(&tokenizer), 0);
+        tokenizer_close(&tokenizer);
+    }
+    free(path);
+}
+
+static void test_json(void **state) {
+    const struct fixture *fixture = *state;
+    const char *dir = fixture->scratch.dir;
+    struct tokenizer tokenizer;
+    struct error error;
+    int32_t *tokens;
+    int64_t count;
+    write_json(fixture, "", "");
+    assert_ends(fixture, -1, -1);
+    write_json(fixture, SPECIAL ",", "");
+    assert_ends(fixture, 4, -1);
+    write_json(fixture, "", "," SPECIAL);
+    assert_ends(fixture, -1, 4);
+    assert_int_equal(tokenizer_open(NULL, dir, 5, &tokenizer, &error), STATUS_OK);
+    assert_int_equal(tokenizer_encode(&tokenizer, "t", "ab<s>c", 6, &tokens, &count, &error), STATUS_OK);
+    assert_int_equal(count, 3);
+    assert_memory_equal(tokens, ((int32_t[]){3, 4, 0}), 12);
+    free(tokens);
+    tokenizer_close(&tokenizer);
+    scratch_write_in(dir, "tokenizer.json", "x");
+    assert_int_equal(tokenizer_open(NULL, dir, 5, &tokenizer, &error), STATUS_INPUT);
+    assert_message(error.message, "/tokenizer.json:1: is not valid JSON");
+    assert_null(tokenizer.json);
 }
 
 /* ---- Normalisation rules ---- */
@@ -448,6 +510,7 @@ int main(void) {
         WITH_FILES(test_a_model_without_bos_gets_none),
         WITH_FILES(test_bos_refusals),
         WITH_FILES(test_defaults),
+        WITH_FILES(test_json),
         WITH_FILES(test_rules_are_applied),
         WITH_FILES(test_rules_may_not_lead_outside),
         WITH_FILES(test_rules_must_be_whole),

@@ -709,7 +709,7 @@ static void test_data(void **state) {
              "  data: {tokenizer: bytes}\n",
              7, "'data.tokenizer' is not used beside 'tokens'");
     read_bad(f, "name: n\ndata: {text: corpus/a.txt, tokenizer: [a]}\nstages: []\n", 2,
-             "'tokenizer' must be bytes, or a path of a tokenizer.model, not a list");
+             "'tokenizer' must be bytes, or a path of a tokenizer.json or tokenizer.model, not a list");
     read_bad(f, "name: n\ndata: {text: corpus/a.txt, tokenizer: ''}\nstages: []\n", 2, "'tokenizer' must be|empty");
     read_bad(f, "name: n\ndtype: f16\nstages: []\n", 2, "'dtype' must be auto, f32 or bf16, not 'f16'");
     read_bad(f, "name: n\ndtype: {a: b}\nstages: []\n", 2, "'dtype' must be auto, f32 or bf16, not a map");
