@@ -10,7 +10,8 @@ struct array {
     const char *type; /* as numpy names it: "<f8" */
     size_t item;      /* bytes */
     const void *values;
-    int64_t rows, columns;
+    int64_t count;
+    char shape[64]; /* "(3, 4)" */
 };
 
 static bool write_array(FILE *stream, const void *what) {
@@ -18,25 +19,32 @@ static bool write_array(FILE *stream, const void *what) {
     enum { PREFIX = 10, HEADER = 118 };
     const struct array *array = what;
     char header[HEADER + 1];
-    int used = snprintf(header, sizeof header,
-                        "{'descr': '%s', 'fortran_order': False, 'shape': (%" PRId64 ", %" PRId64 "), }", array->type,
-                        array->rows, array->columns);
+    int used = snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", array->type,
+                        array->shape);
     memset(header + used, ' ', (size_t)(HEADER - used));
     header[HEADER - 1] = '\n';
     const unsigned char prefix[PREFIX] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, HEADER, 0};
-    size_t count = (size_t)(array->rows * array->columns);
+    size_t count = (size_t)array->count;
     return fwrite(prefix, 1, PREFIX, stream) == PREFIX && fwrite(header, 1, HEADER, stream) == HEADER &&
            fwrite(array->values, array->item, count, stream) == count;
 }
 
 int npy_write(const char *path, bool replace, const double *values, int64_t rows, int64_t columns,
               struct error *error) {
-    const struct array array = {"<f8", sizeof *values, values, rows, columns};
+    struct array array = {.type = "<f8", .item = sizeof *values, .values = values, .count = rows * columns};
+    snprintf(array.shape, sizeof array.shape, "(%" PRId64 ", %" PRId64 ")", rows, columns);
     return atomic_output_write_file(path, replace, write_array, &array, error);
 }
 
 int npy_write_tokens(const char *path, bool replace, const int32_t *tokens, int64_t rows, int64_t columns,
                      struct error *error) {
-    const struct array array = {"<i4", sizeof *tokens, tokens, rows, columns};
+    struct array array = {.type = "<i4", .item = sizeof *tokens, .values = tokens, .count = rows * columns};
+    snprintf(array.shape, sizeof array.shape, "(%" PRId64 ", %" PRId64 ")", rows, columns);
+    return atomic_output_write_file(path, replace, write_array, &array, error);
+}
+
+int npy_write_document(const char *path, bool replace, const int32_t *tokens, int64_t count, struct error *error) {
+    struct array array = {.type = "<i4", .item = sizeof *tokens, .values = tokens, .count = count};
+    snprintf(array.shape, sizeof array.shape, "(%" PRId64 ",)", count);
     return atomic_output_write_file(path, replace, write_array, &array, error);
 }

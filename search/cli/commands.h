@@ -14,9 +14,9 @@ struct command {
 };
 
 extern const struct command bench_command, eval_command, export_command, passkey_command, report_command,
-    search_command, show_command;
+    search_command, show_command, tokenize_command;
 
-enum { COMMANDS = 7 };
+enum { COMMANDS = 8 };
 extern const struct command *const commands[COMMANDS]; /* in the order of `longrope --help` */
 
 /* Reads argv, which begins with the command's name, and runs the command or prints its help. */

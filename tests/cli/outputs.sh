@@ -16,6 +16,7 @@ put() {
     csv | json) "$LONGROPE" export "$work/run/factors.json" --format "$writer" --out "$@" ;;
     report) "$LONGROPE" report "$work/run" -o "$@" ;;
     nats) "$LONGROPE" eval --model "$model" --text "$document" --length 200 --method none --nats "$@" ;;
+    document) "$LONGROPE" tokenize --tokenizer bytes --text "$second_document" --out "$@" ;;
     tokens) "$LONGROPE" passkey --model "$model" --prompt demo --length 202 --trials 1 --depths 0 --method none --save-tokens "$@" ;;
     esac
 }
@@ -37,7 +38,7 @@ same() {
     fi
 }
 
-for writer in csv json report nats tokens; do
+for writer in csv json report nats tokens document; do
     mkdir "$work/$writer"
     cd "$work/$writer"
     runs put "$writer" file
@@ -117,6 +118,9 @@ cp "$document" "$work/text"
 refused "text: is read by this command" evaluate --text "$work/text" --nats "$work/text" --force
 refused "lies in $work/model, which this command reads" evaluate --tokens "$work/t.npy" \
     --nats "$work/model/model.safetensors" --force
+refused "text: is read by this command" "$LONGROPE" tokenize --tokenizer bytes --text "$work/text" --out "$work/text" --force
+refused "which this command reads" "$LONGROPE" tokenize --model "$work/model" --text "$work/text" \
+    --out "$work/model/config.json" --force
 refused "run.db: is read by this command" evaluate --tokens "$work/t.npy" --into "$work/run" --nats "$work/run/run.db" --force
 refused "f.json: is read by this command" "$LONGROPE" eval --model "$model" --tokens "$work/t.npy" --length 8 \
     --factors "$work/f.json" --nats "$work/f.json" --force
@@ -147,7 +151,7 @@ refused "$work/pipe: is not a folder" "$LONGROPE" export "$work/f.json" --format
     --force
 [ -p "$work/pipe" ] || fail "a folder was renamed over a pipe"
 
-for command in export report eval passkey; do
+for command in export report eval passkey tokenize; do
     runs "$LONGROPE" "$command" --help
     says "- is standard output"
     grep -q -e "--force" "$work/stdout" || fail "$command --help does not explain --force"

@@ -44,6 +44,25 @@ static void arrays_are_written_as_numpy_does(void **state) {
     assert_memory_equal(&third, little_endian, 8); /* what the comparison above rests on */
 }
 
+static void documents_have_one_dimension(void **state) {
+    (void)state;
+    const int32_t tokens[] = {7, -1, 65536};
+    unsigned char bytes[512];
+    struct scratch scratch = scratch_make();
+    char *path = scratch_path(&scratch, "document.npy"), *part = scratch_path(&scratch, "document.npy.part");
+    struct error error = {""};
+    scratch_write(path, "before", 6);
+    assert_int_equal(npy_write_document(path, true, tokens, 3, &error), STATUS_OK);
+    assert_int_equal(read_back(path, bytes, sizeof bytes), 128 + 12);
+    assert_non_null(strstr((char *)bytes + 10, "{'descr': '<i4', 'fortran_order': False, 'shape': (3,), } "));
+    assert_memory_equal(bytes + 128, tokens, sizeof tokens);
+    assert_false(scratch_exists(part));
+    assert_int_equal(npy_write_document(path, false, tokens, 3, &error), STATUS_INPUT);
+    assert_message(error.message, "document.npy: already exists|--force");
+    free(path), free(part);
+    scratch_remove(&scratch);
+}
+
 static void arrays_that_cannot_be_written(void **state) {
     (void)state;
     struct scratch scratch = scratch_make();
@@ -67,6 +86,7 @@ static void arrays_that_cannot_be_written(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arrays_are_written_as_numpy_does),
+        cmocka_unit_test(documents_have_one_dimension),
         cmocka_unit_test(arrays_that_cannot_be_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
