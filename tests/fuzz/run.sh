@@ -8,7 +8,7 @@ cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz
 mkdir -p build/fuzz/found
 
-for target in safetensors model_config npy gguf factors; do
+for target in safetensors model_config npy gguf factors tokenizer_json; do
     corpus=build/fuzz/corpus/$target
     log=build/fuzz/$target.log
     sh tests/fuzz/seeds.sh "$target" "$corpus"

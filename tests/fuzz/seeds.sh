@@ -113,6 +113,16 @@ factors)
         "$table" "$table" >"$folder/json"
     config config llama ', "rope_scaling": {"rope_type": "longrope", "short_factor": [1, 1], "long_factor": [1.5, 4], "original_max_position_embeddings": 16, "attention_factor": 1.5, "long_mscale": 1.5}'
     ;;
+tokenizer_json)
+    vocabulary='"<unk>": 0, "a": 1, "b": 2, "aa": 3, "aab": 4, "\u0120": 5, "\u2581": 6, "<0xC3>": 7, "<0xAF>": 8'
+    model="\"model\": {\"type\": \"BPE\", \"vocab\": {$vocabulary}, \"merges\": [[\"a\", \"a\"], \"aa b\"]"
+    printf '{%s, "unk_token": "<unk>", "byte_fallback": true, "fuse_unk": true}, "normalizer": {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "\\u2581"}, {"type": "Replace", "pattern": {"String": " "}, "content": "\\u2581"}]}}' \
+        "$model" >"$folder/characters"
+    printf '{"version": "1.0", "added_tokens": [{"id": 9, "content": "<s>", "lstrip": true, "rstrip": true, "single_word": true, "normalized": true, "special": true}], %s, "ignore_merges": true}, "normalizer": {"type": "NFC"}, "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": "(?i:%s)|[^\\\\r\\\\n\\\\p{L}]?\\\\p{L}+|\\\\p{N}{1,3}|\\\\s+(?!\\\\S)"}, "behavior": "Isolated", "invert": false}, {"type": "Digits", "individual_digits": true}, {"type": "ByteLevel", "add_prefix_space": true, "use_regex": true}]}}' \
+        "$model" "'s|'t" >"$folder/bytes"
+    printf '{%s}, "pre_tokenizer": {"type": "Metaspace", "replacement": "\\u2581", "prepend_scheme": "first", "split": true}, "post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "a"}}, {"Sequence": {"id": "A"}}], "special_tokens": {"a": {"id": "a", "ids": [1]}}}}' \
+        "$model" >"$folder/metaspace"
+    ;;
 *)
     echo "seeds.sh: no target '$target'" >&2
     exit 2
