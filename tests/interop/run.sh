@@ -2,7 +2,7 @@
 # Compares the program with other people's software, in virtual environments of their own under build/.
 # LONGROPE may name another program than the release build.
 #
-#     run.sh [PYTEST ARGUMENTS]       tests against PyTorch, transformers and sentencepiece
+#     run.sh [PYTEST ARGUMENTS]       tests against PyTorch, transformers, tokenizers and sentencepiece
 #     run.sh --speed [ARGUMENTS]      speed.py: speed and memory against transformers
 #     run.sh --llama-cpp [ARGUMENTS]  compare_llama_cpp.py: speed and perplexity against llama.cpp
 #     run.sh --llama-cpp-export       check_llama_cpp_export.py: exported tables in llama.cpp
