@@ -1,12 +1,12 @@
 #include "search/html/gnuplot.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,7 +16,7 @@
 
 extern char **environ;
 
-/* The child's three streams are unnamed files, not pipes: neither side waits for the other to read, and a child that
+/* The child's three streams are files in memory, not pipes: neither side waits for the other to read, and a child that
  * ends early causes no SIGPIPE. */
 enum { STREAMS = 3 }; /* by descriptor: the script, the output, the error output */
 
@@ -28,16 +28,18 @@ struct child {
 /* ---- the streams ---- */
 
 static int scratch_failed(struct error *error) {
-    return error_set(error, STATUS_FAILED, "a temporary file could not be written: %s; free space in /tmp",
+    return error_set(error, STATUS_FAILED, "a file in memory could not be made for gnuplot: %s; free memory",
                      strerror(errno));
 }
 
 static int open_streams(struct child *child, const char *script, size_t size, struct error *error) {
     for (int i = 0; i < STREAMS; i++) {
-        child->streams[i] = tmpfile();
-        if (!child->streams[i]) return scratch_failed(error);
-        /* otherwise every other child would inherit it */
-        if (fcntl(fileno(child->streams[i]), F_SETFD, FD_CLOEXEC) != 0) return scratch_failed(error);
+        int memory = memfd_create("gnuplot", MFD_CLOEXEC); /* no other child inherits it */
+        child->streams[i] = memory >= 0 ? fdopen(memory, "w+b") : NULL;
+        if (!child->streams[i]) {
+            if (memory >= 0) close(memory);
+            return scratch_failed(error);
+        }
     }
     FILE *in = child->streams[STDIN_FILENO];
     bool written = fwrite(script, 1, size, in) == size && fflush(in) == 0;

@@ -230,7 +230,7 @@ int database_open(struct database *database, const char *name, int flags, struct
     if (code != SQLITE_OK) return database_failed(database, code, error);
     sqlite3_extended_result_codes(database->handle, 1);
     sqlite3_busy_handler(database->handle, wait_for_others, database);
-    return STATUS_OK;
+    return database_run(database, "PRAGMA temp_store = MEMORY", error); /* no files in /var/tmp or /tmp */
 }
 
 void database_close(struct database *database) {

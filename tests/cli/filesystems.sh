@@ -53,4 +53,24 @@ else
     echo "filesystems: those without locks or shared memory are left out"
 fi
 
+# ---- temporary files ----
+
+# Where /tmp, /var/tmp and /dev/shm cannot be written, TMPDIR is not asked either: there are none.
+cat >"$work/protected.sh" <<'SH'
+set -eu
+mount --bind . /mnt # the test's folder, from where its path does not lead through /tmp
+cd /mnt
+for folder in /tmp /var/tmp /dev/shm; do
+    [ ! -d "$folder" ] || mount -t tmpfs -o ro tmpfs "$folder"
+done
+exec /proc/self/fd/3 report run -o run.html
+SH
+if [ -d /mnt ] && unshare -m true 2>/dev/null; then
+    protected() { (cd "$work" && TMPDIR=/tmp unshare -m sh protected.sh 3<"$LONGROPE"); }
+    runs protected
+    [ -s "$work/run.html" ] || fail "no report where no temporary file can be written"
+else
+    echo "filesystems: a protected /tmp is left out: it takes root to mount one"
+fi
+
 echo "filesystems: passed"
