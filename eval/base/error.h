@@ -20,7 +20,7 @@ struct error {
 };
 
 /* Formats the message and returns `status`, so that a failing function ends in
- * `return error_set(error, STATUS_INPUT, ...)`. Too long a message is cut. */
+ * `return error_set(error, STATUS_INPUT, ...)`. Too long a message loses its middle. */
 int error_set(struct error *error, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* STATUS_FAILED for memory that could not be allocated: what it was for, and its size; bytes = 0: of unknown size. */

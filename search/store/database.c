@@ -11,6 +11,7 @@
 
 #include "eval/base/trace.h"
 #include "search/base/clock.h"
+#include "search/base/output_path.h"
 #include "search/base/signals.h"
 
 static const double patience =
@@ -176,7 +177,8 @@ int database_errno(const struct database *database, int code, struct error *erro
     case EIO:
         return write_failed(database, code, what, error);
     default:
-        return error_set(error, STATUS_FAILED, "%.200s: %s", database->protected_path, what);
+        return error_set(error, code == ENAMETOOLONG || code == ELOOP ? STATUS_INPUT : STATUS_FAILED, "%s: %s; %s",
+                         database->protected_path, what, output_remedy(code));
     }
 }
 
@@ -221,8 +223,26 @@ int database_check_folder(const struct database *database, struct error *error) 
     return code == 0 ? STATUS_OK : database_errno(database, code, error);
 }
 
+/* SQLite opens a file by its path from the root, whose length it limits, and appends "-journal" to it. */
+static int check_length(const struct database *database, struct error *error) {
+    const char *slash = strrchr(database->path, '/'), *name = slash ? slash + 1 : database->path;
+    char *folder = slash ? strndup(database->path, (size_t)(name - database->path)) : strdup("."), *whole = NULL;
+    if (!folder) return error_memory(error, (double)strlen(database->path), "a path");
+    whole = realpath(folder, NULL);
+    size_t length = whole ? strlen(whole) + 1 + strlen(name) : 0; /* opening reports every other problem */
+    int most = sqlite3_vfs_find(NULL)->mxPathname - (int)strlen("-journal");
+    free(folder), free(whole);
+    if (length <= (size_t)most) return STATUS_OK;
+    return error_set(error, STATUS_INPUT,
+                     "%s: the path is too long: from the root it has %zu bytes, and SQLite supports at most %d; use a "
+                     "folder with a shorter path",
+                     database->path, length, most);
+}
+
 int database_open(struct database *database, const char *name, int flags, struct error *error) {
     struct stat info;
+    int status = check_length(database, error);
+    if (status != STATUS_OK) return status;
     if (stat(database->path, &info) == 0 && !S_ISREG(info.st_mode)) { /* a pipe would wait for its other end */
         return error_set(error, STATUS_INPUT, "%.300s: is not a file; %s", database->path, database->kind->if_foreign);
     }

@@ -73,4 +73,30 @@ else
     echo "filesystems: a protected /tmp is left out: it takes root to mount one"
 fi
 
+# ---- long paths ----
+
+# A run, whose database has a limit, says which.
+long=$(printf 'e%.0s' $(seq 200))
+deep=$work/$long/$long/$long
+mkdir -p "$deep"
+too_long="SQLite supports at most 504; use a folder with a shorter path"
+fails_with 2 "$too_long" short_search "$deep/run"
+cp -r "$work/run" "$deep/copy"
+fails_with 2 "$too_long" short_search "$deep/copy" --resume
+fails_with 2 "$too_long" "$LONGROPE" show "$deep/copy"
+fails_with 2 "$too_long" short_search "$work/other" --cache "$deep/scores.db"
+(cd "$deep" && fails_with 2 "$too_long" "$LONGROPE" show copy) || exit 1
+fails_with 2 "a name has at most 255 bytes" short_search "$work/$long$long"
+
+# Other files have none but the system's, and errors say what is wrong behind the longest path.
+cp -r "$model" "$deep/model"
+cp "$document" "$deep/text"
+for output in json hf; do
+    runs "$LONGROPE" export "$deep/copy/factors.json" --format $output --model "$deep/model" --out "$deep/$output"
+done
+runs "$LONGROPE" eval --model "$deep/hf" --text "$deep/text" --length 8 --method none --nats "$deep/nats.npy"
+for _ in 1 2; do deep=$deep/$long/$long; done
+fails_with 2 "No such file or directory" "$LONGROPE" eval --model "$deep/model" --text "$document" --length 8 --method none
+one_line_with "check the path and its permissions"
+
 echo "filesystems: passed"
