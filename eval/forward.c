@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/base/threads.h"
 #include "eval/work.h"
 
 enum {
@@ -158,8 +159,10 @@ struct forward_memory forward_memory(const struct model_config *config, const st
 
 int forward_new(const struct model *model, const struct forward_options *options, struct forward **out,
                 struct error *error) {
-    struct forward *f = calloc(1, sizeof *f);
     int threads = options->threads > 0 ? options->threads : omp_get_max_threads();
+    int status = threads_check(threads, error);
+    if (status != STATUS_OK) return status;
+    struct forward *f = calloc(1, sizeof *f);
     if (f) {
         f->workspaces = calloc((size_t)threads, sizeof *f->workspaces);
         f->first.index = malloc(first_layer_index_bytes(&model->config));

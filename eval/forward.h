@@ -50,7 +50,7 @@ struct forward_memory {
 struct forward_memory forward_memory(const struct model_config *config, const struct kernels *kernels, int64_t count,
                                      int64_t distinct, int threads);
 
-/* `model` must outlive *out. STATUS_FAILED for lack of memory. The caller frees *out with forward_free(). */
+/* `model` must outlive *out. STATUS_FAILED for lack of memory or threads. The caller frees *out with forward_free(). */
 int forward_new(const struct model *model, const struct forward_options *options, struct forward **out,
                 struct error *error);
 void forward_free(struct forward *forward); /* NULL is allowed */

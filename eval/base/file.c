@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +14,62 @@
 static int status_of_errno(int code) {
     return code == EMFILE || code == ENFILE || code == ENOMEM || code == EIO ? STATUS_FAILED : STATUS_INPUT;
 }
+
+/* ---- kinds of files ---- */
+
+static const char lfs_pointer[] = "version https://git-lfs.github.com/spec/";
+
+#define UNPACK "is compressed; unpack it and name what is in it"
+
+static const struct kind {
+    const char *begin; /* [size] */
+    size_t size;
+    const char *what;
+} kinds[] = {
+    {"\xef\xbb\xbf", 3, "begins with a byte order mark; save it as UTF-8 without one"},
+    {"\xff\xfe", 2, "is UTF-16 text; save it as UTF-8"},
+    {"\xfe\xff", 2, "is UTF-16 text; save it as UTF-8"},
+    {"\x1f\x8b", 2, UNPACK},
+    {"\xfd"
+     "7zXZ",
+     5, UNPACK},
+    {"\x28\xb5\x2f\xfd", 4, UNPACK},
+    {"BZh", 3, UNPACK},
+    {"PK\x03\x04", 4, "is a ZIP archive, as .npz and PyTorch's .bin and .pt files are; unpack or convert it"},
+    {"\x93NUMPY", 6, "is an .npy file, which holds tokens; name it as such"},
+    {"GGUF", 4, "is a GGUF file; another kind of file is required here"},
+    {"SQLite format 3", 15, "is a database; another kind of file is required here"},
+    {"%PDF", 4, "is a PDF; save its text"},
+};
+
+static bool is_web_page(const unsigned char *bytes, size_t size) {
+    static const char *const begins[] = {"<!doctype html", "<html"};
+    while (size > 0 && strchr(" \t\r\n", *bytes) && *bytes) bytes++, size--;
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
+        size_t length = strlen(begins[i]);
+        if (size >= length && strncasecmp((const char *)bytes, begins[i], length) == 0) return true;
+    }
+    return false;
+}
+
+int file_recognise(const char *path, const void *bytes, size_t size, struct error *error) {
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (size < kinds[i].size || memcmp(bytes, kinds[i].begin, kinds[i].size) != 0) continue;
+        return error_set(error, STATUS_INPUT, "%s: %s", path, kinds[i].what);
+    }
+    if (!is_web_page(bytes, size)) return STATUS_OK;
+    return error_set(error, STATUS_INPUT, "%s: is a web page, maybe of a login or an error; download the file again",
+                     path);
+}
+
+/* Models that were cloned without Git LFS have one in place of each large file. */
+static bool is_lfs_pointer(int descriptor) {
+    char begin[sizeof lfs_pointer];
+    ssize_t got = pread(descriptor, begin, sizeof begin - 1, 0);
+    return got == (ssize_t)sizeof begin - 1 && memcmp(begin, lfs_pointer, sizeof begin - 1) == 0;
+}
+
+/* ---- opening and reading ---- */
 
 static int regular_size(const char *path, int descriptor, size_t *size, struct error *error) {
     struct stat info;
@@ -24,11 +82,16 @@ static int regular_size(const char *path, int descriptor, size_t *size, struct e
     if ((uintmax_t)info.st_size > SIZE_MAX) {
         return error_set(error, STATUS_INPUT, "%s: is larger than the address space", path);
     }
+    if (is_lfs_pointer(descriptor)) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: is a pointer of Git LFS, not the file; get the file with git lfs pull", path);
+    }
     *size = (size_t)info.st_size;
     return STATUS_OK;
 }
 
 int file_open(const char *path, int *descriptor, size_t *size, struct error *error) {
+    if (!*path) return error_set(error, STATUS_INPUT, "'': is not a path; name a file");
     /* O_NONBLOCK: a named pipe is refused without waiting for a writer. Regular files ignore the flag. */
     int opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (opened < 0) {

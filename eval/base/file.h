@@ -7,11 +7,16 @@
 #include "eval/base/error.h"
 
 /* Opens a regular file that is not empty; *size is its size in bytes. STATUS_INPUT for a path that
- * cannot be opened, is not a regular file, or is empty; STATUS_FAILED for an error of the machine.
- * The caller closes *descriptor. */
+ * cannot be opened, is not a regular file, is empty, or is a pointer of Git LFS; STATUS_FAILED for an error of
+ * the machine. The caller closes *descriptor. */
 int file_open(const char *path, int *descriptor, size_t *size, struct error *error);
 
 /* All bytes of such a file. Errors as above, STATUS_FAILED for lack of memory. The caller frees *out. */
 int file_read(const char *path, unsigned char **out, size_t *size, struct error *error);
+
+/* For a reader that did not find what it expected: STATUS_INPUT, with what to do, if the bytes, all or the first of the
+ * file, are of another well-known kind, such as a web page, an archive, or text with a byte order mark; else STATUS_OK.
+ */
+int file_recognise(const char *path, const void *bytes, size_t size, struct error *error);
 
 #endif

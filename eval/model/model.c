@@ -1,10 +1,13 @@
 #include "eval/model/model.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "eval/base/file.h"
 #include "eval/base/trace.h"
@@ -325,6 +328,20 @@ static int read_weights(void *state, const char *name, int64_t first, int64_t ro
 
 /* ---- A model's folder ---- */
 
+/* `path` is that of config.json in `dir`. */
+static int check_folder(const char *dir, const char *path, struct error *error) {
+    struct stat info;
+    if (stat(dir, &info) != 0 && errno == ENOENT) {
+        return error_set(error, STATUS_INPUT, "%s: does not exist; name the folder of a model that is downloaded", dir);
+    }
+    if (stat(dir, &info) == 0 && !S_ISDIR(info.st_mode)) {
+        return error_set(error, STATUS_INPUT, "%s: is not a folder; name the folder of a model", dir);
+    }
+    if (access(path, F_OK) == 0 || errno != ENOENT) return STATUS_OK; /* reading reports every other problem */
+    return error_set(error, STATUS_INPUT,
+                     "%s: holds no config.json; name the folder of a model in Hugging Face's format", dir);
+}
+
 /* The text of config.json, which the caller frees, and its meaning. */
 static int config_load(const char *dir, unsigned char **text, size_t *size, struct model_config *out,
                        struct error *error) {
@@ -333,7 +350,8 @@ static int config_load(const char *dir, unsigned char **text, size_t *size, stru
     if (length < 0 || length >= (int)sizeof path) {
         return error_set(error, STATUS_INPUT, "%.100s...: the path is too long", dir);
     }
-    int status = file_read(path, text, size, error);
+    int status = check_folder(dir, path, error);
+    if (status == STATUS_OK) status = file_read(path, text, size, error);
     return status == STATUS_OK ? model_config_parse(path, *text, *size, out, error) : status;
 }
 

@@ -1,9 +1,12 @@
 #include "eval/model/model_config.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "eval/base/file.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -97,6 +100,15 @@ static int read_size(const struct config_file *file, const char *key, int64_t *o
 
 /* ---- Family ---- */
 
+/* Whether the model is a mixture of experts. */
+static bool has_experts(const struct config_file *file, const char *family) {
+    static const char *const keys[] = {"num_experts", "num_local_experts", "n_routed_experts", "moe_intermediate_size"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (config_value(file->root, keys[i])) return true;
+    }
+    return strstr(family, "moe") || strstr(family, "mixtral");
+}
+
 static int read_family(struct config_file *file, struct error *error) {
     const char *name = json_string_value(config_value(file->root, "model_type"));
     if (!name) {
@@ -107,6 +119,11 @@ static int read_family(struct config_file *file, struct error *error) {
     if (file->family) return STATUS_OK;
     char supported[256];
     family_list(supported, sizeof supported);
+    if (has_experts(file, name)) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: model_type \"%.60s\" is a mixture of experts, which is not supported; supported: %s",
+                         file->path, name, supported);
+    }
     return error_set(error, STATUS_INPUT, "%s: model_type \"%.60s\" is not supported; supported: %s", file->path, name,
                      supported);
 }
@@ -264,6 +281,8 @@ int model_config_parse(const char *path, const void *bytes, size_t size, struct 
     json_t *root = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &reason);
     if (!root && !reason.text[0]) return error_memory(error, (double)size, path); /* jansson's way to say so */
     if (!root) {
+        int status = file_recognise(path, bytes, size, error);
+        if (status != STATUS_OK) return status;
         return error_set(error, STATUS_INPUT, "%s:%d: is not valid JSON: %s; correct it", path, reason.line,
                          reason.text);
     }

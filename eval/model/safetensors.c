@@ -164,6 +164,8 @@ static int header_parse(const char *path, struct safetensors *file, size_t *leng
     uint64_t stated;
     memcpy(&stated, file->bytes, sizeof stated);
     if (stated > file->size - LENGTH_BYTES || stated > HEADER_MAX_BYTES) {
+        int status = file_recognise(path, file->bytes, file->size, error);
+        if (status != STATUS_OK) return status;
         return error_set(error, STATUS_INPUT,
                          "%s: states a header of %" PRIu64 " bytes, but the file has %zu and the format allows %d; "
                          "it is truncated or not a safetensors file, fetch it again",

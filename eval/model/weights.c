@@ -1,5 +1,7 @@
 #include "eval/model/weights.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <jansson.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -56,6 +58,8 @@ static int index_parse(struct weights *weights, json_t **map, struct error *erro
     weights->root = json_loadb((const char *)weights->index, weights->index_size, JSON_REJECT_DUPLICATES, &reason);
     if (!weights->root && !reason.text[0]) return error_memory(error, (double)weights->index_size, weights->path);
     if (!weights->root) {
+        int status = file_recognise(weights->path, weights->index, weights->index_size, error);
+        if (status != STATUS_OK) return status;
         return error_set(error, STATUS_INPUT, "%s:%d: is not valid JSON: %s; fetch it again", weights->path,
                          reason.line, reason.text);
     }
@@ -109,6 +113,10 @@ static int shards_open(struct weights *weights, const char *dir, struct error *e
     char path[PATH_MAX];
     for (size_t i = 0; i < weights->shard_count; i++) {
         int status = path_join(path, dir, weights->shards[i].name, error);
+        if (status == STATUS_OK && access(path, F_OK) != 0 && errno == ENOENT) {
+            return error_set(error, STATUS_INPUT, "%s: does not exist, but %s lists it; download it too", path,
+                             weights->path);
+        }
         if (status == STATUS_OK) status = safetensors_open(path, &weights->shards[i].file, error);
         if (status != STATUS_OK) return status;
     }
@@ -156,13 +164,61 @@ static int open_single(struct weights *weights, struct error *error) {
     return safetensors_open(weights->path, &weights->shards[0].file, error);
 }
 
+/* ---- Neither ---- */
+
+/* What a folder without weights holds instead. */
+enum instead { SHARDS, ADAPTER, OTHER_SAFETENSORS, GGUF, PYTORCH, INSTEAD };
+
+static bool ends_with(const char *name, const char *ending) {
+    size_t length = strlen(name), tail = strlen(ending);
+    return length >= tail && strcmp(name + length - tail, ending) == 0;
+}
+
+static enum instead instead_of_weights(const char *name) {
+    if (strncmp(name, "model-", 6) == 0 && ends_with(name, ".safetensors")) return SHARDS;
+    if (strcmp(name, "adapter_model.safetensors") == 0) return ADAPTER;
+    if (ends_with(name, ".safetensors")) return OTHER_SAFETENSORS;
+    if (ends_with(name, ".gguf")) return GGUF;
+    return ends_with(name, ".bin") || ends_with(name, ".pt") || ends_with(name, ".pth") ? PYTORCH : INSTEAD;
+}
+
+/* Names of files in the folder, the first of each kind by the alphabet, or "". */
+static void look_for_others(const char *dir, char names[INSTEAD][NAME_MAX + 1]) {
+    DIR *stream = opendir(dir);
+    for (int i = 0; i < INSTEAD; i++) names[i][0] = '\0';
+    for (struct dirent *entry; stream && (entry = readdir(stream));) {
+        enum instead kind = instead_of_weights(entry->d_name);
+        if (kind == INSTEAD || (*names[kind] && strcmp(names[kind], entry->d_name) < 0)) continue;
+        snprintf(names[kind], NAME_MAX + 1, "%s", entry->d_name);
+    }
+    if (stream) closedir(stream);
+}
+
+static int no_weights(const char *dir, struct error *error) {
+    static const char *const advice[INSTEAD] = {
+        [SHARDS] = "a shard, but no model.safetensors.index.json that lists the shards; download it too",
+        [ADAPTER] = "an adapter, but not its model; merge them and name the result",
+        [OTHER_SAFETENSORS] = "but no model.safetensors; use the model in Hugging Face's format",
+        [GGUF] = "but no model.safetensors; use the model in Hugging Face's format",
+        [PYTORCH] = "weights of PyTorch, which are not read; convert them: in Python, "
+                    "transformers.AutoModelForCausalLM.from_pretrained(DIR).save_pretrained(NEW_DIR)"};
+    char names[INSTEAD][NAME_MAX + 1];
+    look_for_others(dir, names);
+    for (int i = 0; i < INSTEAD; i++) {
+        if (*names[i]) return error_set(error, STATUS_INPUT, "%s: holds %s, %s", dir, names[i], advice[i]);
+    }
+    return error_set(error, STATUS_INPUT, "%s: holds no weights (model.safetensors); download them too", dir);
+}
+
 /* Sets weights->path and tells whether it is an index's. */
 static int choose(struct weights *weights, const char *dir, bool *sharded, struct error *error) {
     char index[PATH_MAX];
     int status = path_join(weights->path, dir, "model.safetensors", error);
     if (status == STATUS_OK) status = path_join(index, dir, "model.safetensors.index.json", error);
     if (status != STATUS_OK) return status;
-    *sharded = access(weights->path, F_OK) != 0 && access(index, F_OK) == 0;
+    bool single = access(weights->path, F_OK) == 0 || errno != ENOENT;
+    *sharded = !single && access(index, F_OK) == 0;
+    if (!single && !*sharded && errno == ENOENT) return no_weights(dir, error);
     if (*sharded) memcpy(weights->path, index, sizeof index);
     return STATUS_OK;
 }

@@ -118,8 +118,10 @@ static int integer_parse(const char *path, const char *descr, struct integer *ou
     bool known = strlen(descr) == 3 && (descr[0] == '<' || descr[0] == '|') && (descr[1] == 'i' || descr[1] == 'u') &&
                  strchr("1248", descr[2]);
     if (!known || (descr[0] == '|' && descr[2] != '1')) {
-        return error_set(error, STATUS_INPUT, "%s: holds %s ('%s'), not integers; save it with astype('<i4')", path,
-                         descr[0] && descr[1] == 'f' ? "floating-point numbers" : "numbers of an unknown type", descr);
+        bool reals = descr[0] && descr[1] == 'f';
+        return error_set(error, STATUS_INPUT, "%s: holds %s ('%s'), not integers; save %s", path,
+                         reals ? "floating-point numbers" : "no numbers of a known type", descr,
+                         reals ? "it with astype('<i4')" : "the numbers of the tokens");
     }
     *out = (struct integer){.is_signed = descr[1] == 'i', .bytes = descr[2] - '0'};
     return STATUS_OK;
@@ -129,7 +131,10 @@ static int integer_parse(const char *path, const char *descr, struct integer *ou
 static int npy_open(const char *path, const unsigned char *bytes, size_t size, struct npy_header *header, size_t *data,
                     struct error *error) {
     if (size < 8 || memcmp(bytes, "\x93NUMPY", 6) != 0) {
-        return error_set(error, STATUS_INPUT, "%s: is not an .npy file; write it with numpy.save", path);
+        int status = size >= 8 ? file_recognise(path, bytes, size, error) : STATUS_OK;
+        if (status != STATUS_OK) return status;
+        return error_set(error, STATUS_INPUT, "%s: is not an .npy file; write it with numpy.save, or name it as text",
+                         path);
     }
     int version = bytes[6];
     if (version < 1 || version > 3) {
@@ -159,9 +164,10 @@ static int npy_open(const char *path, const unsigned char *bytes, size_t size, s
 static int npy_check(const char *path, const struct npy_header *header, const struct integer *type, size_t data_bytes,
                      struct error *error) {
     if (header->rank != 1) {
-        return error_set(error, STATUS_INPUT,
-                         "%s: holds an array of %d dimensions; a document has one, save it with ravel()", path,
-                         header->rank);
+        return error_set(
+            error, STATUS_INPUT,
+            "%s: holds an array of %d dimensions, but a file holds one document, in one dimension; save %s", path,
+            header->rank, header->rank ? "each row as a file of its own" : "all of its tokens");
     }
     int64_t bytes;
     if (__builtin_mul_overflow(header->shape[0], (int64_t)type->bytes, &bytes) || (uint64_t)bytes != data_bytes) {
@@ -228,7 +234,12 @@ static int put_ends(const char *path, int32_t first, int32_t last, struct docume
 
 static int text_parse(const char *path, const unsigned char *bytes, size_t size, const struct tokenizer *tokenizer,
                       struct document *out, struct error *error) {
-    int status = tokenizer_encode(tokenizer, path, (const char *)bytes, size, &out->tokens, &out->count, error);
+    enum { LOOKED_AT = 4096 };
+    int status = STATUS_OK;
+    if (memchr(bytes, '\0', size < LOOKED_AT ? size : LOOKED_AT)) status = file_recognise(path, bytes, size, error);
+    if (status == STATUS_OK) {
+        status = tokenizer_encode(tokenizer, path, (const char *)bytes, size, &out->tokens, &out->count, error);
+    }
     if (status == STATUS_OK) status = put_ends(path, tokenizer->bos, tokenizer->eos, out, error);
     if (status != STATUS_OK || out->count > 0) return status;
     return error_set(error, STATUS_INPUT, "%s: holds no tokens; leave it out", path);

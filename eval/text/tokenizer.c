@@ -25,9 +25,12 @@ static int config_read(const char *path, json_t **out, struct error *error) {
     if (status != STATUS_OK) return status;
     json_error_t wrong;
     *out = json_loadb((const char *)bytes, size, 0, &wrong);
+    status = *out ? STATUS_OK : file_recognise(path, bytes, size, error);
     free(bytes);
+    if (status != STATUS_OK) return status;
     if (!*out) {
-        return error_set(error, STATUS_INPUT, "%s:%d: is not valid JSON: %.200s", path, wrong.line, wrong.text);
+        return error_set(error, STATUS_INPUT, "%s:%d: is not valid JSON: %.200s; download it again", path, wrong.line,
+                         wrong.text);
     }
     if (json_is_object(*out)) return STATUS_OK;
     json_decref(*out);

@@ -6,10 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool text_to_integer(const char *text, int64_t *out) {
+bool text_is_integer(const char *text) {
     const char *digits = text + (*text == '-');
     size_t count = strspn(digits, "0123456789");
-    if (count == 0 || digits[count] || (digits[0] == '0' && count > 1)) return false;
+    return count > 0 && !digits[count] && (digits[0] != '0' || count == 1);
+}
+
+bool text_to_integer(const char *text, int64_t *out) {
+    if (!text_is_integer(text)) return false;
     errno = 0;
     long long value = strtoll(text, NULL, 10);
     if (errno) return false;

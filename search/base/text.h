@@ -9,6 +9,9 @@
  * not. False, with *out unchanged, if it is not. */
 bool text_to_integer(const char *text, int64_t *out);
 
+/* Whether the whole text is a decimal integer as above, of any size. */
+bool text_is_integer(const char *text);
+
 /* The whole text must be a finite decimal number such as "1", "-1.5", ".5" or "1e-3". False, with *out unchanged, if it
  * is not. */
 bool text_to_number(const char *text, double *out);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "eval/text/tokenizer.h"
 #include "search/base/clock.h"
@@ -31,9 +32,24 @@ static void retrieval_close(struct retrieval *r) {
     session_close(&r->session);
 }
 
+/* A window that can never fit is an error before its prompts are made, which takes as long as it is. */
+static int check_memory(const struct model_config *config, int64_t length, struct error *error) {
+    const double gib = 1024.0 * 1024.0 * 1024.0;
+    double needed = (double)length * (double)config->hidden * sizeof(float); /* the residual stream alone */
+    double machine = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    if (needed <= machine) return STATUS_OK;
+    return error_set(error, STATUS_FAILED,
+                     "out of memory: prompts of %" PRId64 " tokens need more than %.0f GiB, and this machine has %.0f; "
+                     "give a smaller --length",
+                     length, needed / gib, machine / gib);
+}
+
 /* Makes a prompt of each length before the weights are loaded, so that an impossible length is an error at once. */
 static int check_lengths(const struct retrieval *r, struct error *error) {
     int status = STATUS_OK;
+    for (size_t l = 0; l < r->options->lengths.count && status == STATUS_OK; l++) {
+        status = check_memory(&r->session.config, r->options->lengths.items[l], error);
+    }
     for (size_t l = 0; l < r->options->lengths.count && status == STATUS_OK; l++) {
         struct needle_prompt prompt;
         status = passkey_prompt(&r->task, r->options->lengths.items[l], r->task.depths[0], 0, &prompt, error);

@@ -138,9 +138,26 @@ static void print_left_out(FILE *out, const struct export_summary *summary) {
     if (*before == ',') fputc('\n', out);
 }
 
+/* The greatest maximum length, below `length`, of a table; 0: there is none. */
+static int64_t longest_below(const struct factor_file *file, int64_t length) {
+    int64_t longest = 0;
+    for (size_t i = 0; i < file->count; i++) {
+        int64_t one = file->tables[i].max_length;
+        if (one < length && one > longest) longest = one;
+    }
+    return longest;
+}
+
 /* States where engines use another table than `longrope eval --factors` does with the source. */
-static void print_short(FILE *out, const struct export_pair *pair) {
-    if (!pair->recovered) {
+static void print_short(FILE *out, const struct export_summary *summary) {
+    const struct export_pair *pair = summary->pair;
+    int64_t below = longest_below(summary->file, pair->switch_length);
+    if (!pair->recovered && below > 0) {
+        fprintf(out,
+                "  no shorter table reaches %" PRId64 " tokens: the long table is also the short table; --short-length "
+                "%" PRId64 " uses the table for %" PRId64 " tokens\n",
+                pair->switch_length, below, below);
+    } else if (!pair->recovered) {
         fprintf(out,
                 "  no shorter table was searched: the long table is also the short table, for up to %" PRId64
                 " tokens\n",
@@ -167,7 +184,7 @@ static void print_text(const struct export_summary *summary, const struct row *r
     fprintf(out, "wrote %s\n", summary->path);
     for (size_t i = 0; i < count; i++) print_row(out, &rows[i]);
     if (summary->format == EXPORT_HF || summary->format == EXPORT_GGUF) {
-        print_short(out, pair);
+        print_short(out, summary);
         fprintf(out,
                 "  attention factor %.6g for both tables; extended to %" PRId64
                 " tokens; the long table is used from %" PRId64 " tokens on\n",

@@ -71,15 +71,24 @@ static int missing(const struct parser *p, const struct slot *slot) {
 
 /* ---- Values ---- */
 
+/* A value, or an item of a list. */
+static int is_empty(const struct option_row *row, struct error *error) {
+    bool list = row->kind == OPTION_NAMES || row->kind == OPTION_INTEGERS || row->kind == OPTION_NUMBERS;
+    return error_set(error, STATUS_INPUT, "%s%s: %s", row->name ? "--" : "", row->name ? row->name : row->word,
+                     list ? "an item is empty; separate items by single commas"
+                          : "the value is empty; is a variable of the shell not set?");
+}
+
 static int read_integer(const struct option_row *row, const char *text, int64_t *out, struct error *error) {
     int64_t value;
     const char *name = row->name;
-    if (!text_to_integer(text, &value)) {
-        return error_set(error, STATUS_INPUT, "--%s: '%s' is not an integer", name, text);
+    if (!*text) return is_empty(row, error);
+    if (!text_is_integer(text)) {
+        return error_set(error, STATUS_INPUT, "--%s: '%s' is not an integer; write digits only", name, text);
     }
-    if (value < row->low || value > row->high) {
-        return error_set(error, STATUS_INPUT, "--%s: %" PRId64 " is not within %" PRId64 "..%" PRId64, name, value,
-                         row->low, row->high);
+    if (!text_to_integer(text, &value) || value < row->low || value > row->high) {
+        return error_set(error, STATUS_INPUT, "--%s: %s is not within %" PRId64 "..%" PRId64, name, text, row->low,
+                         row->high);
     }
     *out = value;
     return STATUS_OK;
@@ -88,7 +97,11 @@ static int read_integer(const struct option_row *row, const char *text, int64_t 
 static int read_number(const struct option_row *row, const char *text, double *out, struct error *error) {
     double value;
     const char *name = row->name;
-    if (!text_to_number(text, &value)) return error_set(error, STATUS_INPUT, "--%s: '%s' is not a number", name, text);
+    if (!*text) return is_empty(row, error);
+    if (!text_to_number(text, &value)) {
+        return error_set(error, STATUS_INPUT, "--%s: '%s' is not a number; one within %g..%g is required", name, text,
+                         row->least, row->most);
+    }
     if (value < row->least || value > row->most) {
         return error_set(error, STATUS_INPUT, "--%s: %g is not within %g..%g", name, value, row->least, row->most);
     }
@@ -115,6 +128,7 @@ static int read_words(const struct option_row *row, char *text, struct string_li
     size_t first = out->count;
     int index, status = string_list_split(out, text, error);
     for (size_t i = first; row->kind == OPTION_NAMES && i < out->count && status == STATUS_OK; i++) {
+        if (!*out->items[i]) return is_empty(row, error);
         status = find_name(row, out->items[i], &index, error);
     }
     return status;
@@ -147,8 +161,7 @@ static int read_items(const struct option_row *row, const char *text, void **ite
 }
 
 static int read_text(const struct option_row *row, char *text, void *out, struct error *error) {
-    const char *dashes = row->name ? "--" : "", *name = row->name ? row->name : row->word;
-    if (!*text) return error_set(error, STATUS_INPUT, "%s%s: the value is empty", dashes, name);
+    if (!*text) return is_empty(row, error);
     memcpy(out, &text, sizeof text); /* the member may be a const char * */
     return STATUS_OK;
 }
@@ -180,7 +193,7 @@ static int store(struct slot *slot, char *text, struct error *error) {
         return read_text(row, text, slot->member, error);
     case OPTION_TEXTS:
     case OPTION_FILES:
-        return string_list_add(slot->member, text, error);
+        return *text ? string_list_add(slot->member, text, error) : is_empty(row, error);
     case OPTION_WORDS:
     case OPTION_NAMES:
         return read_words(row, text, slot->member, error);

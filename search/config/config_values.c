@@ -94,6 +94,13 @@ static void hint(const struct config_value *value, char *out, size_t size) {
 static int wrong_value(const struct config_value *value, const char *must, struct error *error) {
     const struct yaml_tree *node = value->node;
     const char *name = value->key->name;
+    if (node->kind == YAML_TREE_LIST && node->count == 0) {
+        return yaml_tree_error(&node->where, error, "'%s' must be %s; the list is empty", name, must);
+    }
+    if (node->kind == YAML_TREE_LIST && strncmp(must, "a list", 6) == 0) {
+        return yaml_tree_error(&node->where, error, "'%s' must be %s; this list has %zu items", name, must,
+                               node->count);
+    }
     if (!node->scalar) {
         const char *kind = node->kind == YAML_TREE_LIST ? "a list" : "a map";
         return yaml_tree_error(&node->where, error, "'%s' must be %s, not %s", name, must, kind);
@@ -398,6 +405,12 @@ static size_t list_count(const struct yaml_tree *node) {
     return node->kind == YAML_TREE_SCALAR ? *node->scalar != '\0' : node->count;
 }
 
+/* A list or a map as an item of a list. */
+static int nested(const struct config_value *item, struct error *error) {
+    return yaml_tree_error(&item->node->where, error, "an item of '%s' is %s, but must be a single value",
+                           item->key->name, item->node->kind == YAML_TREE_LIST ? "a list" : "a map");
+}
+
 static const struct yaml_tree *list_item(const struct yaml_tree *node, size_t i) {
     return node->kind == YAML_TREE_SCALAR ? node : node->entries[i].value;
 }
@@ -544,7 +557,8 @@ static int add_matches(const struct config_value *value, const glob_t *found, st
 }
 
 static int add_pattern(const struct config_value *value, struct string_list *list, struct error *error) {
-    if (!value->node->scalar || !*value->node->scalar) return wrong(value, error);
+    if (!value->node->scalar) return nested(value, error);
+    if (!*value->node->scalar) return wrong(value, error);
     char *pattern = join(value->folder, value->node->scalar, true);
     if (!pattern) return error_memory(error, (double)strlen(value->node->scalar), "a pattern");
     glob_t found = {0};
@@ -619,7 +633,8 @@ static bool is_inline(const char *text) {
 static int add_initial_file(const struct config_value *item, struct error *error) {
     struct stage_config *stage = item->stage;
     const char *text = item->node->scalar;
-    if (!text || !*text) return wrong(item, error);
+    if (!text) return nested(item, error);
+    if (!*text) return wrong(item, error);
     struct initial_file *file = &stage->initial_files[stage->initial_count];
     file->source = join(is_inline(text) ? "" : item->folder, text, false);
     file->where = yaml_where_text(&item->node->where);
@@ -637,6 +652,8 @@ static int read_initial(const struct config_value *value, void *target, struct e
     struct stage_config *stage = value->stage;
     size_t count = list_count(value->node);
     (void)target;
+    bool none = value->node->kind == YAML_TREE_LIST && count == 0;
+    if (none && stage->initial_count == 0) return STATUS_OK; /* as is the default */
     if (value->node->kind == YAML_TREE_MAP || count == 0 || count > CONFIG_MAX_INITIAL) return wrong(value, error);
     drop_initial(stage);
     for (size_t i = 0; i < count; i++) {
@@ -646,7 +663,8 @@ static int read_initial(const struct config_value *value, void *target, struct e
         if (origin == NAME_UNKNOWN) {
             status = add_initial_file(&item, error);
         } else if (is_initial(stage, (enum origin)origin)) {
-            status = wrong(&item, error);
+            status = yaml_tree_error(&item.node->where, error, "'%s' has '%s' twice; name it once", value->key->name,
+                                     item.node->scalar);
         } else {
             stage->initial[stage->initial_count++] = (enum origin)origin;
         }

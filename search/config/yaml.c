@@ -110,6 +110,18 @@ static struct yaml_where where_of_problem(const struct builder *b) {
     return where_of(b, &mark);
 }
 
+/* Whether the line of the problem begins with blanks and a tab. */
+static bool is_indented_by_tab(const struct builder *b) {
+    const char *line = b->text, *end = b->text + b->size;
+    for (size_t i = 0; i < b->parser.problem_mark.line && line; i++) {
+        line = memchr(line, '\n', (size_t)(end - line));
+        if (line) line++;
+    }
+    while (line && line < end && *line == ' ') line++;
+    return line && line < end && *line == '\t';
+}
+
+static const char tab_hint[] = "; indent with blanks: YAML allows no tabs there";
 static const char alias_hint[] = "; put a pattern that begins with * in quotes: \"*.txt\"";
 
 static int syntax_error(struct builder *b) {
@@ -117,9 +129,15 @@ static int syntax_error(struct builder *b) {
     if (parser->error == YAML_MEMORY_ERROR) return error_memory(b->error, (double)b->size, "a configuration");
     struct yaml_where where = where_of_problem(b);
     const char *context = parser->context ? parser->context : "";
-    return yaml_tree_error(&where, b->error, "not valid YAML: %s%s%s%s",
-                           parser->problem ? parser->problem : "unreadable", *context ? " " : "", context,
-                           strstr(context, "alias") ? alias_hint : "");
+    char begins[60] = "";
+    if (*context && b->numbered && parser->context_mark.line < parser->problem_mark.line) {
+        snprintf(begins, sizeof begins, " that begins in line %zu", parser->context_mark.line + 1);
+    }
+    return yaml_tree_error(&where, b->error, "not valid YAML: %s%s%s%s%s",
+                           parser->problem ? parser->problem : "unreadable", *context ? " " : "", context, begins,
+                           strstr(context, "alias") ? alias_hint
+                           : is_indented_by_tab(b)  ? tab_hint
+                                                    : "");
 }
 
 static int next_event(struct builder *b, yaml_event_t *event) {

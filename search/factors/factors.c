@@ -89,6 +89,11 @@ static int read_path(const char *path, struct factor_file *out, struct error *er
     size_t size;
     int status = read_file(path, &text, &size, error);
     if (status != STATUS_OK) return status;
+    status = file_recognise(path, text, size, error);
+    if (status != STATUS_OK) {
+        free(text);
+        return status;
+    }
     if (text[strspn(text, " \t\r\n")] == '{') {
         status = factors_read_json(path, text, size, out, error);
     } else if (memchr(text, '\0', size)) {
@@ -104,9 +109,12 @@ static int read_path(const char *path, struct factor_file *out, struct error *er
 static int read_folder(const char *dir, struct factor_file *out, struct error *error) {
     char *path = NULL;
     if (asprintf(&path, "%s/config.json", dir) < 0) return error_memory(error, 0, "a path");
-    int status = access(path, F_OK) == 0 ? read_path(path, out, error)
-                                         : error_set(error, STATUS_INPUT,
-                                                     "%s: is a directory without config.json; name a factor file", dir);
+    int status = access(path, F_OK) == 0
+                     ? read_path(path, out, error)
+                     : error_set(error, STATUS_INPUT,
+                                 "%s: is a folder without config.json and without a run that has begun; name a "
+                                 "factor file, a model's folder or a run",
+                                 dir);
     free(path);
     return status;
 }

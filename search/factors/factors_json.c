@@ -161,7 +161,10 @@ static bool is_config(const json_t *root) {
 int factors_read_json(const char *source, const char *text, size_t size, struct factor_file *out, struct error *error) {
     json_error_t wrong;
     json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &wrong);
-    if (!root) return error_set(error, STATUS_INPUT, "%s:%d: not JSON: %s", source, wrong.line, wrong.text);
+    if (!root) {
+        return error_set(error, STATUS_INPUT, "%s:%d: is not valid JSON: %s; correct it", source, wrong.line,
+                         wrong.text);
+    }
     int status =
         is_config(root) ? factors_read_config(source, text, size, out, error) : read_root(source, root, out, error);
     json_decref(root);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/base/threads.h"
 #include "eval/forward.h"
 #include "eval/work.h"
 #include "search/base/clock.h"
@@ -152,6 +153,8 @@ static double time_job(const struct job *job, int threads, int64_t repeats, doub
 static int measure_jobs(const struct job *jobs, int count, const struct bench_setting *setting, double *rates,
                         struct error *error) {
     int64_t repeats[WORK_MATRICES];
+    int status = threads_check(setting->threads, error);
+    if (status != STATUS_OK) return status;
     const double enough = fmin(LONG_ENOUGH, setting->seconds / (TIMINGS * count));
     for (int i = 0; i < count; i++) repeats[i] = 1, rates[i] = 0.0;
     for (double left = setting->seconds; left > 0.0;) {

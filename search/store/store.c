@@ -26,7 +26,7 @@ static const struct database_kind run_kind = {
     .if_protected = "make the folder and its files writable, or choose another folder with -o",
 };
 
-/* Of STORE_RECORD, whose commands have no option -o. */
+/* Of STORE_RECORD and STORE_READ, whose commands have no option -o. */
 static const struct database_kind record_kind = {
     .name = "a run",
     .application = DATABASE_RUN,
@@ -42,7 +42,12 @@ static const char if_no_run_to_resume[] = "start one without --resume, or check 
 static const char if_no_run_to_read[] = "check the path, or start a run with longrope search";
 
 static int no_run(const struct store *store, const char *remedy, struct error *error) {
-    return error_set(error, STATUS_INPUT, "%.300s: holds no run (no run.db); %s", store->dir, remedy);
+    struct stat info;
+    const char *what = stat(store->database.path, &info) == 0 ? "holds no run (run.db is empty)"
+                       : stat(store->dir, &info) != 0         ? "does not exist"
+                       : S_ISDIR(info.st_mode)                ? "holds no run (no run.db)"
+                                                              : "is not a folder, as runs are";
+    return error_set(error, STATUS_INPUT, "%.300s: %s; %s", store->dir, what, remedy);
 }
 
 /* ---- creating ---- */
@@ -269,8 +274,9 @@ int store_open(const char *run_dir, enum store_mode mode, struct store **out, st
     if (!store) return error_memory(error, (double)sizeof *store, "a run");
     store->lock = -1;
     store->dir = strdup(run_dir);
-    const struct database_kind *kind = mode == STORE_RECORD ? &record_kind : &run_kind;
-    store->database = (struct database){.kind = kind, .protected_path = store->dir, .creating = mode == STORE_RECORD};
+    bool searches = mode == STORE_CREATE || mode == STORE_RESUME;
+    const struct database_kind *kind = searches ? &run_kind : &record_kind;
+    store->database = (struct database){.kind = kind, .protected_path = store->dir, .creating = !searches};
     if (store->dir) store->database.path = store_folder_path(store, "run.db");
     int status;
     if (!store->database.path) {

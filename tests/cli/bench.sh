@@ -107,7 +107,7 @@ refused "--hidden (64) divided by --heads (128) is not a head width" bench --hea
 refused "--heads (4) must be a multiple of --kv-heads (3)" bench --kv-heads 3
 refused "--heads (4) must be a multiple of --kv-heads (8)" bench --kv-heads 8
 refused "--length: 1 is not within" bench --length 64,1
-refused "--length: '' is not an integer" bench --length 64,
+refused "--length: an item is empty" bench --length 64,
 refused "--length has 17 values, more than the 16" bench --length 2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2
 refused "--dtype: unknown number type 'f64' (did you mean 'f32'?); choose auto, f32 or bf16" bench --dtype f64
 refused "--kernels: kernels 'abacus' are not available for f32 or bf16 on this processor; choose reference, baseline" \

@@ -47,7 +47,7 @@ refused "unexpected argument 'b'; see longrope show --help" "$LONGROPE" show a b
 refused "--method: unknown method 'frob'; choose none, pi, ntk, dynamic-ntk or yarn" evaluate --method frob
 refused "--method: unknown method 'yran' (did you mean 'yarn'?); choose none, pi, ntk, dynamic-ntk or yarn" \
     evaluate --method yran
-refused "--method: unknown method ''" evaluate --method pi,,ntk
+refused "--method: an item is empty" evaluate --method pi,,ntk
 refused "--dtype: unknown number type 'f64' (did you mean 'f32'?); choose auto, f32 or bf16" evaluate --dtype f64
 refused "--angles: unknown precision of angles 'bf16'; choose f64 or f32" evaluate --angles bf16
 refused "--samples and --stride exclude each other" evaluate --stride 4 --samples 2
@@ -127,13 +127,13 @@ printf '' >"$work/wrong.yaml"
 refused "$work/wrong.yaml: is empty" "$LONGROPE" search "$work/wrong.yaml"
 refused "no file matches 'nothing/*.txt'" search_with --set 'data.text=[nothing/*.txt]'
 [ ! -e "$work/none" ] || fail "a refused configuration leaves a run folder behind"
-refused "config.json: No such file or directory" search_with --set model=nothing
+refused "nothing: does not exist; name the folder of a model" search_with --set model=nothing
 refused "no document has the 50000 tokens of a window" search_with --set stages.0.target_length=50000
 refused "100 windows of 2048 tokens are required" search_with --set data.samples=100
 
 # ---- models ----
 
-refused "$work/no-such/config.json: No such file" evaluate --model "$work/no-such"
+refused "$work/no-such: does not exist" evaluate --model "$work/no-such"
 
 # The last thing that was said before is taken: --model "$model" stands in evaluate().
 copy=$work/model
@@ -176,7 +176,7 @@ fresh_model
 refused "config.json: is empty" evaluate --model "$copy"
 fresh_model
 rm "$copy/model.safetensors"
-refused "model.safetensors: No such file" evaluate --model "$copy"
+refused "holds no weights (model.safetensors)" evaluate --model "$copy"
 : >"$copy/model.safetensors.index.json"
 refused "$copy/model.safetensors.index.json: is empty" evaluate --model "$copy"
 
@@ -277,7 +277,7 @@ wrong_factors() {
     refused "$work/f.json" factors "$work/f.json"
     grep -qF -e "$1" "$work/stderr" || fail "stderr does not say '$1'"
 }
-wrong_factors "not JSON" 's/}$//'
+wrong_factors "is not valid JSON" 's/}$//'
 wrong_factors "not a factor file" 's/longrope-factors/other/'
 wrong_factors "unknown version of a factor file" 's/"version": 1/"version": 3/'
 wrong_factors "'factors' of tables[0]" 's/\[1\.0,/["1.0",/'
@@ -288,7 +288,7 @@ wrong_factors "31 factors" 's/\[1\.0,/[/'
 
 # ---- run folders ----
 
-refused "$work/no-such: holds no run (no run.db); check the path, or start a run with longrope search" "$LONGROPE" \
+refused "$work/no-such: does not exist; check the path, or start a run with longrope search" "$LONGROPE" \
     show "$work/no-such"
 mkdir "$work/folder"
 refused "$work/folder: holds no run" "$LONGROPE" show "$work/folder"

@@ -339,17 +339,17 @@ done
 refused "no-such: No such file" "$LONGROPE" export "$work/no-such" --format json --out "$work/none"
 refused "$model/config.json: holds no factors: its rope_type is \"default\"" "$LONGROPE" export "$model" --format json \
     --out "$work/none"
-refused "no-such/config.json: No such file" none hf --model "$work/no-such"
+refused "no-such: does not exist" none hf --model "$work/no-such"
 
 # Models that lack something.
 broken=$work/broken
 mkdir "$broken"
 cp "$model/config.json" "$broken/"
-refused "$broken/model.safetensors: No such file" none hf --model "$broken"
+refused "$broken: holds no weights" none hf --model "$broken"
 echo '{"weight_map": {"model.norm.weight": "model-00001-of-00002.safetensors", "a": "model-00002-of-00002.safetensors"}}' \
     >"$broken/model.safetensors.index.json"
 cp "$model/model.safetensors" "$broken/model-00001-of-00002.safetensors"
-refused "$broken/model-00002-of-00002.safetensors: No such file" none hf --model "$broken"
+refused "$broken/model-00002-of-00002.safetensors: does not exist" none hf --model "$broken"
 ln -s nowhere "$broken/tokenizer.model"
 rm "$broken"/model*
 ln -s "$model/model.safetensors" "$broken/"

@@ -96,7 +96,9 @@ for output in json hf; do
 done
 runs "$LONGROPE" eval --model "$deep/hf" --text "$deep/text" --length 8 --method none --nats "$deep/nats.npy"
 for _ in 1 2; do deep=$deep/$long/$long; done
-fails_with 2 "No such file or directory" "$LONGROPE" eval --model "$deep/model" --text "$document" --length 8 --method none
-one_line_with "check the path and its permissions"
+fails_with 2 "model: does not exist; name the folder of a model" "$LONGROPE" eval --model "$deep/model" --text "$document" \
+    --length 8 --method none
+fails_with 2 "No such file or directory; check the path" "$LONGROPE" eval --model "$model" --text "$deep/text" --length 8 \
+    --method none
 
 echo "filesystems: passed"

@@ -102,7 +102,7 @@ rm "$work/tables/good.csv"
 fails_with 2 "$work/initial.yaml:11: 'initial': 'tables/good.csv': No such file or directory (looked for in $work/)" \
     search wrong
 echo '{"format": "longrope-factors"' >"$work/tables/good.csv"
-fails_with 2 "$work/initial.yaml:11: 'initial': $work/tables/good.csv:2: not JSON" search wrong
+fails_with 2 "$work/initial.yaml:11: 'initial': $work/tables/good.csv:2: is not valid JSON" search wrong
 cp "$work/tables/few.csv" "$work/tables/good.csv"
 fails_with 2 "$work/initial.yaml:11: 'initial': $work/tables/good.csv: holds 3 factors, but the model has 32" search wrong
 fails_with 2 "not 'nkt' (did you mean 'ntk'?)" search wrong --set 'search.initial=[nkt]'

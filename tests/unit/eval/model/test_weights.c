@@ -147,9 +147,30 @@ static void test_fingerprint_follows_every_file(void **state) {
 static void test_refuses_missing_files(void **state) {
     const struct fixture *fixture = *state;
     assert_int_equal(remove(fixture->two), 0);
-    assert_refused(fixture, "two.safetensors|No such file");
+    assert_refused(fixture, "two.safetensors: does not exist|index.json lists it");
     assert_int_equal(remove(fixture->index), 0);
-    assert_refused(fixture, "model.safetensors|No such file");
+    assert_refused(fixture, "holds one.safetensors, but no model.safetensors");
+}
+
+/* A folder without weights is told from one with others: what it holds, and what to do. */
+static void test_names_other_weights(void **state) {
+    const struct fixture *fixture = *state;
+    remove(fixture->one), remove(fixture->two), remove(fixture->index);
+    assert_refused(fixture, "holds no weights (model.safetensors); download them too");
+    static const char *const cases[][2] = {
+        {"pytorch_model-00001-of-00002.bin", "weights of PyTorch, which are not read; convert them"},
+        {"consolidated.00.pth", "weights of PyTorch"},
+        {"model.gguf", "but no model.safetensors"},
+        {"consolidated.safetensors", "but no model.safetensors"},
+        {"adapter_model.safetensors", "an adapter, but not its model"},
+        {"model-00001-of-00002.safetensors", "a shard, but no model.safetensors.index.json"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) { /* each is named before those of the cases above */
+        char words[200], *path = scratch_path(&fixture->scratch, cases[i][0]);
+        scratch_write(path, "x", 1);
+        snprintf(words, sizeof words, "holds %s, |%s", cases[i][0], cases[i][1]);
+        assert_refused(fixture, i == 1 ? "holds consolidated.00.pth" : words);
+        free(path);
+    }
 }
 
 static void test_refuses_tensors_in_the_wrong_shard(void **state) {
@@ -181,7 +202,7 @@ static void test_refuses_hostile_indices(void **state) {
         {"{\"weight_map\": {\"a\": \"./one.safetensors\"}}", "'a'|beside it"},
         {"{\"weight_map\": {\"a\": \"x/../one.safetensors\"}}", "'a'|beside it"},
         {"{\"weight_map\": {\"a\": \"one.safetensors\\u0000/x\"}}", "JSON|NUL"},
-        {"{\"weight_map\": {\"a\": \"three.safetensors\"}}", "three.safetensors|No such file"},
+        {"{\"weight_map\": {\"a\": \"three.safetensors\"}}", "three.safetensors: does not exist"},
         {"{\"weight_map\": {\"a\": \"model.safetensors.index.json\"}}", "model.safetensors.index.json|safetensors"},
         {"{\"weight_map\": {\"__metadata__\": \"one.safetensors\"}}", "'__metadata__' is not in one.safetensors"},
     };
@@ -224,6 +245,7 @@ int main(void) {
         WITH_FILES(test_heeds_the_index_alone),
         WITH_FILES(test_fingerprint_follows_every_file),
         WITH_FILES(test_refuses_missing_files),
+        WITH_FILES(test_names_other_weights),
         WITH_FILES(test_refuses_tensors_in_the_wrong_shard),
         WITH_FILES(test_refuses_hostile_indices),
         WITH_FILES(test_refuses_every_truncation),

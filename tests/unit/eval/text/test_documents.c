@@ -180,7 +180,7 @@ static void test_npy_refuses_headers(void **state) {
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", "floating-point|'<f4'|not integers"},
         {"{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }", "floating-point|'<f8'"},
         {"{'descr': '|b1', 'fortran_order': False, 'shape': (3,), }", "'|b1"},
-        {"{'descr': '|O', 'fortran_order': False, 'shape': (3,), }", "unknown type|O'"},
+        {"{'descr': '|O', 'fortran_order': False, 'shape': (3,), }", "no numbers of a known type|O'"},
         {"{'descr': '<i3', 'fortran_order': False, 'shape': (1,), }", "'<i3'"},
         {"{'descr': '|i4', 'fortran_order': False, 'shape': (1,), }", "i4'"},
         {"{'descr': '<i16', 'fortran_order': False, 'shape': (1,), }", "'<i16'"},

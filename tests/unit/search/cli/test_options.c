@@ -294,10 +294,15 @@ static void values_have_ranges(void **state) {
     assert_wrong("x|--integer|11", "--integer: 11 is not within -2..10");
     assert_wrong("x|--integer|9223372036854775807", "9223372036854775807|-2..10");
     assert_wrong("x|--integer|8k", "--integer: '8k' is not an integer");
-    assert_wrong("x|--integer|", "--integer: '' is not an integer");
+    assert_wrong("x|--integer|", "--integer: the value is empty; is a variable of the shell not set?");
     assert_wrong("x|--lengths|5,0,7", "--lengths: 0 is not within 1..100");
-    assert_wrong("x|--lengths|5,,7", "--lengths: '' is not an integer");
-    assert_wrong("x|--lengths|5,", "--lengths: '' is not an integer");
+    assert_wrong("x|--lengths|5,,7", "--lengths: an item is empty; separate items by single commas");
+    assert_wrong("x|--lengths|5,", "--lengths: an item is empty");
+    assert_wrong("x|--integer|99999999999999999999", "--integer: 99999999999999999999 is not within -2..10");
+    assert_wrong("x|--integer|-99999999999999999999", "--integer: -99999999999999999999 is not within -2..10");
+    assert_wrong("x|--number|1e999", "--number: '1e999' is not a number; one within 1..2.5 is required");
+    assert_wrong("x|--number|", "--number: the value is empty");
+    assert_wrong("x|--texts|", "--texts: the value is empty");
     assert_wrong("x|--number|0.99", "--number: 0.99 is not within 1..2.5");
     assert_wrong("x|--number|2.51", "--number: 2.51 is not within 1..2.5");
     assert_wrong("x|--number|nan", "--number: 'nan' is not a number");
@@ -310,7 +315,7 @@ static void values_have_ranges(void **state) {
 static void unknown_names_are_listed(void **state) {
     (void)state;
     assert_wrong("x|--fruit|quinze", "--fruit: unknown fruit 'quinze' (did you mean 'quince'?); choose apple, pear or");
-    assert_wrong("x|--fruits|apple,,pear", "--fruits: unknown fruit ''");
+    assert_wrong("x|--fruits|apple,,pear", "--fruits: an item is empty");
     assert_wrong("x|--fruits|app", "--fruits: unknown fruit 'app'"); /* names are not cut as options are */
 }
 

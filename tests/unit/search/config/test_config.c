@@ -471,6 +471,8 @@ static void test_initial_tables(void **state) {
     assert_int_equal(stage->initial_count, 4);
     assert_true(stage->initial[0] == ORIGIN_YARN_LAMBDA && stage->initial[1] == ORIGIN_PI);
     assert_true(stage->initial[2] == ORIGIN_YARN && stage->initial[3] == ORIGIN_NTK);
+    set_good(f, minimal, "search.initial=[]"); /* the default */
+    assert_int_equal(f->config.stages[0].initial_count, 0);
     set_good(f, minimal, "search.initial=yarn");
     assert_int_equal(f->config.stages[0].initial_count, 1);
     assert_int_equal(f->config.stages[0].initial[0], ORIGIN_YARN);
@@ -718,7 +720,7 @@ static void test_data(void **state) {
     read_bad(f, "name: n\ndata: {tokens: [u*.npy]}\nstages: []\n", 2, "'tokens': no file matches 'u*.npy'");
     read_bad(f, "name: n\ndata: {text: corpus}\nstages: []\n", 2, "no file matches 'corpus'");
     read_bad(f, "name: n\ndata: {text: []}\nstages: []\n", 2, "'text' must be a list of files");
-    read_bad(f, "name: n\ndata: {text: [[a]]}\nstages: []\n", 2, "'text' must be a list of files");
+    read_bad(f, "name: n\ndata: {text: [[a]]}\nstages: []\n", 2, "an item of 'text' is a list|a single value");
     read_bad(f, "name: n\ndata: {text: }\nstages: []\n", 2, "'text' must be a list of files|empty");
     read_bad(f, "name: n\nmodel: \nstages: []\n", 2, "'model' must be a path|empty");
     read_bad(f, "name: n\nmodel: [a]\nstages: []\n", 2, "'model' must be a path, not a list");
@@ -787,11 +789,13 @@ static void test_values_out_of_range(void **state) {
         {"needle.prompt", "publised", "not 'publised' (did you mean 'published'?)"},
         {"dtype", "bf61", "'dtype' must be auto, f32 or bf16, not 'bf61' (did you mean 'bf16'?)"},
         {"search.algorithm", "[paper]", "not a list"},
-        {"search.initial", "[]",
-         "'initial' must be a list of pi, ntk, yarn, yarn-lambda, dynamic-ntk, none, own and critical-ntk"},
+        {"search", "{algorithm: paper, initial: []}",
+         "'initial' must be a list of pi, ntk, yarn, yarn-lambda, dynamic-ntk, none, own and critical-ntk|list is "
+         "empty"},
+        {"search.initial", "[[pi]]", "an item of 'initial' is a list, but must be a single value"},
         {"search.initial", "[pi, mutation]", "not 'mutation'"},
-        {"search.initial", "[pi, ntk, pi]", "each at most once, and factor files; at most 16, not 'pi'"},
-        {"search.initial", "[pi, ntk, yarn, yarn-lambda, pi]", "not 'pi'"},
+        {"search.initial", "[pi, ntk, pi]", "'initial' has 'pi' twice; name it once"},
+        {"search.initial", "[pi, ntk, yarn, yarn-lambda, pi]", "'pi' twice"},
         {"search.initial", "{pi: 1}", "not a map"},
         {"search.initial", "[pi, none.json]", "'initial': 'none.json': No such file or directory (looked for in "},
         {"search.initial", "[tables/a]", "'initial': 'tables/a': No such file"},
@@ -805,7 +809,6 @@ static void test_values_out_of_range(void **state) {
         {"search.critical_pair", "3.5", "not '3.5'"},
         {"search.critical_pair", "serched", "not 'serched' (did you mean 'searched'?)"},
         {"search.critical_pair", "[3]", "not a list"},
-        {"search.initial", "[[pi]]", "not a list"},
         {"search.initial", "", "it is empty"},
         {"search.racing", "yes", "'racing' must be none, bound, statistical or blocks, not 'yes'"},
         {"search.racing", "{a: 1}", "not a map"},

@@ -332,9 +332,9 @@ static void sources_that_are_no_files(void **state) {
     char *lost = scratch_path(&scratch, "lost.json"), *empty = scratch_path(&scratch, "empty.json");
     scratch_write(empty, "", 0);
     assert_source_refused(lost, "lost.json|No such file");
-    assert_source_refused(scratch.dir, "longrope-test|directory");
+    assert_source_refused(scratch.dir, "longrope-test|is a folder without config.json");
     assert_source_refused(empty, "empty.json|is empty");
-    assert_source_refused("", "No such file");
+    assert_source_refused("", "is not a path");
     assert_source_refused("nan", "nan|No such file");
     free(lost), free(empty);
     scratch_remove(&scratch);

@@ -270,7 +270,7 @@ static void test_many_at_once(void **state) {
 
 static void test_where_nothing_is_recorded(void **state) {
     struct fixture *f = *state;
-    open_bad(f, STORE_RECORD, STATUS_INPUT, "results/x: holds no run (no run.db); check the path");
+    open_bad(f, STORE_RECORD, STATUS_INPUT, "results/x: does not exist; check the path");
     store_close(open_run(f, STORE_CREATE));
     open_bad(f, STORE_RECORD, STATUS_INPUT,
              "results/x: its search has not started a stage yet; record measurements when it has");

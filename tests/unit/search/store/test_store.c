@@ -874,9 +874,9 @@ static void test_genes_are_json_and_times_are_utc(void **state) {
 
 static void test_create_and_resume(void **state) {
     struct fixture *f = *state;
-    open_bad(f, STORE_RESUME, STATUS_INPUT, "results/x: holds no run|start one without --resume, or check the path");
+    open_bad(f, STORE_RESUME, STATUS_INPUT, "results/x: does not exist|start one without --resume, or check the path");
     open_bad(f, STORE_READ, STATUS_INPUT,
-             "results/x: holds no run|check the path, or start a run with longrope search");
+             "results/x: does not exist|check the path, or start a run with longrope search");
     assert_int_equal(access(f->run, F_OK), -1);
     store_close(make_run(f, 1));
     open_bad(f, STORE_CREATE, STATUS_INPUT,
@@ -890,7 +890,7 @@ static void test_folder_without_a_run(void **state) {
     f->run = scratch_path(&f->scratch, "file");
     scratch_write(f->run, "x", 1);
     open_bad(f, STORE_CREATE, STATUS_INPUT, "file: is not a folder");
-    open_bad(f, STORE_READ, STATUS_INPUT, "file: holds no run");
+    open_bad(f, STORE_READ, STATUS_INPUT, "file: is not a folder");
     free(f->run);
     f->run = scratch_path(&f->scratch, "folder");
     assert_int_equal(mkdir(f->run, 0700), 0);
@@ -908,7 +908,9 @@ static void test_run_db_that_is_a_folder(void **state) {
     assert_int_equal(unlink(path), 0);
     assert_int_equal(mkdir(path, 0700), 0);
     for (enum store_mode mode = STORE_CREATE; mode <= STORE_READ; mode++) {
-        open_bad(f, mode, STATUS_INPUT, "run.db: is not a file; choose another folder with -o");
+        open_bad(f, mode, STATUS_INPUT,
+                 mode == STORE_READ ? "run.db: is not a file; name the folder of a run"
+                                    : "run.db: is not a file; choose another folder with -o");
     }
     free(path);
 }
@@ -926,7 +928,8 @@ static void test_database_without_a_schema(void **state) {
     scratch_write(log, "stale", 5);
     scratch_write(remains, "half a database", 15);
     assert_false(store_exists(f->run));
-    open_bad(f, STORE_RESUME, STATUS_INPUT, "holds no run");
+    open_bad(f, STORE_RESUME, STATUS_INPUT, "holds no run (run.db is empty)");
+    open_bad(f, STORE_READ, STATUS_INPUT, "holds no run (run.db is empty)");
     store_close(make_run(f, 2));
     assert_false(file_exists(f, "run.db.new"));
     assert_true(store_exists(f->run));
@@ -939,7 +942,9 @@ static void test_database_of_another_program(void **state) {
     struct fixture *f = *state;
     run_sql(f, "CREATE TABLE t (x)");
     for (enum store_mode mode = STORE_CREATE; mode <= STORE_READ; mode++) {
-        open_bad(f, mode, STATUS_INPUT, "run.db: is a database of another program|-o");
+        open_bad(f, mode, STATUS_INPUT,
+                 mode == STORE_READ ? "run.db: is a database of another program|name the folder of a run"
+                                    : "run.db: is a database of another program|-o");
     }
     run_sql(f, "SELECT x FROM t; PRAGMA application_id = 7");
     open_bad(f, STORE_RESUME, STATUS_INPUT, "another program");
@@ -1005,7 +1010,9 @@ static void test_not_a_database(void **state) {
     memset(text, 'x', sizeof text);
     scratch_write(path, text, sizeof text);
     for (enum store_mode mode = STORE_CREATE; mode <= STORE_READ; mode++) {
-        open_bad(f, mode, STATUS_INPUT, "run.db: is not a database|-o");
+        open_bad(f, mode, STATUS_INPUT,
+                 mode == STORE_READ ? "run.db: is not a database|name the folder of a run"
+                                    : "run.db: is not a database|-o");
     }
     free(path);
 }

@@ -1,0 +1,84 @@
+/* eval/base/file and threads: files that are not what a reader expects, and threads that cannot be started. */
+#include "eval/base/file.h"
+#include "eval/base/threads.h"
+
+#include "tests/unit/child.h"
+
+static void files_of_other_kinds_are_named(void **state) {
+    (void)state;
+    static const struct {
+        const char *begin, *words;
+    } cases[] = {
+        {"\xef\xbb\xbf{}", "byte order mark; save it as UTF-8 without one"},
+        {"\xff\xfe{", "UTF-16"},
+        {"\xfe\xff", "UTF-16"},
+        {"\x1f\x8b\x08", "compressed; unpack it"},
+        {"BZh9", "compressed"},
+        {"PK\x03\x04", "ZIP archive"},
+        {"\x93NUMPY\x01", ".npy"},
+        {"GGUF\x03", "GGUF"},
+        {"SQLite format 3", "a database"},
+        {"%PDF-1.7", "PDF"},
+        {"<!DOCTYPE html>", "a web page"},
+        {"\n <HTML lang=en>", "a web page"},
+    };
+    struct error error;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *begin = cases[i].begin;
+        assert_int_equal(file_recognise("x", begin, strlen(begin), &error), STATUS_INPUT);
+        assert_message(error.message, "x: ");
+        assert_message(error.message, cases[i].words);
+        assert_int_equal(file_recognise("x", begin, 1, &error), STATUS_OK);
+    }
+    static const char *const unknown[] = {"", "{}", "1,1.5", "<", "<htm", "name: x", "  "};
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
+        assert_int_equal(file_recognise("x", unknown[i], strlen(unknown[i]), &error), STATUS_OK);
+    }
+}
+
+static void pointers_of_git_lfs_are_not_read(void **state) {
+    (void)state;
+    struct scratch scratch = scratch_make();
+    struct error error;
+    char *path = scratch_path(&scratch, "model.safetensors");
+    unsigned char *bytes = NULL;
+    size_t size;
+    static const char pointer[] = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 123456789\n";
+    scratch_write(path, pointer, strlen(pointer));
+    assert_int_equal(file_read(path, &bytes, &size, &error), STATUS_INPUT);
+    assert_message(error.message, "model.safetensors: is a pointer of Git LFS|git lfs pull");
+    scratch_write(path, pointer, 20);
+    assert_int_equal(file_read(path, &bytes, &size, &error), STATUS_OK);
+    free(bytes);
+    assert_int_equal(file_read("", &bytes, &size, &error), STATUS_INPUT);
+    assert_message(error.message, "is not a path");
+    free(path);
+    scratch_remove(&scratch);
+}
+
+/* No thread has room for its stack. */
+static int start_without_memory(void *state, int pipe) {
+    (void)state;
+    struct error error = {""};
+    struct rlimit limit = {1 << 20, 1 << 20};
+    if (threads_check(2, &error) != STATUS_OK || setrlimit(RLIMIT_AS, &limit) != 0) _exit(99);
+    int status = threads_check(200, &error);
+    child_say(pipe, error.message);
+    return status == STATUS_FAILED && threads_check(2, &error) == STATUS_OK ? 0 : 1;
+}
+
+static void threads_that_cannot_be_started(void **state) {
+    (void)state;
+    char text[512];
+    assert_int_equal(child_run(start_without_memory, NULL, text, sizeof text), 0);
+    assert_message(text, "200 threads cannot be started|--threads|ulimit");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_of_other_kinds_are_named),
+        cmocka_unit_test(pointers_of_git_lfs_are_not_read),
+        cmocka_unit_test(threads_that_cannot_be_started),
+    };
+    return cmocka_run_group_tests_name("file", tests, NULL, NULL);
+}
