@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -168,9 +169,13 @@ static int open_part(struct atomic_output_file *file, struct error *error) {
 /* A named pipe without a reader is waited for, as the shell does, but a signal ends that. */
 static int open_stream(struct atomic_output_file *file, struct error *error) {
     const volatile sig_atomic_t *stop = signals_caught();
+    struct stat info;
     do {
         file->descriptor = open(file->path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
         if (file->descriptor >= 0 || errno != ENXIO) break;
+        if (stat(file->path, &info) != 0 || !S_ISFIFO(info.st_mode)) {
+            return atomic_output_failed(file->path, ENXIO, error);
+        }
         nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
     } while (!*stop);
     if (file->descriptor < 0 && *stop) {
@@ -184,7 +189,12 @@ static int open_stream(struct atomic_output_file *file, struct error *error) {
 
 /* The copy writes at the place where the original is. */
 static int open_descriptor(struct atomic_output_file *file, int descriptor, struct error *error) {
-    fflush(stdout);
+    if (descriptor == STDOUT_FILENO) {
+        fflush(stdout);
+        free(file->path); /* that is how errors name it */
+        int status = copy_path("standard output", SIZE_MAX, &file->path, error);
+        if (status != STATUS_OK) return status;
+    }
     file->descriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
     return file->descriptor >= 0 ? STATUS_OK : atomic_output_failed(file->path, errno, error);
 }
@@ -347,9 +357,6 @@ static int check_replaced(const char *path, struct error *error) {
     bool read = folder >= 0 && visit_folder(folder, see, &seen);
     int cause = errno;
     if (folder >= 0) close(folder);
-    if (folder < 0 && (cause == ENOTDIR || cause == ELOOP)) {
-        return error_set(error, STATUS_INPUT, "%s: is not a folder; choose another path", path);
-    }
     if (!read) return error_set(error, STATUS_INPUT, "%s: cannot be read: %s", path, strerror(cause));
     if (seen.folders || (seen.other && !seen.config)) {
         return error_set(error, STATUS_INPUT,
@@ -359,26 +366,40 @@ static int check_replaced(const char *path, struct error *error) {
     return STATUS_OK;
 }
 
-static int check_folder(const char *path, bool replace, struct error *error) {
-    struct stat info;
+static int check_folder_name(const char *path, struct error *error) {
     const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-    if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
-        return error_set(error, STATUS_INPUT, "'%s': is not a path for a new folder; name one", path);
-    }
     if (strcmp(path, "-") == 0) {
         return error_set(error, STATUS_INPUT,
-                         "-: a folder cannot be written to standard output; name one (./- is "
-                         "a folder of that name)");
+                         "-: a folder cannot be written to standard output; name one (./- is a folder of that name)");
     }
-    if (lstat(path, &info) != 0) return output_path_check_parent(path, error);
-    return replace ? check_replaced(path, error) : already_exists(path, error);
+    if (*name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0) return STATUS_OK;
+    return error_set(error, STATUS_INPUT, "'%s': is not a path for a new folder; name one", path);
+}
+
+/* Sets *out to the path without slashes at its end and without links; the caller frees it, also after an error. */
+static int find_folder(const char *path, bool replace, char **out, struct error *error) {
+    struct output_path target = {.descriptor = -1};
+    int status = copy_path(path, length_of(path), out, error);
+    if (status == STATUS_OK) status = check_folder_name(*out, error);
+    if (status == STATUS_OK) status = output_path_find(*out, &target, error);
+    if (status == STATUS_OK && target.kind == OUTPUT_FOLDER) {
+        status = replace ? check_replaced(target.path, error) : already_exists(*out, error);
+    } else if (status == STATUS_OK && target.kind != OUTPUT_NEW) {
+        status = error_set(error, STATUS_INPUT, "%s: is not a folder; choose another path", *out);
+    }
+    if (status == STATUS_OK) {
+        free(*out);
+        *out = target.path;
+        target.path = NULL;
+    }
+    output_path_free(&target);
+    return status;
 }
 
 int atomic_output_check_folder(const char *path, bool replace, struct error *error) {
-    char *bare = NULL;
-    int status = copy_path(path, length_of(path), &bare, error);
-    if (status == STATUS_OK) status = check_folder(bare, replace, error);
-    free(bare);
+    char *found = NULL;
+    int status = find_folder(path, replace, &found, error);
+    free(found);
     return status;
 }
 
@@ -406,9 +427,8 @@ static void let_go(struct atomic_output_folder *folder) {
 }
 
 static int begin(const char *path, struct atomic_output_folder *folder, struct error *error) {
-    int status = copy_path(path, length_of(path), &folder->path, error);
+    int status = find_folder(path, folder->replace, &folder->path, error);
     if (status == STATUS_OK) status = part_of(folder->path, &folder->part, error);
-    if (status == STATUS_OK) status = check_folder(folder->path, folder->replace, error);
     if (status == STATUS_OK) status = lock_part(folder, error);
     if (status != STATUS_OK || visit_folder(folder->lock, unlink_in, NULL)) return status;
     int cause = errno;

@@ -45,7 +45,7 @@ void atomic_output_sync_parent(const char *path);
 
 /* A folder that contains files only. */
 struct atomic_output_folder {
-    char *path, *part; /* PATH without slashes at its end, and PATH.part */
+    char *path, *part; /* PATH without links, and PATH.part */
     int lock;          /* descriptor of PATH.part, locked against a second writer; -1: not open */
     bool replace;
 };

@@ -39,17 +39,23 @@ const char *output_remedy(int cause) {
 
 /* ---- following links ---- */
 
-/* The open descriptor that a path in /dev or /proc names; -1: none. */
-static int named_descriptor(const char *path) {
+/* The number behind the folder of descriptors in /dev or /proc; NULL: the path is another one. */
+static const char *names_descriptor(const char *path) {
     static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/", "/proc/thread-self/fd/"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        if (strncmp(path, folders[i], strlen(folders[i])) == 0) return path + strlen(folders[i]);
+    }
+    return NULL;
+}
+
+/* The open descriptor that a path names; -1: none. */
+static int named_descriptor(const char *path) {
+    const char *text = names_descriptor(path);
     int64_t number;
     if (strcmp(path, "-") == 0) return STDOUT_FILENO;
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        size_t length = strlen(folders[i]);
-        if (strncmp(path, folders[i], length) != 0 || !text_to_integer(path + length, &number)) continue;
-        if (number >= 0 && number <= INT_MAX && fcntl((int)number, F_GETFD) >= 0) return (int)number;
-    }
-    return -1;
+    bool open =
+        text && text_to_integer(text, &number) && number >= 0 && number <= INT_MAX && fcntl((int)number, F_GETFD) >= 0;
+    return open ? (int)number : -1;
 }
 
 /* Replaces *path, a symbolic link, by what it says. False, with errno set, if that fails. */
@@ -99,6 +105,10 @@ static int examine(const char *path, struct output_path *out, struct error *erro
     if (out->descriptor >= 0) {
         out->kind = OUTPUT_DESCRIPTOR;
         return STATUS_OK;
+    }
+    if (names_descriptor(out->path)) {
+        return error_set(error, STATUS_INPUT, "%s: is not an open descriptor; name a file, or - for standard output",
+                         path);
     }
     if (stat(path, &info) == 0) {
         const char *what = S_ISSOCK(info.st_mode) ? "a socket" : S_ISBLK(info.st_mode) ? "a block device" : NULL;

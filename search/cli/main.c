@@ -1,10 +1,20 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "search/base/atomic_output.h"
 #include "search/base/signals.h"
 #include "search/cli/commands.h"
+
+/* A file that is opened must not take the number of a standard stream that is closed: what is printed would end in it.
+ * The streams stay unusable. */
+static void fill_streams(void) {
+    for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++) {
+        if (fcntl(stream, F_GETFD) < 0 && open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0) return;
+    }
+}
 
 /* An error that occurred earlier has left no errno. */
 static int end_output(struct error *error) {
@@ -20,6 +30,7 @@ static int end_output(struct error *error) {
 
 int main(int argc, char **argv) {
     struct error error = {""};
+    fill_streams();
     signal(SIGXFSZ, SIG_IGN); /* a file that becomes too large is an error of writing */
     int status = commands_main(argc, argv, &error);
     if (status == STATUS_OK) status = end_output(&error);

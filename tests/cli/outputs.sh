@@ -7,8 +7,11 @@
 refused() { fails_with 2 "$@"; }
 
 # The writers: each writes the same bytes each time, but for the report's date.
-runs tiny_search "$work/run" --set search.population=3 --set search.parents=2 --set search.mutations=1 \
-    --set search.crossovers=1 --set search.iterations=1 --set stages.0.target_length=512 --set data.samples=1
+short_search() {
+    tiny_search "$1" --set search.population=3 --set search.parents=2 --set search.mutations=1 \
+        --set search.crossovers=1 --set search.iterations=1 --set stages.0.target_length=512 --set data.samples=1
+}
+runs short_search "$work/run"
 put() {
     writer=$1
     shift
@@ -139,6 +142,17 @@ refused "hf: is read by this command" "$LONGROPE" export "$work/hf" --format hf 
 refused "it contains $work/hf/config.json" "$LONGROPE" export "$work/hf/config.json" --format hf --model "$model" \
     --out "$work/hf" --force
 [ "$("$LONGROPE" show "$work/run" --json | jq -r .state)" = "done" ] || fail "the run is not as it was"
+
+# ---- closed streams ----
+
+# What is printed on a stream that is closed must not end in a file that is open.
+(exec 2>&- && short_search "$work/closed") >/dev/null || true
+[ "$(wc -l <"$work/closed/run.lock")" = 1 ] || fail "what is printed on closed streams is in run.lock"
+status=0
+put csv - >&- 2>"$work/stderr" || status=$?
+: >"$work/stdout"
+[ "$status" = 1 ] || fail "exit status $status where standard output is closed"
+one_line_with "standard output: could not be written" put csv -
 
 # ---- folders ----
 

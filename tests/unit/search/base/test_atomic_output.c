@@ -52,6 +52,29 @@ static void folders_are_whole_or_not_there(void **state) {
     scratch_remove(&scratch);
 }
 
+/* A link stays, and the folder that it leads to is replaced or made. */
+static void folders_behind_links(void **state) {
+    (void)state;
+    struct scratch scratch = scratch_make();
+    struct error error = {""};
+    struct atomic_output_folder folder;
+    struct stat info;
+    char *link = scratch_path(&scratch, "link"), *file = scratch_path(&scratch, "target/config.json"),
+         *part = scratch_path(&scratch, "target.part");
+    assert_int_equal(symlink("target", link), 0);
+    for (int replace = 0; replace < 2; replace++) {
+        begin_or_fail(link, replace, &folder);
+        scratch_write_in(folder.part, "config.json", "{}");
+        assert_int_equal(atomic_output_end(&folder, &error), STATUS_OK);
+        assert_true(scratch_exists(file) && !scratch_exists(part));
+        assert_true(lstat(link, &info) == 0 && S_ISLNK(info.st_mode));
+        assert_int_equal(atomic_output_begin(link, false, &folder, &error), STATUS_INPUT);
+        assert_message(error.message, "link: already exists");
+    }
+    free(link), free(file), free(part);
+    scratch_remove(&scratch);
+}
+
 /* It came into being while the new one was written. */
 static void folders_that_appear_meanwhile(void **state) {
     (void)state;
@@ -95,6 +118,8 @@ static void folders_of_others_are_left_alone(void **state) {
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         assert_int_equal(atomic_output_check_folder(paths[i], true, &error), STATUS_INPUT);
     }
+    assert_int_equal(atomic_output_check_folder("/dev/null", true, &error), STATUS_INPUT);
+    assert_message(error.message, "/dev/null: is not a folder");
     free(photos), free(inside), free(link);
     scratch_remove(&scratch);
 }
@@ -263,6 +288,8 @@ static void descriptors_are_written(void **state) {
     assert_int_equal(write_file(link, false, "three", &error), STATUS_OK);
     close(descriptor);
     assert_holds(path, "one two three");
+    assert_int_equal(write_file(by_descriptor, false, "closed", &error), STATUS_INPUT);
+    assert_message(error.message, "is not an open descriptor");
     assert_true(output_path_is_stdout("-") && output_path_is_stdout("/dev/stdout"));
     assert_false(output_path_is_stdout("./-") || output_path_is_stdout(path) || output_path_is_stdout("/dev/stderr"));
     free(path), free(link);
@@ -337,6 +364,7 @@ static void names_and_sizes_have_limits(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_are_whole_or_not_there),
+        cmocka_unit_test(folders_behind_links),
         cmocka_unit_test(folders_that_appear_meanwhile),
         cmocka_unit_test(folders_of_others_are_left_alone),
         cmocka_unit_test(files_are_replaced_on_request_only),
