@@ -113,7 +113,8 @@ static int read_all(const char *path, int descriptor, unsigned char *out, size_t
     while (done < size) {
         ssize_t got = read(descriptor, out + done, size - done);
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return error_set(error, STATUS_FAILED, "%s: cannot be read: %s", path, strerror(errno));
+        if (got < 0)
+            return error_set(error, STATUS_FAILED, "%s: cannot be read: %s; check the disk", path, strerror(errno));
         if (got == 0) {
             return error_set(error, STATUS_INPUT, "%s: ended after %zu of its %zu bytes; is it still being written?",
                              path, done, size);

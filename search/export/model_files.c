@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "search/base/output_path.h"
 #include "search/base/progress.h"
 #include "search/base/signals.h"
 
@@ -57,14 +58,15 @@ static int consider(const char *dir, DIR *stream, const char *name, struct model
 int model_files_list(const char *dir, struct model_files *out, struct error *error) {
     *out = (struct model_files){0};
     DIR *stream = opendir(dir);
-    if (!stream) return error_set(error, STATUS_INPUT, "%s: cannot be read: %s", dir, strerror(errno));
+    if (!stream)
+        return error_set(error, STATUS_INPUT, "%s: cannot be read: %s; check its permissions", dir, strerror(errno));
     int status = STATUS_OK;
     errno = 0;
     for (struct dirent *entry; status == STATUS_OK && (entry = readdir(stream)); errno = 0) {
         status = consider(dir, stream, entry->d_name, out, error);
     }
     if (status == STATUS_OK && errno) {
-        status = error_set(error, STATUS_FAILED, "%s: cannot be read: %s", dir, strerror(errno));
+        status = error_set(error, STATUS_FAILED, "%s: cannot be read: %s; check the disk", dir, strerror(errno));
     }
     closedir(stream);
     if (status == STATUS_OK && out->count) qsort(out->items, out->count, sizeof *out->items, by_name);
@@ -116,9 +118,8 @@ static ssize_t copy_chunk(struct copy *copy, char *buffer) {
 }
 
 static int copy_failed(const struct copy *copy, int cause, struct error *error) {
-    return error_set(error, STATUS_FAILED, "%s: could not be copied: %s%s", copy->name, strerror(cause),
-                     cause == ENOSPC || cause == EDQUOT ? "; free space, choose another folder or use --weights link"
-                                                        : "");
+    return error_set(error, STATUS_FAILED, "%s: could not be copied: %s; %s%s", copy->name, strerror(cause),
+                     output_remedy(cause), cause == ENOSPC || cause == EDQUOT ? ", or use --weights link" : "");
 }
 
 static int copy_bytes(struct copy *copy, int64_t size, char *buffer, struct error *error) {
@@ -161,7 +162,9 @@ static int link_file(const struct model_file *file, const char *dir, int folder,
     int cause = errno;
     free(path), free(whole);
     if (linked) return STATUS_OK;
-    return error_set(error, STATUS_FAILED, "%s: a link to it could not be made: %s", file->name, strerror(cause));
+    return error_set(error, STATUS_FAILED,
+                     "%s: a link to it could not be made: %s; use --weights copy, or choose another folder", file->name,
+                     strerror(cause));
 }
 
 /* ---- all ---- */

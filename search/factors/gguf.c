@@ -57,7 +57,9 @@ int gguf_fetch(const struct gguf *file, uint64_t offset, void *out, size_t bytes
     while (done < bytes) {
         ssize_t got = pread(file->descriptor, (unsigned char *)out + done, bytes - done, (off_t)(offset + done));
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return error_set(error, STATUS_FAILED, "%s: cannot be read: %s", file->path, strerror(errno));
+        if (got < 0)
+            return error_set(error, STATUS_FAILED, "%s: cannot be read: %s; check the disk", file->path,
+                             strerror(errno));
         if (got == 0) {
             return error_set(error, STATUS_INPUT,
                              "%s: ends at byte %" PRIu64 " but had %" PRIu64

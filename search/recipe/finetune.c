@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "search/base/clock.h"
+#include "search/base/output_path.h"
 #include "search/base/signals.h"
 #include "search/ranks/launcher.h"
 
@@ -63,7 +64,8 @@ static void end_child(const struct finetune *job, struct child *child) {
 static int open_lock(const struct finetune *job, int *lock, struct error *error) {
     *lock = open(job->lock, O_RDWR | O_CREAT, 0666);
     if (*lock >= 0) return STATUS_OK;
-    return error_set(error, STATUS_FAILED, "%.300s: could not be opened: %s", job->lock, strerror(errno));
+    return error_set(error, STATUS_FAILED, "%.300s: could not be opened: %s; %s", job->lock, strerror(errno),
+                     output_remedy(errno));
 }
 
 static int take_lock(const struct finetune *job, int *lock, struct error *error) {
@@ -72,7 +74,9 @@ static int take_lock(const struct finetune *job, int *lock, struct error *error)
     if (status != STATUS_OK) return status;
     while (flock(*lock, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK && errno != EINTR) {
-            return error_set(error, STATUS_FAILED, "%.300s: could not be locked: %s", job->lock, strerror(errno));
+            return error_set(error, STATUS_FAILED,
+                             "%.300s: could not be locked: %s; use a folder on a local disk for the run", job->lock,
+                             strerror(errno));
         }
         if (stopped(job)) return error_set(error, STATUS_STOPPED, "stopped by %s", signals_name());
         if (!told) {
@@ -244,8 +248,8 @@ static int accept_output(const struct finetune *job, const char *part, struct er
             job->stage, part);
     }
     if (rename(part, job->output) == 0) return STATUS_OK;
-    return error_set(error, STATUS_FAILED, "stage '%s': %.300s could not be renamed to %.300s: %s", job->stage, part,
-                     job->output, strerror(errno));
+    return error_set(error, STATUS_FAILED, "stage '%s': %.300s could not be renamed to %.300s: %s; %s", job->stage,
+                     part, job->output, strerror(errno), output_remedy(errno));
 }
 
 static int run_locked(const struct finetune *job, const char *part, struct child *child, struct error *error) {

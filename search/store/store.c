@@ -249,10 +249,12 @@ static int open_read(struct store *store, struct error *error) {
     int code = SQLITE_OK;
     if (access(store->database.path, F_OK) != 0) {
         if (errno == ENOENT || errno == ENOTDIR) return no_run(store, if_no_run_to_read, error);
-        return error_set(error, STATUS_FAILED, "%.300s: cannot be read: %s", store->database.path, strerror(errno));
+        return error_set(error, STATUS_FAILED, "%.300s: cannot be read: %s; get permission to read it and its folder",
+                         store->database.path, strerror(errno));
     }
     if (access(store->database.path, R_OK) != 0) {
-        return error_set(error, STATUS_FAILED, "%.300s: cannot be read: %s", store->database.path, strerror(errno));
+        return error_set(error, STATUS_FAILED, "%.300s: cannot be read: %s; get permission to read it and its folder",
+                         store->database.path, strerror(errno));
     }
     int status = database_open(&store->database, store->database.path, SQLITE_OPEN_READONLY, error);
     if (status == STATUS_OK) status = database_identify(&store->database, &version, &code, error);
