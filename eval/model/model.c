@@ -348,7 +348,8 @@ static int config_load(const char *dir, unsigned char **text, size_t *size, stru
     char path[PATH_MAX];
     int length = snprintf(path, sizeof path, "%s/config.json", dir);
     if (length < 0 || length >= (int)sizeof path) {
-        return error_set(error, STATUS_INPUT, "%.100s...: the path is too long", dir);
+        return error_set(error, STATUS_INPUT, "%.100s...: the path is too long; a path has at most %d bytes", dir,
+                         PATH_MAX - 1);
     }
     int status = check_folder(dir, path, error);
     if (status == STATUS_OK) status = file_read(path, text, size, error);

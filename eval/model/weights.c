@@ -39,7 +39,8 @@ struct weights {
 static int path_join(char out[PATH_MAX], const char *dir, const char *name, struct error *error) {
     int length = snprintf(out, PATH_MAX, "%s/%s", dir, name);
     if (length >= 0 && length < PATH_MAX) return STATUS_OK;
-    return error_set(error, STATUS_INPUT, "%.100s...: the path is too long", dir);
+    return error_set(error, STATUS_INPUT, "%.100s...: the path is too long; a path has at most %d bytes", dir,
+                     PATH_MAX - 1);
 }
 
 /* ---- The index ---- */

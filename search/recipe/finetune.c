@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -270,12 +271,26 @@ static int run_locked(const struct finetune *job, const char *part, struct child
     return status;
 }
 
+/* STATUS_INPUT if the file system has no name for OUTPUT.part. */
+static int check_name(const struct finetune *job, struct error *error) {
+    const char *slash = strrchr(job->output, '/');
+    size_t most = NAME_MAX - strlen(".part"), length = strlen(slash ? slash + 1 : job->output);
+    if (length <= most) return STATUS_OK;
+    return error_set(
+        error, STATUS_INPUT,
+        "stage '%s': the name of its fine-tuned model has %zu bytes; choose a 'finetune.output' whose name "
+        "has at most %zu",
+        job->stage, length, most);
+}
+
 int finetune_run(const struct finetune *job, struct error *error) {
     struct child child = {0};
     char *part = NULL;
     int lock = -1;
+    int status = check_name(job, error);
+    if (status != STATUS_OK) return status;
     if (asprintf(&part, "%s.part", job->output) < 0) return error_memory(error, 0, "a path");
-    int status = take_lock(job, &lock, error);
+    status = take_lock(job, &lock, error);
     if (status == STATUS_OK) {
         status = run_locked(job, part, &child, error);
         if (status == STATUS_STOPPED) outlive_command(job, &child, &lock);

@@ -223,14 +223,15 @@ int database_check_folder(const struct database *database, struct error *error) 
     return code == 0 ? STATUS_OK : database_errno(database, code, error);
 }
 
-/* SQLite opens a file by its path from the root, whose length it limits, and appends "-journal" to it. */
+/* SQLite opens a file by its path from the root, whose length it limits, and appends "-journal" to it. A new database
+ * may have a name that is longer by ".new". */
 static int check_length(const struct database *database, struct error *error) {
     const char *slash = strrchr(database->path, '/'), *name = slash ? slash + 1 : database->path;
     char *folder = slash ? strndup(database->path, (size_t)(name - database->path)) : strdup("."), *whole = NULL;
     if (!folder) return error_memory(error, (double)strlen(database->path), "a path");
     whole = realpath(folder, NULL);
     size_t length = whole ? strlen(whole) + 1 + strlen(name) : 0; /* opening reports every other problem */
-    int most = sqlite3_vfs_find(NULL)->mxPathname - (int)strlen("-journal");
+    int most = sqlite3_vfs_find(NULL)->mxPathname - (int)strlen(".new-journal");
     free(folder), free(whole);
     if (length <= (size_t)most) return STATUS_OK;
     return error_set(error, STATUS_INPUT,

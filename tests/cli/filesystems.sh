@@ -79,7 +79,7 @@ fi
 long=$(printf 'e%.0s' $(seq 200))
 deep=$work/$long/$long/$long
 mkdir -p "$deep"
-too_long="SQLite supports at most 504; use a folder with a shorter path"
+too_long="SQLite supports at most 500; use a folder with a shorter path"
 fails_with 2 "$too_long" short_search "$deep/run"
 cp -r "$work/run" "$deep/copy"
 fails_with 2 "$too_long" short_search "$deep/copy" --resume

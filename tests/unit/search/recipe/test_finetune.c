@@ -55,10 +55,21 @@ static void test_kills_what_the_shell_leaves(void **state) {
     scratch_remove(&scratch);
 }
 
+static void test_refuses_a_name_without_room(void **state) {
+    char output[300] = "folder/";
+    struct error error;
+    (void)state;
+    memset(output + 7, 'o', 251);
+    const struct finetune job = {.stage = "first", .output = output, .command = "true", .lock = "lock"};
+    assert_int_equal(finetune_run(&job, &error), STATUS_INPUT);
+    assert_message(error.message, "stage 'first'|251 bytes|finetune.output|at most 250");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kills_what_ignores_sigterm),
         cmocka_unit_test(test_kills_what_the_shell_leaves),
+        cmocka_unit_test(test_refuses_a_name_without_room),
     };
     signal(SIGUSR1, raise_stop);
     return cmocka_run_group_tests(tests, NULL, NULL);
