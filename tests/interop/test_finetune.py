@@ -312,7 +312,7 @@ def test_killed_runs_end_with_the_same_bits(whole, tmp_path):
     expected, factors = whole
     out = tmp_path / "out"
     arguments = command(DEMO, factors, out, text=CORPUS)
-    text, status = interrupt(arguments, 2, signal.SIGTERM)
+    text, status = interrupt(arguments, 2, signal.SIGUSR1)
     assert status == 75 and "of 6 steps saved; run the same command again" in text
     _, status = interrupt(arguments, 4, signal.SIGKILL)
     assert status == -signal.SIGKILL and not (out / "config.json").exists()
