@@ -201,8 +201,8 @@ static int no_weights(const char *dir, struct error *error) {
         [ADAPTER] = "an adapter, but not its model; merge them and name the result",
         [OTHER_SAFETENSORS] = "but no model.safetensors; use the model in Hugging Face's format",
         [GGUF] = "but no model.safetensors; use the model in Hugging Face's format",
-        [PYTORCH] = "weights of PyTorch, which are not read; convert them: in Python, "
-                    "transformers.AutoModelForCausalLM.from_pretrained(DIR).save_pretrained(NEW_DIR)"};
+        [PYTORCH] = ("weights of PyTorch, which are not read; convert them: in Python, "
+                     "transformers.AutoModelForCausalLM.from_pretrained(DIR).save_pretrained(NEW_DIR)")};
     char names[INSTEAD][NAME_MAX + 1];
     look_for_others(dir, names);
     for (int i = 0; i < INSTEAD; i++) {
