@@ -222,7 +222,7 @@ rm -r "$work/placed"
 echo >>"$work/places/1/model/config.json"
 mpi_fails 2 "rank 1 on host $host has loaded another model (weights or config.json) than rank 0 on host $host" "$@"
 rm "$work/places/1/model/model.safetensors"
-mpi_fails 2 "rank 1 on host $host: /proc/self/cwd/model/model.safetensors: No such file" "$@"
+mpi_fails 2 "rank 1 on host $host: /proc/self/cwd/model: holds no weights (model.safetensors)" "$@"
 cp "$model"/* "$work/places/1/model"
 for file in "$work/places/1/text"/*; do tr a b <"$file" >"$work/changed" && mv "$work/changed" "$file"; done
 mpi_fails 2 "rank 1 on host $host has loaded another text" "$@"
