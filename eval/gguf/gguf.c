@@ -1,4 +1,4 @@
-#include "search/factors/gguf.h"
+#include "eval/gguf/gguf.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "eval/base/file.h"
-#include "search/factors/gguf_private.h"
+#include "eval/gguf/gguf_private.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are copied from the file without conversion");
 
@@ -31,24 +31,6 @@ static const struct {
     [GGUF_U32] = {"u32", 4},       [GGUF_I32] = {"i32", 4},     [GGUF_F32] = {"f32", 4}, [GGUF_BOOL] = {"bool", 1},
     [GGUF_STRING] = {"string", 0}, [GGUF_ARRAY] = {"array", 0}, [GGUF_U64] = {"u64", 8}, [GGUF_I64] = {"i64", 8},
     [GGUF_F64] = {"f64", 8}};
-
-/* Number types of tensors: the numbers of a block and its bytes (ggml's ggml.h and ggml-common.h; ggml has removed the
- * types that are missing). A row consists of whole blocks. */
-static const struct {
-    const char *name;
-    uint16_t numbers, bytes;
-} blocks[] = {
-    [0] = {"f32", 1, 4},         [1] = {"f16", 1, 2},         [2] = {"q4_0", 32, 18},      [3] = {"q4_1", 32, 20},
-    [6] = {"q5_0", 32, 22},      [7] = {"q5_1", 32, 24},      [8] = {"q8_0", 32, 34},      [9] = {"q8_1", 32, 36},
-    [10] = {"q2_K", 256, 84},    [11] = {"q3_K", 256, 110},   [12] = {"q4_K", 256, 144},   [13] = {"q5_K", 256, 176},
-    [14] = {"q6_K", 256, 210},   [15] = {"q8_K", 256, 292},   [16] = {"iq2_xxs", 256, 66}, [17] = {"iq2_xs", 256, 74},
-    [18] = {"iq3_xxs", 256, 98}, [19] = {"iq1_s", 256, 50},   [20] = {"iq4_nl", 32, 18},   [21] = {"iq3_s", 256, 110},
-    [22] = {"iq2_s", 256, 82},   [23] = {"iq4_xs", 256, 136}, [24] = {"i8", 1, 1},         [25] = {"i16", 1, 2},
-    [26] = {"i32", 1, 4},        [27] = {"i64", 1, 8},        [28] = {"f64", 1, 8},        [29] = {"iq1_m", 256, 56},
-    [30] = {"bf16", 1, 2},       [34] = {"tq1_0", 256, 54},   [35] = {"tq2_0", 256, 66},   [39] = {"mxfp4", 32, 17},
-    [40] = {"nvfp4", 64, 36},    [41] = {"q1_0", 128, 18},    [42] = {"q2_0", 64, 18},
-};
-enum { BLOCK_TYPES = sizeof blocks / sizeof *blocks };
 
 /* ---- Bytes ---- */
 
@@ -260,22 +242,24 @@ static int take_shape(struct scanner *s, struct gguf_tensor *out, uint64_t *numb
 }
 
 static int take_number_type(struct scanner *s, struct gguf_tensor *out, uint64_t numbers, struct error *error) {
-    int status = take_u32(s, &out->type, error);
+    uint32_t type;
+    int status = take_u32(s, &type, error);
     if (status != STATUS_OK) return status;
-    if (out->type >= BLOCK_TYPES || blocks[out->type].numbers == 0) {
+    if (!block_type_known(type)) {
         return refuse(s, error,
                       "unknown number type %" PRIu32
                       "; the file is damaged, or newer than this program: convert it to another type",
-                      out->type);
+                      type);
     }
-    uint64_t block = blocks[out->type].numbers;
+    out->type = (enum block_type)type;
+    uint64_t block = block_numbers(out->type);
     if (out->shape[0] % block != 0) {
         return refuse(s, error,
                       "rows of %" PRIu64 " numbers are not whole blocks of %" PRIu64
                       " numbers; the file is damaged, fetch it again",
                       out->shape[0], block);
     }
-    if (__builtin_mul_overflow(numbers / block, (uint64_t)blocks[out->type].bytes, &out->bytes)) {
+    if (__builtin_mul_overflow(numbers / block, (uint64_t)block_bytes(out->type), &out->bytes)) {
         return refuse(s, error, "its shape overflows; the file is damaged, fetch it again");
     }
     return STATUS_OK;
@@ -579,11 +563,11 @@ const struct gguf_tensor *gguf_find_tensor(const struct gguf *file, const char *
 
 int gguf_read_vector(const struct gguf *file, const struct gguf_tensor *tensor, float *out, uint64_t count,
                      struct error *error) {
-    if (tensor->type != GGUF_TENSOR_F32 || tensor->rank != 1 || tensor->shape[0] != count) {
+    if (tensor->type != BLOCK_F32 || tensor->rank != 1 || tensor->shape[0] != count) {
         return error_set(error, STATUS_INPUT,
                          "%s: tensor '%s', of type %s, is not a vector of %" PRIu64
                          " f32 numbers; is it another model's?",
-                         file->path, tensor->name, blocks[tensor->type].name, count);
+                         file->path, tensor->name, block_type_name(tensor->type), count);
     }
     return gguf_fetch(file, tensor->offset, out, count * sizeof *out, error);
 }

@@ -1,4 +1,4 @@
-/* GGUF files, as llama.cpp reads them: reads the header, and writes a changed copy.
+/* GGUF files, as llama.cpp reads them: reads the header. search/factors/gguf_write.h writes changed copies.
  *
  * Format (ggml-org/ggml, docs/gguf.md), versions 2 and 3, little-endian:
  *
@@ -11,20 +11,20 @@
  *     the data and are multiples of the alignment
  *
  * A model can be larger than memory. An open file keeps names, types and offsets; values are read from the file on
- * request, and a copy passes through a buffer of one MiB.
+ * request.
  *
  * Files are not trusted: every length, count and offset is checked against the size of the file before it is used.
  * Messages name the file, the key or tensor, and the byte.
  */
-#ifndef LONGROPE_SEARCH_GGUF_H
-#define LONGROPE_SEARCH_GGUF_H
+#ifndef LONGROPE_EVAL_GGUF_H
+#define LONGROPE_EVAL_GGUF_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "eval/base/error.h"
+#include "eval/gguf/block.h"
 
 /* Types of values, with the numbers that a file stores. */
 enum gguf_type {
@@ -44,15 +44,12 @@ enum gguf_type {
     GGUF_TYPES
 };
 
-/* Number types of tensors are those of ggml. Only f32 tensors can be read. */
-enum { GGUF_TENSOR_F32 = 0 };
-
 enum { GGUF_MAX_RANK = 4 };
 
 /* One tensor of a file; valid until gguf_close(). */
 struct gguf_tensor {
     char *name;
-    uint32_t type;
+    enum block_type type;
     uint32_t rank;
     uint64_t shape[GGUF_MAX_RANK]; /* the fastest dimension first; 1 beyond the rank */
     uint64_t offset;               /* of its data in the file */
@@ -60,8 +57,6 @@ struct gguf_tensor {
 };
 
 struct gguf;
-
-/* ---- Reading ---- */
 
 /* Reads everything except the data. STATUS_INPUT for a file that is missing, truncated, damaged, of another version or
  * byte order, or that contains a tensor of an unknown number type; STATUS_FAILED for errors of the machine. It checks
@@ -92,54 +87,5 @@ const struct gguf_tensor *gguf_find_tensor(const struct gguf *file, const char *
 /* out[count] = the numbers of the tensor. STATUS_INPUT unless it is a vector of `count` f32 numbers. */
 int gguf_read_vector(const struct gguf *file, const struct gguf_tensor *tensor, float *out, uint64_t count,
                      struct error *error);
-
-/* ---- Writing ---- */
-
-/* A key to set, and its value: the member of its type. */
-struct gguf_setting {
-    const char *key;
-    enum gguf_type type; /* GGUF_U32, GGUF_F32 or GGUF_STRING */
-    uint32_t u32;
-    float f32;
-    const char *string;
-};
-
-/* An f32 vector to write. */
-struct gguf_vector {
-    const char *name;
-    uint64_t count;
-    const float *numbers; /* [count] */
-};
-
-/* The changes of a copy; all members are borrowed. No key or vector may occur twice, and general.alignment must not be
- * changed. Replaced keys and tensors keep their position, new ones follow the others. One that is both set and removed
- * is set. */
-struct gguf_edit {
-    const struct gguf_setting *settings; /* keys to replace, of any type, or to add */
-    size_t setting_count;
-    const char *const *removed_keys; /* need not exist */
-    size_t removed_key_count;
-    const struct gguf_vector *vectors; /* tensors to replace, of any type and shape, or to add */
-    size_t vector_count;
-    const char *const *removed_tensors; /* need not exist */
-    size_t removed_tensor_count;
-};
-
-/* How a copy is written. Zeroed: it replaces nothing, cannot be stopped and reports no progress. */
-struct gguf_control {
-    bool replace;                                   /* an existing file at `path` */
-    const volatile sig_atomic_t *stop;              /* read once per MiB; may be NULL */
-    void (*progress)(void *state, double fraction); /* of the bytes written, 0..1; may be NULL */
-    void *progress_state;
-};
-
-/* Writes `file` with the changes of `edit` to `path` in one pass. Version, alignment and the data of kept tensors are
- * unchanged; the data have no gaps, as llama.cpp requires. `path` is complete or unchanged
- * (search/base/atomic_output.h). STATUS_INPUT if `path` exists, unless it is to be replaced, STATUS_FAILED for a full
- * disk and other errors of the file system, STATUS_STOPPED if *stop became non-zero, STATUS_INPUT if `file` became
- * shorter since it was opened.
- */
-int gguf_write(const struct gguf *file, const struct gguf_edit *edit, const char *path,
-               const struct gguf_control *control, struct error *error);
 
 #endif

@@ -1,8 +1,8 @@
-/* The structures that gguf.c fills and gguf_write.c copies. Internal to both, and to their tests. */
-#ifndef LONGROPE_SEARCH_GGUF_PRIVATE_H
-#define LONGROPE_SEARCH_GGUF_PRIVATE_H
+/* The structures that gguf.c fills and search/factors/gguf_write.c copies. Internal to both, and to their tests. */
+#ifndef LONGROPE_EVAL_GGUF_PRIVATE_H
+#define LONGROPE_EVAL_GGUF_PRIVATE_H
 
-#include "search/factors/gguf.h"
+#include "eval/gguf/gguf.h"
 
 #define GGUF_ALIGNMENT_KEY "general.alignment"
 

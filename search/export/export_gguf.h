@@ -6,7 +6,7 @@
 
 #include "eval/base/error.h"
 #include "eval/rope.h"
-#include "search/factors/gguf.h"
+#include "search/factors/gguf_write.h"
 
 struct export_gguf {
     const char *input;  /* a GGUF of the model, with any number types; not one part of a split model */

@@ -20,8 +20,8 @@
 #include <stdint.h>
 
 #include "eval/base/error.h"
+#include "eval/gguf/gguf.h"
 #include "eval/rope.h"
-#include "search/factors/gguf.h"
 
 #define GGUF_LONG_TENSOR "rope_factors_long.weight"
 #define GGUF_SHORT_TENSOR "rope_factors_short.weight"

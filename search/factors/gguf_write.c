@@ -1,3 +1,5 @@
+#include "search/factors/gguf_write.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "eval/gguf/gguf_private.h"
 #include "search/base/atomic_output.h"
 #include "search/base/signals.h"
-#include "search/factors/gguf_private.h"
 
 enum { BUFFER_BYTES = 1 << 20 };
 
@@ -216,7 +218,7 @@ static void put_tensor_info(struct sink *sink, const struct tensor_part *part, u
     uint32_t rank = part->kept ? part->kept->rank : 1;
     put_u32(sink, rank);
     for (uint32_t i = 0; i < rank; i++) put_u64(sink, part->kept ? part->kept->shape[i] : part->vector->count);
-    put_u32(sink, part->kept ? part->kept->type : (uint32_t)GGUF_TENSOR_F32);
+    put_u32(sink, part->kept ? part->kept->type : (uint32_t)BLOCK_F32);
     put_u64(sink, offset);
 }
 

@@ -2,8 +2,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "eval/gguf/gguf_private.h"
 #include "search/export/export_gguf.h"
-#include "search/factors/gguf_private.h"
 #include "search/factors/gguf_tables.h"
 #include "tests/fuzz/memory_file.h"
 

@@ -4,7 +4,7 @@
 
 #include "tests/unit/scratch.h"
 
-#include "search/factors/gguf.h"
+#include "eval/gguf/gguf.h"
 
 struct gguf_bytes {
     char *data; /* after gguf_bytes_end() */
@@ -66,7 +66,7 @@ static inline void put_tensor(struct gguf_bytes *b, const char *name, uint32_t r
 }
 
 static inline void put_vector(struct gguf_bytes *b, const char *name, uint64_t count, uint64_t offset) {
-    put_tensor(b, name, 1, &count, GGUF_TENSOR_F32, offset);
+    put_tensor(b, name, 1, &count, BLOCK_F32, offset);
 }
 
 static inline void put_padding(struct gguf_bytes *b, size_t alignment) {

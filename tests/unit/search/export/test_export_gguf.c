@@ -1,6 +1,6 @@
 /* Tables in GGUF models: what is written for llama.cpp, what is read back, and what is refused. */
+#include "eval/gguf/gguf_private.h"
 #include "search/export/export_gguf.h"
-#include "search/factors/gguf_private.h"
 #include "search/factors/gguf_tables.h"
 
 #include <math.h>

@@ -1,5 +1,6 @@
 /* GGUF files: what is read of them, what is refused, and changed copies. */
-#include "search/factors/gguf_private.h"
+#include "eval/gguf/gguf_private.h"
+#include "search/factors/gguf_write.h"
 #include "tests/unit/gguf_bytes.h"
 
 #include <signal.h>
