@@ -62,3 +62,17 @@ int text_utf8_length(const char *text) {
     }
     return 0;
 }
+
+void text_print_word(FILE *out, const char *word) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_";
+    if (*word && !word[strspn(word, plain)]) {
+        fputs(word, out);
+        return;
+    }
+    fputc('\'', out);
+    for (const char *c = word; *c; c++) {
+        if (*c == '\'') fputs("'\\'", out);
+        fputc(*c, out);
+    }
+    fputc('\'', out);
+}

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* The whole text must be a decimal integer such as "-12"; "12k", "1e3", " 12" and "012" (octal in some languages) are
  * not. False, with *out unchanged, if it is not. */
@@ -22,6 +23,9 @@ void text_of_number(double value, char out[TEXT_NUMBER_SIZE]);
 
 /* Whether text holds a control character: a byte below a blank, or 0x7f. */
 bool text_has_control(const char *text);
+
+/* Prints one word of a shell command, in quotes where the shell requires them. */
+void text_print_word(FILE *out, const char *word);
 
 /* Number of bytes, 1..4, of the UTF-8 character at `text`, which may be the terminating zero; 0 if it is not valid
  * UTF-8: truncated, overlong, a surrogate or beyond U+10FFFF. */

@@ -8,6 +8,7 @@
 #include "search/base/version.h"
 #include "search/cli/commands.h"
 #include "search/cli/estimate_print.h"
+#include "search/cli/next_steps.h"
 #include "search/cli/options.h"
 #include "search/config/config.h"
 #include "search/config/config_print.h"
@@ -194,7 +195,10 @@ static int run_stages(struct search_context *context, const struct search_option
     if (status == STATUS_OK) status = recipe_run(context, error);
     configuration_record_free(&configuration);
     if (status != STATUS_OK) return status;
-    return report_overview(context->store, &(struct report_options){.stage = NULL}, stdout, error);
+    status = report_overview(context->store, &(struct report_options){.stage = NULL}, stdout, error);
+    fflush(stdout); /* before what follows on stderr */
+    return status == STATUS_OK ? next_steps_print(context->store, context->config, context->run_dir, stderr, error)
+                               : status;
 }
 
 static int open_cache(const struct config *config, const struct search_options *options, struct score_cache **out,

@@ -34,7 +34,8 @@ const struct option_row model_table_rows[MODEL_TABLE_ROWS] = {
      .offset = AT(tables.factors),
      .sets = MODEL_SET_TABLES,
      .required = true,
-     .help = "a factor file; each length uses the shortest table that reaches it. Accepted: this program's JSON; a "
+     .help = "a run directory, of which finished stages are used, or a factor file; each length uses the shortest "
+             "table that reaches it. Accepted: this program's JSON; a "
              "config.json, or the folder of a model, with longrope scaling; a GGUF with longrope scaling; a text file "
              "with one number per rotary pair; or the numbers themselves, \"1.0,1.2,...\""},
     {.name = "scale",

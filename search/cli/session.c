@@ -23,11 +23,14 @@ int session_open_log(struct session *s, struct error *error) {
 
 int session_check_output(struct session *s, const char *path, bool replace, struct error *error) {
     const struct model_options *o = s->options;
-    const char *const inputs[] = {o->model, o->tokenizer, o->tables.factors};
+    const char *factors = o->tables.factors;
+    bool run = factors && store_exists(factors);
+    const char *const inputs[] = {o->model, o->tokenizer, run ? NULL : factors};
     int status = atomic_output_check_file(path, replace, error);
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs && status == STATUS_OK; i++) {
         status = atomic_output_check_input(path, inputs[i], error);
     }
+    if (status == STATUS_OK && run) status = store_check_output(factors, path, error);
     if (status == STATUS_OK && o->into) status = store_check_output(o->into, path, error);
     if (output_path_is_stdout(path)) s->out = stderr;
     return status;

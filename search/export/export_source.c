@@ -38,8 +38,7 @@ static int read_run(const char *run_dir, const char *stage, struct factor_file *
     if (status == STATUS_OK) status = read_tables(store, stage, out, &alone, error);
     store_close(store);
     if (status != STATUS_OK || out->count) return status;
-    return error_set(error, STATUS_INPUT, "%s: no stage of this run is done; longrope show prints its progress",
-                     run_dir);
+    return run_tables_none(run_dir, error);
 }
 
 static int read_run_model(const char *run_dir, const char *stage, char out[STORE_PATH_SIZE], struct error *error) {

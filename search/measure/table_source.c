@@ -3,11 +3,13 @@
 #include <assert.h>
 #include <math.h>
 
+#include "search/run/run_tables.h"
+
 int table_source_open(const struct table_request *request, const struct model_config *config, struct table_source *out,
                       struct error *error) {
     *out = (struct table_source){.request = request, .config = config};
     if (!request->factors) return STATUS_OK;
-    int status = factors_read(request->factors, &out->factors, error);
+    int status = run_tables_source(request->factors, &out->factors, error);
     return status == STATUS_OK ? factors_check(&out->factors, request->factors, &config->rope, error) : status;
 }
 

@@ -15,7 +15,7 @@ enum { TABLE_REQUEST_UNSET = -1 };
 /* Texts are borrowed. */
 struct table_request {
     struct string_list methods;            /* names of closed forms */
-    char *factors;                         /* a file or numbers, as factors_read() takes them; NULL: methods */
+    char *factors;                         /* as run_tables_source() takes it; NULL: methods */
     double scale, attention_factor;        /* TABLE_REQUEST_UNSET: the method's or file's own */
     int64_t original_length, start_tokens; /* TABLE_REQUEST_UNSET: the model's, the file's own */
 };

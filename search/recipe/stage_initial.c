@@ -9,6 +9,7 @@
 
 #include "search/factors/factors.h"
 #include "search/recipe/stage_space.h"
+#include "search/run/run_tables.h"
 
 /* Where critical-ntk ends, in multiples of s: the middle of the space. */
 static const double critical_end = 1.5;
@@ -72,7 +73,7 @@ static int in_configuration(const struct initial_file *file, int status, struct 
 }
 
 static int read_tables(const struct initial_file *file, struct factor_file *out, struct error *error) {
-    int status = factors_read(file->source, out, error);
+    int status = run_tables_source(file->source, out, error);
     return status == STATUS_OK ? STATUS_OK : in_configuration(file, status, error);
 }
 

@@ -36,7 +36,8 @@ static int print_run(const struct run_view *run, const struct report_view *view,
     size_t size = 0;
     FILE *memory = open_memstream(&text, &size);
     if (!memory) return error_memory(error, 0, "the report");
-    fprintf(memory, "run %s: %s\n", run->name, stage_state_name(run->state));
+    fprintf(memory, "run %s: %s%s\n", run->name, stage_state_name(run->state),
+            run->state == STAGE_STOPPED ? "; longrope search --resume continues it" : "");
     int status = STATUS_OK;
     for (size_t i = 0; i < run->count && status == STATUS_OK; i++) {
         status = print_stage(run, i, view, state, memory, error);

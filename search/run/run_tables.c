@@ -66,6 +66,23 @@ int run_tables_read(struct store *store, const char *stage, struct factor_file *
     return status;
 }
 
+int run_tables_none(const char *run_dir, struct error *error) {
+    return error_set(error, STATUS_INPUT, "%.300s: no stage of this run is done; longrope show prints its progress",
+                     run_dir);
+}
+
+int run_tables_source(const char *source, struct factor_file *out, struct error *error) {
+    if (!store_exists(source)) return factors_read(source, out, error);
+    struct store *store = NULL;
+    *out = (struct factor_file){0};
+    int status = store_open(source, STORE_READ, &store, error);
+    if (status == STATUS_OK) status = run_tables_read(store, NULL, out, error);
+    store_close(store);
+    if (status == STATUS_OK && !out->count) status = run_tables_none(source, error);
+    if (status != STATUS_OK) factors_free(out);
+    return status;
+}
+
 /* Of stages that are done: one found on the model that was fine-tuned last, or, where there is none, the longest. */
 static const struct stage_record *last_stage(const struct run_view *run) {
     const char *base = last_base(run);

@@ -13,6 +13,13 @@
  * error. */
 int run_tables_read(struct store *store, const char *stage, struct factor_file *out, struct error *error);
 
+/* The same of the run in the folder `source`; another `source` is read by factors_read(). STATUS_INPUT if no stage of
+ * the run is done. After an error there is nothing to free. */
+int run_tables_source(const char *source, struct factor_file *out, struct error *error);
+
+/* STATUS_INPUT: no stage of the run in that folder is done. */
+int run_tables_none(const char *run_dir, struct error *error);
+
 /* The folder of the model that these tables belong to, as the search loaded it: the model that was fine-tuned last, or
  * the model of the longest table. "" if the run does not record it. `stage` and errors as above. */
 int run_tables_model(struct store *store, const char *stage, char out[STORE_PATH_SIZE], struct error *error);

@@ -9,13 +9,20 @@
 
 /* ---- the run ---- */
 
-static enum stage_state state_of_run(const struct stage_record *stages, size_t count, int64_t planned) {
+static enum stage_state state_of_run(const struct stage_record *stages, size_t count, int64_t planned, bool searched) {
     bool done = count > 0 && (int64_t)count >= planned, begun = false;
     for (size_t i = 0; i < count; i++) {
         done = done && stages[i].state == STAGE_DONE;
         begun = begun || stages[i].state != STAGE_PENDING;
     }
-    return done ? STAGE_DONE : begun ? STAGE_RUNNING : STAGE_PENDING;
+    return done ? STAGE_DONE : !begun ? STAGE_PENDING : searched ? STAGE_RUNNING : STAGE_STOPPED;
+}
+
+/* A search that was killed could not store that it stopped. */
+static void mark_stopped(struct stage_record *stages, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (stages[i].state == STAGE_RUNNING) stages[i].state = STAGE_STOPPED;
+    }
 }
 
 static int unknown_stage(const struct run_view *run, const char *stage, struct error *error) {
@@ -44,11 +51,14 @@ static int keep_stage(struct run_view *run, const char *stage, struct error *err
 int run_view_open(struct store *store, const char *stage, struct run_view *out, struct error *error) {
     *out = (struct run_view){.store = store};
     int64_t planned = 0;
+    bool searched =
+        store_is_searched(store); /* before the stages are read: a search that ends now stores its end first */
     int status = store_name(store, out->name, sizeof out->name, error);
     if (status == STATUS_OK) status = store_stage_count(store, &planned, error);
     if (status == STATUS_OK) status = store_stages(store, &out->stages, &out->count, error);
     if (status != STATUS_OK) return status;
-    out->state = state_of_run(out->stages, out->count, planned);
+    out->state = state_of_run(out->stages, out->count, planned, searched);
+    if (!searched) mark_stopped(out->stages, out->count);
     if (stage) status = keep_stage(out, stage, error);
     if (status != STATUS_OK) run_view_close(out);
     return status;

@@ -11,7 +11,7 @@
 struct run_view {
     struct store *store; /* borrowed */
     char name[STORE_NAME_SIZE];
-    enum stage_state state;      /* of the run; done if all planned stages are done */
+    enum stage_state state;      /* of the run; done if all planned stages are done, stopped if no process searches */
     size_t count;                /* stages in the view */
     struct stage_record *stages; /* [count] */
 };

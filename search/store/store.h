@@ -46,6 +46,11 @@ void store_close(struct store *store); /* NULL is allowed */
 /* True if RUN_DIR/run.db exists and is not empty. */
 bool store_exists(const char *run_dir);
 
+/* Whether a process searches in the run: this one, or one that holds the lock. Also true if that cannot be known here:
+ * run.lock cannot be read or locked, or another host began the search, on a file system that hosts share and may not
+ * show their locks. */
+bool store_is_searched(const struct store *store);
+
 /* STATUS_INPUT if `path` is one of the run's own files, such as run.db. */
 int store_check_output(const char *run_dir, const char *path, struct error *error);
 
@@ -58,8 +63,9 @@ int store_name(struct store *store, char *name, size_t size, struct error *error
 int store_set_stage_count(struct store *store, int64_t count, struct error *error);
 int store_stage_count(struct store *store, int64_t *count, struct error *error);
 
-enum stage_state { STAGE_PENDING, STAGE_RUNNING, STAGE_DONE };
-const char *stage_state_name(enum stage_state state); /* "pending", "running", "done" */
+/* STAGE_STOPPED is not stored: views of a run say it of a stage that is stored as running while no process searches. */
+enum stage_state { STAGE_PENDING, STAGE_RUNNING, STAGE_DONE, STAGE_STOPPED };
+const char *stage_state_name(enum stage_state state); /* "pending", "running", "done", "stopped" */
 
 enum {
     STORE_NAME_SIZE = 128,

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 char *store_folder_path(const struct store *store, const char *name) {
@@ -47,11 +49,24 @@ int store_folder_sync(const struct store *store, struct error *error) {
 
 /* ---- the lock ---- */
 
+enum { HOST_SIZE = 256 };
+
+/* What write_holder() wrote. */
+static bool read_holder(int lock, char host[HOST_SIZE], long *process) {
+    char text[300] = "";
+    if (pread(lock, text, sizeof text - 1, 0) < 0) text[0] = '\0';
+    return sscanf(text, "%255s %ld", host, process) == 2;
+}
+
+static void name_host(char host[HOST_SIZE]) {
+    memset(host, 0, HOST_SIZE);
+    if (gethostname(host, HOST_SIZE - 1) != 0 || !*host) strcpy(host, "unknown");
+}
+
 void store_folder_holder(const struct store *store, char out[STORE_HOLDER_SIZE]) {
-    char text[300] = "", host[256] = "";
+    char host[HOST_SIZE] = "";
     long process = 0;
-    if (pread(store->lock, text, sizeof text - 1, 0) < 0) text[0] = '\0';
-    if (sscanf(text, "%255s %ld", host, &process) == 2) {
+    if (read_holder(store->lock, host, &process)) {
         snprintf(out, STORE_HOLDER_SIZE, "process %ld on host %s", process, host);
     } else {
         strcpy(out, "another process");
@@ -60,10 +75,23 @@ void store_folder_holder(const struct store *store, char out[STORE_HOLDER_SIZE])
 
 /* Only people read it, so a full disk is no error. */
 static void write_holder(int lock) {
-    char host[256] = "", text[300];
-    if (gethostname(host, sizeof host - 1) != 0 || !*host) strcpy(host, "unknown");
+    char host[HOST_SIZE], text[300];
+    name_host(host);
     int length = snprintf(text, sizeof text, "%s %ld\n", host, (long)getpid());
     if (ftruncate(lock, 0) != 0 || pwrite(lock, text, (size_t)length, 0) != length) return;
+}
+
+/* A reader that asks who searches has the lock for an instant. */
+static bool lock_patiently(int lock) {
+    enum { TRIES = 20 };
+    const struct timespec pause = {.tv_nsec = 5000000};
+    for (int i = 0; i < TRIES; i++) {
+        if (flock(lock, LOCK_EX | LOCK_NB) == 0) return true;
+        if (errno != EWOULDBLOCK) return false;
+        nanosleep(&pause, NULL);
+    }
+    errno = EWOULDBLOCK;
+    return false;
 }
 
 /* The file stays when the run ends: if it were unlinked, two processes could lock two files of one name. */
@@ -77,7 +105,7 @@ int store_folder_try_lock(struct store *store, bool *held, struct error *error) 
     int code = errno;
     free(path);
     if (store->lock < 0) return store_folder_failed(store, code, error);
-    if (flock(store->lock, LOCK_EX | LOCK_NB) == 0) {
+    if (lock_patiently(store->lock)) {
         write_holder(store->lock);
         return STATUS_OK;
     }
@@ -94,6 +122,40 @@ int store_folder_lock(struct store *store, struct error *error) {
     store_folder_holder(store, holder);
     return error_set(error, STATUS_INPUT, "%.300s: in use by %s; wait for it or choose another folder with -o",
                      store->dir, holder);
+}
+
+/* File systems whose hosts need not see each other's locks: it depends on how they are mounted. */
+static bool is_shared_by_hosts(int file) {
+    static const uint32_t kinds[] = {0x6969 /* NFS */,        0x517b /* SMB */,
+                                     0xfe534d42 /* SMB2 */,   0xff534d42 /* CIFS */,
+                                     0x0bd00bd0 /* Lustre */, 0x65735546 /* FUSE */,
+                                     0x00c36400 /* Ceph */,   0x47504653 /* GPFS */,
+                                     0x01021997 /* 9P */,     0x19830326 /* BeeGFS */};
+    struct statfs info;
+    if (fstatfs(file, &info) != 0) return true;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if ((uint32_t)info.f_type == kinds[i]) return true;
+    }
+    return false;
+}
+
+static bool began_elsewhere(int lock) {
+    char host[HOST_SIZE] = "", here[HOST_SIZE];
+    long process;
+    name_host(here);
+    return read_holder(lock, host, &process) && strcmp(host, here) != 0;
+}
+
+bool store_is_searched(const struct store *store) {
+    if (store->lock >= 0) return true;
+    char *path = store_folder_path(store, "run.lock");
+    int lock = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    bool none = path && lock < 0 && errno == ENOENT; /* a search makes the file */
+    free(path);
+    if (lock < 0) return !none;
+    bool held = flock(lock, LOCK_SH | LOCK_NB) != 0 || (is_shared_by_hosts(lock) && began_elsewhere(lock));
+    close(lock);
+    return held;
 }
 
 void store_folder_unlock(struct store *store) {

@@ -11,12 +11,14 @@
 #include "search/store/store_values.h"
 
 static const char *const state_names[] = {
-    [STAGE_PENDING] = "pending", [STAGE_RUNNING] = "running", [STAGE_DONE] = "done"};
+    [STAGE_PENDING] = "pending", [STAGE_RUNNING] = "running", [STAGE_DONE] = "done", [STAGE_STOPPED] = "stopped"};
+
+enum { STORED_STATES = STAGE_STOPPED };
 
 const char *stage_state_name(enum stage_state state) { return state_names[state]; }
 
 static bool parse_state(const char *name, enum stage_state *out) {
-    int state = name_find(state_names, sizeof state_names / sizeof *state_names, name);
+    int state = name_find(state_names, STORED_STATES, name);
     if (state != NAME_UNKNOWN) *out = (enum stage_state)state;
     return state != NAME_UNKNOWN;
 }

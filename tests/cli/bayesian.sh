@@ -67,7 +67,7 @@ first_only="DELETE FROM sample_nats WHERE sample <>
 copy_run whole begun "$running; $first_only"
 rm -f "$work/begun/factors.json"
 runs "$LONGROPE" show "$work/begun" --json
-holds '.state == "running" and .stages[0].best == null and .stages[0].best_exportable == null'
+holds '.state == "stopped" and .stages[0].best == null and .stages[0].best_exportable == null'
 runs "$LONGROPE" show "$work/begun"
 runs "$LONGROPE" report "$work/begun" -o "$work/begun.html"
 

@@ -128,7 +128,7 @@ for signal in KILL TERM; do
     [ "$status" -gt 0 ] || fail "the search was over before SIG$signal reached it"
 done
 runs "$LONGROPE" show "$work/cut" --json
-holds '.state == "running" and .stages[0].iterations == 40 and .stages[0].planned == 166'
+holds '.state == "stopped" and .stages[0].iterations == 40 and .stages[0].planned == 166'
 # less than is done is refused, less than was planned is not
 remember=$(dump_run "$work/cut" | sha256sum)
 fails_with 2 "finish it with the budget that it has (search: {iterations: 40}) or a larger one" \

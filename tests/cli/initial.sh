@@ -73,13 +73,13 @@ jq --argjson f "$(jq -sc . "$work/tables/good.csv")" '.max_position_embeddings =
     rope_type: "longrope", long_factor: $f, short_factor: $f, factor: 2, attention_factor: 1.1,
     original_max_position_embeddings: 256}' "$model/config.json" >"$work/tuned/config.json"
 # Its own table, whole, is the one that multiplies it by 1; numbers are the searched table.
-runs search tuned --set "model=$work/tuned" --set stages.0.target_length=1024 --set attention_factor=none \
+runs search on-tuned --set "model=$work/tuned" --set stages.0.target_length=1024 --set attention_factor=none \
     --set "search.initial=[$work/tuned, $work/tables/good.csv]"
 says_no_change
-[ "$(first tuned)" = "file|0|$(jq -nc '[range(32) | 100]')" ] || fail "the model's own table became $(first tuned)"
-[ "$(sqlite3 "$work/tuned/run.db" 'SELECT genes FROM individuals WHERE id = 1')" = "$good_genes" ] ||
+[ "$(first on-tuned)" = "file|0|$(jq -nc '[range(32) | 100]')" ] || fail "the model's own table became $(first on-tuned)"
+[ "$(sqlite3 "$work/on-tuned/run.db" 'SELECT genes FROM individuals WHERE id = 1')" = "$good_genes" ] ||
     fail "numbers are not the searched table on top of the model's own"
-runs "$LONGROPE" show "$work/tuned" --json
+runs "$LONGROPE" show "$work/on-tuned" --json
 holds '.stages[0].best.factors | length == 32'
 # A short window replaces the table.
 runs search recover --set "model=$work/tuned" --set stages.0.kind=recover --set search.lambda_max=2 \

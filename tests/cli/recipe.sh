@@ -103,7 +103,7 @@ for words in "$work/hand/middle-factors.json" "$work/hand/middle-finetuned" "con
     grep -qF -e "$words" "$work/stderr" || fail "it does not say '$words'"
 done
 runs "$LONGROPE" show "$work/hand" --json
-holds '.state == "running" and ([.stages[] | [.name, .state]] == [["middle", "done"], ["unrelated", "done"]])'
+holds '.state == "stopped" and ([.stages[] | [.name, .state]] == [["middle", "done"], ["unrelated", "done"]])'
 (cd "$work" && LONGROPE_STAGE=middle LONGROPE_LENGTH=512 LONGROPE_MODEL=$model \
     LONGROPE_FACTORS="$work/hand/middle-factors.json" LONGROPE_OUTPUT="$work/hand/middle-finetuned" sh tune.sh >/dev/null)
 runs "$LONGROPE" search "$work/by-hand.yaml" -o "$work/hand" --resume

@@ -9,6 +9,7 @@ query() { sqlite3 "$work/run/run.db" "$1"; }
 
 runs tiny_search "$work/run"
 cp "$work/stdout" "$work/table"
+cp "$work/stderr" "$work/first.err"
 says "run demo: done"
 says "stage extend-2k: done; 512 tokens, 2 times the window of 256"
 says "iteration 2 of 2, 14 tables scored"
@@ -50,6 +51,18 @@ query "SELECT abs(i.nats_per_token - (SELECT sum(nats) FROM sample_nats AS s WHE
 [ "$(query "SELECT (SELECT min(nats_per_token) FROM individuals) <=
     (SELECT min(nats_per_token) FROM individuals WHERE origin IN ('pi', 'ntk', 'yarn'))")" = 1 ] ||
     fail "the best is worse than a closed form"
+
+# ---- the next steps ----
+
+# They run as they are printed, on other text.
+grep -q '^next, evaluate the table on text that was not searched on' "$work/first.err" || fail "does not say what is next"
+grep '^  longrope ' "$work/first.err" >"$work/steps"
+[ "$(wc -l <"$work/steps")" = 4 ] || fail "does not print four commands"
+sed -i "s|^  longrope |\"\$LONGROPE\" |; s|OTHER.txt|$second_document|; s|--length 256,512|--length 64,128|" "$work/steps"
+(cd "$work" && runs sh -e steps)
+for file in NEW_MODEL/config.json REPORT.html; do
+    [ -s "$work/$file" ] || fail "the next steps do not write $file"
+done
 
 # ---- show ----
 
@@ -159,7 +172,7 @@ holds '[.tables[].max_length] == [280, 300]'
 try "$LONGROPE" search "$work/own/own.yaml" -o "$work/later" --set stages.1.model=elsewhere
 [ "$status" = 2 ] || fail "a second stage without a model ends with $status"
 runs "$LONGROPE" show "$work/later" --json
-holds '.state == "running" and [.stages[].state] == ["done"]'
+holds '.state == "stopped" and [.stages[].state] == ["done"]'
 try "$LONGROPE" search "$work/own/own.yaml" -o "$work/later" --resume --set stages.0.name=other
 [ "$status" = 2 ] || fail "another first stage ends with $status"
 grep -q "stage 0 of this run is 'first', not 'other'" "$work/stderr" || fail "does not say which stage differs"

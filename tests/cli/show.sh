@@ -410,8 +410,15 @@ for view in "" --generations --genealogy; do
 done
 show busy --scores
 grep -q '^extend-2k,individual,0,0,pi,' "$work/stdout" || fail "--scores lacks the first individual of a run that goes on"
-kill -TERM "$background"
+kill -KILL "$background"
 end_search
+show busy --json
+holds '.state == "stopped" and .stages[0].state == "stopped"'
+show busy
+says 'demo: stopped; longrope search --resume continues it'
+says 'stage extend-2k: stopped;'
+show run --json
+holds '.state == "done" and .stages[0].state == "done"'
 
 # ---- what is refused ----
 

@@ -80,9 +80,21 @@ if LONGROPE_KERNELS=baseline "$LONGROPE" eval --model "$model" --text "$document
     unset LONGROPE_KERNELS
 fi
 
-# ---- what is recorded ----
+# ---- the tables of a run ----
 
 runs tiny_search "$work/whole"
+evaluate --length 512,256 --factors "$work/whole/factors.json" --json
+bits "$work/stdout" >"$work/of-file"
+evaluate --length 512,256 --factors "$work/whole" --json
+bits "$work/stdout" | diff "$work/of-file" - >&2 || fail "a run gives other numbers than its factors.json"
+fails_with 2 "run.db: is read by this command and is not replaced" "$LONGROPE" eval --model "$model" --text "$document" \
+    --length 256 --factors "$work/whole" --nats "$work/whole/run.db" --force
+copy_run whole stopped "UPDATE stages SET state = 'running'"
+fails_with 2 "stopped: no stage of this run is done; longrope show prints its progress" "$LONGROPE" eval \
+    --model "$model" --text "$document" --length 256 --factors "$work/stopped"
+
+# ---- what is recorded ----
+
 evaluate --length 512,256 --method none,yarn --into "$work/whole" --json
 cp "$work/stdout" "$work/printed.json"
 runs "$LONGROPE" show "$work/whole" --json

@@ -91,6 +91,21 @@ static void other_texts_are_no_numbers(void **state) {
     }
 }
 
+static void words_are_quoted_for_the_shell(void **state) {
+    (void)state;
+    const char *const words[][2] = {
+        {"a/b-c_1.txt", "a/b-c_1.txt"}, {"", "''"}, {"my run", "'my run'"}, {"it's", "'it'\\''s'"}, {"$x", "'$x'"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        char *text = NULL;
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        text_print_word(out, words[i][0]);
+        fclose(out);
+        assert_string_equal(text, words[i][1]);
+        free(text);
+    }
+}
+
 static void numbers_read_back(void **state) {
     (void)state;
     const double values[] = {0.1,  1.0 / 3.0,         1e-5, 1e300, 5e-324, 1.7976931348623157e308, 0.0,
@@ -108,7 +123,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(integers_are_read_whole), cmocka_unit_test(other_texts_are_no_integers),
         cmocka_unit_test(numbers_are_read_whole),  cmocka_unit_test(other_texts_are_no_numbers),
-        cmocka_unit_test(numbers_read_back),
+        cmocka_unit_test(numbers_read_back),       cmocka_unit_test(words_are_quoted_for_the_shell),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

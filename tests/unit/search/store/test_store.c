@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <sqlite3.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 enum { PAIRS = 24, WINDOWS = 3 };
@@ -1175,6 +1176,13 @@ static int hold_run(void *state, int pipe) {
     for (;;) pause();
 }
 
+static bool reader_sees_search(struct fixture *f) {
+    struct store *reader = open_run(f, STORE_READ);
+    bool searched = store_is_searched(reader);
+    store_close(reader);
+    return searched;
+}
+
 static void test_lock_names_its_holder(void **state) {
     struct fixture *f = *state;
     char ready, words[400], host[256] = "";
@@ -1187,11 +1195,45 @@ static void test_lock_names_its_holder(void **state) {
              host);
     open_bad(f, STORE_RESUME, STATUS_INPUT, words);
     open_bad(f, STORE_CREATE, STATUS_INPUT, words);
-    store_close(open_run(f, STORE_READ));
+    assert_true(reader_sees_search(f));
     kill(child, SIGKILL);
     child_wait(child);
     close(pipe);
+    assert_false(reader_sees_search(f));
     store_close(open_run(f, STORE_RESUME)); /* the lock died with its holder */
+    /* a copy from another host: its lock names a process that is not here */
+    char *lock = file_of(f, "run.lock");
+    FILE *file = fopen(lock, "w");
+    assert_true(file && fputs("elsewhere 12\n", file) >= 0 && fclose(file) == 0);
+    assert_false(reader_sees_search(f));
+    assert_int_equal(unlink(lock), 0);
+    assert_false(reader_sees_search(f));
+    free(lock);
+}
+
+/* As a reader that asks whether a process searches, but slowly. */
+static int hold_lock_briefly(void *state, int pipe) {
+    struct fixture *f = state;
+    char *path = file_of(f, "run.lock");
+    int lock = open(path, O_RDONLY);
+    if (lock < 0 || flock(lock, LOCK_SH) != 0) return 1;
+    child_say(pipe, "held");
+    usleep(30000);
+    return 0;
+}
+
+static void test_reader_does_not_keep_a_search_out(void **state) {
+    struct fixture *f = *state;
+    char ready;
+    int pipe;
+    store_close(make_run(f, 1));
+    pid_t child = child_start(hold_lock_briefly, f, &pipe);
+    assert_int_equal(read(pipe, &ready, 1), 1);
+    struct store *store = open_run(f, STORE_RESUME);
+    assert_true(store_is_searched(store));
+    store_close(store);
+    child_wait(child);
+    close(pipe);
 }
 
 /* Reads, so that the journal cannot be changed. */
@@ -1531,6 +1573,7 @@ int main(void) {
         TEST(test_damaged_rows),
         TEST(test_damaged_stages_and_baselines),
         TEST(test_lock_names_its_holder),
+        TEST(test_reader_does_not_keep_a_search_out),
         TEST(test_wait_for_another_program_ends),
         TEST(test_kill_loses_nothing_reported),
         TEST(test_read_beside_a_writer),
