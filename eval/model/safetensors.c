@@ -34,9 +34,23 @@ struct safetensors {
 static const char *const dtype_names[NUMBER_TYPES] = {
     [NUMBER_F32] = "F32", [NUMBER_F16] = "F16", [NUMBER_BF16] = "BF16"};
 
-static int64_t tensor_bytes(const struct tensor *tensor) { return tensor->count * (int64_t)number_bytes(tensor->type); }
+/* All types of the format and the bits of a number: of tensors that nobody reads, too, the size is checked. */
+static const struct {
+    const char *name;
+    int64_t bits;
+} dtypes[] = {
+    {"BOOL", 8},    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6},     {"U8", 8},          {"I8", 8},
+    {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16},
+    {"U16", 16},    {"F16", 16},    {"BF16", 16},   {"I32", 32},        {"U32", 32},        {"F32", 32},
+    {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64},
+};
+
+bool tensor_is_readable(const struct tensor *tensor) {
+    return tensor->type != NUMBER_TYPES && tensor->rank <= TENSOR_MAX_RANK;
+}
 
 void tensor_rows_to_f32(const struct tensor *tensor, int64_t first, int64_t rows, float *out) {
+    assert(tensor_is_readable(tensor));
     int64_t width = 1; /* of a row */
     for (int i = 1; i < tensor->rank; i++) width *= tensor->shape[i];
     assert(first >= 0 && rows >= 0 && first <= (tensor->rank > 0 ? tensor->shape[0] : 1) - rows);
@@ -71,10 +85,8 @@ static int dtype_parse(const struct tensor_context *context, const json_t *entry
     const char *name = json_string_value(json_object_get(entry, "dtype"));
     if (!name) return refuse(context, error, "has no 'dtype'; fetch or convert the file again");
     int type = name_find(dtype_names, NUMBER_TYPES, name);
-    if (type == NAME_UNKNOWN) {
-        return refuse(context, error, "number type '%.40s' is not supported; convert it to F32, F16 or BF16", name);
-    }
-    out->type = (enum number_type)type;
+    out->type_name = name;
+    out->type = type == NAME_UNKNOWN ? NUMBER_TYPES : (enum number_type)type;
     return STATUS_OK;
 }
 
@@ -83,26 +95,37 @@ static int shape_parse(const struct tensor_context *context, const json_t *entry
     const json_t *shape = json_object_get(entry, "shape");
     if (!json_is_array(shape)) return refuse(context, error, "has no 'shape' array; fetch or convert the file again");
     size_t rank = json_array_size(shape);
-    if (rank > TENSOR_MAX_RANK) {
-        return refuse(context, error, "has %zu dimensions; at most %d are supported", rank, (int)TENSOR_MAX_RANK);
-    }
-
-    out->rank = (int)rank;
+    out->rank = (int)rank; /* the header has less than 2^31 bytes */
     out->count = 1;
     for (size_t i = 0; i < rank; i++) {
         const json_t *item = json_array_get(shape, i);
         if (!json_is_integer(item) || json_integer_value(item) < 0) {
             return refuse(context, error, "dimension %zu of its shape is not a non-negative integer", i);
         }
-        out->shape[i] = json_integer_value(item);
-        if (__builtin_mul_overflow(out->count, out->shape[i], &out->count)) {
+        int64_t length = json_integer_value(item);
+        if (i < TENSOR_MAX_RANK) out->shape[i] = length;
+        if (__builtin_mul_overflow(out->count, length, &out->count)) {
             return refuse(context, error, "its shape overflows; the file is damaged, fetch it again");
         }
     }
     return STATUS_OK;
 }
 
-/* Requires type and count of `out`, sets its data. */
+/* Bits of a number of that type; 0 for a type that a later version of the format may have. */
+static int64_t type_bits(const char *name) {
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
+        if (strcmp(name, dtypes[i].name) == 0) return dtypes[i].bits;
+    }
+    return 0;
+}
+
+/* Whether so many numbers of so many bits take these bytes. */
+static bool size_fits(int64_t count, int64_t bits, int64_t bytes) {
+    int64_t total;
+    return !__builtin_mul_overflow(count, bits, &total) && total % 8 == 0 && total / 8 == bytes;
+}
+
+/* Requires type and count of `out`, sets its data and bytes. */
 static int offsets_parse(const struct tensor_context *context, const json_t *entry, struct tensor *out,
                          struct error *error) {
     const json_t *offsets = json_object_get(entry, "data_offsets");
@@ -117,13 +140,14 @@ static int offsets_parse(const struct tensor_context *context, const json_t *ent
                       " bytes of data; it is truncated or damaged, fetch it again",
                       begin, end, context->data_bytes);
     }
-    int64_t bytes;
-    if (__builtin_mul_overflow(out->count, (int64_t)number_bytes(out->type), &bytes) || bytes != end - begin) {
+    int64_t bits = type_bits(out->type_name);
+    if (bits > 0 && !size_fits(out->count, bits, end - begin)) {
         return refuse(context, error,
                       "data_offsets span %" PRId64 " bytes, but its shape holds %" PRId64
-                      " numbers of type %s; the file is damaged, fetch it again",
-                      end - begin, out->count, dtype_names[out->type]);
+                      " numbers of type %.40s; the file is damaged, fetch it again",
+                      end - begin, out->count, out->type_name);
     }
+    out->bytes = end - begin;
     out->data = context->data + begin;
     return STATUS_OK;
 }
@@ -224,14 +248,14 @@ static int check_overlap(const char *path, const struct safetensors *file, struc
     if (!order) return error_memory(error, (double)(file->count * sizeof *order), path);
     size_t count = 0;
     for (size_t i = 0; i < file->count; i++) {
-        if (file->tensors[i].count > 0) order[count++] = &file->tensors[i]; /* no numbers, no overlap */
+        if (file->tensors[i].bytes > 0) order[count++] = &file->tensors[i]; /* no bytes, no overlap */
     }
     qsort(order, count, sizeof *order, by_data);
 
     int status = STATUS_OK;
     for (size_t i = 1; i < count && status == STATUS_OK; i++) {
         const struct tensor *last = order[i - 1], *next = order[i];
-        if ((const unsigned char *)last->data + tensor_bytes(last) > (const unsigned char *)next->data) {
+        if ((const unsigned char *)last->data + last->bytes > (const unsigned char *)next->data) {
             status = error_set(error, STATUS_INPUT,
                                "%s: tensors '%.200s' and '%.200s' overlap; the file is damaged, fetch it again", path,
                                last->name, next->name);

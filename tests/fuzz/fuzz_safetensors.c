@@ -1,4 +1,4 @@
-/* Any bytes as a safetensors file: refused, or every tensor can be read. */
+/* Any bytes as a safetensors file: refused, or every readable tensor can be read. */
 #include <string.h>
 
 #include "eval/model/safetensors.h"
@@ -12,7 +12,7 @@ static void read_tensor(const struct tensor *tensor) {
     static float out[MOST];
     int64_t rows = tensor->rank > 0 ? tensor->shape[0] : 1;
     int64_t width = rows > 0 ? tensor->count / rows : 0;
-    if (rows == 0 || width > MOST) return;
+    if (!tensor_is_readable(tensor) || rows == 0 || width > MOST) return;
     for (int64_t row = 0; row < rows && row < 64; row++) {
         tensor_rows_to_f32(tensor, row, 1, out);
         tensor_rows_to_f32(tensor, rows - 1 - row, 1, out);
