@@ -13,6 +13,7 @@
 #include "eval/base/trace.h"
 #include "eval/model/model_config.h"
 #include "eval/model/model_family.h"
+#include "eval/model/model_notes.h"
 #include "eval/model/weights.h"
 
 /* ---- Slots: the vectors and matrices of a model, and their tensors ---- */
@@ -185,6 +186,7 @@ void model_free(struct model *model) {
     if (!model) return;
     free(model->storage);
     free(model->layers);
+    free(model->notes);
     free(model);
 }
 
@@ -259,14 +261,61 @@ int model_build(const struct model_config *config, const struct kernels *kernels
     return STATUS_OK;
 }
 
+/* ---- Tied embeddings ---- */
+
+static const char embedding_name[] = "model.embed_tokens.weight", output_name[] = "lm_head.weight";
+
+/* Whether all numbers are equal; both have `rows` rows. */
+static int compare_rows(const struct tensor *a, const struct tensor *b, int64_t rows, bool *equal,
+                        struct error *error) {
+    int64_t width = a->count / rows;
+    float *row = calloc((size_t)width * 2, sizeof *row);
+    if (!row) return error_memory(error, (double)width * 2 * sizeof *row, "the embeddings");
+    *equal = true;
+    for (int64_t r = 0; r < rows && *equal; r++) {
+        tensor_rows_to_f32(a, r, 1, row);
+        tensor_rows_to_f32(b, r, 1, row + width);
+        for (int64_t i = 0; i < width && *equal; i++) *equal = row[i] == row[width + i];
+    }
+    free(row);
+    return STATUS_OK;
+}
+
+/* Embeddings that config.json ties are tied unless the weights have both and they differ. Those that cannot be compared
+ * are left to weights_check(). */
+static int settle_ties(const struct weights *weights, struct model_config *config, struct error *error) {
+    if (!config->tied_embeddings) return STATUS_OK;
+    const struct tensor *embedding = weights_find(weights, embedding_name),
+                        *output = weights_find(weights, output_name);
+    if (!embedding || !output) return STATUS_OK;
+    bool comparable = tensor_is_readable(embedding) && tensor_is_readable(output) && embedding->rank == 2 &&
+                      output->rank == 2 && memcmp(embedding->shape, output->shape, 2 * sizeof *output->shape) == 0;
+    bool equal = false;
+    int status = STATUS_OK;
+    if (comparable && embedding->count > 0) {
+        status = compare_rows(embedding, output, embedding->shape[0], &equal, error);
+    }
+    config->tied_embeddings = equal;
+    return status;
+}
+
 /* ---- The weights' files ---- */
+
+/* What a slot is read from: with tied embeddings, either stands for the other. */
+static const struct tensor *slot_tensor(const struct weights *weights, const struct model_config *config,
+                                        const char *name) {
+    const struct tensor *tensor = weights_find(weights, name);
+    bool other = !tensor && config->tied_embeddings && strcmp(name, embedding_name) == 0;
+    return other ? weights_find(weights, output_name) : tensor;
+}
 
 /* "[2, 3]". */
 static const char *shape_text(char *out, size_t size, int rank, const int64_t *shape) {
     size_t used = (size_t)snprintf(out, size, "[");
-    for (int i = 0; i < rank && used < size; i++) {
+    for (int i = 0; i < rank && i < TENSOR_MAX_RANK && used < size; i++) {
         used += (size_t)snprintf(out + used, size - used, "%s%" PRId64, i ? ", " : "", shape[i]);
     }
+    if (rank > TENSOR_MAX_RANK && used < size) used += (size_t)snprintf(out + used, size - used, ", ...");
     if (used < size) snprintf(out + used, size - used, "]");
     return out;
 }
@@ -283,7 +332,7 @@ static int weights_check(const struct weights *weights, const struct model_confi
     struct slot slot;
     char required[64], found[128]; /* at most two and four numbers of 19 digits */
     while (slot_next(&walk, &slot)) {
-        const struct tensor *tensor = weights_find(weights, slot.name);
+        const struct tensor *tensor = slot_tensor(weights, config, slot.name);
         shape_text(required, sizeof required, slot.rank, slot.shape);
         if (!tensor) {
             return error_set(error, STATUS_INPUT,
@@ -297,6 +346,11 @@ static int weights_check(const struct weights *weights, const struct model_confi
                 weights_path(weights), slot.name, shape_text(found, sizeof found, tensor->rank, tensor->shape),
                 required);
         }
+        if (!tensor_is_readable(tensor)) {
+            return error_set(error, STATUS_INPUT,
+                             "%s: tensor '%s': number type '%.40s' is not supported; convert it to F32, F16 or BF16",
+                             weights_path(weights), slot.name, tensor->type_name);
+        }
     }
     return STATUS_OK;
 }
@@ -305,7 +359,7 @@ static bool matrices_are_bf16(const struct weights *weights, const struct model_
     struct slots walk = {.config = config};
     struct slot slot;
     while (slot_next(&walk, &slot)) {
-        if (slot.is_matrix && weights_find(weights, slot.name)->type != NUMBER_BF16) return false;
+        if (slot.is_matrix && slot_tensor(weights, config, slot.name)->type != NUMBER_BF16) return false;
     }
     return true;
 }
@@ -317,12 +371,17 @@ int model_kernels(enum model_type type, bool bf16_weights, const struct kernels 
     return kernels_choose(bf16 ? NUMBER_BF16 : NUMBER_F32, out, error);
 }
 
+struct checked_weights {
+    const struct weights *weights;
+    const struct model_config *config;
+};
+
 /* A weight_source of files that weights_check() has passed. */
 static int read_weights(void *state, const char *name, int64_t first, int64_t rows, int64_t columns, float *out,
                         struct error *error) {
     (void)columns, (void)error;
-    const struct weights *weights = state;
-    tensor_rows_to_f32(weights_find(weights, name), first, rows, out);
+    const struct checked_weights *checked = state;
+    tensor_rows_to_f32(slot_tensor(checked->weights, checked->config, name), first, rows, out);
     return STATUS_OK;
 }
 
@@ -368,24 +427,30 @@ int model_load(const char *dir, enum model_type type, struct model **out, struct
     unsigned char *text = NULL; /* config.json */
     size_t text_size = 0;
     uint64_t fingerprint = 0;
-    struct model_config config = {0};
+    struct model_config stated = {0}, config;
     struct weights *weights = NULL;
     const struct kernels *kernels = NULL;
 
-    int status = config_load(dir, &text, &text_size, &config, error);
+    int status = config_load(dir, &text, &text_size, &stated, error);
+    config = stated;
     if (status == STATUS_OK) status = weights_open(dir, &weights, error);
+    if (status == STATUS_OK) status = settle_ties(weights, &config, error);
     if (status == STATUS_OK) status = weights_check(weights, &config, error);
     if (status == STATUS_OK) status = model_kernels(type, matrices_are_bf16(weights, &config), &kernels, error);
     if (status == STATUS_OK) status = weights_fingerprint(weights, text, text_size, &fingerprint, error);
     if (status == STATUS_OK) {
-        const struct weight_source source = {.state = weights, .read = read_weights};
+        struct checked_weights checked = {weights, &config};
+        const struct weight_source source = {.state = &checked, .read = read_weights};
         status = model_build(&config, kernels, &source, out, error);
     }
     if (status == STATUS_OK) {
-        (*out)->fingerprint = fingerprint;
+        /* earlier versions tied them: their scores are another model's */
+        bool untied = stated.tied_embeddings && !config.tied_embeddings;
+        (*out)->fingerprint = untied ? ~fingerprint : fingerprint;
+        (*out)->notes = model_notes_make(text, text_size, &stated, &config, weights);
         TRACE(TRACE_MODEL, "%s: family %s, %s, kernels %s, %.1f MiB packed, fingerprint %016" PRIx64, dir,
               config.family, number_type_name(kernels->type), kernels->name,
-              (double)model_bytes(&config, kernels) / (1024.0 * 1024.0), fingerprint);
+              (double)model_bytes(&config, kernels) / (1024.0 * 1024.0), (*out)->fingerprint);
     }
 
     weights_close(weights);

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "eval/base/error.h"
 #include "eval/kernels/kernels.h"
@@ -27,7 +28,7 @@ struct model_config {
     int64_t sliding_window; /* keys that a token sees, its own included; 0: all before it */
     struct rope_model rope; /* rotary pairs, base, and the model's own scaling */
     double norm_eps;        /* of the RMS norms */
-    bool tied_embeddings;   /* the output matrix is the embedding */
+    bool tied_embeddings;   /* the output matrix is the embedding; of a config.json alone: unless weights differ */
     bool qkv_bias;          /* query, key and value projections have biases */
     bool output_bias;       /* attention's output projection has one */
     bool mlp_bias;          /* gate, up and down projections have them */
@@ -59,6 +60,7 @@ struct model {
     struct model_layer *layers;    /* [config.layers] */
     float *norm;                   /* [hidden] */
     struct matrix logits;          /* [vocabulary][hidden]; the embedding itself where tied */
+    char *notes;                   /* see model_print_notes(); NULL: none */
     uint64_t fingerprint;          /* of config.json and the weights' bytes; 0 for models made in memory */
     void *storage;                 /* the one block that all of them point into */
 };
@@ -75,8 +77,13 @@ extern const char *const model_type_names[MODEL_TYPES]; /* "auto", "f32", "bf16"
 /* Reads a model. Families are rows of an array in model_family.c. What is not supported (family, activation,
  * rope type, quantisation) is refused by name before any weight is read, and so is a tensor that is
  * missing or of another shape. STATUS_INPUT for what is missing or wrong in the files, STATUS_FAILED for
- * lack of memory. The caller frees *out with model_free(). */
+ * lack of memory. As in transformers, embeddings that config.json ties are not tied if the weights have both with other
+ * numbers, and each stands for the other if that is absent. The caller frees *out with model_free(). */
 int model_load(const char *dir, enum model_type type, struct model **out, struct error *error);
+
+/* Prints a line for whatever was taken of the folder that its owner may not expect: weights that lie beside those that
+ * were read, embeddings that are not tied, keys of config.json without effect, scaling of the model's own. */
+void model_print_notes(const struct model *model, const char *dir, FILE *out);
 
 /* Reads config.json only. Errors are those of model_load(). */
 int model_read_config(const char *dir, struct model_config *out, struct error *error);

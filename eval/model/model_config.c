@@ -1,12 +1,14 @@
 #include "eval/model/model_config.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "eval/base/file.h"
+#include "eval/base/python_json.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -93,6 +95,11 @@ static bool is_absent(const struct config_file *file, const char *key) { return 
 static int read_size(const struct config_file *file, const char *key, int64_t *out, struct error *error) {
     const json_t *value = config_value(file->root, key);
     if (!value) return error_set(error, STATUS_INPUT, "%s: has no %s", file->path, key);
+    if (json_is_real(value) && json_real_value(value) == floor(json_real_value(value))) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: %s is %.1f, not an integer, and transformers refuses it; write it without a point",
+                         file->path, key, json_real_value(value));
+    }
     if (!json_is_integer(value)) return error_set(error, STATUS_INPUT, "%s: %s is not an integer", file->path, key);
     *out = json_integer_value(value);
     return STATUS_OK;
@@ -130,16 +137,22 @@ static int read_family(struct config_file *file, struct error *error) {
 
 /* Requirements of every family. */
 static const struct family_requirement common_requirements[] = {
-    {"hidden_act", "\"silu\""},
+    {"hidden_act", "\"silu\""}, /* or an other_name() */
     {"quantization_config", "null"},
     {"compression_config", "null"},
     {NULL, NULL},
 };
 
+/* Whether transformers knows the required value by that name, too. */
+static bool other_name(const struct family_requirement *requirement, const json_t *found) {
+    const char *name = json_string_value(found);
+    return strcmp(requirement->key, "hidden_act") == 0 && name && strcmp(name, "swish") == 0;
+}
+
 static int requirement_check(const struct config_file *file, const struct family_requirement *requirement,
                              struct error *error) {
     const json_t *found = config_value(file->root, requirement->key);
-    if (!found) return STATUS_OK;
+    if (!found || other_name(requirement, found)) return STATUS_OK;
     json_t *wanted = json_loads(requirement->value, JSON_DECODE_ANY, NULL);
     if (!wanted) return error_memory(error, (double)strlen(requirement->value), file->path);
     bool equal = config_values_equal(found, wanted);
@@ -278,7 +291,8 @@ static int config_read(struct config_file *file, struct model_config *out, struc
 int model_config_parse(const char *path, const void *bytes, size_t size, struct model_config *out,
                        struct error *error) {
     json_error_t reason;
-    json_t *root = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &reason);
+    bool repeats = false; /* model_notes.c says so */
+    json_t *root = python_json_load(bytes, size, &reason, &repeats);
     if (!root && !reason.text[0]) return error_memory(error, (double)size, path); /* jansson's way to say so */
     if (!root) {
         int status = file_recognise(path, bytes, size, error);

@@ -45,6 +45,10 @@ static const struct rope_key {
     {.name = "partial_rotary_factor", .types = EVERY},
     {.name = "original_max_position_embeddings", .types = LLAMA3 | YARN | LONGROPE},
     {.name = "finetuned", .types = YARN}, /* in models of YaRN's authors; without effect on results */
+    /* transformers does not read these two, vLLM does; see model_notes.c */
+    {.name = "attn_factor", .types = YARN},
+    {.name = "extrapolation_factor", .types = YARN},
+    {.name = "ignore_keys_at_rope_validation", .types = EVERY}, /* transformers' own; says what it does not check */
     {.name = "short_mscale", .types = LONGROPE},
     {.name = "long_mscale", .types = LONGROPE},
     {"factor", NUMBER, EVERY & ~DEFAULT, LINEAR | DYNAMIC | LLAMA3, offsetof(struct rope_model, factor), false},
@@ -141,8 +145,7 @@ static int type_of_name(const struct config_file *file, const char *where, const
                      name, file->family->name, supported);
 }
 
-/* rope_type, or type, its older name. One of them is required: a wrong guess would change every score
- * without an error. */
+/* rope_type, or type, its older name. Without either transformers takes "default". */
 static int block_type(const struct config_file *file, const char *block, enum rope_type *out, struct error *error) {
     static const char *const keys[] = {"rope_type", "type"};
     bool seen = false;
@@ -162,9 +165,21 @@ static int block_type(const struct config_file *file, const char *block, enum ro
         *out = type;
         seen = true;
     }
-    if (seen) return STATUS_OK;
-    return error_set(error, STATUS_INPUT, "%s: %s has no rope_type; set it to \"default\" for no scaling", file->path,
-                     block);
+    return STATUS_OK;
+}
+
+/* A key of another type has no effect in transformers. It is refused: whoever wrote it meant something. */
+static int wrong_key(const struct config_file *file, const char *block, const char *name, enum rope_type type,
+                     struct error *error) {
+    const json_t *object = json_object_get(file->root, block);
+    if (config_value(object, "rope_type") || config_value(object, "type")) {
+        return error_set(error, STATUS_INPUT, "%s: %s.%s does not belong to rope_type \"%s\"; remove it", file->path,
+                         block, name, rope_type_name(type));
+    }
+    return error_set(error, STATUS_INPUT,
+                     "%s: %s has no rope_type, which means \"default\", so %s would have no effect; set rope_type or "
+                     "remove %s",
+                     file->path, block, name, name);
 }
 
 static int keys_check(const struct config_file *file, const char *block, enum rope_type type, struct error *error) {
@@ -177,8 +192,7 @@ static int keys_check(const struct config_file *file, const char *block, enum ro
                              file->path, block, name);
         }
         if (!json_is_null(value) && !(key->types >> type & 1u)) {
-            return error_set(error, STATUS_INPUT, "%s: %s.%s does not belong to rope_type \"%s\"; remove it",
-                             file->path, block, name, rope_type_name(type));
+            return wrong_key(file, block, name, type, error);
         }
     }
     return STATUS_OK;
@@ -211,7 +225,8 @@ static int read_type(const struct config_file *file, enum rope_type *out, struct
     const char *seen = NULL;
     *out = ROPE_TYPE_DEFAULT;
     for (size_t b = 0; b < COUNT(blocks); b++) {
-        if (!config_value(file->root, blocks[b])) continue;
+        const json_t *value = config_value(file->root, blocks[b]);
+        if (!value || (json_is_object(value) && json_object_size(value) == 0)) continue; /* {}: as if it were absent */
         enum rope_type type = ROPE_TYPE_DEFAULT;
         int status = block_read(file, blocks[b], &type, error);
         if (status != STATUS_OK) return status;
@@ -242,9 +257,10 @@ static int read_pairs(const struct config_file *file, int64_t head_width, int64_
     if (status == STATUS_OK && stated.value) status = read_number(file, &stated, &part, error);
     if (status != STATUS_OK) return status;
     int64_t width = part > 0.0 && part <= 1.0 ? (int64_t)((double)head_width * part) : 0;
-    if (width < 2 || width % 2 != 0) {
+    if (width < 2) {
         return error_set(error, STATUS_INPUT,
-                         "%s: %s is %g; it must lie within 0 to 1 and leave an even part of head_dim (%" PRId64 ")",
+                         "%s: %s is %g; it must lie within 0 to 1 and turn at least 2 numbers of head_dim (%" PRId64
+                         ")",
                          file->path, stated.where, part, head_width);
     }
     if (part < 1.0 && !file->family->turns_part) {
@@ -253,22 +269,32 @@ static int read_pairs(const struct config_file *file, int64_t head_width, int64_
                          "said there; remove it",
                          file->path, stated.where, part, file->family->name);
     }
+    if (width % 2 != 0) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: %s %g turns %" PRId64 " of the %" PRId64
+                         " numbers of a head, an odd width, which is not supported: transformers rounds it up, and "
+                         "inference engines do not",
+                         file->path, stated.where, part, width, head_width);
+    }
     *out = width / 2;
     return STATUS_OK;
 }
 
-/* Of llama3, yarn and longrope. transformers gives the top level's precedence, and Phi-3's class has a
- * default for it: that one must not be contradicted either. */
+static const double most_whole = 0x1p53; /* a double holds each up to it */
+
+/* Of llama3, yarn and longrope: an integer, also written as 64.0. transformers gives the top level's precedence, and
+ * Phi-3's class has a default for it: that one must not be contradicted either. */
 static int read_original_length(const struct config_file *file, int64_t window, int64_t *out, struct error *error) {
     static const char key[] = "original_max_position_embeddings";
     struct stated stated = {.value = NULL};
     int status = state_anywhere(file, &stated, key, error);
     if (status != STATUS_OK) return status;
-    if (stated.value && !json_is_integer(stated.value)) {
+    double length = json_number_value(stated.value);
+    if (stated.value && !(json_is_number(stated.value) && length == floor(length) && fabs(length) <= most_whole)) {
         return error_set(error, STATUS_INPUT, "%s: %s is not an integer", file->path, stated.where);
     }
     int64_t silent = file->family->original_length;
-    *out = stated.value ? json_integer_value(stated.value) : silent ? silent : window;
+    *out = stated.value ? (int64_t)length : silent ? silent : window;
     if (silent && *out != silent && !config_value(file->root, key)) {
         return error_set(error, STATUS_INPUT,
                          "%s: %s is %" PRId64

@@ -25,6 +25,7 @@ struct shard_entry {
 };
 
 struct weights {
+    char dir[PATH_MAX];
     char path[PATH_MAX];  /* of model.safetensors or of the index */
     struct shard *shards; /* [shard_count], sorted by name */
     size_t shard_count;
@@ -229,6 +230,7 @@ int weights_open(const char *dir, struct weights **out, struct error *error) {
     if (!weights) return error_memory(error, sizeof *weights, dir);
     bool sharded = false;
     int status = choose(weights, dir, &sharded, error);
+    if (status == STATUS_OK) snprintf(weights->dir, sizeof weights->dir, "%s", dir);
     if (status == STATUS_OK) status = sharded ? open_shards(weights, dir, error) : open_single(weights, error);
     if (status != STATUS_OK) {
         weights_close(weights);
@@ -248,11 +250,55 @@ void weights_close(struct weights *weights) {
     free(weights);
 }
 
-const struct tensor *weights_find(const struct weights *weights, const char *name) {
+static const struct tensor *find_exactly(const struct weights *weights, const char *name) {
     if (!weights->root) return safetensors_find(weights->shards[0].file, name);
     const struct shard_entry key = {.name = name};
     const struct shard_entry *entry = bsearch(&key, weights->entries, weights->entry_count, sizeof key, by_entry_name);
     return entry ? entry->tensor : NULL;
+}
+
+const struct tensor *weights_find(const struct weights *weights, const char *name) {
+    static const char prefix[] = "model.";
+    const struct tensor *found = find_exactly(weights, name);
+    char longer[128];
+    if (!found && strncmp(name, prefix, sizeof prefix - 1) == 0)
+        found = find_exactly(weights, name + sizeof prefix - 1);
+    if (found || snprintf(longer, sizeof longer, "%s%s", prefix, name) >= (int)sizeof longer) return found;
+    return find_exactly(weights, longer);
+}
+
+/* ---- What lies beside it ---- */
+
+/* Other weights of the same model, as far as names tell. */
+static bool names_weights(const char *name) {
+    return ends_with(name, ".safetensors") || ends_with(name, ".safetensors.index.json") || ends_with(name, ".gguf") ||
+           ends_with(name, ".pth") || (strncmp(name, "pytorch_model", 13) == 0 && ends_with(name, ".bin"));
+}
+
+static bool is_taken(const struct weights *weights, const char *name) {
+    const struct shard key = {.name = name};
+    if (strcmp(strrchr(weights->path, '/') + 1, name) == 0) return true;
+    return weights->root && bsearch(&key, weights->shards, weights->shard_count, sizeof key, by_shard_name);
+}
+
+void weights_describe(const struct weights *weights, char *out, size_t size) {
+    struct dirent **entries = NULL;
+    int count = scandir(weights->dir, &entries, NULL, alphasort);
+    size_t used = 0;
+    *out = '\0';
+    for (int i = 0; i < count; i++) {
+        const char *name = entries[i]->d_name;
+        bool other = names_weights(name) && !is_taken(weights, name);
+        if (other && used == 0) {
+            used = (size_t)snprintf(out, size,
+                                    "weights are read from %.255s; not read: ", strrchr(weights->path, '/') + 1);
+        } else if (other && used < size) {
+            used += (size_t)snprintf(out + used, size - used, ", ");
+        }
+        if (other && used < size) used += (size_t)snprintf(out + used, size - used, "%s", name);
+        free(entries[i]);
+    }
+    free(entries);
 }
 
 const char *weights_path(const struct weights *weights) { return weights->path; }

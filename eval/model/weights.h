@@ -21,8 +21,13 @@ struct weights;
 int weights_open(const char *dir, struct weights **out, struct error *error);
 void weights_close(struct weights *weights); /* NULL is allowed */
 
-/* The tensor called `name`, or NULL. */
+/* The tensor called `name`, or NULL. As in transformers, tensors may also be called so without "model." before it, as
+ * models without a head were saved, or with one "model." more. */
 const struct tensor *weights_find(const struct weights *weights, const char *name);
+
+/* One line on what the weights are read from and what lies beside it and is not read; "" where nothing does. The line
+ * ends at `size` bytes. */
+void weights_describe(const struct weights *weights, char *out, size_t size);
 
 /* The path of model.safetensors or of the index, for messages. */
 const char *weights_path(const struct weights *weights);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "eval/base/file.h"
+#include "eval/base/python_json.h"
 #include "eval/text/sentencepiece.h"
 #include "eval/text/tokenizer_json.h"
 
@@ -24,7 +25,8 @@ static int config_read(const char *path, json_t **out, struct error *error) {
     int status = file_read(path, &bytes, &size, error);
     if (status != STATUS_OK) return status;
     json_error_t wrong;
-    *out = json_loadb((const char *)bytes, size, 0, &wrong);
+    bool repeats;
+    *out = python_json_load(bytes, size, &wrong, &repeats); /* model_max_length is 10^30 in many */
     status = *out ? STATUS_OK : file_recognise(path, bytes, size, error);
     free(bytes);
     if (status != STATUS_OK) return status;

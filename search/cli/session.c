@@ -48,6 +48,7 @@ int session_load(struct session *s, struct error *error) {
     signals_end_at_once("nothing was printed\n");
     int status = model_load(o->model, (enum model_type)o->type, &s->model, error);
     signals_end_at_once(NULL);
+    if (status == STATUS_OK) model_print_notes(s->model, o->model, stderr);
     if (status == STATUS_OK) status = forward_new(s->model, &forward, &s->forward, error);
     if (status == STATUS_OK && o->json && !(s->results = json_array())) status = error_memory(error, 0, "the results");
     return status;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "eval/base/file.h"
+#include "eval/base/python_json.h"
 #include "eval/model/model_config.h"
 #include "search/base/json.h"
 
@@ -100,7 +101,9 @@ static int read_model(const char *path, json_t **root, struct model_config *mode
     if (status != STATUS_OK) return status;
     status = model_config_parse(path, bytes, size, model, error);
     if (status == STATUS_OK) {
-        *root = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, NULL);
+        json_error_t reason;
+        bool repeats;
+        *root = python_json_load(bytes, size, &reason, &repeats);
         if (!*root) status = error_memory(error, (double)size, path);
     }
     free(bytes);
@@ -163,6 +166,7 @@ int export_config_text(const char *dir, const struct export_pair *pair, char **o
         setting.phi3 = strcmp(setting.model.family, "phi3") == 0;
         change(root, &setting);
         text = json_text(root);
+        if (text) python_json_restore(text);
         status = text ? check_text(path, text, pair, error) : error_memory(error, 0, path);
     }
     if (status == STATUS_OK) note_attention(&setting, notes);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/base/python_json.h"
 #include "search/base/atomic_output.h"
 #include "search/base/json.h"
 
@@ -153,20 +154,25 @@ static int read_root(const char *source, const json_t *root, struct factor_file 
                         &out->exportable_count, error);
 }
 
-/* A config.json has no "format"; it names the model's family. */
-static bool is_config(const json_t *root) {
-    return !json_object_get(root, "format") && json_is_string(json_object_get(root, "model_type"));
+/* A config.json has no "format"; it names the model's family. It is JSON as Python writes it. */
+static bool is_config_text(const char *text, size_t size) {
+    json_error_t reason;
+    bool repeats;
+    json_t *root = python_json_load(text, size, &reason, &repeats);
+    bool is_config = !json_object_get(root, "format") && json_is_string(json_object_get(root, "model_type"));
+    json_decref(root);
+    return is_config;
 }
 
 int factors_read_json(const char *source, const char *text, size_t size, struct factor_file *out, struct error *error) {
     json_error_t wrong;
+    if (is_config_text(text, size)) return factors_read_config(source, text, size, out, error);
     json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &wrong);
     if (!root) {
         return error_set(error, STATUS_INPUT, "%s:%d: is not valid JSON: %s; correct it", source, wrong.line,
                          wrong.text);
     }
-    int status =
-        is_config(root) ? factors_read_config(source, text, size, out, error) : read_root(source, root, out, error);
+    int status = read_root(source, root, out, error);
     json_decref(root);
     return status;
 }

@@ -73,6 +73,7 @@ static int open_stage(struct stage *stage, struct error *error) {
     status = stage_load(stage, error);
     signals_end_at_once(NULL);
     if (status != STATUS_OK) return status;
+    if (stage->record.state != STAGE_DONE) model_print_notes(stage->model, stage->folder, stderr);
     const struct model_config *model = &stage->model->config;
     status = stage_space_base(stage->context, stage->config, model, &stage->base, error);
     if (status == STATUS_OK) {

@@ -162,7 +162,7 @@ wrong_config "must be a multiple" 's/"num_key_value_heads": 2/"num_key_value_hea
 wrong_config "rope_theta" 's/"rope_theta": [0-9.]*/"rope_theta": 0/'
 wrong_config "rms_norm_eps" 's/"rms_norm_eps": [-0-9.e]*/"rms_norm_eps": "small"/'
 wrong_config "is not valid JSON" 's/"hidden_size": 256,/"hidden_size": 256/'
-wrong_config "is not valid JSON" 's/"hidden_size"/"hidden_size": 256, "hidden_size"/'
+wrong_config "rms_norm_eps is not a number" 's/"rms_norm_eps": [-0-9.e]*/"rms_norm_eps": NaN/'
 wrong_config "is not valid JSON" '/^}/d'
 
 fresh_model

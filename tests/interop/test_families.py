@@ -7,8 +7,9 @@ import families
 import numpy as np
 import pytest
 import torch
-from program import inline, nats as longrope_nats
+from program import inline, nats as longrope_nats, run
 from reference import METHODS, hold_together, load, nats, own_table, rotary_of, rotary_of_table
+from safetensors.torch import load_file, save_file
 
 LENGTHS = [families.ORIGINAL, families.ORIGINAL + 1, families.WINDOW + 1, 600]
 SCALE = 4.0
@@ -132,6 +133,91 @@ def test_version_4(saved, tmp_path, name):
     before, _ = longrope_nats(tmp_path, *options, "--method", "none")
     after, _ = longrope_nats(tmp_path, *of_copy, "--method", "none")
     np.testing.assert_array_equal(before, after)
+
+
+# Forms of config.json that people's models have, on top of a llama's, and whether the program has a word to say of it.
+SCALING = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": families.ORIGINAL}
+FORMS = {
+    "attn_factor": ({"rope_scaling": {**SCALING, "attn_factor": 0.878}}, "vLLM heeds it"),
+    "extrapolation_factor": ({"rope_scaling": {**SCALING, "extrapolation_factor": 0.5}}, "vLLM heeds it"),
+    "keys-not-validated": ({"rope_scaling": {**SCALING, "ignore_keys_at_rope_validation": ["factor"]}}, ""),
+    "window-with-a-point": ({"rope_scaling": {**SCALING, "original_max_position_embeddings": 64.0}}, ""),
+    "empty-scaling": ({"rope_scaling": {}}, ""),
+    "empty-blocks": ({"rope_scaling": {}, "rope_parameters": {}}, ""),
+    "theta-alone": ({"rope_parameters": {"rope_theta": 500.0}}, ""),
+    "theta-alone-in-scaling": ({"rope_scaling": {"rope_theta": 500.0}}, ""),
+    "swish": ({"hidden_act": "swish"}, ""),
+    "not-numbers": ({"note": [float("nan"), float("inf"), -float("inf"), 10**30]}, ""),
+    "repeated-keys": ('"note": 1, "note": 2, "rms_norm_eps": 0.5, "rms_norm_eps": 1e-5', "duplicate object key"),
+}
+
+
+def plain_llama(config):
+    config.pop("rope_parameters")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_of_config(saved, tmp_path, form):
+    """Forms that transformers reads give its numbers."""
+    change, words = FORMS[form]
+    copy = rewritten(saved("default"), tmp_path, plain_llama)
+    text = (copy / "config.json").read_text()
+    more = change if isinstance(change, str) else json.dumps(change)[1:-1]
+    (copy / "config.json").write_text(text.rstrip()[:-1] + ", " + more + "}")
+    hold_method(form, copy, tmp_path, 600, "none")
+    _, options = arguments(copy, tmp_path, 600)
+    assert words in run(*options, "--method", "none").stderr
+
+
+def with_weights(path, tmp_path, change, **settings):
+    """A copy of a model of one file, whose tensors are change(dict) and whose config.json has these settings."""
+    copy = rewritten(path, tmp_path, lambda config: config.update(settings))
+    weights = change(dict(load_file(path / "model.safetensors")))
+    (copy / "model.safetensors").unlink()
+    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    return copy
+
+
+def without(*parts):
+    return lambda weights: {name: x for name, x in weights.items() if not any(part in name for part in parts)}
+
+
+def bare(weights):
+    return {name.removeprefix("model."): x for name, x in weights.items()}
+
+
+def unread(weights):
+    """Tensors that no model reads, of every type."""
+    types = [torch.int64, torch.uint8, torch.bool, torch.float64, torch.float8_e4m3fn, torch.int16]
+    return weights | {f"model.mask.{i}": torch.ones(2, 1, 1, 1, 3).to(of) for i, of in enumerate(types)}
+
+
+def output_in_half(weights):
+    return weights | {"lm_head.weight": weights["model.embed_tokens.weight"].to(torch.bfloat16)}
+
+
+WEIGHTS = {  # change of the tensors, tie_word_embeddings, words
+    "tied-but-different": (dict, True, "lm_head.weight is used"),
+    "tied-and-rounded": (output_in_half, True, "lm_head.weight is used"),
+    "tied-and-equal": (lambda w: w | {"lm_head.weight": w["model.embed_tokens.weight"].clone()}, True, ""),
+    "tied-without-output": (without("lm_head"), True, ""),
+    "tied-without-embedding": (without("embed_tokens"), True, ""),
+    "without-model": (bare, False, ""),
+    "without-model-and-output": (lambda w: bare(without("lm_head")(w)), True, ""),
+    "model-twice": (lambda w: {"model." + name: x for name, x in w.items()}, False, ""),
+    "unread-types": (unread, False, ""),
+}
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_forms_of_weights(saved, tmp_path, name):
+    """Tensors that transformers finds and ties, and those that it leaves."""
+    change, tied, words = WEIGHTS[name]
+    copy = with_weights(saved("default"), tmp_path, change, tie_word_embeddings=tied)
+    hold_method(name, copy, tmp_path, 600, "none")
+    _, options = arguments(copy, tmp_path, 600)
+    said = run(*options, "--method", "none").stderr
+    assert words in said if words else said == ""
 
 
 SILENT = ["rms_norm_eps", "hidden_act", "mlp_bias", "sliding_window", "use_sliding_window", "layer_types",

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <sys/stat.h>
 
+#include "eval/base/file.h"
 #include "eval/model/model.h"
 
 /* Address sanitizer stops a program that asks for absurd amounts of memory; here it is to be told no. */
@@ -327,22 +328,132 @@ static void test_chooses_arithmetic(void **state) {
     }
 }
 
-/* With tied embeddings the output matrix is the embedding, whether the file has one or not. */
+/* With tied embeddings the output matrix is the embedding, unless the file has one with other numbers. */
 static void test_ties_embeddings(void **state) {
     const struct fixture *fixture = *state;
     struct entry entries[MOST_ENTRIES];
     int count = list_entries(&layouts[0], entries);
+    struct entry *embedding = &entries[count - 3], *output = &entries[count - 1];
     write_config(fixture, "\"model_type\": \"llama\", \"tie_word_embeddings\": true", LAYERS);
-    for (int rows = 0; rows < 2; rows++) {
-        entries[count - 1].rows = rows;
+    for (int both = 0; both < 2; both++) {
+        output->rows = both ? VOCABULARY : 0;
+        output->id = EMBEDDING;
         tensors_write(fixture->weights, entries, count, false);
         struct model *model = load(fixture, MODEL_F32);
         assert_true(model->config.tied_embeddings);
+        assert_null(model->notes);
         assert_ptr_equal(model->logits.data, model->embedding.data);
         assert_int_equal(model->logits.outputs, VOCABULARY);
         assert_model(model, &layouts[0], false);
         model_free(model);
     }
+
+    output->id = LOGITS;
+    tensors_write(fixture->weights, entries, count, false);
+    struct model *model = load(fixture, MODEL_F32);
+    assert_false(model->config.tied_embeddings);
+    assert_non_null(strstr(model->notes, "tie_word_embeddings is true, but lm_head.weight differs"));
+    assert_model(model, &layouts[0], false);
+    uint64_t untied = model->fingerprint;
+    model_free(model);
+    write_config(fixture, "\"model_type\": \"llama\", \"tie_word_embeddings\":true", LAYERS);
+    model = load(fixture, MODEL_F32);
+    assert_true(model->fingerprint != untied);
+    model_free(model);
+
+    /* the output matrix alone stands for both */
+    output->id = EMBEDDING;
+    embedding->rows = 0;
+    tensors_write(fixture->weights, entries, count, false);
+    model = load(fixture, MODEL_F32);
+    assert_true(model->config.tied_embeddings);
+    assert_model(model, &layouts[0], false);
+    model_free(model);
+
+    embedding->rows = VOCABULARY;
+    output->rows = 1;
+    tensors_write(fixture->weights, entries, count, false);
+    assert_refused(fixture, "tensor 'lm_head.weight' has shape [1, 10]|requires [11, 10]");
+}
+
+/* As transformers finds them: without "model." before them, or with one more. */
+static void test_finds_other_names(void **state) {
+    const struct fixture *fixture = *state;
+    for (int more = 0; more < 2; more++) {
+        struct entry entries[MOST_ENTRIES];
+        int count = list_entries(&layouts[0], entries);
+        for (int e = more ? 0 : 3; e < count; e++) { /* some keep their names */
+            char name[96];
+            bool inner = strncmp(entries[e].name, "model.", 6) == 0;
+            snprintf(name, sizeof name, "%s%.80s", more ? "model." : "", entries[e].name + (inner && !more ? 6 : 0));
+            memcpy(entries[e].name, name, sizeof name);
+        }
+        tensors_write(fixture->weights, entries, count, false);
+        struct model *model = load(fixture, MODEL_F32);
+        assert_model(model, &layouts[0], false);
+        model_free(model);
+    }
+}
+
+/* Tensors of a type that cannot be read are refused only if they are used. */
+static void test_refuses_types_that_are_used(void **state) {
+    const struct fixture *fixture = *state;
+    struct entry entries[MOST_ENTRIES];
+    int count = list_entries(&layouts[0], entries);
+    entries[count++] = (struct entry){"model.layers.0.self_attn.rotary_emb.inv_freq", 7, 2, 0};
+    static const char *const names[] = {"rotary_emb.inv_freq", "model.norm.weight"};
+    for (int used = 0; used < 2; used++) {
+        tensors_write(fixture->weights, entries, count, false);
+        unsigned char *bytes = NULL;
+        size_t size = 0;
+        struct error error;
+        assert_int_equal(file_read(fixture->weights, &bytes, &size, &error), STATUS_OK);
+        unsigned char *name = memmem(bytes, size, names[used], strlen(names[used]));
+        assert_non_null(name);
+        unsigned char *type = memmem(name, 100, "F32", 3);
+        assert_non_null(type);
+        *type = 'I';
+        scratch_write(fixture->weights, bytes, size);
+        free(bytes);
+        if (used) {
+            assert_refused(fixture, "tensor 'model.norm.weight': number type 'I32' is not supported|F32, F16 or BF16");
+        } else {
+            model_free(load(fixture, MODEL_F32));
+        }
+    }
+}
+
+/* What is said of a model: whatever its owner may not expect. */
+static void test_notes(void **state) {
+    const struct fixture *fixture = *state;
+    char *other = scratch_path(&fixture->scratch, "consolidated.safetensors"), *text = NULL;
+    size_t size = 0;
+    struct model *model = load(fixture, MODEL_F32);
+    assert_null(model->notes);
+    model_free(model);
+
+    scratch_write(other, "", 0);
+    scratch_write_in(fixture->scratch.dir, "pytorch_model.bin", "");
+    scratch_write_in(fixture->scratch.dir, "training_args.bin", "");
+    write_config(fixture,
+                 "\"model_type\": \"llama\", \"x\": 1, \"x\": 2, \"rope_scaling\": {\"type\": \"yarn\","
+                 " \"original_max_position_embeddings\": 16, \"attn_factor\": 0.87, \"extrapolation_factor\": 1}",
+                 LAYERS);
+    model = load(fixture, MODEL_F32);
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    model_print_notes(model, "DIR", out);
+    fclose(out);
+    assert_string_equal(text, "DIR: config.json:1: duplicate object key near '\"x\"'; the last of them counts, as in "
+                              "transformers\n"
+                              "DIR: rope_scaling.attn_factor 0.87 has no effect, as in transformers; vLLM heeds it\n"
+                              "DIR: the model's own rope scaling (yarn, factor 4, attention factor 1.1386) is what "
+                              "method none computes; other methods multiply it\n"
+                              "DIR: weights are read from model.safetensors; not read: consolidated.safetensors, "
+                              "pytorch_model.bin\n");
+    model_free(model);
+    free(text);
+    free(other);
 }
 
 /* Tensor e in shard e mod 3. */
@@ -669,6 +780,9 @@ int main(void) {
         WITH_FILES(test_products_of_fused_tensors),
         WITH_FILES(test_chooses_arithmetic),
         WITH_FILES(test_ties_embeddings),
+        WITH_FILES(test_finds_other_names),
+        WITH_FILES(test_refuses_types_that_are_used),
+        WITH_FILES(test_notes),
         WITH_FILES(test_loads_shards),
         WITH_FILES(test_fingerprint_follows_the_bytes),
         WITH_FILES(test_refuses_configurations_before_weights),

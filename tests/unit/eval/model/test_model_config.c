@@ -162,7 +162,7 @@ static void reads_sliding_windows(void **state) {
         snprintf(edit, sizeof edit, "{\"model_type\": \"%s\", \"sliding_window\": -3}", family);
         refuse(edit, "sliding_window is -3");
         snprintf(edit, sizeof edit, "{\"model_type\": \"%s\", \"sliding_window\": 1e3}", family);
-        refuse(edit, "sliding_window is not an integer");
+        refuse(edit, "sliding_window is 1000.0, not an integer");
         snprintf(edit, sizeof edit, "{\"model_type\": \"%s\", \"sliding_window\": 17, \"layer_types\": [%s]}", family,
                  mixed);
         refuse(edit, "layer_types: layer 0 is \"full_attention\"|\"sliding_attention\"");
@@ -210,7 +210,9 @@ static void refuses_sizes(void **state) {
     static const char *const cases[][2] = {
         {"{\"vocab_size\": \"REMOVE\"}", "no vocab_size"},
         {"{\"vocab_size\": null}", "no vocab_size"},
-        {"{\"vocab_size\": 11.0}", "vocab_size is not an integer"},
+        {"{\"vocab_size\": 11.0}", "vocab_size is 11.0, not an integer|transformers refuses it|without a point"},
+        {"{\"vocab_size\": 11.5}", "vocab_size is not an integer"},
+        {"{\"vocab_size\": true}", "vocab_size is not an integer"},
         {"{\"vocab_size\": 0}", "vocab_size is 0"},
         {"{\"vocab_size\": 16777217}", "vocab_size is 16777217|16777216"},
         {"{\"hidden_size\": -10}", "hidden_size is -10"},
@@ -243,7 +245,7 @@ static void refuses_malformed_text(void **state) {
         {"", "JSON"},
         {"{\n\n\"a\": }", "config.json:3|JSON"},
         {"[1]", "not a JSON object"},
-        {"{\"model_type\": \"llama\", \"model_type\": \"llama\"}", "duplicate"},
+        {"{\"model_type\": NaN}", "model_type|not supported"},
         {"{\"model_type\": \"\xff\"}", "JSON"},
     };
     struct model_config config;
@@ -256,6 +258,61 @@ static void refuses_malformed_text(void **state) {
     }
     for (size_t size = 0; size < strlen(base); size++) {
         assert_int_equal(model_config_parse("config.json", base, size, &config, &error), STATUS_INPUT);
+    }
+}
+
+/* What Python's json module reads and standard JSON has not: as transformers takes it, and refused where it is a number
+ * that the model needs. */
+static void reads_json_as_python_does(void **state) {
+    (void)state;
+    static const char *const accepted[] = {"\"note\": [NaN, -Infinity, 1e999, 99999999999999999999]",
+                                           "\"note\": {\"a\": 1, \"a\": 2}"};
+    static const char *const cases[][2] = {
+        {"\"rms_norm_eps\": NaN", "rms_norm_eps is not a number"},
+        {"\"rope_theta\": Infinity", "rope_theta is not a number"},
+        {"\"vocab_size\": 99999999999999999999", "vocab_size is not an integer"},
+        {"\"mlp_bias\": NaN", "mlp_bias is not true or false"},
+        {"\"hidden_act\": NaN", "hidden_act"},
+        {"\"rope_scaling\": {\"type\": \"linear\", \"factor\": NaN}", "rope_scaling.factor is not a number"},
+        {"\"rope_scaling\": NaN", "rope_scaling is not an object"},
+    };
+    struct model_config config;
+    struct error error = {""};
+    char text[sizeof base + 128];
+    int length = (int)strlen(base) - 1; /* without the brace; what follows repeats keys */
+    for (size_t i = 0; i < sizeof accepted / sizeof *accepted; i++) {
+        snprintf(text, sizeof text, "%.*s, %s}", length, base, accepted[i]);
+        if (model_config_parse("config.json", text, strlen(text), &config, &error)) fail_msg("%s", error.message);
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(text, sizeof text, "%.*s, %s}", length, base, cases[i][0]);
+        assert_int_equal(model_config_parse("config.json", text, strlen(text), &config, &error), STATUS_INPUT);
+        assert_message(error.message, cases[i][1]);
+    }
+    snprintf(text, sizeof text, "%.*s, \"vocab_size\": 13}", length, base);
+    assert_int_equal(model_config_parse("config.json", text, strlen(text), &config, &error), STATUS_OK);
+    assert_int_equal(config.vocabulary, 13);
+}
+
+/* Forms that transformers reads; tests/interop compares the numbers. */
+static void reads_other_forms(void **state) {
+    (void)state;
+    accept("{\"hidden_act\": \"swish\"}");
+    assert_int_equal(accept("{\"rope_scaling\": {}, \"rope_parameters\": {}}").rope.type, ROPE_TYPE_DEFAULT);
+    static const char *const blocks[] = {"rope_scaling", "rope_parameters"};
+    for (int b = 0; b < 2; b++) {
+        char edit[512];
+        snprintf(edit, sizeof edit, "{\"rope_theta\": \"REMOVE\", \"%s\": {\"rope_theta\": 2000}}", blocks[b]);
+        struct model_config config = accept(edit);
+        assert_true(config.rope.type == ROPE_TYPE_DEFAULT && config.rope.theta == 2000);
+        snprintf(edit, sizeof edit,
+                 "{\"%s\": {\"type\": \"yarn\", \"factor\": 4, \"original_max_position_embeddings\": 16.0,"
+                 " \"attn_factor\": 0.87, \"extrapolation_factor\": 2,"
+                 " \"ignore_keys_at_rope_validation\": [\"attn_factor\"]}}",
+                 blocks[b]);
+        config = accept(edit);
+        assert_true(config.rope.type == ROPE_TYPE_YARN && config.rope.factor == 4);
+        assert_true(config.rope.original_length == 16 && config.rope.attention_factor == 0);
     }
 }
 
@@ -401,10 +458,10 @@ static void derives_factor_and_original_window(void **state) {
 static void refuses_rope_blocks(void **state) {
     (void)state;
     static const char *const cases[][2] = {
-        {"{\"rope_scaling\": {\"factor\": 8.0}}", "rope_scaling has no rope_type"},
-        {"{\"rope_scaling\": {}}", "rope_scaling has no rope_type"},
+        {"{\"rope_scaling\": {\"factor\": 8.0}}", "rope_scaling has no rope_type|factor would have no effect"},
+        {"{\"rope_scaling\": {\"attn_factor\": 8.0}}", "rope_scaling has no rope_type|attn_factor"},
+        {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2, \"attn_factor\": 1}}", "rope_scaling.attn_factor"},
         {"{\"rope_scaling\": \"linear\"}", "rope_scaling is not an object"},
-        {"{\"rope_parameters\": {\"rope_theta\": 500000}}", "rope_parameters has no rope_type"},
         {"{\"rope_parameters\": [1]}", "rope_parameters is not an object"},
         {"{\"rope_parameters\": {\"rope_type\": 3}}", "rope_parameters.rope_type is not a name"},
         {"{\"rope_parameters\": {\"full_attention\": {\"rope_type\": \"default\"}}}",
@@ -453,7 +510,9 @@ static void refuses_rope_numbers(void **state) {
         {"{\"partial_rotary_factor\": 0}", "partial_rotary_factor is 0"},
         {"{\"partial_rotary_factor\": -0.5}", "partial_rotary_factor is -0.5"},
         {"{\"partial_rotary_factor\": 1.5}", "partial_rotary_factor is 1.5"},
-        {"{\"partial_rotary_factor\": 0.4}", "partial_rotary_factor is 0.4|even|head_dim (8)"},
+        {"{\"partial_rotary_factor\": 0.2}", "partial_rotary_factor is 0.2|at least 2|head_dim (8)"},
+        {"{\"model_type\": \"phi3\", \"partial_rotary_factor\": 0.4}",
+         "partial_rotary_factor 0.4 turns 3 of the 8 numbers of a head|odd"},
         {"{\"partial_rotary_factor\": 1e-300}", "partial_rotary_factor is 1e-300"},
         {"{\"partial_rotary_factor\": 0.5}", "partial_rotary_factor 0.5|not supported for llama"},
         {"{\"rope_parameters\": {\"rope_type\": \"default\", \"partial_rotary_factor\": 0.5}}",
@@ -471,7 +530,9 @@ static void refuses_rope_numbers(void **state) {
         {YARN("\"mscale\": -1"), "mscale is -1"},
         {YARN("\"truncate\": 1"), "truncate is not true or false"},
         {YARN("\"original_max_position_embeddings\": 0"), "original_max_position_embeddings is 0"},
-        {YARN("\"original_max_position_embeddings\": 16.0"), "original_max_position_embeddings is not an integer"},
+        {YARN("\"original_max_position_embeddings\": 16.5"), "original_max_position_embeddings is not an integer"},
+        {YARN("\"original_max_position_embeddings\": 1e300"), "original_max_position_embeddings is not an integer"},
+        {YARN("\"original_max_position_embeddings\": true"), "original_max_position_embeddings is not an integer"},
         {YARN("\"original_max_position_embeddings\": 1073741825"), "original_max_position_embeddings is 1073741825"},
         {"{\"rope_scaling\": {\"type\": \"llama3\", \"factor\": 4}}", "\"llama3\" has no low_freq_factor"},
         {LLAMA3("4", "4"), "high_freq_factor (4)|low_freq_factor (4)"},
@@ -504,6 +565,8 @@ int main(void) {
         cmocka_unit_test(refuses_what_is_not_supported),
         cmocka_unit_test(refuses_sizes),
         cmocka_unit_test(refuses_malformed_text),
+        cmocka_unit_test(reads_json_as_python_does),
+        cmocka_unit_test(reads_other_forms),
         cmocka_unit_test(reads_types_wherever_they_are),
         cmocka_unit_test(reads_theta),
         cmocka_unit_test(reads_partial_rotary_factors),

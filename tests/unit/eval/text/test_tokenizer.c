@@ -198,6 +198,7 @@ static void test_bos(void **state) {
     assert_bos(fixture, "{\"tokenizer_class\": \"LlamaTokenizer\", \"add_bos_token\": false}", -1);
     assert_bos(fixture, "{\"add_bos_token\": null}", 1);
     assert_bos(fixture, "{\"bos_token\": null}", -1);
+    assert_bos(fixture, "{\"model_max_length\": 1000000000000000019884624838656, \"x\": NaN}", 1);
     assert_bos(fixture, "{\"bos_token\": \"</s>\"}", 2);
     assert_bos(fixture, "{\"bos_token\": {\"content\": \"<unk>\", \"lstrip\": false}}", 0);
     assert_bos(fixture,

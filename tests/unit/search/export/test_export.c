@@ -291,7 +291,8 @@ static void config_keeps_what_is_not_rotary(void **state) {
     struct export_notes notes = {0};
     make_tables(&t);
     t.items[0].attention_factor = t.items[2].attention_factor = rope_longrope_attention_factor(8.0, 256);
-    char *text = config_text("", &t.file, &notes);
+    char *text = config_text(", \"odd\": [NaN, 1e999, -Infinity, 99999999999999999999]", &t.file, &notes);
+    assert_true(holds(text, "  \"odd\": [\n    NaN,\n    1e999,\n    -Infinity,\n    99999999999999999999\n  ],\n"));
     assert_true(
         holds(text, "{\n  \"architectures\": [\n    \"LlamaForCausalLM\"\n  ],\n  \"model_type\": \"llama\",\n"));
     assert_true(holds(text,
