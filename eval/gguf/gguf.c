@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "eval/base/file.h"
@@ -468,6 +469,7 @@ int gguf_open(const char *path, struct gguf **out, struct error *error) {
 void gguf_close(struct gguf *file) {
     if (!file) return;
     if (file->descriptor >= 0) close(file->descriptor);
+    if (file->mapping) munmap(file->mapping, file->size);
     for (size_t i = 0; i < file->key_count; i++) free(file->keys[i].name);
     for (size_t i = 0; i < file->tensor_count; i++) free(file->tensors[i].name);
     free(file->keys);
@@ -552,7 +554,32 @@ int gguf_get_string(const struct gguf *file, const char *key, char *out, size_t 
     return strlen(out) == length ? STATUS_OK : refuse_value(file, found, "a string without zero bytes", error);
 }
 
+int gguf_get_bool(const struct gguf *file, const char *key, bool *out, struct error *error) {
+    const struct gguf_key *found = find_key(file, key);
+    if (!found) return STATUS_OK;
+    if (found->type != GGUF_BOOL || found->number[0] > 1) return refuse_value(file, found, "true or false", error);
+    *out = found->number[0];
+    return STATUS_OK;
+}
+
 /* ---- Data ---- */
+
+size_t gguf_tensor_count(const struct gguf *file) { return file->tensor_count; }
+const struct gguf_tensor *gguf_tensor_at(const struct gguf *file, size_t index) { return &file->tensors[index]; }
+
+int gguf_map(struct gguf *file, const unsigned char **bytes, size_t *size, struct error *error) {
+    if (!file->mapping) {
+        void *mapping = mmap(NULL, file->size, PROT_READ, MAP_PRIVATE, file->descriptor, 0);
+        if (mapping == MAP_FAILED) {
+            return error_set(error, STATUS_FAILED, "%s: its %" PRIu64 " bytes cannot be mapped: %s", file->path,
+                             file->size, strerror(errno));
+        }
+        file->mapping = mapping;
+    }
+    *bytes = file->mapping;
+    *size = file->size;
+    return STATUS_OK;
+}
 
 const struct gguf_tensor *gguf_find_tensor(const struct gguf *file, const char *name) {
     for (size_t i = 0; i < file->tensor_count; i++) {

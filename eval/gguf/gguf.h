@@ -80,9 +80,17 @@ bool gguf_has_key(const struct gguf *file, const char *key);
 int gguf_get_unsigned(const struct gguf *file, const char *key, uint64_t *out, struct error *error);
 int gguf_get_number(const struct gguf *file, const char *key, double *out, struct error *error);
 int gguf_get_string(const struct gguf *file, const char *key, char *out, size_t size, struct error *error);
+int gguf_get_bool(const struct gguf *file, const char *key, bool *out, struct error *error);
 
 /* NULL if there is no tensor of that name. */
 const struct gguf_tensor *gguf_find_tensor(const struct gguf *file, const char *name);
+
+size_t gguf_tensor_count(const struct gguf *file);
+const struct gguf_tensor *gguf_tensor_at(const struct gguf *file, size_t index); /* in the order of the file */
+
+/* The whole file in memory, read-only, until gguf_close(): tensors' data are at their offsets. STATUS_FAILED if it
+ * cannot be mapped. As for every mapped file, the program ends by SIGBUS if it becomes shorter. */
+int gguf_map(struct gguf *file, const unsigned char **bytes, size_t *size, struct error *error);
 
 /* out[count] = the numbers of the tensor. STATUS_INPUT unless it is a vector of `count` f32 numbers. */
 int gguf_read_vector(const struct gguf *file, const struct gguf_tensor *tensor, float *out, uint64_t count,

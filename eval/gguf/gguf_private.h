@@ -20,6 +20,7 @@ struct gguf {
     char *path;
     int descriptor;
     uint64_t size;
+    void *mapping; /* of gguf_map(); NULL: none */
     uint32_t version;
     uint64_t alignment; /* of the data, a power of two */
     struct gguf_key *keys;

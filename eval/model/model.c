@@ -11,6 +11,7 @@
 
 #include "eval/base/file.h"
 #include "eval/base/trace.h"
+#include "eval/model/gguf_config.h"
 #include "eval/model/model_config.h"
 #include "eval/model/model_family.h"
 #include "eval/model/model_notes.h"
@@ -325,32 +326,47 @@ static bool shapes_equal(const struct slot *slot, const struct tensor *tensor) {
            memcmp(tensor->shape, slot->shape, (size_t)slot->rank * sizeof *slot->shape) == 0;
 }
 
-/* Checks that all tensors exist and have the shapes that config.json requires. The sizes of the model are
+static int refuse_missing(const struct weights *weights, const struct slot *slot, struct error *error) {
+    char name[WEIGHTS_NAME_SIZE], required[64]; /* at most two numbers of 19 digits */
+    bool gguf = weights_is_gguf(weights);
+    weights_name(weights, slot->name, name);
+    return error_set(error, STATUS_INPUT, "%s: has no tensor '%s'; %s requires it with shape %s; fetch %s again",
+                     weights_path(weights), name, gguf ? "its metadata" : "config.json",
+                     shape_text(required, sizeof required, slot->rank, slot->shape), gguf ? "the file" : "both files");
+}
+
+static int refuse_shape(const struct weights *weights, const struct slot *slot, const struct tensor *tensor,
+                        struct error *error) {
+    char name[WEIGHTS_NAME_SIZE], required[64], found[128]; /* at most two and four numbers of 19 digits */
+    bool gguf = weights_is_gguf(weights);
+    weights_name(weights, slot->name, name);
+    return error_set(error, STATUS_INPUT, "%s: tensor '%s' has shape %s, %s requires %s; %s", weights_path(weights),
+                     name, shape_text(found, sizeof found, tensor->rank, tensor->shape),
+                     gguf ? "its metadata" : "config.json",
+                     shape_text(required, sizeof required, slot->rank, slot->shape),
+                     gguf ? "convert the model again" : "the two files do not belong together");
+}
+
+static int refuse_type(const struct weights *weights, const struct slot *slot, const struct tensor *tensor,
+                       struct error *error) {
+    char name[WEIGHTS_NAME_SIZE], readable[256];
+    bool gguf = weights_is_gguf(weights);
+    weights_name(weights, slot->name, name);
+    block_type_list(readable, sizeof readable);
+    return error_set(error, STATUS_INPUT, "%s: tensor '%s': number type '%.40s' is not supported; convert it to %s",
+                     weights_path(weights), name, tensor->type_name, gguf ? readable : "F32, F16 or BF16");
+}
+
+/* Checks that all tensors exist and have the shapes that the configuration requires. The sizes of the model are
  * then bounded by the size of the files. */
 static int weights_check(const struct weights *weights, const struct model_config *config, struct error *error) {
     struct slots walk = {.config = config};
     struct slot slot;
-    char required[64], found[128]; /* at most two and four numbers of 19 digits */
     while (slot_next(&walk, &slot)) {
         const struct tensor *tensor = slot_tensor(weights, config, slot.name);
-        shape_text(required, sizeof required, slot.rank, slot.shape);
-        if (!tensor) {
-            return error_set(error, STATUS_INPUT,
-                             "%s: has no tensor '%s'; config.json requires it with shape %s; fetch both files again",
-                             weights_path(weights), slot.name, required);
-        }
-        if (!shapes_equal(&slot, tensor)) {
-            return error_set(
-                error, STATUS_INPUT,
-                "%s: tensor '%s' has shape %s, config.json requires %s; the two files do not belong together",
-                weights_path(weights), slot.name, shape_text(found, sizeof found, tensor->rank, tensor->shape),
-                required);
-        }
-        if (!tensor_is_readable(tensor)) {
-            return error_set(error, STATUS_INPUT,
-                             "%s: tensor '%s': number type '%.40s' is not supported; convert it to F32, F16 or BF16",
-                             weights_path(weights), slot.name, tensor->type_name);
-        }
+        if (!tensor) return refuse_missing(weights, &slot, error);
+        if (!shapes_equal(&slot, tensor)) return refuse_shape(weights, &slot, tensor, error);
+        if (!tensor_is_readable(tensor)) return refuse_type(weights, &slot, tensor, error);
     }
     return STATUS_OK;
 }
@@ -359,7 +375,7 @@ static bool matrices_are_bf16(const struct weights *weights, const struct model_
     struct slots walk = {.config = config};
     struct slot slot;
     while (slot_next(&walk, &slot)) {
-        if (slot.is_matrix && slot_tensor(weights, config, slot.name)->type != NUMBER_BF16) return false;
+        if (slot.is_matrix && slot_tensor(weights, config, slot.name)->type != BLOCK_BF16) return false;
     }
     return true;
 }
@@ -385,25 +401,29 @@ static int read_weights(void *state, const char *name, int64_t first, int64_t ro
     return STATUS_OK;
 }
 
-/* ---- A model's folder ---- */
+/* ---- A model's folder, or its GGUF ---- */
+
+bool model_is_gguf(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISDIR(info.st_mode);
+}
 
 /* `path` is that of config.json in `dir`. */
 static int check_folder(const char *dir, const char *path, struct error *error) {
     struct stat info;
     if (stat(dir, &info) != 0 && errno == ENOENT) {
-        return error_set(error, STATUS_INPUT, "%s: does not exist; name the folder of a model that is downloaded", dir);
-    }
-    if (stat(dir, &info) == 0 && !S_ISDIR(info.st_mode)) {
-        return error_set(error, STATUS_INPUT, "%s: is not a folder; name the folder of a model", dir);
+        return error_set(error, STATUS_INPUT,
+                         "%s: does not exist; name the folder of a model that is downloaded, or a GGUF file", dir);
     }
     if (access(path, F_OK) == 0 || errno != ENOENT) return STATUS_OK; /* reading reports every other problem */
     return error_set(error, STATUS_INPUT,
-                     "%s: holds no config.json; name the folder of a model in Hugging Face's format", dir);
+                     "%s: holds no config.json; name the folder of a model in Hugging Face's format, or a GGUF file",
+                     dir);
 }
 
 /* The text of config.json, which the caller frees, and its meaning. */
-static int config_load(const char *dir, unsigned char **text, size_t *size, struct model_config *out,
-                       struct error *error) {
+static int folder_config(const char *dir, unsigned char **text, size_t *size, struct model_config *out,
+                         struct error *error) {
     char path[PATH_MAX];
     int length = snprintf(path, sizeof path, "%s/config.json", dir);
     if (length < 0 || length >= (int)sizeof path) {
@@ -415,25 +435,60 @@ static int config_load(const char *dir, unsigned char **text, size_t *size, stru
     return status == STATUS_OK ? model_config_parse(path, *text, *size, out, error) : status;
 }
 
-int model_read_config(const char *dir, struct model_config *out, struct error *error) {
-    unsigned char *text = NULL;
-    size_t size = 0;
-    int status = config_load(dir, &text, &size, out, error);
+/* Refuses files of other kinds, by their kind where it is known. */
+static int check_gguf(const char *path, struct error *error) {
+    char begin[64];
+    int descriptor;
+    size_t size;
+    int status = file_open(path, &descriptor, &size, error);
+    if (status != STATUS_OK) return status;
+    ssize_t got = pread(descriptor, begin, sizeof begin, 0);
+    close(descriptor);
+    if (got >= 4 && memcmp(begin, "GGUF", 4) == 0) return STATUS_OK;
+    if (got > 0) status = file_recognise(path, begin, (size_t)got, error);
+    if (status != STATUS_OK) return status;
+    return error_set(error, STATUS_INPUT, "%s: is neither the folder of a model nor a GGUF file; name one of these",
+                     path);
+}
+
+static int gguf_config(const char *path, struct model_config *out, struct error *error) {
+    struct gguf_parts parts;
+    int status = check_gguf(path, error);
+    if (status == STATUS_OK) status = gguf_parts_open(path, &parts, error);
+    if (status != STATUS_OK) return status;
+    status = gguf_config_read(&parts, out, error);
+    gguf_parts_close(&parts);
+    return status;
+}
+
+/* *text is NULL for a GGUF, whose configuration is in the file of weights. */
+static int config_load(const char *path, unsigned char **text, size_t *size, struct model_config *out,
+                       struct error *error) {
+    *text = NULL, *size = 0;
+    return model_is_gguf(path) ? gguf_config(path, out, error) : folder_config(path, text, size, out, error);
+}
+
+int model_read_config(const char *path, struct model_config *out, struct error *error) {
+    unsigned char *text;
+    size_t size;
+    int status = config_load(path, &text, &size, out, error);
     free(text);
     return status;
 }
 
-int model_load(const char *dir, enum model_type type, struct model **out, struct error *error) {
-    unsigned char *text = NULL; /* config.json */
-    size_t text_size = 0;
+int model_load(const char *path, enum model_type type, struct model **out, struct error *error) {
+    unsigned char *text; /* config.json */
+    size_t text_size;
     uint64_t fingerprint = 0;
     struct model_config stated = {0}, config;
     struct weights *weights = NULL;
     const struct kernels *kernels = NULL;
 
-    int status = config_load(dir, &text, &text_size, &stated, error);
+    int status = config_load(path, &text, &text_size, &stated, error);
     config = stated;
-    if (status == STATUS_OK) status = weights_open(dir, &weights, error);
+    if (status == STATUS_OK) {
+        status = text ? weights_open(path, &weights, error) : weights_open_gguf(path, &config, &weights, error);
+    }
     if (status == STATUS_OK) status = settle_ties(weights, &config, error);
     if (status == STATUS_OK) status = weights_check(weights, &config, error);
     if (status == STATUS_OK) status = model_kernels(type, matrices_are_bf16(weights, &config), &kernels, error);
@@ -448,7 +503,7 @@ int model_load(const char *dir, enum model_type type, struct model **out, struct
         bool untied = stated.tied_embeddings && !config.tied_embeddings;
         (*out)->fingerprint = untied ? ~fingerprint : fingerprint;
         (*out)->notes = model_notes_make(text, text_size, &stated, &config, weights);
-        TRACE(TRACE_MODEL, "%s: family %s, %s, kernels %s, %.1f MiB packed, fingerprint %016" PRIx64, dir,
+        TRACE(TRACE_MODEL, "%s: family %s, %s, kernels %s, %.1f MiB packed, fingerprint %016" PRIx64, path,
               config.family, number_type_name(kernels->type), kernels->name,
               (double)model_bytes(&config, kernels) / (1024.0 * 1024.0), (*out)->fingerprint);
     }

@@ -1,5 +1,5 @@
-/* A RoPE language model in Hugging Face format: config.json with model.safetensors, or with the shards
- * that model.safetensors.index.json names.
+/* A RoPE language model: a folder in Hugging Face's format, config.json with model.safetensors or with the shards
+ * that model.safetensors.index.json names; or a GGUF file, or the first part of one that is split.
  *
  * A projection of x[inputs] is w x with w[outputs][inputs], as Hugging Face stores it. Matrices are
  * packed for the kernels that the model was loaded for; norms and biases are f32.
@@ -61,8 +61,8 @@ struct model {
     float *norm;                   /* [hidden] */
     struct matrix logits;          /* [vocabulary][hidden]; the embedding itself where tied */
     char *notes;                   /* see model_print_notes(); NULL: none */
-    uint64_t fingerprint;          /* of config.json and the weights' bytes; 0 for models made in memory */
-    void *storage;                 /* the one block that all of them point into */
+    uint64_t fingerprint; /* of config.json and the bytes of the files of weights; 0 for models made in memory */
+    void *storage;        /* the one block that all of them point into */
 };
 
 /* Arithmetic as the command line and configurations name it. */
@@ -74,19 +74,22 @@ enum model_type {
 enum { MODEL_TYPES = 3 };
 extern const char *const model_type_names[MODEL_TYPES]; /* "auto", "f32", "bf16"; see eval/base/name.h */
 
-/* Reads a model. Families are rows of an array in model_family.c. What is not supported (family, activation,
- * rope type, quantisation) is refused by name before any weight is read, and so is a tensor that is
- * missing or of another shape. STATUS_INPUT for what is missing or wrong in the files, STATUS_FAILED for
- * lack of memory. As in transformers, embeddings that config.json ties are not tied if the weights have both with other
+/* Whether the path is that of a GGUF, as whatever is a file and no folder is taken for one. */
+bool model_is_gguf(const char *path);
+
+/* Reads a model from its folder or its GGUF. Families are rows of an array in model_family.c. What is not supported
+ * (family, activation, rope type, quantisation) is refused by name before any weight is read, and so is a tensor that
+ * is missing or of another shape. STATUS_INPUT for what is missing or wrong in the files, STATUS_FAILED for lack of
+ * memory. As in transformers, embeddings that config.json ties are not tied if the weights have both with other
  * numbers, and each stands for the other if that is absent. The caller frees *out with model_free(). */
-int model_load(const char *dir, enum model_type type, struct model **out, struct error *error);
+int model_load(const char *path, enum model_type type, struct model **out, struct error *error);
 
 /* Prints a line for whatever was taken of the folder that its owner may not expect: weights that lie beside those that
  * were read, embeddings that are not tied, keys of config.json without effect, scaling of the model's own. */
 void model_print_notes(const struct model *model, const char *dir, FILE *out);
 
-/* Reads config.json only. Errors are those of model_load(). */
-int model_read_config(const char *dir, struct model_config *out, struct error *error);
+/* Reads config.json, or the metadata of a GGUF, only. Errors are those of model_load(). */
+int model_read_config(const char *path, struct model_config *out, struct error *error);
 
 /* The kernels that a model is packed for: `bf16_weights` tells whether all its matrices are stored as bf16. Errors are
  * those of kernels_choose(). */

@@ -36,7 +36,7 @@ static int64_t *size_of_config(struct model_config *config, const struct size_ra
     return (int64_t *)((char *)config + range->field);
 }
 
-static int sizes_check(const char *where, const struct model_config *config, struct error *error) {
+int model_config_sizes_check(const char *where, const struct model_config *config, struct error *error) {
     struct model_config copy = *config;
     for (size_t i = 0; i < COUNT(size_ranges); i++) {
         const struct size_range *range = &size_ranges[i];
@@ -67,7 +67,7 @@ int model_config_check(const char *where, const struct model_config *config, str
     if (!family_find(config->family)) {
         return error_set(error, STATUS_INPUT, "%s: unknown family '%.31s'", where, config->family);
     }
-    int status = sizes_check(where, config, error);
+    int status = model_config_sizes_check(where, config, error);
     if (status == STATUS_OK) status = model_rope_check(where, &config->rope, config->head_width, error);
     if (status != STATUS_OK) return status;
     if (!(config->norm_eps > 0 && config->norm_eps < 1)) {
@@ -194,7 +194,7 @@ static int read_sizes(const struct config_file *file, struct model_config *confi
 static int derive_sizes(const struct config_file *file, struct model_config *config, struct error *error) {
     if (config->kv_heads == 0 && !config_value(file->root, "num_key_value_heads")) config->kv_heads = config->heads;
     if (config->head_width != 0 || config_value(file->root, "head_dim")) return STATUS_OK;
-    if (config->heads <= 0) return STATUS_OK; /* sizes_check() refuses it */
+    if (config->heads <= 0) return STATUS_OK; /* model_config_sizes_check() refuses it */
     if (config->hidden % config->heads != 0) {
         return error_set(error, STATUS_INPUT,
                          "%s: has no head_dim, and hidden_size (%" PRId64
@@ -279,7 +279,7 @@ static int config_read(struct config_file *file, struct model_config *out, struc
     status = read_sizes(file, out, error);
     if (status == STATUS_OK) status = derive_sizes(file, out, error);
     if (status == STATUS_OK) status = read_sliding_window(file, &out->sliding_window, error);
-    if (status == STATUS_OK) status = sizes_check(file->path, out, error);
+    if (status == STATUS_OK) status = model_config_sizes_check(file->path, out, error);
     if (status == STATUS_OK) status = layer_types_check(file, out, error);
     if (status == STATUS_OK) status = read_norm_eps(file, &out->norm_eps, error);
     if (status == STATUS_OK) status = read_flags(file, out, error);

@@ -19,6 +19,9 @@ int model_config_parse(const char *path, const void *bytes, size_t size, struct 
  * every number must be within bounds that let no product of sizes overflow. Messages begin with `where`. */
 int model_config_check(const char *where, const struct model_config *config, struct error *error);
 
+/* The part of it that is about sizes. */
+int model_config_sizes_check(const char *where, const struct model_config *config, struct error *error);
+
 enum { MODEL_WINDOW_MAX = 1 << 30 }; /* tokens */
 
 /* ---- Internal to eval/model: what model_config.c and model_rope.c share ---- */

@@ -69,7 +69,7 @@ char *model_notes_make(const void *text, size_t size, const struct model_config 
     size_t length = 0;
     FILE *out = open_memstream(&notes, &length);
     if (!out) return NULL;
-    note_text(text, size, out);
+    if (text) note_text(text, size, out);
     note_scaling(&model->rope, out);
     note_weights(stated, model, weights, out);
     if (fclose(out) == 0 && length > 0) return notes;

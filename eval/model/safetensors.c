@@ -1,6 +1,5 @@
 #include "eval/model/safetensors.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -13,7 +12,6 @@
 #include <unistd.h>
 
 #include "eval/base/file.h"
-#include "eval/base/name.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the header's length is copied as it lies in the file");
 
@@ -30,10 +28,6 @@ struct safetensors {
 
 /* ---- Tensors ---- */
 
-/* Number types as the format spells them. */
-static const char *const dtype_names[NUMBER_TYPES] = {
-    [NUMBER_F32] = "F32", [NUMBER_F16] = "F16", [NUMBER_BF16] = "BF16"};
-
 /* All types of the format and the bits of a number: of tensors that nobody reads, too, the size is checked. */
 static const struct {
     const char *name;
@@ -45,19 +39,11 @@ static const struct {
     {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64},
 };
 
-bool tensor_is_readable(const struct tensor *tensor) {
-    return tensor->type != NUMBER_TYPES && tensor->rank <= TENSOR_MAX_RANK;
-}
-
-void tensor_rows_to_f32(const struct tensor *tensor, int64_t first, int64_t rows, float *out) {
-    assert(tensor_is_readable(tensor));
-    int64_t width = 1; /* of a row */
-    for (int i = 1; i < tensor->rank; i++) width *= tensor->shape[i];
-    assert(first >= 0 && rows >= 0 && first <= (tensor->rank > 0 ? tensor->shape[0] : 1) - rows);
-    if (tensor->count == 0) return;
-    const unsigned char *data = tensor->data;
-    size_t offset = (size_t)(first * width) * number_bytes(tensor->type);
-    numbers_to_f32(out, data + offset, tensor->type, rows * width);
+/* The types that can be read. */
+static enum block_type block_type_of(const char *name) {
+    if (strcmp(name, "F32") == 0) return BLOCK_F32;
+    if (strcmp(name, "F16") == 0) return BLOCK_F16;
+    return strcmp(name, "BF16") == 0 ? BLOCK_BF16 : BLOCK_TYPES;
 }
 
 /* ---- One entry of the header ---- */
@@ -84,9 +70,8 @@ static int dtype_parse(const struct tensor_context *context, const json_t *entry
                        struct error *error) {
     const char *name = json_string_value(json_object_get(entry, "dtype"));
     if (!name) return refuse(context, error, "has no 'dtype'; fetch or convert the file again");
-    int type = name_find(dtype_names, NUMBER_TYPES, name);
     out->type_name = name;
-    out->type = type == NAME_UNKNOWN ? NUMBER_TYPES : (enum number_type)type;
+    out->type = block_type_of(name);
     return STATUS_OK;
 }
 

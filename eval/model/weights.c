@@ -12,6 +12,9 @@
 #include <xxhash.h>
 
 #include "eval/base/file.h"
+#include "eval/model/gguf_names.h"
+#include "eval/model/gguf_weights.h"
+#include "eval/model/safetensors.h"
 
 struct shard {
     const char *name; /* the index's; NULL for model.safetensors */
@@ -26,8 +29,9 @@ struct shard_entry {
 
 struct weights {
     char dir[PATH_MAX];
-    char path[PATH_MAX];  /* of model.safetensors or of the index */
-    struct shard *shards; /* [shard_count], sorted by name */
+    char path[PATH_MAX];       /* of model.safetensors, of the index or of the GGUF */
+    struct gguf_weights *gguf; /* NULL: what follows */
+    struct shard *shards;      /* [shard_count], sorted by name */
     size_t shard_count;
     /* Without an index, none of these: */
     unsigned char *index; /* its text */
@@ -201,7 +205,7 @@ static int no_weights(const char *dir, struct error *error) {
         [SHARDS] = "a shard, but no model.safetensors.index.json that lists the shards; download it too",
         [ADAPTER] = "an adapter, but not its model; merge them and name the result",
         [OTHER_SAFETENSORS] = "but no model.safetensors; use the model in Hugging Face's format",
-        [GGUF] = "but no model.safetensors; use the model in Hugging Face's format",
+        [GGUF] = "but no model.safetensors; name that file itself as the model",
         [PYTORCH] = ("weights of PyTorch, which are not read; convert them: in Python, "
                      "transformers.AutoModelForCausalLM.from_pretrained(DIR).save_pretrained(NEW_DIR)")};
     char names[INSTEAD][NAME_MAX + 1];
@@ -240,8 +244,22 @@ int weights_open(const char *dir, struct weights **out, struct error *error) {
     return STATUS_OK;
 }
 
+int weights_open_gguf(const char *path, const struct model_config *config, struct weights **out, struct error *error) {
+    struct weights *weights = calloc(1, sizeof *weights);
+    if (!weights) return error_memory(error, sizeof *weights, path);
+    snprintf(weights->path, sizeof weights->path, "%s", path);
+    int status = gguf_weights_open(path, config, &weights->gguf, error);
+    if (status != STATUS_OK) {
+        weights_close(weights);
+        return status;
+    }
+    *out = weights;
+    return STATUS_OK;
+}
+
 void weights_close(struct weights *weights) {
     if (!weights) return;
+    gguf_weights_close(weights->gguf);
     for (size_t i = 0; i < weights->shard_count; i++) safetensors_close(weights->shards[i].file);
     free(weights->shards);
     free(weights->entries);
@@ -259,6 +277,7 @@ static const struct tensor *find_exactly(const struct weights *weights, const ch
 
 const struct tensor *weights_find(const struct weights *weights, const char *name) {
     static const char prefix[] = "model.";
+    if (weights->gguf) return gguf_weights_find(weights->gguf, name);
     const struct tensor *found = find_exactly(weights, name);
     char longer[128];
     if (!found && strncmp(name, prefix, sizeof prefix - 1) == 0)
@@ -283,7 +302,7 @@ static bool is_taken(const struct weights *weights, const char *name) {
 
 void weights_describe(const struct weights *weights, char *out, size_t size) {
     struct dirent **entries = NULL;
-    int count = scandir(weights->dir, &entries, NULL, alphasort);
+    int count = weights->gguf ? 0 : scandir(weights->dir, &entries, NULL, alphasort); /* a GGUF is named itself */
     size_t used = 0;
     *out = '\0';
     for (int i = 0; i < count; i++) {
@@ -303,6 +322,17 @@ void weights_describe(const struct weights *weights, char *out, size_t size) {
 
 const char *weights_path(const struct weights *weights) { return weights->path; }
 
+bool weights_is_gguf(const struct weights *weights) { return weights->gguf != NULL; }
+
+void weights_name(const struct weights *weights, const char *name, char out[WEIGHTS_NAME_SIZE]) {
+    _Static_assert((int)WEIGHTS_NAME_SIZE == (int)GGUF_NAMES_SIZE, "one buffer");
+    if (weights->gguf) {
+        gguf_name_of_family(name, out);
+    } else {
+        snprintf(out, WEIGHTS_NAME_SIZE, "%s", name);
+    }
+}
+
 int weights_fingerprint(const struct weights *weights, const void *bytes, size_t size, uint64_t *out,
                         struct error *error) {
     XXH3_state_t *state = XXH3_createState();
@@ -314,6 +344,11 @@ int weights_fingerprint(const struct weights *weights, const void *bytes, size_t
         size_t length;
         const void *file = safetensors_bytes(weights->shards[i].file, &length);
         XXH3_64bits_update(state, file, length);
+    }
+    const void *mapped;
+    for (size_t part = 0, length; weights->gguf && (mapped = gguf_weights_bytes(weights->gguf, part, &length));
+         part++) {
+        XXH3_64bits_update(state, mapped, length);
     }
     *out = XXH3_64bits_digest(state);
     XXH3_freeState(state);

@@ -158,7 +158,7 @@ static int open_if_found(const char *model_dir, const char *name, bool *found, s
     char *path = NULL;
     *found = false;
     if (asprintf(&path, "%s/%s", model_dir, name) < 0) return error_memory(error, (double)strlen(model_dir), "a path");
-    *found = access(path, F_OK) == 0 || errno != ENOENT;
+    *found = access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
     int status = *found ? open_file(path, out, error) : STATUS_OK;
     free(path);
     return status;

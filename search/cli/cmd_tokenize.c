@@ -28,10 +28,10 @@ struct tokenize_options {
 static const struct option_row tokenizer_rows[] = {
     {.name = "model",
      .kind = OPTION_TEXT,
-     .word = "DIR",
+     .word = "DIR|FILE.gguf",
      .offset = AT(model),
-     .help = "folder with the config.json of the model that the tokens are for; tokens are checked against its "
-             "vocabulary"},
+     .help = "folder with the config.json of the model that the tokens are for, or its GGUF file; tokens are checked "
+             "against its vocabulary"},
     {.name = "tokenizer",
      .kind = OPTION_TEXT,
      .word = "bytes|FILE",

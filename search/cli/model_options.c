@@ -5,10 +5,11 @@
 const struct option_row model_rows[MODEL_ROWS] = {
     {.name = "model",
      .kind = OPTION_TEXT,
-     .word = "DIR",
+     .word = "DIR|FILE.gguf",
      .offset = AT(model),
      .required = true,
-     .help = "folder with config.json and weights in Hugging Face's format"},
+     .help = "folder with config.json and weights in Hugging Face's format; or a GGUF file, the first one of a model "
+             "that is split"},
     {.name = "tokenizer",
      .kind = OPTION_TEXT,
      .word = "bytes|FILE",

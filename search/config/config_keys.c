@@ -43,7 +43,7 @@ const struct config_key config_keys[CONFIG_KEYS] = {
                      .meaning = "shell command that fine-tunes, run in the YAML file's folder"},
     [KEY_MODEL] = {"model", IN_TOP | IN_STAGE, .kind = KIND(path), .target = AT(model),
                    .standard = "required; with 'base' that model",
-                   .meaning = "folder of the model in Hugging Face's format"},
+                   .meaning = "folder of the model in Hugging Face's format, or its GGUF file"},
     [KEY_TYPE] = {"dtype", IN_TOP | IN_STAGE, .kind = KIND(word), .target = AT(type),
                   WORDS(model_type_names, MODEL_TYPES), .meaning = "number type of the arithmetic"},
     [KEY_ATTENTION_FACTOR] = {"attention_factor", IN_TOP | IN_STAGE, .kind = KIND(attention), RANGE(0, 1000),

@@ -34,6 +34,7 @@ static char *shape_of(const struct search_context *context, const char *model) {
 
 static int read_shape(struct estimate_stage *stage, struct error *error) {
     char *path = NULL;
+    if (model_is_gguf(stage->shape)) return model_read_config(stage->shape, &stage->architecture, error);
     if (asprintf(&path, "%s/config.json", stage->shape) < 0) return error_memory(error, 0, "a path");
     bool there = access(path, F_OK) == 0;
     free(path);

@@ -51,7 +51,7 @@ refused "mark.csv: begins with a byte order mark" "$LONGROPE" eval --model "$mod
 
 refused "no/such-model: does not exist; name the folder of a model that is downloaded" \
     evaluate --model no/such-model --tokens t.npy
-refused "t.npy: is not a folder; name the folder of a model" evaluate --model t.npy --tokens t.npy
+refused "t.npy: is an .npy file, which holds tokens" evaluate --model t.npy --tokens t.npy
 mkdir empty
 refused "empty: holds no config.json; name the folder of a model in Hugging Face's format" \
     evaluate --model empty --tokens t.npy

@@ -605,8 +605,8 @@ static void test_refuses_paths(void **state) {
     const struct fixture *fixture = *state;
     struct model *model = NULL;
     struct error error;
-    assert_int_equal(model_load(fixture->weights, MODEL_AUTO, &model, &error), STATUS_INPUT); /* a file, no folder */
-    assert_message(error.message, "is not a folder; name the folder of a model");
+    assert_int_equal(model_load(fixture->weights, MODEL_AUTO, &model, &error), STATUS_INPUT); /* a file, no GGUF */
+    assert_message(error.message, "is neither the folder of a model nor a GGUF file");
 
     char path[2 * PATH_MAX];
     memset(path, 'x', sizeof path);

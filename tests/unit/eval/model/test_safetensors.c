@@ -89,7 +89,7 @@ static void test_reads_every_type(void **state) {
     float out[4];
     assert_non_null(tensor);
     assert_string_equal(tensor->name, "a.f32");
-    assert_int_equal(tensor->type, NUMBER_F32);
+    assert_int_equal(tensor->type, BLOCK_F32);
     assert_int_equal(tensor->rank, 2);
     assert_int_equal(tensor->shape[0], 2);
     assert_int_equal(tensor->shape[1], 2);
@@ -98,7 +98,7 @@ static void test_reads_every_type(void **state) {
     assert_true(out[0] == 1 && out[1] == 0 && signbit(out[1]) && isinf(out[2]) && out[3] == ldexpf(1, -149));
 
     tensor = safetensors_find(file, "b.f16");
-    assert_int_equal(tensor->type, NUMBER_F16);
+    assert_int_equal(tensor->type, BLOCK_F16);
     read_tensor(tensor, out);
     assert_true(out[0] == 1 && out[1] == -2 && out[2] == ldexpf(1, -24));
 
@@ -156,8 +156,8 @@ static void test_reads_at_every_alignment(void **state) {
 static void test_reads_ranges_of_rows(void **state) {
     (void)state;
     const float numbers[24] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23};
-    const struct tensor cube = {.type = NUMBER_F32, .rank = 3, .shape = {4, 2, 3}, .count = 24, .data = numbers};
-    const struct tensor vector = {.type = NUMBER_F32, .rank = 1, .shape = {24}, .count = 24, .data = numbers};
+    const struct tensor cube = {.type = BLOCK_F32, .rank = 3, .shape = {4, 2, 3}, .count = 24, .data = numbers};
+    const struct tensor vector = {.type = BLOCK_F32, .rank = 1, .shape = {24}, .count = 24, .data = numbers};
     for (int first = 0; first <= 4; first++) {
         for (int rows = 0; rows <= 4 - first; rows++) {
             float out[25];

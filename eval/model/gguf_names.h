@@ -1,0 +1,31 @@
+/* GGUF's names of architectures and tensors, and ours: the families of model_family.h and Hugging Face's names. Facts
+ * of the Python package gguf (constants.py, tensor_mapping.py) and of llama.cpp's convert_hf_to_gguf.py. */
+#ifndef LONGROPE_EVAL_GGUF_NAMES_H
+#define LONGROPE_EVAL_GGUF_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "eval/model/model_family.h"
+
+struct gguf_architecture {
+    const char *name;   /* general.architecture */
+    const char *family; /* whose computation it is */
+    bool neighbours;    /* rotary pairs are neighbouring rows of queries and keys, not halves of a head */
+};
+
+/* NULL for an architecture that is not known. */
+const struct gguf_architecture *gguf_architecture_find(const char *name);
+/* The names of all: "llama, ... and phi3", cut to `size` bytes with the zero. */
+void gguf_architecture_list(char *out, size_t size);
+
+enum { GGUF_NAMES_SIZE = 96 };
+
+/* Hugging Face's name of a tensor of the family; false for a name that no tensor of the family has, or that belongs to
+ * a layer from `layers` on. */
+bool gguf_name_to_family(const char *name, const struct family *family, int64_t layers, char out[GGUF_NAMES_SIZE]);
+/* The reverse, for messages; a name that is not known stays. */
+void gguf_name_of_family(const char *name, char out[GGUF_NAMES_SIZE]);
+
+#endif
