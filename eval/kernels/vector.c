@@ -315,8 +315,12 @@ static void rotate(float *x, const float *cos, const float *sin, int64_t rows, i
     }
 }
 
-/* exponential() ends at e^88: from there on z stays where it is, so that the quotient stays next to 0. */
-INLINE vector silu(vector z) { return at_least(z, splat(-88.0f)) / (1.0f + exponential(-z)); }
+/* exponential() ends at e^88: from there on z stays where it is, so that the quotient stays next to 0. The product with
+ * 0 is NaN where z is -infinity, as the formula's quotient is. */
+INLINE vector silu(vector z) {
+    vector near = at_least(z, splat(-88.0f)) + 0.0f * at_most(z, splat(-88.0f));
+    return near / (1.0f + exponential(-z));
+}
 
 static void silu_multiply(float *gate, const float *up, int64_t count) {
     int64_t i = 0;

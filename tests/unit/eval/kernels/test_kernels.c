@@ -603,9 +603,10 @@ static void silu_at_the_ends(void **state) {
         assert_near(*table, z[4], 0.0, 1e-34);
         assert_near(*table, z[6], -172.0 * exp(-86.0), 172.0 * exp(-86.0) * silu_tolerance);
         assert_true(isnan(z[7]));
-        float far[2] = {-1e30f, -3e38f};
-        (*table)->silu_multiply(far, up, 2);
+        float far[4] = {-1e30f, -3e38f, -INFINITY, INFINITY};
+        (*table)->silu_multiply(far, up, 4);
         for (int i = 0; i < 2; i++) assert_near(*table, far[i], 0.0, 1e-34);
+        assert_true(isnan(far[2]) && isinf(far[3]));
     }
 }
 
