@@ -22,7 +22,11 @@ logging.set_verbosity_error()
 logging.disable_progress_bar()
 
 METHODS = ["none", "pi", "ntk", "dynamic-ntk", "yarn"]
-TOKEN_TOLERANCE = 1e-4
+# Nats in f32. Beyond a model's window a few tokens are that sensitive to the order of sums: with the demo model, method
+# none and 1000 tokens, transformers' largest difference to float64 is 5e-5, ours 4e-5 to 1.1e-4 by instruction set, and
+# the root mean square of ours is 6e-6 with each of them.
+TOKEN_TOLERANCE = 2e-4
+ROOT_MEAN_SQUARE_TOLERANCE = 2e-5
 MEAN_TOLERANCE = 1e-5
 
 
@@ -136,8 +140,12 @@ def nats(model, tokens, rotary=None):
 def compare(what, ours, theirs):
     """Prints and returns the largest difference of a token and the difference of the means."""
     token, mean = np.abs(ours - theirs).max(), abs(ours.mean() - theirs.mean())
-    print(f"\n  {what}: token {token:.2e}, mean {mean:.2e}", end="")
+    print(f"\n  {what}: token {token:.2e}, root mean square {root_mean_square(ours, theirs):.2e}, mean {mean:.2e}", end="")
     return token, mean
+
+
+def root_mean_square(ours, theirs):
+    return np.sqrt(np.mean((ours - theirs) ** 2))
 
 
 def hold_together(label, ours, single, double):
@@ -147,4 +155,5 @@ def hold_together(label, ours, single, double):
     for what, theirs in [("longrope - float64     ", double), ("longrope - transformers", single)]:
         token, mean = compare(what, ours, theirs)
         assert token < TOKEN_TOLERANCE, what
+        assert root_mean_square(ours, theirs) < ROOT_MEAN_SQUARE_TOLERANCE, what
         assert mean < MEAN_TOLERANCE, what
