@@ -562,6 +562,53 @@ int gguf_get_bool(const struct gguf *file, const char *key, bool *out, struct er
     return STATUS_OK;
 }
 
+/* ---- Arrays ---- */
+
+enum { ARRAY_HEAD_BYTES = 4 + 8 }; /* type and count */
+
+int gguf_read_array(const struct gguf *file, const char *key, enum gguf_type type, struct gguf_array *out,
+                    struct error *error) {
+    const struct gguf_key *found = find_key(file, key);
+    uint32_t element = GGUF_TYPES;
+    *out = (struct gguf_array){.type = type};
+    if (!found) return STATUS_OK;
+    int status = STATUS_OK;
+    if (found->type == GGUF_ARRAY) status = gguf_fetch(file, found->value, &element, sizeof element, error);
+    if (status != STATUS_OK) return status;
+    if (element != type) {
+        char required[64];
+        snprintf(required, sizeof required, "an array of elements of type %s", types[type].name);
+        return refuse_value(file, found, required, error);
+    }
+    status = gguf_fetch(file, found->value + 4, &out->count, sizeof out->count, error);
+    if (status != STATUS_OK) return status;
+    out->size = found->end - found->value - ARRAY_HEAD_BYTES;
+    if (types[type].bytes > 0 && out->count != out->size / types[type].bytes) { /* changed since it was opened */
+        return refuse_value(file, found, "as long as it was when the file was opened", error);
+    }
+    out->bytes = malloc(out->size + 1);
+    if (!out->bytes) return error_memory(error, (double)out->size, gguf_path(file));
+    status = gguf_fetch(file, found->value + ARRAY_HEAD_BYTES, out->bytes, out->size, error);
+    if (status != STATUS_OK) gguf_array_free(out);
+    return status;
+}
+
+bool gguf_array_next(struct gguf_array *array, const char **text, size_t *size) {
+    uint64_t length;
+    if (array->size - array->at < sizeof length) return false;
+    memcpy(&length, array->bytes + array->at, sizeof length);
+    if (length > array->size - array->at - sizeof length) return false;
+    *text = (const char *)array->bytes + array->at + sizeof length;
+    *size = length;
+    array->at += sizeof length + length;
+    return true;
+}
+
+void gguf_array_free(struct gguf_array *array) {
+    free(array->bytes);
+    *array = (struct gguf_array){0};
+}
+
 /* ---- Data ---- */
 
 size_t gguf_tensor_count(const struct gguf *file) { return file->tensor_count; }

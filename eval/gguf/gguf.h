@@ -82,6 +82,23 @@ int gguf_get_number(const struct gguf *file, const char *key, double *out, struc
 int gguf_get_string(const struct gguf *file, const char *key, char *out, size_t size, struct error *error);
 int gguf_get_bool(const struct gguf *file, const char *key, bool *out, struct error *error);
 
+/* A copy of the elements of an array; zeroed: none. */
+struct gguf_array {
+    enum gguf_type type; /* of the elements */
+    uint64_t count;
+    unsigned char *bytes; /* [size] the elements as they lie in the file */
+    size_t size;
+    size_t at; /* of the next string; the reader's */
+};
+
+/* Reads the array of a key; *out is zeroed if there is no such key. STATUS_INPUT unless it is an array of elements of
+ * that type, STATUS_FAILED for lack of memory. The caller frees *out with gguf_array_free(). */
+int gguf_read_array(const struct gguf *file, const char *key, enum gguf_type type, struct gguf_array *out,
+                    struct error *error);
+/* The next string of an array of strings, without a terminating zero; false at the end. */
+bool gguf_array_next(struct gguf_array *array, const char **text, size_t *size);
+void gguf_array_free(struct gguf_array *array);
+
 /* NULL if there is no tensor of that name. */
 const struct gguf_tensor *gguf_find_tensor(const struct gguf *file, const char *name);
 

@@ -231,19 +231,25 @@ int encode(const struct sentencepiece_model *model, const char *name, std::strin
 
 } // namespace
 
+int sentencepiece_read(const char *path, const void *bytes, size_t size, struct sentencepiece_model **out,
+                       struct error *error) {
+    *out = nullptr;
+    try {
+        return load(path, {static_cast<const char *>(bytes), size}, out, error);
+    } catch (const std::bad_alloc &) {
+        return error_memory(error, static_cast<double>(size), path);
+    } catch (const std::exception &) {
+        return not_a_model(path, error);
+    }
+}
+
 int sentencepiece_load(const char *path, struct sentencepiece_model **out, struct error *error) {
     unsigned char *bytes;
     size_t size;
     *out = nullptr;
     int status = file_read(path, &bytes, &size, error);
     if (status != STATUS_OK) return status;
-    try {
-        status = load(path, {reinterpret_cast<const char *>(bytes), size}, out, error);
-    } catch (const std::bad_alloc &) {
-        status = error_memory(error, static_cast<double>(size), path);
-    } catch (const std::exception &) {
-        status = not_a_model(path, error);
-    }
+    status = sentencepiece_read(path, bytes, size, out, error);
     std::free(bytes);
     return status;
 }

@@ -17,6 +17,9 @@ struct sentencepiece_model;
 /* STATUS_INPUT for a file that is missing or not a SentencePiece model, STATUS_FAILED for lack of
  * memory. The caller frees *out with sentencepiece_free(). */
 int sentencepiece_load(const char *path, struct sentencepiece_model **out, struct error *error);
+/* The same of the bytes of such a file; `path` is its name in messages. */
+int sentencepiece_read(const char *path, const void *bytes, size_t size, struct sentencepiece_model **out,
+                       struct error *error);
 void sentencepiece_free(struct sentencepiece_model *model); /* NULL is allowed */
 
 /* The token that begins a text (BOS); -1 if the model file has none. */

@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "eval/base/file.h"
 #include "eval/base/python_json.h"
 #include "eval/text/sentencepiece.h"
+#include "eval/text/tokenizer_gguf.h"
 #include "eval/text/tokenizer_json.h"
 
 /* ---- tokenizer_config.json ---- */
@@ -143,11 +145,23 @@ static int open_json(const char *path, struct tokenizer *out, struct error *erro
     return STATUS_OK;
 }
 
+static bool ends_with(const char *path, const char *suffix) {
+    size_t length = strlen(path), ending = strlen(suffix);
+    return length >= ending && strcmp(path + length - ending, suffix) == 0;
+}
+
+/* A GGUF without a tokenizer is an error. */
+static int open_gguf(const char *path, struct tokenizer *out, struct error *error) {
+    bool found = false;
+    int status = tokenizer_gguf_load(path, &found, out, error);
+    if (status != STATUS_OK || found) return status;
+    return error_set(error, STATUS_INPUT, "%s: holds no tokenizer; name another file", path);
+}
+
 static int open_file(const char *path, struct tokenizer *out, struct error *error) {
-    static const char suffix[] = ".json";
-    size_t length = strlen(path), ending = sizeof suffix - 1;
-    bool json = length >= ending && strcmp(path + length - ending, suffix) == 0;
-    int status = json ? open_json(path, out, error) : open_pieces(path, out, error);
+    int status = ends_with(path, ".json")   ? open_json(path, out, error)
+                 : ends_with(path, ".gguf") ? open_gguf(path, out, error)
+                                            : open_pieces(path, out, error);
     if (status != STATUS_OK) tokenizer_close(out);
     return status;
 }
@@ -158,29 +172,35 @@ static int open_if_found(const char *model_dir, const char *name, bool *found, s
     char *path = NULL;
     *found = false;
     if (asprintf(&path, "%s/%s", model_dir, name) < 0) return error_memory(error, (double)strlen(model_dir), "a path");
-    *found = access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+    *found = access(path, F_OK) == 0 || errno != ENOENT;
     int status = *found ? open_file(path, out, error) : STATUS_OK;
     free(path);
     return status;
 }
 
-/* The default of the model. */
-static int open_default(const char *model_dir, int64_t vocabulary, struct tokenizer *out, struct error *error) {
-    bool found;
-    int status = open_if_found(model_dir, "tokenizer.model", &found, out, error);
-    if (status == STATUS_OK && !found) status = open_if_found(model_dir, "tokenizer.json", &found, out, error);
-    if (status != STATUS_OK || found || vocabulary <= TOKENIZER_BYTE_VOCABULARY) return status;
-    return error_set(error, STATUS_INPUT,
-                     "%s: has neither tokenizer.model nor tokenizer.json, and a vocabulary of %" PRId64
-                     " tokens is not one of bytes; name the model's tokenizer, or give tokens as .npy files "
-                     "(eval/README.md, \"Text and tokens\")",
-                     model_dir, vocabulary);
+static int open_of_folder(const char *dir, bool *found, struct tokenizer *out, struct error *error) {
+    int status = open_if_found(dir, "tokenizer.model", found, out, error);
+    return status == STATUS_OK && !*found ? open_if_found(dir, "tokenizer.json", found, out, error) : status;
 }
 
-int tokenizer_open(const char *name, const char *model_dir, int64_t vocabulary, struct tokenizer *out,
+/* The default of the model, whose path is that of a folder or a GGUF. */
+static int open_default(const char *model, int64_t vocabulary, struct tokenizer *out, struct error *error) {
+    struct stat info;
+    bool found = false, gguf = stat(model, &info) == 0 && !S_ISDIR(info.st_mode);
+    int status = gguf ? tokenizer_gguf_load(model, &found, out, error) : open_of_folder(model, &found, out, error);
+    if (status != STATUS_OK) tokenizer_close(out);
+    if (status != STATUS_OK || found || vocabulary <= TOKENIZER_BYTE_VOCABULARY) return status;
+    return error_set(error, STATUS_INPUT,
+                     "%s: has %s, and a vocabulary of %" PRId64
+                     " tokens is not one of bytes; name the model's tokenizer, or give tokens as .npy files "
+                     "(eval/README.md, \"Text and tokens\")",
+                     model, gguf ? "no tokenizer" : "neither tokenizer.model nor tokenizer.json", vocabulary);
+}
+
+int tokenizer_open(const char *name, const char *model, int64_t vocabulary, struct tokenizer *out,
                    struct error *error) {
     *out = bytes;
-    if (!name) return open_default(model_dir, vocabulary, out, error);
+    if (!name) return open_default(model, vocabulary, out, error);
     return strcmp(name, "bytes") == 0 ? STATUS_OK : open_file(name, out, error);
 }
 

@@ -1,5 +1,5 @@
-/* Text to tokens: one token per byte, or with the model's own tokenizer, tokenizer.model (SentencePiece) or
- * tokenizer.json (Hugging Face's tokenizers).
+/* Text to tokens: one token per byte, or with the model's own tokenizer, tokenizer.model (SentencePiece),
+ * tokenizer.json (Hugging Face's tokenizers) or that of a GGUF (tokenizer_gguf.h).
  *
  * The token that begins a text (BOS) comes before each document, not before each window, if transformers would put one
  * there, and so does the token that ends it (EOS) behind each.
@@ -35,12 +35,12 @@ struct tokenizer {
     int32_t bos, eos;                   /* begin and end each document; -1: none */
 };
 
-/* `name` is "bytes", the path of a tokenizer.json, which ends in ".json", or of a SentencePiece model, or NULL for the
- * default of the model in folder `model_dir` with `vocabulary` tokens: its tokenizer.model, else its tokenizer.json, or
- * bytes if there is no such file and the vocabulary is at most TOKENIZER_BYTE_VOCABULARY. STATUS_INPUT for what is
+/* `name` is "bytes", the path of a tokenizer.json, which ends in ".json", of a GGUF, which ends in ".gguf", or of a
+ * SentencePiece model, or NULL for the default of the model `model` with `vocabulary` tokens: that of its GGUF, or its
+ * folder's tokenizer.model, else its tokenizer.json, or bytes if there is none and the vocabulary is at most
+ * TOKENIZER_BYTE_VOCABULARY. STATUS_INPUT for what is
  * missing or malformed, and if there is no default. The caller closes *out with tokenizer_close(). */
-int tokenizer_open(const char *name, const char *model_dir, int64_t vocabulary, struct tokenizer *out,
-                   struct error *error);
+int tokenizer_open(const char *name, const char *model, int64_t vocabulary, struct tokenizer *out, struct error *error);
 /* The tokens of text[size], without BOS and EOS: *out[*count], which the caller frees with free(); *count may be 0.
  * Errors are those of sentencepiece_encode() and tokenizer_json_encode(), `name` being where the text came from. */
 int tokenizer_encode(const struct tokenizer *tokenizer, const char *name, const char *text, size_t size, int32_t **out,

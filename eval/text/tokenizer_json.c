@@ -24,6 +24,15 @@ int tokenizer_json_load(const char *path, struct tokenizer_json **out, struct er
     return status;
 }
 
+int tokenizer_json_make(const char *path, const json_t *json, struct tokenizer_json **out, struct error *error) {
+    *out = calloc(1, sizeof **out);
+    int status = *out ? tokenizer_json_read_value(path, json, *out, error) : error_memory(error, sizeof **out, path);
+    if (status == STATUS_OK) return status;
+    tokenizer_json_free(*out);
+    *out = NULL;
+    return status;
+}
+
 void tokenizer_json_free(struct tokenizer_json *tokenizer) {
     if (!tokenizer) return;
     added_tokens_free(&tokenizer->before);

@@ -12,6 +12,7 @@
 #ifndef LONGROPE_EVAL_TOKENIZER_JSON_H
 #define LONGROPE_EVAL_TOKENIZER_JSON_H
 
+#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,8 @@ struct tokenizer_json;
  * in the file, such as pre_tokenizer.pretokenizers[0].type; STATUS_FAILED for lack of memory. The caller frees *out
  * with tokenizer_json_free(). */
 int tokenizer_json_load(const char *path, struct tokenizer_json **out, struct error *error);
+/* The same of the value of such a file that was made in memory; `path` is its name in messages. */
+int tokenizer_json_make(const char *path, const json_t *json, struct tokenizer_json **out, struct error *error);
 void tokenizer_json_free(struct tokenizer_json *tokenizer); /* NULL is allowed */
 
 /* The tokens that post_processor puts before and behind a text; -1: none. */

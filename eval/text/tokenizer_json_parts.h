@@ -23,6 +23,8 @@ struct tokenizer_json {
 int tokenizer_json_read(const char *path, const char *bytes, size_t size, struct tokenizer_json *out,
                         struct error *error);
 
+int tokenizer_json_read_value(const char *path, const json_t *json, struct tokenizer_json *out, struct error *error);
+
 /* The steps of a normalizer and of a pre-tokenizer, added to *out; none where the value is absent. Errors and ownership
  * as above. */
 int tokenizer_json_read_normalizer(const struct json_place *place, struct steps *out, struct error *error);

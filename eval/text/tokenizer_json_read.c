@@ -333,6 +333,11 @@ static int read_parts(const struct json_place *root, struct tokenizer_json *out,
     return status;
 }
 
+int tokenizer_json_read_value(const char *path, const json_t *json, struct tokenizer_json *out, struct error *error) {
+    const struct json_place root = {.path = path, .value = json};
+    return read_parts(&root, out, error);
+}
+
 int tokenizer_json_read(const char *path, const char *bytes, size_t size, struct tokenizer_json *out,
                         struct error *error) {
     json_error_t problem;
@@ -340,8 +345,7 @@ int tokenizer_json_read(const char *path, const char *bytes, size_t size, struct
     if (!json) {
         return error_set(error, STATUS_INPUT, "%s:%d: is not valid JSON: %.200s", path, problem.line, problem.text);
     }
-    const struct json_place root = {.path = path, .value = json};
-    int status = read_parts(&root, out, error);
+    int status = tokenizer_json_read_value(path, json, out, error);
     json_decref(json);
     return status;
 }

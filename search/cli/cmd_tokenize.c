@@ -36,8 +36,10 @@ static const struct option_row tokenizer_rows[] = {
      .kind = OPTION_TEXT,
      .word = "bytes|FILE",
      .offset = AT(tokenizer),
-     .help = "bytes: one token per byte; else a tokenizer.json, or a SentencePiece model (default: tokenizer.model or "
-             "tokenizer.json in DIR; bytes if neither exists and the model reads bytes)"},
+     .help =
+         "bytes: one token per byte; else a tokenizer.json, a SentencePiece model or a GGUF (default: the model's: "
+         "tokenizer.model or tokenizer.json in DIR, or that of its GGUF; bytes if there is none and the model reads "
+         "bytes)"},
 };
 
 static const struct option_row file_rows[] = {

@@ -14,8 +14,10 @@ const struct option_row model_rows[MODEL_ROWS] = {
      .kind = OPTION_TEXT,
      .word = "bytes|FILE",
      .offset = AT(tokenizer),
-     .help = "bytes: one token per byte; else a tokenizer.json, or a SentencePiece model (default: tokenizer.model or "
-             "tokenizer.json in DIR; bytes if neither exists and the model reads bytes)"},
+     .help =
+         "bytes: one token per byte; else a tokenizer.json, a SentencePiece model or a GGUF (default: the model's: "
+         "tokenizer.model or tokenizer.json in DIR, or that of its GGUF; bytes if there is none and the model reads "
+         "bytes)"},
 };
 
 const struct option_row model_table_rows[MODEL_TABLE_ROWS] = {
