@@ -15,6 +15,7 @@
 #include "search/export/export_gguf.h"
 #include "search/export/export_hf.h"
 #include "search/export/export_source.h"
+#include "search/run/short_window.h"
 #include "search/store/store.h"
 
 struct exporting {
@@ -25,6 +26,8 @@ struct exporting {
     struct factor_file file;   /* the source's tables */
     struct model_config model; /* of `dir` */
     struct export_pair pair;   /* except for EXPORT_JSON */
+    bool is_run;
+    struct short_window window; /* of a run */
     struct export_notes notes;
 };
 
@@ -48,10 +51,41 @@ static int find_model(struct exporting *e, struct error *error) {
     return STATUS_OK;
 }
 
+static int read_window(struct exporting *e, struct error *error) {
+    const struct string_list *sources = &e->options->sources;
+    struct store *store = NULL;
+    e->is_run = sources->count == 1 && store_exists(sources->items[0]);
+    if (!e->is_run) return STATUS_OK;
+    int status = store_open(sources->items[0], STORE_READ, &store, error);
+    if (status == STATUS_OK) status = short_window_read(store, &e->window, error);
+    store_close(store);
+    return status;
+}
+
+/* The model was good at short inputs; a table for long ones need not be. */
+static void note_window(struct exporting *e) {
+    const struct export_pair *pair = &e->pair;
+    if (pair->recovered || pair->places == EXPORT_SHORT_TWICE) return;
+    const struct short_window *w = &e->window;
+    bool known = e->is_run && w->measured && strcmp(w->table.name, pair->short_table.used->name) == 0;
+    char cost[200];
+    snprintf(cost, sizeof cost,
+             "what that costs was not measured (longrope eval --length %lld --method none, --factors %s)",
+             (long long)pair->switch_length, e->options->sources.count == 1 ? "SOURCE" : "FILE");
+    if (known) snprintf(cost, sizeof cost, "perplexity %+.1f %%", 100.0 * short_window_cost(w));
+    export_note(&e->notes,
+                "no short table: inputs of up to %lld tokens, which the model read well before, get the table for %lld "
+                "tokens; %s; %s",
+                (long long)pair->switch_length, (long long)pair->long_table.used->max_length, cost,
+                pair->places == EXPORT_LONG_TWICE ? "--one-table long asks for that"
+                                                  : "a stage of 'kind: recover' searches one (configs/README.md)");
+}
+
 static int open_source(struct exporting *e, struct error *error) {
     const struct export_options *o = e->options;
     int status = find_model(e, error);
     if (status == STATUS_OK && e->dir) status = model_read_config(e->dir, &e->model, error);
+    if (status == STATUS_OK) status = read_window(e, error);
     if (status != STATUS_OK) return status;
     const struct export_origin origin = {o->original_length, o->rope_theta, e->dir ? &e->model : NULL};
     return export_source_read(o->sources.items, o->sources.count, o->choice.stage, &origin, &e->file, error);
@@ -96,8 +130,10 @@ static int write_hf(struct exporting *e, struct error *error) {
                                    .pair = &e->pair,
                                    .stop = signals_caught()};
     if (status == STATUS_OK) status = export_hf(&what, &e->notes, error);
-    if (status == STATUS_OK) export_pair_note(&e->pair, &e->notes);
-    return status;
+    if (status != STATUS_OK) return status;
+    export_pair_note(&e->pair, &e->notes);
+    note_window(e);
+    return STATUS_OK;
 }
 
 static void copied(void *state, double fraction) { progress_step(state, (size_t)(100.0 * fraction), "", false); }
@@ -138,8 +174,10 @@ static int write_gguf(struct exporting *e, struct error *error) {
     const struct export_options *o = e->options;
     int status = export_pair_choose(&e->file, e->source, &o->choice, &e->model, &e->pair, error);
     if (status == STATUS_OK) status = copy_gguf(e, error);
-    if (status == STATUS_OK) export_pair_note(&e->pair, &e->notes);
-    return status;
+    if (status != STATUS_OK) return status;
+    export_pair_note(&e->pair, &e->notes);
+    note_window(e);
+    return STATUS_OK;
 }
 
 /* ---- the command ---- */
@@ -156,6 +194,7 @@ static int export(struct exporting *e, struct error *error) {
                                           .path = o->out,
                                           .file = &e->file,
                                           .pair = o->format == EXPORT_JSON ? NULL : &e->pair,
+                                          .window = e->is_run ? &e->window : NULL,
                                           .notes = &e->notes};
     export_notes_print(&e->notes);
     return export_print(&report, o->json, output_path_is_stdout(o->out) ? stderr : stdout, error);

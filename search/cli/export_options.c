@@ -12,6 +12,8 @@ const char *const export_format_names[EXPORT_FORMATS] = {
 static const char *const weights_names[] = {
     [MODEL_FILES_COPY] = "copy", [MODEL_FILES_LINK] = "link", [MODEL_FILES_NONE] = "none"};
 
+static const char *const one_table_names[] = {"long", "short"};
+
 static const struct option_row source_rows[] = {
     {.kind = OPTION_TEXTS,
      .word = "SOURCE",
@@ -100,6 +102,16 @@ static const struct option_row table_rows[] = {
      .high = INT32_MAX,
      .help = "the short table is used for up to N tokens (default: the window before any extension). It is the "
              "source's table for N tokens, or the long table if there is no shorter one"},
+    {.name = "one-table",
+     .kind = OPTION_NAME,
+     .word = "WHICH",
+     .offset = AT(one_table),
+     .names = one_table_names,
+     .name_count = sizeof one_table_names / sizeof *one_table_names,
+     .what = "table",
+     .help = "puts the long or the short table into both places (default: the short table serves up to --short-length "
+             "tokens), for engines that change tables in the middle of a conversation, whose cached keys then belong "
+             "to the other table"},
     {.name = "original-length",
      .kind = OPTION_INTEGER,
      .word = "L0",
@@ -143,6 +155,7 @@ static int check_uses(const struct option_table *table, const struct export_opti
         unsigned formats; /* that use it */
     } uses[] = {{"gguf", o->gguf, 1 << EXPORT_GGUF},
                 {"weights", o->weights != NAME_UNKNOWN, 1 << EXPORT_HF},
+                {"one-table", o->one_table != NAME_UNKNOWN, 1 << EXPORT_HF | 1 << EXPORT_GGUF},
                 {"short-length", o->choice.short_length, 1 << EXPORT_HF | 1 << EXPORT_GGUF},
                 {"stage", o->choice.stage, 1 << EXPORT_HF | 1 << EXPORT_GGUF | 1 << EXPORT_CSV},
                 {"length", o->choice.length, 1 << EXPORT_HF | 1 << EXPORT_GGUF | 1 << EXPORT_CSV}};
@@ -161,10 +174,13 @@ static int check(const struct option_table *table, void *options, struct error *
     }
     int status = check_uses(table, o, error);
     if (o->weights == NAME_UNKNOWN) o->weights = MODEL_FILES_COPY;
+    o->choice.places = o->one_table == NAME_UNKNOWN ? EXPORT_TWO_TABLES
+                       : o->one_table == 0          ? EXPORT_LONG_TWICE
+                                                    : EXPORT_SHORT_TWICE;
     return status;
 }
 
-static const struct export_options initial = {.weights = NAME_UNKNOWN};
+static const struct export_options initial = {.weights = NAME_UNKNOWN, .one_table = NAME_UNKNOWN};
 
 const struct option_table export_option_table = {
     .command = "export",

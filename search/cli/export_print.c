@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "search/base/json.h"
+#include "search/report/report_short_window.h"
 
 /* ---- which engine uses which table ---- */
 
@@ -126,7 +127,9 @@ static void print_row(FILE *out, const struct row *row) {
 }
 
 static void print_left_out(FILE *out, const struct export_summary *summary) {
-    const char *before = "  not exported, because the format has no room for more tables: ";
+    const char *before = summary->pair && summary->pair->places != EXPORT_TWO_TABLES
+                             ? "  not exported, because of --one-table: "
+                             : "  not exported, because the format has no room for more tables: ";
     for (size_t i = 0; i < summary->file->count; i++) {
         const struct factor_entry *entry = &summary->file->tables[i];
         if (!is_left_out(summary, entry)) continue;
@@ -152,7 +155,9 @@ static int64_t longest_below(const struct factor_file *file, int64_t length) {
 static void print_short(FILE *out, const struct export_summary *summary) {
     const struct export_pair *pair = summary->pair;
     int64_t below = longest_below(summary->file, pair->switch_length);
-    if (!pair->recovered && below > 0) {
+    if (pair->places != EXPORT_TWO_TABLES) {
+        fprintf(out, "  --one-table: this table is both the short and the long one\n");
+    } else if (!pair->recovered && below > 0) {
         fprintf(out,
                 "  no shorter table reaches %" PRId64 " tokens: the long table is also the short table; --short-length "
                 "%" PRId64 " uses the table for %" PRId64 " tokens\n",
@@ -170,6 +175,17 @@ static void print_short(FILE *out, const struct export_summary *summary) {
     }
 }
 
+/* What inputs up to the old window lose, if that was measured with the table that serves them. */
+static void print_window(FILE *out, const struct export_summary *summary) {
+    const struct short_window *w = summary->window;
+    if (!w || !w->measured || strcmp(w->table.name, summary->pair->short_table.used->name) != 0) return;
+    double cost = 100.0 * short_window_cost(w);
+    fprintf(out,
+            "  within the old window of %" PRId64
+            " tokens, on the search's text: perplexity %.4f with the model's own table, %.4f with '%s': %.1f %% %s\n",
+            w->length, exp(w->own), exp(w->found), w->table.name, fabs(cost), cost >= 0.0 ? "more" : "less");
+}
+
 static void print_engines(FILE *out, const struct export_summary *summary) {
     for (size_t i = 0; i < ENGINES; i++) {
         char rule[RULE_SIZE];
@@ -185,6 +201,7 @@ static void print_text(const struct export_summary *summary, const struct row *r
     for (size_t i = 0; i < count; i++) print_row(out, &rows[i]);
     if (summary->format == EXPORT_HF || summary->format == EXPORT_GGUF) {
         print_short(out, summary);
+        print_window(out, summary);
         fprintf(out,
                 "  attention factor %.6g for both tables; extended to %" PRId64
                 " tokens; the long table is used from %" PRId64 " tokens on\n",
@@ -248,14 +265,23 @@ static json_t *notes_json(const struct export_notes *notes) {
     return array;
 }
 
+/* NULL for lack of memory. */
+static json_t *window_json(const struct short_window *window) {
+    struct error ignored;
+    json_t *object = NULL;
+    if (!window) return json_null();
+    return report_short_window_to_json(window, &object, &ignored) == STATUS_OK ? object : NULL;
+}
+
 static json_t *summary_json(const struct export_summary *summary, const struct row *rows, size_t count) {
     const struct export_pair *pair = summary->pair;
     bool two = summary->format == EXPORT_HF || summary->format == EXPORT_GGUF;
-    return json_pack(
-        "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "format", export_format_names[summary->format], "path",
-        summary->path, "original_length", length_or_null(two ? pair->switch_length : summary->file->original_length),
-        "rope_theta", number_or_null(pair ? pair->theta : summary->file->rope_theta), "tables", rows_json(rows, count),
-        "engines", engines_json(summary), "left_out", left_out_json(summary), "notes", notes_json(summary->notes));
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "format", export_format_names[summary->format],
+                     "path", summary->path, "original_length",
+                     length_or_null(two ? pair->switch_length : summary->file->original_length), "rope_theta",
+                     number_or_null(pair ? pair->theta : summary->file->rope_theta), "tables", rows_json(rows, count),
+                     "engines", engines_json(summary), "left_out", left_out_json(summary), "short_window",
+                     window_json(summary->window), "notes", notes_json(summary->notes));
 }
 
 int export_print(const struct export_summary *summary, bool json, FILE *out, struct error *error) {

@@ -228,6 +228,25 @@ static int choose_short(const struct factor_file *file, const char *source, stru
     return pair->recovered ? choose_table(file, source, best, &pair->short_table, error) : STATUS_OK;
 }
 
+/* Puts one table into both places, as the user chose. */
+static int choose_places(const char *source, const struct export_choice *choice, struct export_pair *pair,
+                         struct error *error) {
+    pair->places = choice->places;
+    if (choice->places == EXPORT_TWO_TABLES) return STATUS_OK;
+    if (choice->places == EXPORT_SHORT_TWICE && !pair->recovered) {
+        return error_set(error, STATUS_INPUT,
+                         "--one-table short: %s has no table for up to %" PRId64
+                         " tokens; search one in a stage of 'kind: recover', or use --one-table long",
+                         source, pair->switch_length);
+    }
+    int64_t longest = pair->long_table.max_length;
+    if (choice->places == EXPORT_SHORT_TWICE) pair->long_table = pair->short_table;
+    pair->long_table.max_length = longest;
+    pair->short_table = pair->long_table;
+    pair->recovered = false;
+    return STATUS_OK;
+}
+
 int export_pair_choose(const struct factor_file *file, const char *source, const struct export_choice *choice,
                        const struct model_config *model, struct export_pair *out, struct error *error) {
     int status = begin(file, source, choice, model, out, error);
@@ -235,6 +254,7 @@ int export_pair_choose(const struct factor_file *file, const char *source, const
     out->switch_length = choice->short_length ? choice->short_length : usual_switch(file, model);
     status = check_lengths(out, source, error);
     if (status == STATUS_OK) status = choose_short(file, source, out, error);
+    if (status == STATUS_OK) status = choose_places(source, choice, out, error);
     if (status == STATUS_OK) status = finish_table(out, &out->short_table, model, out->switch_length, error);
     return status == STATUS_OK ? finish_table(out, &out->long_table, model, out->long_table.max_length, error) : status;
 }

@@ -12,11 +12,15 @@
 #include "eval/model/model.h"
 #include "search/factors/factors.h"
 
+/* Whether one table takes both places. */
+enum export_places { EXPORT_TWO_TABLES, EXPORT_LONG_TWICE, EXPORT_SHORT_TWICE };
+
 /* The options that choose tables; zeroed: none given. */
 struct export_choice {
     const char *stage;    /* name of the long table; NULL: the one for `length` */
     int64_t length;       /* tokens that the long table must serve; 0: the longest table */
     int64_t short_length; /* tokens up to which the short table is used; 0: the window before any extension */
+    enum export_places places;
 };
 
 struct export_table {
@@ -34,7 +38,9 @@ struct export_pair {
     int64_t switch_length;           /* tokens up to which `short_table` is used */
     struct export_table short_table; /* the source's table for switch_length tokens; else a copy of `long_table` */
     struct export_table long_table;
-    bool recovered; /* the two tables differ; max_length of `short_table` can be above switch_length */
+    enum export_places places; /* as chosen; with EXPORT_SHORT_TWICE, `long_table` is the short one, with the length
+                                  that the long one would have */
+    bool recovered;            /* the two tables differ; max_length of `short_table` can be above switch_length */
 };
 
 /* Messages about differences between what was searched and what engines do. Zeroed: none. */
@@ -59,7 +65,7 @@ int export_pair_choose_one(const struct factor_file *file, const char *source, c
                            const struct model_config *model, struct export_pair *out, struct error *error);
 
 /* Chooses both tables; `model` is not NULL. STATUS_INPUT also if the maximum length of the long table is unknown or not
- * above switch_length. */
+ * above switch_length, and with EXPORT_SHORT_TWICE if there is no short table. */
 int export_pair_choose(const struct factor_file *file, const char *source, const struct export_choice *choice,
                        const struct model_config *model, struct export_pair *out, struct error *error);
 

@@ -1,5 +1,6 @@
 #include "search/html/html_page.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "search/html/html.h"
@@ -63,6 +64,38 @@ static void put_contents(struct html_page *page) {
           out);
 }
 
+/* What the run's table costs where the model was good before. */
+static void put_short_window(struct html_page *page) {
+    struct cited_value window = cited_get(&page->overview, "short_window");
+    FILE *out = page->out;
+    if (!cited_known(&window)) return;
+    struct cited_value samples = cited_get(&window, "samples"), cost = cited_get(&window, "cost"),
+                       own = cited_get(&window, "own_perplexity");
+    html_printf(out, "<p id=\"short-window\">Within the old window of {length} tokens",
+                html_get_integer(&window, "length"));
+    if (cited_known(&cost)) {
+        double share = 100.0 * cited_number(&cost);
+        html_printf(
+            out,
+            ", on {windows} of the search's text: perplexity {own} with the model's own table, {perplexity} with "
+            "that of stage {table}, {share} % ",
+            html_counted(html_field_number("windows", &samples, 0), "window"), html_field_perplexity("own", &own),
+            html_get_perplexity(&window), html_get_text(&window, HTML_NAME, "table"),
+            html_field_computed("share", fabs(share), 1, "100 * (%s | fabs)", cost.path));
+        fputs(share >= 0.0 ? "more." : "less.", out);
+    } else {
+        html_printf(out, ", the cost of the table of stage {table} was not measured.",
+                    html_get_text(&window, HTML_NAME, "table"));
+    }
+    if (!cited_get_true(&window, "recovered")) {
+        fputs(
+            " <strong>No table was searched for the old window:</strong> engines use a table for longer inputs there. "
+            "A stage of <code>kind: recover</code> searches one.",
+            out);
+    }
+    fputs("</p>\n", out);
+}
+
 static void put_footer(FILE *out) {
     fputs("<footer><p>Every number on this page is a rounded number of <code>longrope show --json</code>. The number's "
           "element holds all digits (<code>value</code>) and its source (<code>data-from</code>): a jq path or "
@@ -77,6 +110,7 @@ int html_page_write(struct html_page *page, struct error *error) {
     put_head(page);
     put_header(page);
     put_contents(page);
+    put_short_window(page);
     for (size_t i = 0; i < cited_count(&stages) && status == STATUS_OK; i++) status = html_stage(page, i, error);
     if (status == STATUS_OK) status = html_measurements(page, error);
     if (status != STATUS_OK) return status;

@@ -7,6 +7,7 @@
 #include "eval/base/trace.h"
 #include "search/base/signals.h"
 #include "search/recipe/finetune.h"
+#include "search/recipe/old_window.h"
 #include "search/recipe/recipe_paths.h"
 #include "search/recipe/stage.h"
 #include "search/recipe/stage_initial.h"
@@ -153,6 +154,7 @@ static int run_all(struct recipe *recipe, struct error *error) {
             status = finetune(recipe, i, error);
         }
     }
+    if (status == STATUS_OK && !recipe->waiting) status = old_window_measure(recipe->context, error);
     if (status == STATUS_STOPPED) {
         bool by_signal = recipe->context->stop && *recipe->context->stop;
         return error_set(error, status, "stopped by %s; everything scored is saved in %s; resume with --resume",

@@ -1,5 +1,5 @@
-/* The private state of a stage that runs, shared by stage.c, stage_baselines.c, stage_budget.c, stage_search.c and
- * serve.c. No other file includes it. */
+/* The private state of a stage that runs, shared by stage.c, stage_baselines.c, stage_budget.c, stage_search.c,
+ * old_window.c and serve.c. No other file includes it. */
 #ifndef LONGROPE_SEARCH_STAGE_STATE_H
 #define LONGROPE_SEARCH_STAGE_STATE_H
 

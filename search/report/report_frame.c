@@ -30,8 +30,8 @@ static int print_stage(const struct run_view *run, size_t index, const struct re
 }
 
 /* Writes to memory first, so that an error in the last stage does not leave half a table. */
-static int print_run(const struct run_view *run, const struct report_view *view, const void *state, FILE *out,
-                     struct error *error) {
+static int print_run(const struct run_view *run, const char *stage, const struct report_view *view, const void *state,
+                     FILE *out, struct error *error) {
     char *text = NULL;
     size_t size = 0;
     FILE *memory = open_memstream(&text, &size);
@@ -42,7 +42,7 @@ static int print_run(const struct run_view *run, const struct report_view *view,
     for (size_t i = 0; i < run->count && status == STATUS_OK; i++) {
         status = print_stage(run, i, view, state, memory, error);
     }
-    if (status == STATUS_OK && view->print_run) status = view->print_run(run->store, memory, error);
+    if (status == STATUS_OK && view->print_run) status = view->print_run(run->store, stage, memory, error);
     bool whole = !ferror(memory);
     whole = fclose(memory) == 0 && whole;
     if (status == STATUS_OK && !whole) status = error_memory(error, (double)size, "the report");
@@ -139,7 +139,8 @@ int report_stages(struct store *store, const struct report_options *options, con
     struct run_view run;
     int status = run_view_open(store, options->stage, &run, error);
     if (status != STATUS_OK) return status;
-    status = (options->json ? print_json : print_run)(&run, view, state, out, error);
+    status = options->json ? print_json(&run, view, state, out, error)
+                           : print_run(&run, options->stage, view, state, out, error);
     run_view_close(&run);
     return status;
 }

@@ -17,8 +17,9 @@ struct report_view {
     /* The stage's keys except "name", "state" and "objective", as an object that the caller releases; *out may be NULL
      * for lack of memory. */
     int (*to_json)(const void *state, const struct stage_view *stage, json_t **out, struct error *error);
-    /* What follows the stages: lines, and keys as an object that the caller releases. Both may be NULL. */
-    int (*print_run)(struct store *store, FILE *out, struct error *error);
+    /* What follows the stages: lines, and keys as an object that the caller releases. Both may be NULL. `stage` is the
+     * only stage that is printed; NULL: all. */
+    int (*print_run)(struct store *store, const char *stage, FILE *out, struct error *error);
     int (*run_to_json)(struct store *store, json_t **out, struct error *error);
 };
 

@@ -8,6 +8,18 @@
 #include "search/base/json.h"
 #include "search/store/store_measurements.h"
 
+/* What the search measured itself has a place of its own (search/report/report_short_window.h). */
+static int read_lengths(struct store *store, struct length_record **out, size_t *count, struct error *error) {
+    size_t kept = 0;
+    int status = store_lengths(store, out, count, error);
+    for (size_t i = 0; i < *count; i++) {
+        if (strncmp((*out)[i].measurement.label, STORE_OWN_LABELS, strlen(STORE_OWN_LABELS)) == 0) continue;
+        (*out)[kept++] = (*out)[i];
+    }
+    *count = kept;
+    return status;
+}
+
 /* ---- for people ---- */
 
 enum { LABEL_WIDTH = 22 /* at least, as in the overview of a stage */, A_LINE = 8 /* columns */ };
@@ -150,7 +162,7 @@ int report_measurements(struct store *store, FILE *out, struct error *error) {
     struct length_record *lengths = NULL;
     struct passkey_record *keys = NULL;
     size_t length_count, key_count;
-    int status = store_lengths(store, &lengths, &length_count, error);
+    int status = read_lengths(store, &lengths, &length_count, error);
     if (status == STATUS_OK) status = print_lengths(out, lengths, length_count, error);
     if (status == STATUS_OK) status = store_passkeys(store, &keys, &key_count, error);
     if (status == STATUS_OK) status = print_passkeys(out, keys, key_count, error);
@@ -200,7 +212,7 @@ static json_t *passkey_json(const struct passkey_record *r) {
 static int lengths_json(struct store *store, json_t *array, struct error *error) {
     struct length_record *records;
     size_t count;
-    int status = store_lengths(store, &records, &count, error);
+    int status = read_lengths(store, &records, &count, error);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         if (json_array_append_new(array, length_json(&records[i])) != 0) status = error_memory(error, 0, "the report");
     }

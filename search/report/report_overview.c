@@ -7,6 +7,7 @@
 #include "search/report/report_frame.h"
 #include "search/report/report_measurements.h"
 #include "search/report/report_setup.h"
+#include "search/report/report_short_window.h"
 
 /* ---- what the evaluations cost ---- */
 
@@ -176,22 +177,30 @@ static int stage_json(const void *state, const struct stage_view *stage, json_t 
     return error_memory(error, 0, "the report");
 }
 
+static int print_run(struct store *store, const char *stage, FILE *out, struct error *error) {
+    int status = stage ? STATUS_OK : report_short_window(store, out, error);
+    return status == STATUS_OK ? report_measurements(store, out, error) : status;
+}
+
 /* What was measured, and "configuration". */
 static int run_json(struct store *store, json_t **out, struct error *error) {
-    json_t *configuration = NULL;
+    json_t *configuration = NULL, *short_window = NULL;
     int status = report_configuration_json(store, &configuration, error);
+    if (status == STATUS_OK) status = report_short_window_json(store, &short_window, error);
     if (status == STATUS_OK) status = report_measurements_json(store, out, error);
-    if (status == STATUS_OK && json_object_set(*out, "configuration", configuration) != 0) {
+    if (status == STATUS_OK && (json_object_set(*out, "configuration", configuration) != 0 ||
+                                json_object_set(*out, "short_window", short_window) != 0)) {
         json_decref(*out);
         *out = NULL;
         status = error_memory(error, 0, "the report");
     }
     json_decref(configuration);
+    json_decref(short_window);
     return status;
 }
 
 const struct report_view report_view_overview = {
-    .print = print_stage, .to_json = stage_json, .print_run = report_measurements, .run_to_json = run_json};
+    .print = print_stage, .to_json = stage_json, .print_run = print_run, .run_to_json = run_json};
 
 int report_overview(struct store *store, const struct report_options *options, FILE *out, struct error *error) {
     return report_stages(store, options, &report_view_overview, NULL, out, error);

@@ -14,6 +14,9 @@
 
 enum { STORE_WORD_SIZE = 16 };
 
+/* Labels that begin with this are the search's own, which store_check_label() refuses. */
+#define STORE_OWN_LABELS "longrope: "
+
 /* What was measured: a factor table, at one length, and how. */
 struct measurement {
     char label[STORE_NAME_SIZE]; /* of the factor table: a method, the name in a factor file, or the value of --label */
@@ -50,7 +53,8 @@ struct passkey_record {
     char wording[STORE_WORD_SIZE]; /* of the prompts, as needle_form_name(); "": unknown */
 };
 
-/* STATUS_INPUT, naming --label, unless it is 1..STORE_NAME_SIZE-1 bytes of UTF-8 without control characters. */
+/* STATUS_INPUT, naming --label, unless it is 1..STORE_NAME_SIZE-1 bytes of UTF-8 without control characters that do not
+ * begin with STORE_OWN_LABELS. */
 int store_check_label(const char *label, struct error *error);
 
 /* Record one length, or `count` rows, in one transaction. A row with equal label, length (and depth) is replaced.

@@ -20,7 +20,7 @@ dry_run() {
 
 # ---- the demo ----
 
-dry_run "$demo/demo.yaml" --json
+dry_run "$one_stage" --json
 holds 'keys == ["name", "rate", "stages", "threads", "totals"] and .name == "demo" and .threads == 32'
 holds '.stages | length == 1 and (.[0] | keys == (["name", "kind", "objective", "target_length", "window", "scale", "base", "model",
     "awaits", "shape_of", "dtype", "kernels", "evaluations", "baselines", "samples", "windows", "tokens",
@@ -35,15 +35,15 @@ holds '.stages[0].memory | keys == ["all", "first_layer", "threads", "weights", 
 holds '.totals.evaluations == 65 and .totals.operations == .stages[0].operations and
     .totals.memory == .stages[0].memory.all'
 
-dry_run "$demo/demo.yaml" --rate 250 --json
+dry_run "$one_stage" --rate 250 --json
 holds '.rate == 250e9 and .totals.hours == .totals.operations / 250e9 / 3600 and .stages[0].hours == .totals.hours and
     .totals.hours_at_1_tflops == .totals.operations / 3.6e15'
 operations=$(jq .totals.operations "$work/stdout")
-dry_run "$demo/demo.yaml" --rate 250
+dry_run "$one_stage" --rate 250
 says "hours assume 250 GFLOP/s (--rate)"
 says " $(awk "BEGIN { printf \"%.4f\", $operations / 250e9 / 3600 }")"
 
-dry_run "$demo/demo.yaml"
+dry_run "$one_stage"
 says "hours assume 1000 GFLOP/s (--rate)"
 says "estimated cost of run demo with 32 threads:"
 says "These are upper bounds: racing and the cache save a part."

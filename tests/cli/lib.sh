@@ -97,12 +97,16 @@ says() {
 
 # ---- searches ----
 
+# The demo's configuration with its first stage alone.
+one_stage=$work/demo.yaml
+sed "/kind: recover/d; s|^model: .*|model: $model|; s|corpus/|$corpus/|" "$demo/demo.yaml" >"$one_stage"
+
 # A search of 14 evaluations. The first argument is the run folder, the rest goes to the program.
 launch= # "exec" where it is to take the shell's place
 tiny_search() {
     run=$1
     shift
-    $launch "$LONGROPE" search "$demo/demo.yaml" -o "$run" --set search.population=6 --set search.mutations=2 \
+    $launch "$LONGROPE" search "$one_stage" -o "$run" --set search.population=6 --set search.mutations=2 \
         --set search.crossovers=2 --set search.parents=3 --set search.iterations=2 \
         --set stages.0.target_length=512 --set data.samples=2 "$@"
 }

@@ -53,7 +53,7 @@ head -c 1000 "$document" >"$work/short.txt"
 # The same with a table that the search multiplied.
 copy_run run based "UPDATE stage_models SET base = 'earlier', base_attention_factor = 1.25, base_factors =
     (SELECT json_group_array(1.0) FROM json_each((SELECT genes FROM individuals LIMIT 1)))"
-"$LONGROPE" search "$demo/demo.yaml" -o "$work/critical" --set search.critical_pair=7 --set search.population=1 \
+"$LONGROPE" search "$one_stage" -o "$work/critical" --set search.critical_pair=7 --set search.population=1 \
     --set search.parents=1 --set search.iterations=0 --set stages.0.target_length=300 --set data.samples=1 \
     >"$work/stdout" 2>"$work/stderr"
 "$LONGROPE" export "$work/based" --format json --out "$work/based.json" >"$work/stdout"

@@ -100,6 +100,7 @@ required() {
             (.[2] == "baselines" and (.[4] | IN("perplexity", "factors", "attention_factor"))) or
             (.[2] == "best" and (.[3] | IN("perplexity", "factors", "start_tokens", "attention_factor"))) or
             (.[2] == "samples") or
+            (.[0] == "short_window" and (.[1] | IN("length", "own_perplexity", "perplexity", "cost", "samples"))) or
             (.[0] == "lengths" and (.[2] | IN("length", "perplexity", "samples", "tokens"))) or
             (.[0] == "pass_keys" and (.[2] | IN("length", "depth", "trials", "correct"))))),
         (.generations | paths(numbers) as $path | $path | select(.[-1] != "windows" and .[-1] != "start_tokens" and
@@ -298,8 +299,8 @@ sed -n "s/^<pre>LONGROPE_KERNELS/LONGROPE_KERNELS/; /^LONGROPE_KERNELS=$kernels 
     sed -e "s|longrope search|\"$LONGROPE\" search|" -e "s|NEW_RUN|\"$work/again\"|" >"$work/again.sh"
 runs sh "$work/again.sh"
 same_runs "$work/run" "$work/again"
-jq -j .configuration.content "$work/overview.json" | cmp -s - "$demo/demo.yaml" || fail "the configuration is another"
-[ "$(jq -r .configuration.path "$work/overview.json")" = "$(realpath "$demo/demo.yaml")" ] || fail "its path is another"
+jq -j .configuration.content "$work/overview.json" | cmp -s - "$one_stage" || fail "the configuration is another"
+[ "$(jq -r .configuration.path "$work/overview.json")" = "$(realpath "$one_stage")" ] || fail "its path is another"
 
 # ---- where it is written ----
 

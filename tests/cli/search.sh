@@ -52,6 +52,50 @@ query "SELECT abs(i.nats_per_token - (SELECT sum(nats) FROM sample_nats AS s WHE
     (SELECT min(nats_per_token) FROM individuals WHERE origin IN ('pi', 'ntk', 'yarn'))")" = 1 ] ||
     fail "the best is worse than a closed form"
 
+# ---- the old window ----
+
+# The table costs there what eval says of the same windows; the mend is a stage that can be searched.
+runs "$LONGROPE" show "$work/run" --json
+holds '.short_window | .length == 256 and .table == "extend-2k" and .recovered == false and .samples == 4'
+holds '.short_window | (.perplexity / .own_perplexity - 1 - .cost | fabs) < 1e-12'
+holds '.lengths == []'
+cp "$work/stdout" "$work/shown"
+jq '.tables = .exportable_tables' "$work/run/factors.json" >"$work/exportable.json"
+for what in "own_perplexity --method none" "perplexity --factors $work/exportable.json"; do
+    # shellcheck disable=SC2086 # words
+    runs "$LONGROPE" eval --model "$model" --text "$corpus"/*.txt --length 256 --samples 4 --dtype f32 --json ${what#* }
+    holds ".results[0].perplexity == $(jq ".short_window.${what%% *}" "$work/shown")"
+done
+grep -q '^within the old window of 256 tokens, on 4 windows' "$work/table" || fail "does not say what its table costs"
+recover=$(sed -n 's/^    - {name: recover, /{name: recover, /p' "$work/table")
+{ cat "$one_stage"; echo "  - $recover"; } >"$work/mended.yaml"
+cp -r "$work/run" "$work/mended"
+runs env LONGROPE_TRACE= "$LONGROPE" search "$work/mended.yaml" -o "$work/mended" --set search.population=6 \
+    --set search.mutations=2 --set search.crossovers=2 --set search.parents=3 --set search.iterations=2 \
+    --set stages.0.target_length=512 --set stages.0.data.samples=2 --set stages.1.data.samples=2 \
+    --set stages.1.search.evaluations=6 --resume
+runs "$LONGROPE" show "$work/mended" --json
+holds '.short_window | .recovered and .table == "recover" and .samples == 2'
+holds '(.short_window.perplexity - .stages[1].best_exportable.perplexity | fabs) < 1e-12 and
+    (.short_window.own_perplexity - .stages[1].baselines[0].perplexity | fabs) < 1e-12'
+runs "$LONGROPE" export "$work/mended" --format hf --weights none --out "$work/two-tables"
+says "within the old window of 256 tokens, on the search's text: perplexity"
+[ ! -s "$work/stderr" ] || fail "export warns of a short window that was recovered"
+for which in long short; do
+    runs "$LONGROPE" export "$work/mended" --format hf --weights none --out "$work/$which" --one-table $which
+    jq -e --slurpfile two "$work/two-tables/config.json" '.rope_scaling | .short_factor == .long_factor and
+        .long_factor == $two[0].rope_scaling.'$which'_factor' "$work/$which/config.json" >/dev/null ||
+        fail "--one-table $which exports other tables"
+    jq -e '.max_position_embeddings == 512' "$work/$which/config.json" >/dev/null || fail "the window is another one"
+done
+runs "$LONGROPE" export "$work/run" --format hf --weights none --out "$work/lost"
+grep -q '^longrope: no short table: inputs of up to 256 tokens, .*; perplexity [+-][0-9.]* %; a stage of' "$work/stderr" ||
+    fail "export does not say what the old window loses"
+fails_with 2 "has no table for up to 256 tokens; search one in a stage of 'kind: recover'" \
+    "$LONGROPE" export "$work/run" --format hf --weights none --out "$work/none" --one-table short
+fails_with 2 "--one-table has no use with --format csv" \
+    "$LONGROPE" export "$work/run" --format csv --out "$work/none" --one-table short
+
 # ---- the next steps ----
 
 # They run as they are printed, on other text.
@@ -70,7 +114,7 @@ runs "$LONGROPE" show "$work/run"
 cmp -s "$work/stdout" "$work/table" || fail "show prints another table than search"
 
 runs "$LONGROPE" show "$work/run" --json
-holds 'keys == ["configuration", "lengths", "name", "pass_keys", "stages", "state"] and
+holds 'keys == ["configuration", "lengths", "name", "pass_keys", "short_window", "stages", "state"] and
     .name == "demo" and .state == "done" and (.stages | length) == 1'
 holds '.stages[0] | keys == (["name", "state", "objective", "target_length", "iteration", "iterations", "evaluations",
     "best", "best_exportable", "baselines", "cost", "kind", "model", "base", "original_length", "pretrained_length", "scale",

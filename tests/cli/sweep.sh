@@ -141,7 +141,7 @@ end_search
 [ "$status" = 0 ] || fail "the search does not go on: $(cat "$work/background.err")"
 runs "$LONGROPE" show "$work/beside" --json
 holds '(.lengths | length) == 4 and .state == "done"'
-sqlite3 "$work/beside/run.db" "DELETE FROM lengths"
+for run in left-alone beside; do sqlite3 "$work/$run/run.db" "DELETE FROM lengths"; done
 same_runs "$work/left-alone" "$work/beside"
 
 # ---- what is refused ----

@@ -1,0 +1,121 @@
+#include "search/recipe/old_window.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "search/base/signals.h"
+#include "search/recipe/recipe_paths.h"
+#include "search/recipe/stage_state.h"
+#include "search/run/run_tables.h"
+#include "search/run/short_window.h"
+#include "search/store/store_measurements.h"
+
+enum { MOST_WINDOWS = 32 /* of text: enough to tell a per cent */ };
+
+struct old_window {
+    struct short_window window;
+    struct stage_config config; /* of the stage that found the table, with the length and windows of the measurement */
+    struct stage stage;         /* with that configuration; it is not in the store */
+    char model[STORE_PATH_SIZE];
+};
+
+/* The stage's text in windows of the old length, as many tokens as one table of the stage is scored on. */
+static size_t windows_of(const struct stage_config *found, int64_t length) {
+    size_t windows = found->samples ? found->samples : found->text.count + found->tokens.count;
+    double many = (double)windows * (double)found->target_length / (double)length;
+    return (size_t)fmin(fmax(many, 1.0), MOST_WINDOWS);
+}
+
+/* NULL: the configuration has changed. */
+static const struct stage_config *config_of(const struct search_context *context, const char *stage) {
+    const struct config *config = context->config;
+    for (size_t i = 0; i < config->stage_count; i++) {
+        if (strcmp(config->stages[i].name, stage) == 0) return &config->stages[i];
+    }
+    return NULL;
+}
+
+static int make_scorer(struct stage *stage, struct error *error) {
+    const struct scorer_options options = {.model = stage->model,
+                                           .scoring = &stage->scoring,
+                                           .keys = &stage->keys,
+                                           .cache = stage->context->cache,
+                                           .threads = stage->context->threads,
+                                           .stop = stage->context->stop};
+    return scorer_new(&options, &stage->scorer, error);
+}
+
+static int open_stage(struct old_window *old, const struct search_context *context, const struct stage_config *found,
+                      struct error *error) {
+    old->config = *found;
+    old->config.target_length = old->window.length;
+    old->config.samples = windows_of(found, old->window.length);
+    old->config.objective = OBJECTIVE_PERPLEXITY;
+    fprintf(stderr, "%s: evaluating its table within the old window of %" PRId64 " tokens\n", found->name,
+            old->window.length);
+    old->stage = (struct stage){.context = context, .config = &old->config, .folder = old->model};
+    signals_end_at_once("everything scored is saved; resume with --resume\n");
+    int status = stage_load(&old->stage, error);
+    signals_end_at_once(NULL);
+    return status == STATUS_OK ? make_scorer(&old->stage, error) : status;
+}
+
+static int measure_table(struct old_window *old, const char *label, const struct rope_table *table,
+                         struct length_record *out, struct error *error) {
+    struct stage *stage = &old->stage;
+    struct scored scored;
+    const struct kernels *kernels = stage->model->kernels;
+    window_nats_clear(&stage->window_nats);
+    int status =
+        scorer_score(stage->scorer, table, NULL, stage_all_windows(stage), &stage->window_nats, &scored, error);
+    if (status != STATUS_OK) return status;
+    *out = (struct length_record){.measurement = {.length = old->window.length,
+                                                  .scale = 1.0,
+                                                  .attention_factor = table->attention_factor,
+                                                  .pairs = table->pairs,
+                                                  .seconds = scored.seconds},
+                                  .windows = (int64_t)stage->scoring.count,
+                                  .tokens = scoring_tokens(&stage->scoring),
+                                  .nats_per_token = perplexity_mean_nats(&stage->scoring, stage->window_nats.nats)};
+    struct measurement *m = &out->measurement;
+    memcpy(m->factors, table->factors, (size_t)table->pairs * sizeof *table->factors);
+    snprintf(m->label, sizeof m->label, "%s", label);
+    snprintf(m->model, sizeof m->model, "%s", old->model);
+    snprintf(m->dtype, sizeof m->dtype, "%s", number_type_name(kernels->type));
+    snprintf(m->kernels, sizeof m->kernels, "%s", kernels->name);
+    snprintf(m->angles, sizeof m->angles, "%s", rope_angles_name(ROPE_ANGLES_F64));
+    return STATUS_OK;
+}
+
+/* The run's table is stored with the factors that the run has, so that a reader can compare them. */
+static int measure(struct old_window *old, struct error *error) {
+    const struct rope_model *rope = &old->stage.model->config.rope;
+    const struct factor_entry *entry = &old->window.table;
+    struct length_record own, found;
+    struct rope_table table;
+    rope_model_table(&table, rope, old->window.length);
+    int status = measure_table(old, SHORT_WINDOW_OWN, &table, &own, error);
+    if (status != STATUS_OK) return status;
+    factor_entry_table(entry, rope, old->window.length, 1.0, &table);
+    status = measure_table(old, SHORT_WINDOW_FOUND, &table, &found, error);
+    if (status != STATUS_OK) return status;
+    found.measurement.attention_factor = entry->attention_factor;
+    memcpy(found.measurement.factors, entry->factors, (size_t)entry->pairs * sizeof *entry->factors);
+    status = store_put_length(old->stage.context->store, &own, error);
+    return status == STATUS_OK ? store_put_length(old->stage.context->store, &found, error) : status;
+}
+
+int old_window_measure(const struct search_context *context, struct error *error) {
+    struct old_window old = {.stage = {.context = context}};
+    int status = short_window_read(context->store, &old.window, error);
+    if (status != STATUS_OK || old.window.length == 0 || old.window.measured) return status;
+    const struct stage_config *found = config_of(context, old.window.table.name);
+    if (!found) return STATUS_OK;
+    status = run_tables_model(context->store, NULL, old.model, error);
+    if (status == STATUS_OK) status = open_stage(&old, context, found, error);
+    if (status == STATUS_OK) status = measure(&old, error);
+    stage_close(&old.stage);
+    return status;
+}
