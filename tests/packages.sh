@@ -15,6 +15,12 @@ install_missing() {
     fi
     as_root=
     [ "$(id -u)" = 0 ] || as_root=sudo
+    if [ -n "$as_root" ] && ! command -v sudo >/dev/null; then
+        echo "These packages are missing, and only root can install them. There is no sudo: ask the administrator for" >&2
+        echo "$missing" >&2
+        echo "(README.md, \"Requirements\", says how to build without root.)" >&2
+        return 1
+    fi
     echo "Installing:$missing"
     $as_root apt-get update -q
     # shellcheck disable=SC2086 # a list of words

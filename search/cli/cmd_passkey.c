@@ -92,6 +92,18 @@ static void set_task(struct retrieval *r) {
     };
 }
 
+/* Files of tokens, which a message about tokenizers can suggest, are no way out here. */
+static int open_tokenizer(struct retrieval *r, struct error *error) {
+    int status = session_tokenizer(&r->session, &r->tokenizer, error);
+    if (status != STATUS_INPUT || r->options->model.tokenizer) return status;
+    const struct error why = *error;
+    return error_set(
+        error, STATUS_INPUT,
+        "%s. Pass keys are prompts that this command writes itself: they require a tokenizer, --tokenizer FILE "
+        "(a tokenizer.json, a SentencePiece model, or a GGUF of the model)",
+        why.message);
+}
+
 static int retrieval_open(struct retrieval *r, struct error *error) {
     signals_end_at_once("nothing was printed\n"); /* long prompts take a while */
     const struct passkey_options *o = r->options;
@@ -99,7 +111,7 @@ static int retrieval_open(struct retrieval *r, struct error *error) {
     if (status == STATUS_OK && o->save_tokens) {
         status = session_check_output(&r->session, o->save_tokens, o->force, error);
     }
-    if (status == STATUS_OK) status = session_tokenizer(&r->session, &r->tokenizer, error);
+    if (status == STATUS_OK) status = open_tokenizer(r, error);
     set_task(r);
     if (status == STATUS_OK) status = check_lengths(r, error);
     signals_end_at_once(NULL);

@@ -13,6 +13,18 @@ runs "$LONGROPE" --version
 cmp -s "$work/stdout" "$work/version" || fail "the installed program has another version"
 runs "$prefix/bin/longrope" eval --model "$model" --text "$document" --length 64 --method none --json
 
+# Where packages are missing and nobody can install them, the scripts of newcomers say what to ask for.
+mkdir "$work/bare"
+printf '#!/bin/sh\n' >"$work/bare/dpkg-query"
+printf '#!/bin/sh\n' >"$work/bare/apt-get"
+printf '#!/bin/sh\necho 1000\n' >"$work/bare/id"
+chmod +x "$work/bare"/*
+try env PATH="$work/bare" /bin/sh -c ". '$SOURCE/tests/packages.sh'; install_missing libgsl-dev libyaml-dev"
+[ "$status" = 1 ] || fail "without root and sudo, missing packages end with status $status"
+for words in 'There is no sudo: ask the administrator for' ' libgsl-dev libyaml-dev'; do
+    grep -qF -e "$words" "$work/stderr" || fail "does not say which packages to ask for"
+done
+
 if ! command -v help2man >/dev/null; then
     echo "install: passed, without manual pages: help2man is not installed"
     exit 0

@@ -118,6 +118,10 @@ refuses "no tokens for the digits" --model "$model" --length 400 --method none -
 mkdir "$work/wide"
 jq '.vocab_size = 90' "$model/config.json" >"$work/wide/config.json"
 cp "$model/model.safetensors" "$work/wide"
+mkdir "$work/wordy"
+jq '.vocab_size = 1000' "$model/config.json" >"$work/wordy/config.json"
+refuses "Pass keys are prompts that this command writes itself: they require a tokenizer, --tokenizer FILE" \
+    --model "$work/wordy" --length 400 --method none
 refuses "not in the model's vocabulary" --model "$work/wide" --length 400 --method none
 if [ -w /dev/full ]; then
     fails_with 1 "/dev/full" "$LONGROPE" passkey --model "$model" --length 300 --method none --save-tokens /dev/full
