@@ -21,11 +21,12 @@ struct old_window {
     char model[STORE_PATH_SIZE];
 };
 
-/* The stage's text in windows of the old length, as many tokens as one table of the stage is scored on. */
+/* Windows of the old length: about as many tokens as one table of the stage is scored on. Each window of the stage
+ * holds so many, so the text has them. */
 static size_t windows_of(const struct stage_config *found, int64_t length) {
-    size_t windows = found->samples ? found->samples : found->text.count + found->tokens.count;
-    double many = (double)windows * (double)found->target_length / (double)length;
-    return (size_t)fmin(fmax(many, 1.0), MOST_WINDOWS);
+    double windows = found->samples ? (double)found->samples : 1.0; /* 0: one per document, of which there is one */
+    double each = floor((double)found->target_length / (double)length);
+    return (size_t)fmin(fmax(windows * each, 1.0), MOST_WINDOWS);
 }
 
 /* NULL: the configuration has changed. */

@@ -96,6 +96,14 @@ fails_with 2 "has no table for up to 256 tokens; search one in a stage of 'kind:
 fails_with 2 "--one-table has no use with --format csv" \
     "$LONGROPE" export "$work/run" --format csv --out "$work/none" --one-table short
 
+# Documents that are hardly longer than the target have few windows of the old length.
+mkdir "$work/few"
+for i in 1 2 3; do head -c 500 "$document" >"$work/few/$i.txt"; done
+runs "$LONGROPE" search "$one_stage" -o "$work/few/run" --set "data.text=[$work/few/*.txt]" --set data.samples=3 \
+    --set stages.0.target_length=500 --set search.evaluations=1
+runs "$LONGROPE" show "$work/few/run" --json
+holds '.short_window.samples == 3'
+
 # ---- the next steps ----
 
 # They run as they are printed, on other text.
