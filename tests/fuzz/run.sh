@@ -1,24 +1,10 @@
 #!/bin/sh
-# run.sh [SECONDS]: builds the fuzz targets and runs each for SECONDS (60). An input that makes one fail is
-# kept in build/fuzz/found/, the corpus in build/fuzz/corpus/ for the next run.
+# run.sh [SECONDS]: builds the fuzz targets and runs each for SECONDS (30), one per processor at a time. An input that
+# makes one fail is kept in build/fuzz/found/, the corpus in build/fuzz/corpus/ for the next run.
 set -eu
 cd "$(dirname "$0")/../.."
-seconds=${1:-60}
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz
 mkdir -p build/fuzz/found
-
-for target in safetensors model_config npy gguf factors tokenizer_json; do
-    corpus=build/fuzz/corpus/$target
-    log=build/fuzz/$target.log
-    sh tests/fuzz/seeds.sh "$target" "$corpus"
-    if ! build/fuzz/tests/fuzz/fuzz_$target -max_total_time="$seconds" -timeout=10 -rss_limit_mb=4096 -max_len=4096 \
-        -dict=tests/fuzz/words.dict -artifact_prefix="build/fuzz/found/$target-" -print_final_stats=1 \
-        "$corpus" >"$log" 2>&1; then
-        tail -n 60 "$log" >&2
-        echo "fuzz $target: FAILED; the input is in build/fuzz/found/" >&2
-        exit 1
-    fi
-    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
-    echo "fuzz $target: $runs inputs in $seconds s, nothing found"
-done
+printf '%s\n' safetensors model_config npy gguf factors tokenizer_json |
+    xargs -P "$(nproc)" -I TARGET sh tests/fuzz/one.sh TARGET "${1:-30}"

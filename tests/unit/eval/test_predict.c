@@ -48,18 +48,20 @@ static int32_t likeliest(struct forward *forward, const int32_t *tokens, int64_t
 
 static void the_arg_max_has_the_fewest_nats(void **state) {
     (void)state;
-    static const int64_t places[] = {0, 1, 40, 94, 95, 96, 97, 191, 192, COUNT - 2};
+    /* A place takes a pass per token of the vocabulary: all of them with the fastest kernels, two with the others. */
+    static const int64_t places[] = {96, COUNT - 2, 0, 1, 40, 94, 95, 97, 191, 192};
     struct corpus corpus;
     make_corpus(&corpus);
     for (int type = 0; type < 2; type++) {
         const struct kernels *const *kernels = kernels_available(type ? NUMBER_BF16 : NUMBER_F32);
         for (; *kernels; kernels++) {
+            size_t asked = kernels[1] ? 2 : sizeof places / sizeof *places;
             struct model *model = make_model_with(*kernels, NULL);
             struct forward *forward = make_forward(model, 2);
             double nats[COUNT];
             int32_t arg_max[COUNT];
             predict(forward, corpus.tokens, COUNT, 0, nats, arg_max);
-            for (size_t p = 0; p < sizeof places / sizeof *places; p++) {
+            for (size_t p = 0; p < asked; p++) {
                 assert_int_equal(arg_max[places[p]], likeliest(forward, corpus.tokens, places[p] + 1));
             }
             forward_free(forward);
