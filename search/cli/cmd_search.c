@@ -27,6 +27,7 @@ struct search_options {
     bool resume, dry_run, json, print_config;
     int64_t threads; /* 0: all */
     double rate;     /* GFLOP/s; 0: not given */
+    struct integer_list ranks;
 };
 
 #define AT(field) offsetof(struct search_options, field)
@@ -85,6 +86,15 @@ static const struct option_row option_rows[] = {
      .most = 1e12,
      .help = "with --dry-run: 10^9 operations per second that hours are stated at, as longrope bench measures them "
              "(default: 1000)"},
+    {.name = "ranks",
+     .kind = OPTION_INTEGERS,
+     .word = "N[,N...]",
+     .offset = AT(ranks),
+     .low = 1,
+     .high = 65536,
+     .needs = "dry-run",
+     .help = "with --dry-run: also simulates the search on N ranks, each as fast as --rate says: hours, efficiency and "
+             "idle share, how many ranks are worth having, and which population would use N; may be repeated"},
     {.name = "print-config",
      .kind = OPTION_FLAG,
      .offset = AT(print_config),
@@ -103,7 +113,7 @@ static const struct option_group groups[] = {
 };
 
 static const char *const usage[] = {"CONFIG.yaml [-o RUN_DIR] [--set KEY=VALUE]... [--resume] [OPTION]...",
-                                    "CONFIG.yaml --dry-run [--rate GFLOPS] [--json] [OPTION]...",
+                                    "CONFIG.yaml --dry-run [--rate GFLOPS] [--ranks N[,N...]] [--json] [OPTION]...",
                                     "--print-config [CONFIG.yaml] [--json] [--set KEY=VALUE]...", NULL};
 
 static const char *const examples[] = {
@@ -117,7 +127,8 @@ static int check(const struct option_table *table, void *options, struct error *
     if (!o->config && o->overrides.count) {
         return options_wrong(table, error, "--set requires a configuration, CONFIG.yaml");
     }
-    if (o->print_config && (o->dry_run || o->run_dir || o->cache || o->resume || o->threads || o->rate > 0.0)) {
+    if (o->print_config &&
+        (o->dry_run || o->run_dir || o->cache || o->resume || o->threads || o->rate > 0.0 || o->ranks.count)) {
         return options_wrong(table, error, "--print-config takes no other options than --set and --json");
     }
     if ((o->run_dir && strcmp(o->run_dir, "-") == 0) || (o->cache && strcmp(o->cache, "-") == 0)) {
@@ -151,14 +162,18 @@ static const struct option_table search_option_table = {
 
 static int estimate(const struct config *config, const struct search_options *options, struct error *error) {
     struct estimate estimate = {0};
+    struct rank_plan plan = {.count = 0};
+    const struct rank_plan *ranks = options->ranks.count ? &plan : NULL;
     int status = estimate_make(config, options->run_dir, (int)options->threads, &estimate, error);
     if (status != STATUS_OK) return status;
     if (options->rate > 0.0) estimate.rate = options->rate * 1e9;
-    if (options->json) {
-        status = estimate_print_json(&estimate, stdout, error);
-    } else {
-        estimate_print(&estimate, stdout);
+    if (ranks) status = rank_plan_make(&estimate, options->ranks.items, options->ranks.count, &plan, error);
+    if (status == STATUS_OK && options->json) {
+        status = estimate_print_json(&estimate, ranks, stdout, error);
+    } else if (status == STATUS_OK) {
+        estimate_print(&estimate, ranks, stdout);
     }
+    rank_plan_free(&plan);
     estimate_free(&estimate);
     return status;
 }

@@ -114,7 +114,43 @@ static void print_hint(const struct estimate *estimate, FILE *out) {
         length < LONG_ENOUGH ? length : (int64_t)LONG_ENOUGH, number_type_name(stage->kernels->type));
 }
 
-void estimate_print(const struct estimate *estimate, FILE *out) {
+/* ---- ranks ---- */
+
+static void print_row(const struct rank_estimate *ranks, FILE *out) {
+    double time = ranks->seconds / 3600.0;
+    fprintf(out, "%6zu %10.*f %10.0f %10.1f %6.1f %8.1f\n", ranks->ranks, time < 10.0 ? 4 : 0, time, ranks->windows,
+            100.0 * rank_estimate_efficiency(ranks), 100.0 * ranks->idle, 100.0 * ranks->vain);
+}
+
+static void print_advice(const struct rank_plan_row *row, FILE *out) {
+    const struct evolve_settings *search = &row->search;
+    fprintf(out,
+            "%zu ranks have more to do with\n  --set search.algorithm=%s --set search.population=%zu --set "
+            "search.parents=%zu \\\n  --set search.iterations=%zu --set search.evaluations=%zu",
+            row->planned.ranks, algorithm_name(search->algorithm), search->population, search->parents,
+            search->iterations, search->evaluations);
+    if (search->algorithm != ALGORITHM_CMA_ES) {
+        fprintf(out, " --set search.mutations=%zu --set search.crossovers=%zu", search->mutations, search->crossovers);
+    }
+    fprintf(out, "\nin all stages: %.0f windows in %.4g hours, %.1f %% efficient.\n", row->advised.windows,
+            row->advised.seconds / 3600.0, 100.0 * rank_estimate_efficiency(&row->advised));
+}
+
+static void print_plan(const struct rank_plan *plan, FILE *out) {
+    fputs("\non several ranks, each as fast as --rate says:\n", out);
+    fprintf(out, "%6s %10s %10s %10s %6s %8s\n", "ranks", "hours", "windows", "efficiency", "idle", "in vain");
+    for (size_t i = 0; i < plan->count; i++) print_row(&plan->rows[i].planned, out);
+    fprintf(out, "At most %zu rank%s %s worth having: with more, efficiency is below %d %%.\n", plan->worth.ranks,
+            plan->worth.ranks == 1 ? "" : "s", plan->worth.ranks == 1 ? "is" : "are", RANKS_WORTH_PERCENT);
+    for (size_t i = 0; i < plan->count; i++) {
+        if (plan->rows[i].has_advice) print_advice(&plan->rows[i], out);
+    }
+    fputs(
+        "Simulated: the hand-out is that of a search, scores are made up. Loading and fine-tuning are not included.\n",
+        out);
+}
+
+void estimate_print(const struct estimate *estimate, const struct rank_plan *plan, FILE *out) {
     fprintf(out, "estimated cost of run %s with %d thread%s:\n", estimate->name, estimate->threads,
             estimate->threads == 1 ? "" : "s");
     print_stages(estimate, out);
@@ -124,6 +160,7 @@ void estimate_print(const struct estimate *estimate, FILE *out) {
         print_memory(estimate, &estimate->stages[i], out);
         print_finetuning(&estimate->stages[i], out);
     }
+    if (plan) print_plan(plan, out);
     print_hint(estimate, out);
 }
 
@@ -170,14 +207,49 @@ static json_t *totals_json(const struct estimate *estimate) {
                      hours(estimate->operations, estimate->rate), "memory", (json_int_t)estimate->bytes);
 }
 
-int estimate_print_json(const struct estimate *estimate, FILE *out, struct error *error) {
+static json_t *ranks_json(const struct rank_estimate *ranks) {
+    return json_pack("{s:I, s:f, s:o, s:f, s:f, s:f}", "ranks", (json_int_t)ranks->ranks, "hours",
+                     ranks->seconds / 3600.0, "windows", count_json(ranks->windows), "efficiency",
+                     rank_estimate_efficiency(ranks), "idle", ranks->idle, "in_vain", ranks->vain);
+}
+
+static json_t *advice_json(const struct rank_plan_row *row) {
+    const struct evolve_settings *search = &row->search;
+    if (!row->has_advice) return json_null();
+    json_t *advice = ranks_json(&row->advised);
+    json_t *settings =
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "algorithm", algorithm_name(search->algorithm), "population",
+                  (json_int_t)search->population, "parents", (json_int_t)search->parents, "mutations",
+                  (json_int_t)search->mutations, "crossovers", (json_int_t)search->crossovers, "iterations",
+                  (json_int_t)search->iterations, "evaluations", (json_int_t)search->evaluations);
+    if (advice && json_object_set_new(advice, "search", settings) == 0) return advice;
+    json_decref(advice);
+    return NULL;
+}
+
+static json_t *plan_json(const struct rank_plan *plan) {
+    if (!plan) return json_null();
+    json_t *rows = json_array();
+    for (size_t i = 0; i < plan->count && rows; i++) {
+        json_t *row = ranks_json(&plan->rows[i].planned), *advice = advice_json(&plan->rows[i]);
+        if (row && advice && json_object_set_new(row, "advice", advice) == 0 && json_array_append_new(rows, row) == 0) {
+            continue;
+        }
+        json_decref(rows);
+        rows = NULL;
+    }
+    return rows ? json_pack("{s:o, s:o}", "worth", ranks_json(&plan->worth), "planned", rows) : NULL;
+}
+
+int estimate_print_json(const struct estimate *estimate, const struct rank_plan *plan, FILE *out, struct error *error) {
     json_t *stages = json_array();
     int missing = stages == NULL;
     for (size_t i = 0; i < estimate->stage_count && !missing; i++) {
         missing = json_array_append_new(stages, stage_json(estimate, &estimate->stages[i]));
     }
-    json_t *root = json_pack("{s:s, s:i, s:f, s:o, s:o}", "name", estimate->name, "threads", estimate->threads, "rate",
-                             estimate->rate, "stages", stages, "totals", totals_json(estimate));
+    json_t *root =
+        json_pack("{s:s, s:i, s:f, s:o, s:o, s:o}", "name", estimate->name, "threads", estimate->threads, "rate",
+                  estimate->rate, "stages", stages, "totals", totals_json(estimate), "ranks", plan_json(plan));
     missing = missing || !root || json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) != 0;
     json_decref(root);
     if (missing) return error_memory(error, 0, "the estimate's JSON");

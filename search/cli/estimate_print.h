@@ -6,11 +6,13 @@
 
 #include "eval/base/error.h"
 #include "search/recipe/estimate.h"
+#include "search/recipe/rank_estimate.h"
 
-/* A table of the stages, their models and memory, and how to measure this machine. */
-void estimate_print(const struct estimate *estimate, FILE *out);
+/* A table of the stages, their models and memory, of numbers of ranks if `plan` is not NULL, and how to measure this
+ * machine. */
+void estimate_print(const struct estimate *estimate, const struct rank_plan *plan, FILE *out);
 
 /* One JSON object; search/report/README.md lists its keys. STATUS_FAILED for lack of memory. */
-int estimate_print_json(const struct estimate *estimate, FILE *out, struct error *error);
+int estimate_print_json(const struct estimate *estimate, const struct rank_plan *plan, FILE *out, struct error *error);
 
 #endif

@@ -133,6 +133,8 @@ struct evolve_problem {
     const struct known_table *known;
     size_t known_count;
     double attention_factor; /* of tables of this search, where the space does not search it */
+    bool quick; /* for simulations, Bayesian: proposals cost a hundredth of the time, and are worse; the requests are of
+                   the same kinds */
 };
 
 struct evolve;

@@ -42,6 +42,18 @@ enum {
 /* The search for the largest expected improvement: random candidates, then refined in rounds. */
 enum { CANDIDATES = 1500, SPARSE = 500, ELITE = 20, VARIATIONS = 15, REFINEMENTS = 3 };
 
+/* How hard it thinks. */
+struct effort {
+    size_t observations;
+    int candidates, sparse, refinements;
+    bool believes; /* an individual of a generation is sought elsewhere than those before */
+    int64_t rest;  /* generations until another genome is scored on all windows */
+};
+static const struct effort whole_effort = {OBSERVATIONS, CANDIDATES, SPARSE, REFINEMENTS, true, 0};
+/* Of struct evolve_problem's `quick`. A process of few observations finds something better everywhere. Four generations
+ * are what lies between two such genomes with the whole effort, in simulations with 4 and 16 individuals each. */
+static const struct effort small_effort = {25, 30, 10, 0, false, 4};
+
 /* A move from the centre, and what it is expected to improve. */
 struct candidate {
     double steps[ROPE_MAX_PAIRS + 1]; /* at the knots, and of ln m */
@@ -61,6 +73,7 @@ struct known_point {
 };
 
 struct evolve_bayesian {
+    const struct effort *effort;
     size_t windows;
     struct known_point known; /* the best table that was known before the search */
     size_t known_count;       /* 1, or 0: there is none. Points are this one, then the individuals */
@@ -79,6 +92,7 @@ struct evolve_bayesian {
     /* The state of the search: */
     double radius;
     int failures;
+    int64_t finished;    /* generation in which a genome was scored on all windows last */
     size_t center;       /* the point that is predicted to be the best, of the last generation */
     double center_value; /* its prediction when the generation was made */
     bool awaited;        /* a generation was made whose scores are not yet judged */
@@ -190,11 +204,13 @@ struct evolve_bayesian *evolve_bayesian_new(const struct evolve_settings *settin
     double tokens = 0;
     for (size_t w = 0; w < problem->windows; w++) tokens += (double)problem->window_tokens[w];
     for (size_t w = 0; w < problem->windows; w++) bayesian->weights[w] = (double)problem->window_tokens[w] / tokens;
+    bayesian->effort = problem->quick ? &small_effort : &whole_effort;
     bayesian->windows = problem->windows;
     bayesian->radius = first_radius;
     bayesian->fixed_attention = problem->attention_factor;
     bayesian->unit = length_unit(problem->space);
-    size_t most = bayesian->observation_capacity < OBSERVATIONS ? bayesian->observation_capacity : OBSERVATIONS;
+    size_t most = bayesian->effort->observations;
+    if (most > bayesian->observation_capacity) most = bayesian->observation_capacity;
     const struct gp_settings gp = {.dimension = (size_t)problem->space->pairs + 2,
                                    .capacity = most + largest_generation(settings, problem),
                                    .windows = problem->windows,
@@ -330,8 +346,8 @@ static bool is_taken(const struct evolve *evolve, size_t point) {
 
 /* The distance that as many observations as the process takes do not exceed, where the nearest are not too many. */
 static double farthest_taken(struct evolve_bayesian *bayesian) {
-    size_t count = bayesian->observation_count;
-    if (count <= OBSERVATIONS) return DBL_MAX;
+    size_t count = bayesian->observation_count, most = bayesian->effort->observations;
+    if (count <= most) return DBL_MAX;
     double low = 0, high = 0;
     for (size_t i = 0; i < count; i++) {
         if (isfinite(bayesian->distances[i])) high = fmax(high, bayesian->distances[i]);
@@ -340,7 +356,7 @@ static double farthest_taken(struct evolve_bayesian *bayesian) {
         double middle = 0.5 * (low + high);
         size_t within = 0;
         for (size_t i = 0; i < count; i++) within += bayesian->distances[i] <= middle;
-        if (within > OBSERVATIONS) {
+        if (within > most) {
             high = middle;
         } else {
             low = middle;
@@ -358,11 +374,12 @@ static void load(struct evolve *evolve) {
         bool taken = is_taken(evolve, bayesian->observations[i].point);
         bayesian->distances[i] = taken ? squared_distance(center, x, dimension(&evolve->at)) : INFINITY;
     }
+    const size_t most = bayesian->effort->observations;
     double farthest = farthest_taken(bayesian);
     gp_clear(bayesian->gp);
     for (size_t i = 0; i < bayesian->observation_count; i++) {
         const struct observation *seen = &bayesian->observations[i];
-        if (bayesian->distances[i] > farthest || gp_count(bayesian->gp) == OBSERVATIONS) continue;
+        if (bayesian->distances[i] > farthest || gp_count(bayesian->gp) == most) continue;
         point_features(evolve, seen->point, x);
         gp_add(bayesian->gp, x, seen->window, value_of(bayesian, seen));
     }
@@ -480,10 +497,10 @@ static void disturb(struct evolve *evolve, double share, double probability, dou
 static void draw_candidates(struct evolve *evolve, const struct known_point *center, int32_t start) {
     struct evolve_bayesian *bayesian = evolve->bayesian;
     bayesian->elite_count = 0;
-    for (int i = 0; i < CANDIDATES; i++) {
+    for (int i = 0; i < bayesian->effort->candidates; i++) {
         struct candidate *candidate = bayesian->fresh;
         *candidate = (struct candidate){.start = random_start(evolve, start)};
-        bool sparse = i >= CANDIDATES - SPARSE;
+        bool sparse = i >= bayesian->effort->candidates - bayesian->effort->sparse;
         double share = sparse ? 1.0 : exp(-2.0 + 2.3 * gsl_rng_uniform(&evolve->rng));
         disturb(evolve, share, sparse ? 0.3 : 1.0, candidate->steps);
         judge(evolve, center, candidate);
@@ -494,7 +511,7 @@ static void draw_candidates(struct evolve *evolve, const struct known_point *cen
 static void refine_candidates(struct evolve *evolve, const struct known_point *center) {
     struct evolve_bayesian *bayesian = evolve->bayesian;
     double share = 0.15;
-    for (int round = 0; round < REFINEMENTS; round++, share *= 0.5) {
+    for (int round = 0; round < bayesian->effort->refinements; round++, share *= 0.5) {
         struct candidate parents[ELITE];
         size_t count = bayesian->elite_count;
         memcpy(parents, bayesian->elite, count * sizeof *parents);
@@ -523,7 +540,9 @@ static bool add_best_candidate(struct evolve *evolve, int64_t parent) {
         evolve->pending[evolve->pending_count - 1].count = 1;
         double x[ROPE_MAX_PAIRS + 2];
         point_features(evolve, bayesian->known_count + (size_t)child->id, x);
-        gp_add(bayesian->gp, x, bayesian->next_window, gp_predict(bayesian->gp, x).mean);
+        if (bayesian->effort->believes) {
+            gp_add(bayesian->gp, x, bayesian->next_window, gp_predict(bayesian->gp, x).mean);
+        }
         bayesian->next_window = (bayesian->next_window + 1) % evolve->windows;
         return true;
     }
@@ -560,7 +579,7 @@ static void propose(struct evolve *evolve, size_t count) {
     evolve->generation++;
     for (size_t i = 0; i < count; i++) {
         if (!add_candidate(evolve, &center, individual ? individual->id : EVOLVE_NO_PARENT)) break;
-        gp_condition(bayesian->gp);
+        if (bayesian->effort->believes) gp_condition(bayesian->gp);
     }
     bayesian->awaited = evolve->count > before;
     if (!bayesian->awaited) {
@@ -631,9 +650,12 @@ static bool finish_promising(struct evolve *evolve) {
     size_t point = 0;
     double mean = 0, best = 0;
     if (is_left_for_engines(evolve)) return false;
+    if (evolve->generation < evolve->bayesian->finished + evolve->bayesian->effort->rest) return false;
     best_scored(evolve, &best);
     if (!most_promising(evolve, UNFINISHED_POINT, &point, &mean)) return false;
-    return mean < best - evolve->bayesian->reference_mean - worth_scoring && finish(evolve, point);
+    if (!(mean < best - evolve->bayesian->reference_mean - worth_scoring)) return false;
+    evolve->bayesian->finished = evolve->generation;
+    return finish(evolve, point);
 }
 
 /* The budget is nearly used up: the most promising genome, at last one without start tokens. */

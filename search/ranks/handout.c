@@ -25,6 +25,7 @@ struct handout {
     bool has_front;
     int64_t front; /* id of a table, which may not be among them */
     uint64_t last; /* id of a unit */
+    size_t open;   /* units that wait and may go out: of all tables for which is_open() */
 };
 
 int handout_new(size_t workers, struct handout **out, struct error *error) {
@@ -49,6 +50,19 @@ void handout_free(struct handout *handout) {
 }
 
 /* ---- tables ---- */
+
+static bool is_front(const struct handout *handout, const struct table *table) {
+    return handout->has_front && table->id == handout->front;
+}
+
+static bool is_open(const struct handout *handout, const struct table *table) {
+    return table->next < table->count && (!table->held || is_front(handout, table));
+}
+
+/* Of the table, in handout->open. They are not counted anew: with a thousand workers and tables that takes long. */
+static size_t open_units(const struct handout *handout, const struct table *table) {
+    return table && is_open(handout, table) ? table->count - table->next : 0;
+}
 
 static struct table *find(const struct handout *handout, int64_t id) {
     for (size_t t = 0; t < handout->count; t++) {
@@ -80,18 +94,27 @@ int handout_add(struct handout *handout, int64_t table, size_t window, struct er
     size_t *windows = to ? grow(to->windows, to->count, &to->room, sizeof *windows) : NULL;
     if (!windows) return error_memory(error, 0, "the windows of a generation");
     to->windows = windows;
+    handout->open -= open_units(handout, to);
     to->windows[to->count++] = window;
+    handout->open += open_units(handout, to);
     return STATUS_OK;
 }
 
 void handout_to_front(struct handout *handout, int64_t table) {
+    const struct table *before = handout->has_front ? find(handout, handout->front) : NULL, *now = find(handout, table);
+    if (before == now && handout->has_front) now = NULL;
+    handout->open -= open_units(handout, before) + open_units(handout, now);
     handout->has_front = true;
     handout->front = table;
+    handout->open += open_units(handout, before) + open_units(handout, now);
 }
 
 void handout_hold(struct handout *handout, int64_t table) {
     struct table *held = find(handout, table);
-    if (held) held->held = true;
+    if (!held) return;
+    handout->open -= open_units(handout, held);
+    held->held = true;
+    handout->open += open_units(handout, held);
 }
 
 void handout_drop(struct handout *handout, int64_t table) {
@@ -101,6 +124,7 @@ void handout_drop(struct handout *handout, int64_t table) {
         for (size_t i = 0; i < load->count; i++) load->dropped[i] |= load->units[i].table == table;
     }
     if (!gone) return;
+    handout->open -= open_units(handout, gone);
     free(gone->windows);
     handout->count--;
     memmove(gone, gone + 1, (size_t)(handout->tables + handout->count - gone) * sizeof *gone);
@@ -108,23 +132,8 @@ void handout_drop(struct handout *handout, int64_t table) {
 
 /* ---- handing out ---- */
 
-static bool is_front(const struct handout *handout, const struct table *table) {
-    return handout->has_front && table->id == handout->front;
-}
-
-static bool is_open(const struct handout *handout, const struct table *table) {
-    return table->next < table->count && (!table->held || is_front(handout, table));
-}
-
 /* Whether more units wait than there are workers. */
-static bool many_wait(const struct handout *handout) {
-    size_t waiting = 0;
-    for (size_t t = 0; t < handout->count && waiting <= handout->workers; t++) {
-        const struct table *table = &handout->tables[t];
-        if (is_open(handout, table)) waiting += table->count - table->next;
-    }
-    return waiting > handout->workers;
-}
+static bool many_wait(const struct handout *handout) { return handout->open > handout->workers; }
 
 static bool takes_more(const struct handout *handout, const struct load *load) {
     size_t live = 0;
@@ -149,9 +158,10 @@ static struct table *choose(const struct handout *handout) {
 bool handout_next(struct handout *handout, size_t worker, struct handout_unit *out) {
     assert(worker < handout->workers);
     struct load *load = &handout->loads[worker];
-    struct table *table = takes_more(handout, load) ? choose(handout) : NULL;
+    struct table *table = handout->open > 0 && takes_more(handout, load) ? choose(handout) : NULL;
     if (!table) return false;
     *out = (struct handout_unit){++handout->last, table->id, table->windows[table->next++]};
+    handout->open--;
     load->dropped[load->count] = false;
     load->units[load->count++] = *out;
     return true;

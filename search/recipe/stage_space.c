@@ -127,8 +127,8 @@ static int find_critical(const struct stage_config *config, const struct stage_r
                      config->lambda_max > 0.0 ? "raise lambda_max or lower lambda_step" : "lower lambda_step");
 }
 
-static int make_space(const struct stage_config *config, int64_t pairs, const struct stage_record *record,
-                      struct genome_space *out, struct error *error) {
+int stage_space_lattice(const struct stage_config *config, int64_t pairs, const struct stage_record *record,
+                        struct genome_space *out, struct error *error) {
     *out = (struct genome_space){
         .pairs = pairs, .unit = config->lattice_unit, .start_count = (int32_t)config->start_count};
     memcpy(out->start_tokens, config->start_tokens, sizeof out->start_tokens);
@@ -178,7 +178,7 @@ int stage_space_record(const struct search_context *context, const struct stage_
     record->evaluations = (int64_t)config->search.evaluations;
     record->planned = (int64_t)evolve_planned(&config->search, config->initial_count);
     int status = find_attention_factor(context, config, base, record->scale, &record->attention_factor, error);
-    return status == STATUS_OK ? make_space(config, model->rope.pairs, record, &record->space, error) : status;
+    return status == STATUS_OK ? stage_space_lattice(config, model->rope.pairs, record, &record->space, error) : status;
 }
 
 struct rope_setting stage_space_setting(const struct stage_record *record, const struct rope_model *model) {

@@ -22,6 +22,11 @@ int stage_space_base(const struct search_context *context, const struct stage_co
 /* The longest extending stage before `stage` in the configuration; NULL: none. */
 const struct stage_config *stage_space_longest(const struct config *config, const struct stage_config *stage);
 
+/* The lattice of a stage's genomes; of *record reads scale, attention_factor, pretrained_length and rope_theta. Errors
+ * are those of stage_space_record(). */
+int stage_space_lattice(const struct stage_config *config, int64_t pairs, const struct stage_record *record,
+                        struct genome_space *out, struct error *error);
+
 /* Fills in *record, except its id and state. `folder` is the folder of the model. A short window is searched with the
  * attention factor of the longest stage before it, since engines use one for both tables; STATUS_INPUT if that stage
  * is not done, if the lattice has too many steps or, with a critical pair, too few, if the critical pair is not one of

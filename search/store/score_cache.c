@@ -142,6 +142,7 @@ int score_cache_find(struct score_cache *cache, const struct score_cache_key *ke
                      bool *found, struct error *error) {
     sqlite3_stmt *statement;
     *found = false;
+    if (!cache) return STATUS_OK;
     int status = database_prepare(&cache->database,
                                   "SELECT nats, blocks FROM scores WHERE model = ?1 AND arithmetic = ?2 "
                                   "AND window = ?3 AND rope = ?4",
@@ -163,6 +164,7 @@ int score_cache_add(struct score_cache *cache, const struct score_cache_key *key
                     struct error *error) {
     assert(isfinite(entry->nats) && entry->nats >= 0.0);
     sqlite3_stmt *statement;
+    if (!cache) return STATUS_OK;
     int status = database_prepare(&cache->database,
                                   "INSERT INTO scores (model, arithmetic, window, rope, nats, blocks) "
                                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET blocks = excluded.blocks "

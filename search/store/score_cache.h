@@ -39,6 +39,8 @@ int score_cache_open(const char *path, const volatile sig_atomic_t *stop, struct
                      struct error *error);
 void score_cache_close(struct score_cache *cache); /* NULL is allowed */
 
+/* Below, a `cache` that is NULL has no entry and takes none. */
+
 /* What an entry holds. */
 struct score_cache_entry {
     double nats;        /* of the window; finite and not negative */

@@ -21,7 +21,7 @@ dry_run() {
 # ---- the demo ----
 
 dry_run "$one_stage" --json
-holds 'keys == ["name", "rate", "stages", "threads", "totals"] and .name == "demo" and .threads == 32'
+holds 'keys == ["name", "ranks", "rate", "stages", "threads", "totals"] and .ranks == null and .name == "demo" and .threads == 32'
 holds '.stages | length == 1 and (.[0] | keys == (["name", "kind", "objective", "target_length", "window", "scale", "base", "model",
     "awaits", "shape_of", "dtype", "kernels", "evaluations", "baselines", "samples", "windows", "tokens",
     "operations", "hours", "hours_at_1_tflops", "memory", "finetune"] | sort))'
@@ -55,6 +55,32 @@ tiny_search "$work/run" --dry-run --json >"$work/said"
 runs tiny_search "$work/run"
 runs "$LONGROPE" show "$work/run" --json
 holds ".stages[0].evaluations == $(jq '.stages[0].evaluations' "$work/said")"
+
+# ---- on several ranks ----
+
+# The published search of 14 tables on two windows: 5 baselines and 6 tables on all windows, then 4 at a time.
+paper="--set search.algorithm=paper --set search.population=6 --set search.mutations=2 --set search.crossovers=2
+    --set search.parents=3 --set search.iterations=2 --set data.samples=2 --set search.racing=none"
+# shellcheck disable=SC2086 # words
+dry_run "$one_stage" $paper --json --ranks 1,2 --ranks 64
+holds '[.ranks.planned[].ranks] == [1, 2, 64] and all(.ranks.planned[]; .windows == 38)'
+holds '.ranks.planned[0] | .efficiency > 0.98 and .idle < 0.001 and .advice == null'
+# two ranks: half of 10 + 12 + 8 + 8 windows each, but for windows that take up to 2 % longer
+holds '.ranks.planned[1].hours / (.totals.hours / 2) | . > 0.98 and . < 1.06'
+# 64 ranks: the four rounds one after another
+holds '.ranks.planned[2].hours / (.totals.hours * 4 / 38) | . > 0.98 and . < 1.03'
+holds '.ranks.planned[2] | .idle > 0.8 and (.advice | .search.algorithm == "paper" and .search.population >= 64 and
+    .efficiency > 0.7 and .windows > 38)'
+holds '.ranks.worth | .ranks >= 2 and .ranks < 16 and .efficiency >= 0.75'
+# racing cannot save what nobody could know: a table is given up after its first window, when its second is on its way
+# shellcheck disable=SC2086 # words
+dry_run "$one_stage" $paper --ranks 3 --set search.racing=statistical
+says "on several ranks, each as fast as --rate says:"
+grep -qE '^ +3 +[0-9.]+ +[0-9]+ +[0-9.]+ +[0-9.]+ +[0-9.]+$' "$work/stdout" || fail "no row of three ranks"
+# the default search proposes one table at a time, for a single window
+dry_run "$one_stage" --ranks 2
+says "At most 1 rank is worth having"
+says "--set search.algorithm=cma-es --set search.population="
 
 # ---- recipes ----
 
@@ -93,6 +119,7 @@ fails_with 2 "there is no $work/none/config.json, which is all that an estimate 
 fails_with 2 "name other files with --set data.text=[FILE]" \
     "$LONGROPE" search "$demo/demo.yaml" --dry-run --set 'data.text=[none/*.txt]'
 fails_with 2 "--rate requires --dry-run" "$LONGROPE" search "$demo/demo.yaml" --rate 5
+fails_with 2 "--ranks" "$LONGROPE" search "$demo/demo.yaml" --ranks 5
 fails_with 2 "--json requires --dry-run or --print-config" "$LONGROPE" search "$demo/demo.yaml" --json
 write_model odd '{"model_type": "mamba"}'
 fails_with 2 'model_type "mamba" is not supported' \

@@ -82,7 +82,7 @@ cp "$work/stdout" "$work/export-hf.json"
 runs "$LONGROPE" export "$work/run" --format csv --out "$work/table.csv" --json
 cp "$work/stdout" "$work/export-csv.json"
 documented "export --json" "$work/export-hf.json" "$work/export-csv.json"
-runs "$LONGROPE" search "$demo/demo.yaml" --dry-run --json -o "$work/dry" --set "stages.0.finetune.command=sh tune.sh"
+runs "$LONGROPE" search "$demo/demo.yaml" --dry-run --ranks 2 --json -o "$work/dry" --set "stages.0.finetune.command=sh tune.sh"
 documented "search --dry-run --json" "$work/stdout"
 runs "$LONGROPE" bench --hidden 64 --heads 4 --layers 2 --vocabulary 300 --length 130 --seconds 0.01 --dtype f32 \
     --kernels baseline --json
