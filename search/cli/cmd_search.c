@@ -221,7 +221,8 @@ static int open_cache(const struct config *config, const struct search_options *
     const char *given = options->cache ? options->cache : config->cache;
     char *own = NULL;
     if (!given && asprintf(&own, "%s/scores.db", options->run_dir) < 0) return error_memory(error, 0, "a path");
-    int status = score_cache_open(given ? given : own, signals_caught(), out, error);
+    int status = given ? score_cache_open(given, signals_caught(), out, error)
+                       : score_cache_open_own(own, signals_caught(), out, error);
     free(own);
     return status;
 }

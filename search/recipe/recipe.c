@@ -85,6 +85,7 @@ static int run_job(struct recipe *recipe, const struct stage_config *stage, cons
         recipe->waiting++;
         return STATUS_OK;
     }
+    store_make_readable(recipe->context->store);
     if (job->command) return finetune_run(job, error);
     explain(recipe, job);
     recipe->waiting++;

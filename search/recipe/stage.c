@@ -100,6 +100,7 @@ const char *stage_score_name(const struct stage *stage) {
 static void table_advanced(void *state, double fraction) {
     struct stage *stage = state;
     progress_within(&stage->progress, fraction);
+    store_keep_readable(stage->context->store);
 }
 
 static int make_scorer(struct stage *stage, struct error *error) {

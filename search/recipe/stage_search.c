@@ -293,6 +293,7 @@ static size_t steps_done(const struct stage *stage) {
 }
 
 static void report_progress(struct stage *stage, bool milestone) {
+    store_keep_readable(stage->context->store);
     const struct individual *best = evolve_best(stage->evolve);
     char text[160], iterations[40] = "", found[40] = "none yet";
     if (stage->record.iterations > 0) snprintf(iterations, sizeof iterations, "/%" PRId64, stage->record.iterations);

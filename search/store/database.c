@@ -53,7 +53,8 @@ static int read_failed(const struct database *database, int code, const char *wh
 }
 
 /* Network file systems, and some that are mounted by programs, lack what a database of several processes requires. */
-int database_unsupported(const struct database *database, const char *what, struct error *error) {
+int database_unsupported(struct database *database, const char *what, struct error *error) {
+    database->lacking = true;
     return error_set(error, STATUS_FAILED, "%.300s: this file system has no %s, which %s requires; use a local disk",
                      database->protected_path, what, database->kind->name);
 }
@@ -89,7 +90,7 @@ static bool lacks_locks(const struct database *database) {
 
 static bool stop_asked(const struct database *database) { return database->stop && *database->stop; }
 
-static int locked(const struct database *database, struct error *error) {
+static int locked(struct database *database, struct error *error) {
     if (stop_asked(database)) {
         return error_set(error, STATUS_STOPPED,
                          "stopped by %s while waiting for %.300s, which another process has locked; continue with "
@@ -102,7 +103,7 @@ static int locked(const struct database *database, struct error *error) {
 }
 
 /* `extended` is SQLite's code of an error of the file system. */
-static int system_failed(const struct database *database, int extended, const char *what, struct error *error) {
+static int system_failed(struct database *database, int extended, const char *what, struct error *error) {
     int code = last_errno(database);
     switch (extended) {
     case SQLITE_IOERR_LOCK:
@@ -134,7 +135,7 @@ static int cannot_open(const struct database *database, const char *what, struct
                      database->path, code ? strerror(code) : what);
 }
 
-int database_failed(const struct database *database, int code, struct error *error) {
+int database_failed(struct database *database, int code, struct error *error) {
     const char *what = database->handle ? sqlite3_errmsg(database->handle) : sqlite3_errstr(code);
     int extended = database->handle ? sqlite3_extended_errcode(database->handle) : code;
     switch (code & 0xff) {
@@ -247,11 +248,14 @@ int database_open(struct database *database, const char *name, int flags, struct
     if (stat(database->path, &info) == 0 && !S_ISREG(info.st_mode)) { /* a pipe would wait for its other end */
         return error_set(error, STATUS_INPUT, "%.300s: is not a file; %s", database->path, database->kind->if_foreign);
     }
-    int code = sqlite3_open_v2(name, &database->handle, flags, NULL);
+    const char *vfs = database->sharing == DATABASE_UNLOCKED ? "unix-none" : NULL;
+    int code = sqlite3_open_v2(name, &database->handle, flags, vfs);
     if (code != SQLITE_OK) return database_failed(database, code, error);
     sqlite3_extended_result_codes(database->handle, 1);
     sqlite3_busy_handler(database->handle, wait_for_others, database);
-    return database_run(database, "PRAGMA temp_store = MEMORY", error); /* no files in /var/tmp or /tmp */
+    status = database_run(database, "PRAGMA temp_store = MEMORY", error); /* no files in /var/tmp or /tmp */
+    if (status != STATUS_OK || database->sharing == DATABASE_SHARED) return status;
+    return database_run(database, "PRAGMA locking_mode = EXCLUSIVE", error); /* a log needs no shared memory then */
 }
 
 void database_close(struct database *database) {
@@ -326,9 +330,11 @@ static const char *first_text(sqlite3_stmt *statement) {
 
 /* The log is a property of the file; SQLite keeps the old journal if the file system does not support a log. */
 int database_use_log(struct database *database, struct error *error) {
+    const bool shared = database->sharing == DATABASE_SHARED;
+    const char *change = shared ? "PRAGMA journal_mode = WAL" : "PRAGMA journal_mode = DELETE";
     sqlite3_stmt *statement = NULL;
-    int status = first_row(database, "PRAGMA journal_mode = WAL", &statement, error);
-    if (status == STATUS_OK && strcmp(first_text(statement), "wal") != 0) {
+    int status = first_row(database, change, &statement, error);
+    if (status == STATUS_OK && strcmp(first_text(statement), shared ? "wal" : "delete") != 0) {
         status = database_unsupported(database, shared_memory, error);
     }
     sqlite3_finalize(statement);

@@ -35,13 +35,22 @@ struct database_kind {
 
 struct database_statement; /* kept for its next use */
 
+/* How a database is used, which depends on its file system. */
+enum database_sharing {
+    DATABASE_SHARED,  /* by any number of processes */
+    DATABASE_ALONE,   /* by one process, which keeps it locked: without shared memory */
+    DATABASE_UNLOCKED /* by one process, which has made sure of it: without locks */
+};
+
 struct database {
     const struct database_kind *kind;
+    enum database_sharing sharing;
     char *path;                        /* of the file; owned by the creator of the struct */
     const char *protected_path;        /* that errors about write permission name: the file or its folder */
     bool creating;                     /* a failure leaves nothing to resume, so errors say to try again */
     const volatile sig_atomic_t *stop; /* non-zero: waits and checks end with STATUS_STOPPED; may be NULL */
     sqlite3 *handle;
+    bool lacking;                          /* an error was database_unsupported() */
     struct database_statement *statements; /* a list */
     double wait_began;                     /* seconds of the clock */
     bool wait_told;                        /* stderr has a line about this wait */
@@ -64,7 +73,8 @@ int database_identify(struct database *database, int64_t *version, int *code, st
 /* Writes application_id and user_version: of its kind and the newest schema. */
 int database_stamp(struct database *database, struct error *error);
 
-/* Switches to a write-ahead log, which lets readers and one writer work at once; needs shared memory. */
+/* Switches to a write-ahead log, which lets readers and one writer work at once; needs shared memory. A database that
+ * is not shared gets a rollback journal. */
 int database_use_log(struct database *database, struct error *error);
 /* Runs SQLite's quick_check over every page; the stop flag ends it. */
 int database_check(struct database *database, struct error *error);
@@ -145,11 +155,11 @@ int database_insert(struct database *database, const struct database_row *row, s
 /* ---- errors; each returns the status that it sets ---- */
 
 /* The last call failed with SQLite's `code`. */
-int database_failed(const struct database *database, int code, struct error *error);
+int database_failed(struct database *database, int code, struct error *error);
 /* A call to the system failed with errno `code`. */
 int database_errno(const struct database *database, int code, struct error *error);
 /* The file system has no `what`. */
-int database_unsupported(const struct database *database, const char *what, struct error *error);
+int database_unsupported(struct database *database, const char *what, struct error *error);
 int database_damaged(const struct database *database, const char *what, struct error *error);
 int database_protected(const struct database *database, const char *what, struct error *error);
 

@@ -11,6 +11,7 @@
 #include "eval/base/trace.h"
 #include "search/store/block_column.h"
 #include "search/store/database.h"
+#include "search/store/file_system.h"
 
 enum { SCHEMA = 2 };
 
@@ -80,11 +81,19 @@ static int open_path(struct database *database, struct error *error) {
     return status;
 }
 
-static int open_file(struct database *database, struct error *error) {
+/* A cache that belongs to this process alone works everywhere. */
+static void choose_sharing(struct database *database) {
+    const struct file_system system = file_system_at(database->path);
+    if (file_system_has_all(&system)) return;
+    database->sharing = system.locks ? DATABASE_ALONE : DATABASE_UNLOCKED;
+}
+
+static int open_file(struct database *database, bool own, struct error *error) {
     int64_t version;
     int code;
     int status = database_check_folder(database, error);
     if (status == STATUS_OK) status = check_file(database, error);
+    if (status == STATUS_OK && own) choose_sharing(database);
     if (status == STATUS_OK) status = open_path(database, error);
     if (status == STATUS_OK) status = database_identify(database, &version, &code, error);
     if (status != STATUS_OK) return status;
@@ -97,15 +106,15 @@ static int open_file(struct database *database, struct error *error) {
     return status;
 }
 
-int score_cache_open(const char *path, const volatile sig_atomic_t *stop, struct score_cache **out,
-                     struct error *error) {
+static int open_cache(const char *path, bool own, const volatile sig_atomic_t *stop, struct score_cache **out,
+                      struct error *error) {
     *out = NULL;
     struct score_cache *cache = calloc(1, sizeof *cache);
     if (!cache) return error_memory(error, (double)sizeof *cache, "the score cache");
     cache->database = (struct database){.kind = &score_cache_kind, .path = strdup(path), .stop = stop};
     cache->database.protected_path = cache->database.path;
-    int status =
-        cache->database.path ? open_file(&cache->database, error) : error_memory(error, (double)strlen(path), "a path");
+    int status = cache->database.path ? open_file(&cache->database, own, error)
+                                      : error_memory(error, (double)strlen(path), "a path");
     if (status != STATUS_OK) {
         score_cache_close(cache);
         return status;
@@ -113,6 +122,16 @@ int score_cache_open(const char *path, const volatile sig_atomic_t *stop, struct
     TRACE(TRACE_STORE, "%s: opened, schema %d", path, score_cache_kind.schema);
     *out = cache;
     return STATUS_OK;
+}
+
+int score_cache_open(const char *path, const volatile sig_atomic_t *stop, struct score_cache **out,
+                     struct error *error) {
+    return open_cache(path, false, stop, out, error);
+}
+
+int score_cache_open_own(const char *path, const volatile sig_atomic_t *stop, struct score_cache **out,
+                         struct error *error) {
+    return open_cache(path, true, stop, out, error);
 }
 
 void score_cache_close(struct score_cache *cache) {

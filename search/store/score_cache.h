@@ -37,6 +37,10 @@ struct score_cache_key {
  * with STATUS_STOPPED instead of waiting; `stop` outlives the cache and may be NULL. */
 int score_cache_open(const char *path, const volatile sig_atomic_t *stop, struct score_cache **out,
                      struct error *error);
+/* The same for a cache that no other process uses, as a run's own while the run is locked: it also works on file
+ * systems without shared memory or locks, with a rollback journal. */
+int score_cache_open_own(const char *path, const volatile sig_atomic_t *stop, struct score_cache **out,
+                         struct error *error);
 void score_cache_close(struct score_cache *cache); /* NULL is allowed */
 
 /* Below, a `cache` that is NULL has no entry and takes none. */

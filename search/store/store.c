@@ -12,9 +12,11 @@
 
 #include "eval/base/trace.h"
 #include "search/base/atomic_output.h"
+#include "search/store/file_system.h"
 #include "search/store/store_folder.h"
 #include "search/store/store_migration.h"
 #include "search/store/store_schema.h"
+#include "search/store/store_snapshot.h"
 #include "search/store/store_values.h"
 
 static const struct database_kind run_kind = {
@@ -50,13 +52,52 @@ static int no_run(const struct store *store, const char *remedy, struct error *e
     return error_set(error, STATUS_INPUT, "%.300s: %s; %s", store->dir, what, remedy);
 }
 
+/* ---- file systems for one process ---- */
+
+/* The lock is held. Says so where the run is this process's alone. */
+static void choose_sharing(struct store *store) {
+    const struct file_system system = file_system_of(store->lock);
+    if (file_system_has_all(&system)) {
+        store_snapshot_remove(store); /* left where the run was before */
+        return;
+    }
+    store->database.sharing = system.locks ? DATABASE_ALONE : DATABASE_UNLOCKED;
+    store->has_snapshot = true;
+    store->snapshot_changes = -1;
+    fprintf(stderr,
+            "longrope: %s: the file system %s; this process has run.db to itself, with a rollback journal, and others "
+            "read " STORE_SNAPSHOT_FILE "\n",
+            store->dir, file_system_lack(&system));
+}
+
+/* For measurements: the run is this process's alone until it is closed, where it cannot be shared. */
+static int take_alone(struct store *store, struct error *error) {
+    char *path = store_folder_path(store, "run.lock"), holder[STORE_HOLDER_SIZE];
+    if (!path) return error_memory(error, (double)strlen(store->dir), "a path");
+    const struct file_system system = file_system_at(path);
+    bool held = false;
+    free(path);
+    if (file_system_has_all(&system)) return STATUS_OK;
+    int status = store_folder_try_lock(store, &held, error);
+    if (status != STATUS_OK) return status;
+    store->database.sharing = system.locks ? DATABASE_ALONE : DATABASE_UNLOCKED;
+    if (!held) return STATUS_OK;
+    store_folder_holder(store, holder);
+    return error_set(
+        error, STATUS_INPUT,
+        "%.300s: in use by %s, and the file system %s, so measurements cannot be added meanwhile; wait until "
+        "it ends, or measure without --into",
+        store->dir, holder, file_system_lack(&system));
+}
+
 /* ---- creating ---- */
 
 /* Removes the files of a run.db that was deleted or never completed: SQLite would replay such a log into the new
  * database. */
 static int remove_remains(const struct store *store, struct error *error) {
-    static const char *const names[] = {"run.db-wal", "run.db-shm", "run.db-journal", "run.db.new",
-                                        "run.db.new-journal"};
+    static const char *const names[] = {
+        "run.db-wal",         "run.db-shm",        "run.db-journal",           "run.db.new",
+        "run.db.new-journal", STORE_SNAPSHOT_FILE, STORE_SNAPSHOT_FILE ".part"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *path = store_folder_path(store, names[i]);
         if (!path) return error_memory(error, (double)strlen(store->dir), "a path");
@@ -94,7 +135,9 @@ static int create_database(struct store *store, struct error *error) {
 /* The log is a property of the file; the other settings belong to the connection. */
 static int prepare_to_write(struct store *store, struct error *error) {
     int status = database_run(&store->database, "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL", error);
-    return status == STATUS_OK ? database_use_log(&store->database, error) : status;
+    if (status == STATUS_OK) status = database_use_log(&store->database, error);
+    if (status == STATUS_OK && store->has_snapshot) store_snapshot_write(store);
+    return status;
 }
 
 /* Opens an existing run.db. SQLite opens a protected file for reading only, which is an error here. */
@@ -123,6 +166,7 @@ static int open_create(struct store *store, struct error *error) {
     int status = store_folder_make(store, error);
     if (status == STATUS_OK) status = store_folder_lock(store, error);
     if (status != STATUS_OK) return status;
+    choose_sharing(store);
     bool holds_stages = false;
     if (access(store->database.path, F_OK) == 0) {
         status = find_stages(store, &holds_stages, error);
@@ -146,6 +190,7 @@ static int open_resume(struct store *store, struct error *error) {
     int64_t version = 0;
     if (access(store->database.path, F_OK) != 0) return no_run(store, if_no_run_to_resume, error);
     int status = store_folder_lock(store, error);
+    if (status == STATUS_OK) choose_sharing(store);
     if (status == STATUS_OK) status = open_writable(store, &version, error);
     if (status != STATUS_OK) return status;
     if (version == 0) return no_run(store, if_no_run_to_resume, error);
@@ -168,13 +213,14 @@ static int held_by_older(const struct store *store, int64_t version, struct erro
 static int migrate_under_lock(struct store *store, int64_t version, struct error *error) {
     int code;
     bool held;
-    int status = store_folder_try_lock(store, &held, error);
+    bool alone = store->lock >= 0; /* already */
+    int status = alone ? STATUS_OK : store_folder_try_lock(store, &held, error);
     if (status != STATUS_OK) return status;
-    if (held) return held_by_older(store, version, error);
+    if (!alone && held) return held_by_older(store, version, error);
     status = database_identify(&store->database, &version, &code, error);
     if (status == STATUS_OK) status = database_check(&store->database, error);
     if (status == STATUS_OK) status = store_migrate(&store->database, version, error);
-    store_folder_unlock(store);
+    if (!alone) store_folder_unlock(store);
     return status;
 }
 
@@ -183,6 +229,7 @@ static int open_record(struct store *store, struct error *error) {
     int64_t version = 0, stages = 0;
     if (access(store->database.path, F_OK) != 0) return no_run(store, "check the path", error);
     int status = database_check_folder(&store->database, error);
+    if (status == STATUS_OK) status = take_alone(store, error);
     if (status == STATUS_OK) status = open_writable(store, &version, error);
     if (status != STATUS_OK) return status;
     if (version == 0) return no_run(store, "check the path", error);
@@ -244,6 +291,37 @@ static int migrate_copy(struct store *store, int64_t version, struct error *erro
     return status == STATUS_OK ? database_run(&store->database, "PRAGMA query_only = ON", error) : status;
 }
 
+static bool has_snapshot(const struct store *store) {
+    char *path = store_folder_path(store, STORE_SNAPSHOT_FILE);
+    bool found = path && access(path, R_OK) == 0;
+    free(path);
+    return found;
+}
+
+/* It does not change: the search makes a new one and renames it. */
+static int open_snapshot(struct store *store, int64_t *version, struct error *error) {
+    int code;
+    char *path = store_folder_path(store, STORE_SNAPSHOT_FILE), *uri = path ? immutable_uri(path) : NULL;
+    int status = uri ? database_open(&store->database, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, error)
+                     : error_memory(error, (double)strlen(store->dir), "a path");
+    if (status == STATUS_OK) status = database_identify(&store->database, version, &code, error);
+    free(path);
+    free(uri);
+    return status;
+}
+
+/* Where nobody searches, and the file system lacks what several processes require, this one takes the file as its own.
+ */
+static int open_plain(struct store *store, int64_t *version, int *code, struct error *error) {
+    int status = database_open(&store->database, store->database.path, SQLITE_OPEN_READONLY, error);
+    if (status == STATUS_OK) status = database_identify(&store->database, version, code, error);
+    if (status == STATUS_OK || !store->database.lacking || store_is_searched(store)) return status;
+    database_close(&store->database);
+    store->database.sharing = DATABASE_UNLOCKED;
+    status = database_open(&store->database, store->database.path, SQLITE_OPEN_READONLY, error);
+    return status == STATUS_OK ? database_identify(&store->database, version, code, error) : status;
+}
+
 static int open_read(struct store *store, struct error *error) {
     int64_t version = 0;
     int code = SQLITE_OK;
@@ -256,12 +334,17 @@ static int open_read(struct store *store, struct error *error) {
         return error_set(error, STATUS_FAILED, "%.300s: cannot be read: %s; get permission to read it and its folder",
                          store->database.path, strerror(errno));
     }
-    int status = database_open(&store->database, store->database.path, SQLITE_OPEN_READONLY, error);
-    if (status == STATUS_OK) status = database_identify(&store->database, &version, &code, error);
+    /* where a search has run.db to itself it has a copy for others */
+    bool snapshot = has_snapshot(store);
+    int status = snapshot && store_is_searched(store) ? open_snapshot(store, &version, error)
+                                                      : open_plain(store, &version, &code, error);
     int primary = code & 0xff;
-    if (status != STATUS_OK && (primary == SQLITE_CANTOPEN || primary == SQLITE_READONLY)) {
+    if (status != STATUS_OK && !snapshot && (primary == SQLITE_CANTOPEN || primary == SQLITE_READONLY)) {
         database_close(&store->database);
         status = open_immutable(store, &version, error);
+    } else if (status != STATUS_OK && snapshot) { /* of a search that was killed, and has to be resumed to be read */
+        database_close(&store->database);
+        status = open_snapshot(store, &version, error);
     }
     if (status != STATUS_OK) return status;
     return version == 0 ? no_run(store, if_no_run_to_read, error) : migrate_copy(store, version, error);
@@ -300,7 +383,10 @@ int store_open(const char *run_dir, enum store_mode mode, struct store **out, st
 
 void store_close(struct store *store) {
     if (!store) return;
+    if (store->has_snapshot) store_snapshot_write(store);
+    bool stored = store->has_snapshot && store->database.handle;
     database_close(&store->database);
+    if (stored) store_snapshot_remove(store); /* run.db has all of it, and is free */
     store_folder_unlock(store);
     free(store->database.path);
     free(store->dir);
@@ -318,8 +404,9 @@ bool store_exists(const char *run_dir) {
 }
 
 int store_check_output(const char *run_dir, const char *path, struct error *error) {
-    static const char *const names[] = {"run.db",    "run.db-wal",    "run.db-shm",    "run.lock",
-                                        "scores.db", "scores.db-wal", "scores.db-shm", "factors.json"};
+    static const char *const names[] = {
+        "run.db",         "run.db-wal", "run.db-shm",    "run.lock",      STORE_SNAPSHOT_FILE,
+        "run.db-journal", "scores.db",  "scores.db-wal", "scores.db-shm", "factors.json"};
     int status = STATUS_OK;
     for (size_t i = 0; i < sizeof names / sizeof *names && status == STATUS_OK; i++) {
         char *own = NULL;

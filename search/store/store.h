@@ -9,6 +9,10 @@
  * Write-ahead log, synchronous=FULL, one transaction per scored individual: an individual that was reported as scored
  * survives kill -9. A search holds an flock on RUN_DIR/run.lock, which names its host and process, while it has the
  * database open.
+ *
+ * Where the file system lacks memory that processes share, or locks, or several hosts may mount it, a search says so in
+ * a line on stderr and uses a rollback journal, with run.db to itself. Others read a copy that it makes. Without locks
+ * run.lock counts as locked while it is touched again and again, and its process is alive if it is one of this host.
  */
 #ifndef LONGROPE_SEARCH_STORE_H
 #define LONGROPE_SEARCH_STORE_H
@@ -42,6 +46,13 @@ enum store_mode {
  * the disk fails. The caller closes *out. */
 int store_open(const char *run_dir, enum store_mode mode, struct store **out, struct error *error);
 void store_close(struct store *store); /* NULL is allowed */
+
+/* For a search to call every few seconds: where it has run.db to itself, because the file system does not let several
+ * processes use it, readers have a copy that is STORE_SNAPSHOT_SECONDS old at most. It does nothing elsewhere. */
+enum { STORE_SNAPSHOT_SECONDS = 30 };
+void store_keep_readable(struct store *store);
+/* The same at once, before something that takes long. */
+void store_make_readable(struct store *store);
 
 /* True if RUN_DIR/run.db exists and is not empty. */
 bool store_exists(const char *run_dir);

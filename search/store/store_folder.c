@@ -2,14 +2,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "eval/base/trace.h"
+#include "search/store/file_system.h"
 
 char *store_folder_path(const struct store *store, const char *name) {
     char *path;
@@ -81,6 +85,83 @@ static void write_holder(int lock) {
     if (ftruncate(lock, 0) != 0 || pwrite(lock, text, (size_t)length, 0) != length) return;
 }
 
+/* ---- a lock where there are none ---- */
+
+/* Touches run.lock while it counts as locked. */
+struct store_heart {
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t stopped;
+    bool stop;
+    int lock;
+};
+
+enum { BEAT_SECONDS = 20, DEAD_SECONDS = 90 };
+
+static void *beat(void *state) {
+    struct store_heart *heart = state;
+    pthread_mutex_lock(&heart->mutex);
+    while (!heart->stop) {
+        struct timespec next;
+        futimens(heart->lock, NULL);
+        clock_gettime(CLOCK_REALTIME, &next);
+        next.tv_sec += BEAT_SECONDS;
+        pthread_cond_timedwait(&heart->stopped, &heart->mutex, &next);
+    }
+    pthread_mutex_unlock(&heart->mutex);
+    return NULL;
+}
+
+/* Signals are for the other threads. NULL for lack of memory or threads. */
+static struct store_heart *start_heart(int lock) {
+    struct store_heart *heart = calloc(1, sizeof *heart);
+    sigset_t all, before;
+    if (!heart) return NULL;
+    heart->lock = lock;
+    pthread_mutex_init(&heart->mutex, NULL);
+    pthread_cond_init(&heart->stopped, NULL);
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    int failed = pthread_create(&heart->thread, NULL, beat, heart);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!failed) return heart;
+    free(heart);
+    return NULL;
+}
+
+static void stop_heart(struct store_heart *heart) {
+    pthread_mutex_lock(&heart->mutex);
+    heart->stop = true;
+    pthread_cond_signal(&heart->stopped);
+    pthread_mutex_unlock(&heart->mutex);
+    pthread_join(heart->thread, NULL);
+    pthread_cond_destroy(&heart->stopped);
+    pthread_mutex_destroy(&heart->mutex);
+    free(heart);
+}
+
+/* Whether the process that run.lock names is alive, as far as it can be told: one of this host that is gone is not, and
+ * a host that is gone touches nothing. */
+static bool holder_lives(int lock) {
+    char host[HOST_SIZE] = "", here[HOST_SIZE];
+    long process = 0;
+    struct stat info;
+    name_host(here);
+    if (!read_holder(lock, host, &process) || fstat(lock, &info) != 0) return false;
+    if (time(NULL) - info.st_mtime > DEAD_SECONDS) return false;
+    return strcmp(host, here) != 0 || kill((pid_t)process, 0) == 0 || errno == EPERM;
+}
+
+static int lock_without_locks(struct store *store, bool *held, struct error *error) {
+    *held = holder_lives(store->lock);
+    if (*held) return STATUS_OK;
+    write_holder(store->lock);
+    store->heart = start_heart(store->lock);
+    return store->heart ? STATUS_OK : error_set(error, STATUS_FAILED, "a thread could not be started");
+}
+
+/* ---- taking the lock ---- */
+
 /* A reader that asks who searches has the lock for an instant. */
 static bool lock_patiently(int lock) {
     enum { TRIES = 20 };
@@ -111,7 +192,8 @@ int store_folder_try_lock(struct store *store, bool *held, struct error *error) 
     }
     *held = errno == EWOULDBLOCK;
     if (*held) return STATUS_OK;
-    return database_unsupported(&store->database, "file locks", error);
+    if (file_system_lacks_locks(errno)) return lock_without_locks(store, held, error);
+    return store_folder_failed(store, errno, error);
 }
 
 int store_folder_lock(struct store *store, struct error *error) {
@@ -122,21 +204,6 @@ int store_folder_lock(struct store *store, struct error *error) {
     store_folder_holder(store, holder);
     return error_set(error, STATUS_INPUT, "%.300s: in use by %s; wait for it or choose another folder with -o",
                      store->dir, holder);
-}
-
-/* File systems whose hosts need not see each other's locks: it depends on how they are mounted. */
-static bool is_shared_by_hosts(int file) {
-    static const uint32_t kinds[] = {0x6969 /* NFS */,        0x517b /* SMB */,
-                                     0xfe534d42 /* SMB2 */,   0xff534d42 /* CIFS */,
-                                     0x0bd00bd0 /* Lustre */, 0x65735546 /* FUSE */,
-                                     0x00c36400 /* Ceph */,   0x47504653 /* GPFS */,
-                                     0x01021997 /* 9P */,     0x19830326 /* BeeGFS */};
-    struct statfs info;
-    if (fstatfs(file, &info) != 0) return true;
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        if ((uint32_t)info.f_type == kinds[i]) return true;
-    }
-    return false;
 }
 
 static bool began_elsewhere(int lock) {
@@ -153,12 +220,23 @@ bool store_is_searched(const struct store *store) {
     bool none = path && lock < 0 && errno == ENOENT; /* a search makes the file */
     free(path);
     if (lock < 0) return !none;
-    bool held = flock(lock, LOCK_SH | LOCK_NB) != 0 || (is_shared_by_hosts(lock) && began_elsewhere(lock));
+    bool held = flock(lock, LOCK_SH | LOCK_NB) != 0;
+    if (held && file_system_lacks_locks(errno)) {
+        held = holder_lives(lock);
+        close(lock);
+        return held;
+    }
+    held = held || (file_system_is_of_hosts(lock) && began_elsewhere(lock));
     close(lock);
     return held;
 }
 
 void store_folder_unlock(struct store *store) {
+    if (store->heart) {
+        stop_heart(store->heart);
+        if (ftruncate(store->lock, 0) != 0) TRACE(TRACE_STORE, "%s: run.lock still names this process", store->dir);
+    }
+    store->heart = NULL;
     if (store->lock >= 0) close(store->lock);
     store->lock = -1;
 }

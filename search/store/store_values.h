@@ -11,9 +11,13 @@
 #include "search/store/store.h"
 
 struct store {
-    char *dir;                /* as it was given */
-    struct database database; /* dir/run.db */
-    int lock;                 /* file descriptor of run.lock; -1: not held */
+    char *dir;                 /* as it was given */
+    struct database database;  /* dir/run.db */
+    int lock;                  /* file descriptor of run.lock; -1: not held */
+    struct store_heart *heart; /* of a lock that the file system does not have; else NULL */
+    bool has_snapshot;         /* readers have STORE_SNAPSHOT_FILE */
+    int snapshot_changes;      /* of run.db, when it was written last */
+    double snapshot_at;        /* seconds of the clock: likewise, or tried */
 };
 
 #define STORE_NOW "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')" /* SQL of the columns *_at */

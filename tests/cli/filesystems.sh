@@ -1,5 +1,5 @@
 #!/bin/sh
-# File systems that lack what others have, folders for temporary files, and long paths.
+# File systems that lack what others have: run.db has a rollback journal there, and loses nothing. Folders for temporary files, and long paths.
 #   UNSUPPORTED_LIBRARY  is preloaded to take locks or shared memory away from a folder (unsupported.c); empty: left out
 # shellcheck source=tests/cli/lib.sh
 . "$SOURCE/tests/cli/lib.sh"
@@ -19,30 +19,76 @@ if [ -n "${UNSUPPORTED_LIBRARY-}" ]; then
     export UNSUPPORTED_FOLDER
     mkdir "$UNSUPPORTED_FOLDER"
     cp -r "$work/run" "$UNSUPPORTED_FOLDER/run"
-    lacking() {
-        what=$1
-        shift
-        fails_with 1 "$UNSUPPORTED_FOLDER" env UNSUPPORTED="$what" LD_PRELOAD="$UNSUPPORTED_LIBRARY" "$@"
-        case $what in
-        locks) one_line_with "this file system has no file locks" ;;
-        memory) one_line_with "this file system has no memory that processes share" ;;
-        esac
-        one_line_with "use a local disk"
+    remote() {
+        env UNSUPPORTED="$what" LD_PRELOAD="$UNSUPPORTED_LIBRARY" "$@"
     }
-    began=$(now)
+    remote_search() {
+        launch="env UNSUPPORTED=$what LD_PRELOAD=$UNSUPPORTED_LIBRARY"
+        short_search "$@"
+    }
+    rows() { remote "$LONGROPE" show "$1" --json 2>/dev/null | jq '.stages[0].evaluations // 0'; }
+    stored() { sqlite3 "file:$1/run.db?immutable=1" 'SELECT count(*) FROM individuals' 2>/dev/null || echo 0; }
+
+    # A longer search, to be killed.
+    long="--set stages.0.target_length=1024 --set search.iterations=4"
+    # shellcheck disable=SC2086 # words
+    runs short_search "$work/long" $long
     for what in locks memory; do
-        # opening a run to read, to record, to resume, to create, and a cache
-        lacking "$what" "$LONGROPE" show "$UNSUPPORTED_FOLDER/run"
-        lacking "$what" "$LONGROPE" report "$UNSUPPORTED_FOLDER/run" -o -
-        lacking "$what" "$LONGROPE" export "$UNSUPPORTED_FOLDER/run" --format csv --out -
-        lacking "$what" "$LONGROPE" eval --model "$model" --text "$document" --length 8 --method none \
-            --into "$UNSUPPORTED_FOLDER/run"
-        lacking "$what" "$LONGROPE" search "$demo/demo.yaml" -o "$UNSUPPORTED_FOLDER/run" --resume
-        lacking "$what" "$LONGROPE" search "$demo/demo.yaml" -o "$UNSUPPORTED_FOLDER/new"
-        lacking "$what" "$LONGROPE" search "$demo/demo.yaml" -o "$work/new" --cache "$UNSUPPORTED_FOLDER/scores.db"
-        rm -rf "$work/new"
+        case $what in
+        locks) notice="the file system has no file locks" ;;
+        memory) notice="the file system has no memory that processes share" ;;
+        esac
+        notice="$notice; this process has run.db to itself, with a rollback journal, and others read run.snapshot.db"
+        new=$UNSUPPORTED_FOLDER/$what
+
+        # A search says so once, is that of any file system, and leaves nothing but its files.
+        runs remote_search "$new"
+        [ "$(grep -c '^longrope: ' "$work/stderr")" = 1 ] || fail "$what: it says more than that"
+        grep -qF "longrope: $new: $notice" "$work/stderr" || fail "$what: it does not say what is missing"
+        same_runs "$work/run" "$new"
+        [ "$(ls "$new")" = "$(printf 'factors.json\nrun.db\nrun.lock\nscores.db')" ] || fail "$what: leaves $(ls "$new")"
+
+        # A run that was copied to it, with the log of another file system.
+        cp -r "$work/run" "$new.copy"
+        runs remote "$LONGROPE" show "$new.copy"
+        says "run demo: done"
+        runs remote "$LONGROPE" report "$new.copy" -o -
+        runs remote "$LONGROPE" export "$new.copy" --format csv --out -
+        runs remote "$LONGROPE" eval --model "$model" --text "$document" --length 8 --method none --into "$new.copy"
+        runs remote_search "$new.copy" --resume
+        cmp -s "$work/run/factors.json" "$new.copy/factors.json" || fail "$what: a copy has another table"
+        # A cache that several runs share needs what is missing.
+        fails_with 1 "which a score cache requires; use a local disk" remote_search "$work/other" --cache "$new.scores.db"
+        rm -rf "$work/other"
+
+        # While it is searched: others read a copy, and neither search nor measure. After kill -9 nothing is lost.
+        # shellcheck disable=SC2086 # words
+        (launch="exec env UNSUPPORTED=$what LD_PRELOAD=$UNSUPPORTED_LIBRARY" && short_search "$new.killed" $long) \
+            >"$work/background.out" 2>"$work/background.err" &
+        background=$!
+        patience=600
+        until [ "$(stored "$new.killed")" -gt 1 ]; do
+            patience=$((patience - 1))
+            [ "$patience" -gt 0 ] || fail "$what: nothing was stored within a minute"
+            sleep 0.1
+        done
+        runs remote "$LONGROPE" show "$new.killed"
+        holder="in use by process $background on host $(uname -n)"
+        fails_with 2 "$holder" remote_search "$new.killed" --resume
+        fails_with 2 "$holder" remote "$LONGROPE" eval --model "$model" --text "$document" --length 8 --method none \
+            --into "$new.killed"
+        kill -KILL "$background"
+        end_search
+        [ "$status" = 137 ] || fail "$what: the search ended with $status before it was killed"
+        kept=$(stored "$new.killed")
+        [ -e "$new.killed/run.snapshot.db" ] || fail "$what: there was no copy for readers"
+        [ "$(rows "$new.killed")" -ge "$kept" ] || fail "$what: what was stored cannot be read"
+        # shellcheck disable=SC2086 # words
+        runs remote_search "$new.killed" $long --resume
+        same_runs "$work/long" "$new.killed"
+        [ ! -e "$new.killed/run.snapshot.db" ] || fail "$what: the copy is left"
     done
-    [ "$(calculate "$(now) - $began < 60")" = 1.000000 ] || fail "it waits for locks that nobody holds"
+    launch=
 
     # Files need no locks.
     for format in csv json hf; do

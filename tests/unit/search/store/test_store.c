@@ -1,6 +1,7 @@
 /* The store: what comes back out of it, who may open it, and what is left when a process or the disk gives up. */
 #include "search/store/store.h"
 #include "search/store/store_configuration.h"
+#include "search/store/store_snapshot.h"
 
 #include "search/base/clock.h"
 #include "tests/unit/child.h"
@@ -1316,6 +1317,40 @@ static void test_read_beside_a_writer(void **state) {
     store_close(reader);
 }
 
+/* Where the file system lets one process use run.db, the search has it alone, and readers have a copy that it makes. */
+static void test_read_beside_a_search_that_has_it_alone(void **state) {
+    struct fixture *f = *state;
+    store_close(make_run(f, 3));
+    struct store *search = open_run(f, STORE_RESUME);
+    char *copy = NULL;
+    assert_true(asprintf(&copy, "%s/" STORE_SNAPSHOT_FILE, f->run) > 0);
+    store_keep_readable(search); /* the file system has all */
+    assert_int_equal(access(copy, F_OK), -1);
+    search->has_snapshot = true;
+    search->snapshot_changes = -1;
+    store_keep_readable(search);
+    assert_int_equal(access(copy, F_OK), 0);
+    good(f, add_individual(search, 3, &f->error));
+    struct store *reader = open_run(f, STORE_READ);
+    store_keep_readable(search); /* a moment ago: not yet */
+    assert_int_equal(check_individuals(f, reader), 3);
+    store_close(reader);
+    search->snapshot_at -= STORE_SNAPSHOT_SECONDS;
+    reader = open_run(f, STORE_READ); /* keeps what it has opened */
+    store_keep_readable(search);
+    assert_int_equal(check_individuals(f, reader), 3);
+    store_close(reader);
+    reader = open_run(f, STORE_READ);
+    assert_int_equal(check_individuals(f, reader), 4);
+    store_close(reader);
+    store_close(search); /* run.db has all of it */
+    assert_int_equal(access(copy, F_OK), -1);
+    reader = open_run(f, STORE_READ);
+    assert_int_equal(check_individuals(f, reader), 4);
+    store_close(reader);
+    free(copy);
+}
+
 /* Without permission, and without room ---------------------------------------------------------- */
 
 /* Opens the run in every mode and says what came of it, one line each. */
@@ -1577,6 +1612,7 @@ int main(void) {
         TEST(test_wait_for_another_program_ends),
         TEST(test_kill_loses_nothing_reported),
         TEST(test_read_beside_a_writer),
+        TEST(test_read_beside_a_search_that_has_it_alone),
         TEST(test_read_only_folder),
         TEST(test_read_only_folder_beside_a_writer),
         TEST(test_parent_that_is_read_only),

@@ -1,0 +1,56 @@
+#include "search/store/store_snapshot.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "eval/base/trace.h"
+#include "search/base/clock.h"
+#include "search/store/store_folder.h"
+
+/* SQLite's code. The file has a single process as long as it has this name. */
+static int copy_to(struct store *store, const char *path) {
+    sqlite3 *copy = NULL;
+    unlink(path);
+    int code = sqlite3_open_v2(path, &copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "unix-none");
+    if (code == SQLITE_OK) code = sqlite3_exec(copy, "PRAGMA journal_mode = OFF", NULL, NULL, NULL);
+    sqlite3_backup *backup =
+        code == SQLITE_OK ? sqlite3_backup_init(copy, "main", store->database.handle, "main") : NULL;
+    if (code == SQLITE_OK && !backup) code = sqlite3_errcode(copy);
+    if (backup) sqlite3_backup_step(backup, -1);
+    if (backup) code = sqlite3_backup_finish(backup);
+    int closed = sqlite3_close(copy);
+    return code == SQLITE_OK ? closed : code;
+}
+
+void store_snapshot_write(struct store *store) {
+    char *part = store_folder_path(store, STORE_SNAPSHOT_FILE ".part"),
+         *path = store_folder_path(store, STORE_SNAPSHOT_FILE);
+    int changes = sqlite3_total_changes(store->database.handle);
+    bool idle = sqlite3_get_autocommit(store->database.handle) != 0;
+    if (part && path && idle && changes != store->snapshot_changes) {
+        int code = copy_to(store, part);
+        bool written = code == SQLITE_OK && rename(part, path) == 0;
+        if (written) store->snapshot_changes = changes;
+        if (!written) unlink(part);
+        TRACE(TRACE_STORE, "%s: %s", path, written ? "written" : "could not be written");
+    }
+    if (idle) store->snapshot_at = clock_seconds();
+    free(part);
+    free(path);
+}
+
+void store_keep_readable(struct store *store) {
+    if (!store->has_snapshot || clock_seconds() - store->snapshot_at < STORE_SNAPSHOT_SECONDS) return;
+    store_snapshot_write(store);
+}
+
+void store_make_readable(struct store *store) {
+    if (store->has_snapshot) store_snapshot_write(store);
+}
+
+void store_snapshot_remove(const struct store *store) {
+    char *path = store_folder_path(store, STORE_SNAPSHOT_FILE);
+    if (path) unlink(path);
+    free(path);
+}
