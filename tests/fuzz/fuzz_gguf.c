@@ -1,8 +1,11 @@
-/* Any bytes as a GGUF: rejected, or a file whose copy is equal and whose tables, if any, are valid. */
+/* Any bytes as a GGUF: rejected, or a file whose copy is equal, whose tables, if any, are valid, and that is rejected
+ * or loaded as a model and as a tokenizer. */
 #include <math.h>
 #include <string.h>
 
 #include "eval/gguf/gguf_private.h"
+#include "eval/model/model.h"
+#include "eval/text/tokenizer.h"
 #include "search/export/export_gguf.h"
 #include "search/factors/gguf_tables.h"
 #include "tests/fuzz/memory_file.h"
@@ -79,6 +82,38 @@ static void check_tables(const char *path) {
     if (again.pairs != tables.pairs || again.original_length != tables.original_length) abort();
 }
 
+/* Every token is one of those that the file lists. */
+static void check_tokenizer(const char *path) {
+    static const char text[] = "ab 12 <s>\u00e9";
+    struct tokenizer tokenizer;
+    struct error error;
+    int32_t *tokens = NULL;
+    int64_t count = 0;
+    if (tokenizer_open(NULL, path, TOKENIZER_BYTE_VOCABULARY, &tokenizer, &error) != STATUS_OK) return;
+    if (tokenizer_encode(&tokenizer, "text", text, sizeof text - 1, &tokens, &count, &error) == STATUS_OK) {
+        for (int64_t i = 0; i < count; i++) {
+            if (tokens[i] < 0) abort();
+        }
+        free(tokens);
+    }
+    tokenizer_close(&tokenizer);
+}
+
+/* A model that is loaded has the configuration that is read alone, but for ties. */
+static void check_model(const char *path) {
+    struct model_config config;
+    struct model *model = NULL;
+    struct error error;
+    bool readable = model_read_config(path, &config, &error) == STATUS_OK;
+    if (model_load(path, MODEL_F32, &model, &error) != STATUS_OK) return;
+    if (!readable || config.hidden != model->config.hidden || config.rope.type != model->config.rope.type) abort();
+    float row[1 << 12];
+    for (int64_t r = 0; r < config.vocabulary && config.hidden <= 1 << 12; r++) {
+        model->kernels->unpack_row(row, &model->embedding, r);
+    }
+    model_free(model);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     struct memory_file input = memory_file_make(bytes, size);
     struct gguf *file;
@@ -88,6 +123,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         check_copy(file);
         gguf_close(file);
         check_tables(input.path);
+        check_tokenizer(input.path);
+        check_model(input.path);
     }
     memory_file_close(&input);
     return 0;

@@ -51,6 +51,63 @@ key_string() { string "$1" && u32 8 && string "$2"; } # NAME VALUE
 
 vector() { string "$1" && u32 1 && u64 "$2" && u32 0 && u64 "$3"; } # NAME COUNT OFFSET
 
+# key_f32 NAME BYTES
+key_f32() {
+    # shellcheck disable=SC2059 # numbers are octal
+    string "$1" && u32 6 && printf "$2"
+}
+
+key_texts() { # NAME TEXT...
+    string "$1" && u32 9 && u32 8 && u64 $(($# - 1)) && shift
+    for text; do string "$text"; done
+}
+
+key_numbers() { # NAME TYPE NUMBER...
+    string "$1" && u32 9 && u32 "$2" && u64 $(($# - 2)) && shift 2
+    for number; do u32 "$number"; done
+}
+
+# tensor NAME ROWS COLUMNS TYPE: of f32 (0) or q8_0 (8); the next one lies behind it. 0 columns: a vector.
+offset=0
+tensor() {
+    if [ "$3" = 0 ]; then vector "$1" "$2" "$offset"; else string "$1" && u32 2 && u64 "$3" && u64 "$2" && u32 "$4" && u64 "$offset"; fi
+    bytes=$(($2 * ($3 ? $3 : 1) * 4))
+    [ "$4" != 8 ] || bytes=$(($2 * $3 * 34 / 32))
+    offset=$((offset + (bytes + 31) / 32 * 32))
+}
+
+# model ARCHITECTURE KEYS TENSORS: what a model begins with, and the keys and tensors of every one; KEYS more keys and
+# TENSORS more tensors follow.
+model() {
+    gguf_begin $((11 + $3)) $((10 + $2))
+    key_string general.architecture "$1"
+    key_u32 "$1.context_length" 64
+    key_u32 "$1.embedding_length" 32
+    key_u32 "$1.feed_forward_length" 1
+    key_u32 "$1.block_count" 1
+    key_u32 "$1.attention.head_count" 2
+    key_u32 "$1.attention.head_count_kv" 1
+    key_u32 "$1.attention.key_length" 2
+    key_u32 "$1.rope.dimension_count" 2
+    key_f32 "$1.attention.layer_norm_rms_epsilon" '\254\305\047\067' # 1e-5
+}
+
+model_tensors() {
+    tensor token_embd.weight 3 32 8
+    tensor output_norm.weight 32 0 0
+    tensor blk.0.attn_norm.weight 32 0 0
+    tensor blk.0.ffn_norm.weight 32 0 0
+    tensor blk.0.attn_q.weight 4 32 8
+    tensor blk.0.attn_k.weight 2 32 8
+    tensor blk.0.attn_v.weight 2 32 0
+    tensor blk.0.attn_output.weight 32 4 0
+    tensor blk.0.ffn_gate.weight 1 32 8
+    tensor blk.0.ffn_up.weight 1 32 8
+    tensor blk.0.ffn_down.weight 32 1 0
+}
+
+zeros_of() { head -c "$1" /dev/zero | sed 's/\x00/\\0/g'; } # as printf understands them
+
 # gguf NAME DATA: what comes in, padded to 32 bytes, and the data, as a file.
 gguf() {
     cat >"$folder/$1"
@@ -104,6 +161,29 @@ gguf)
         vector rope_factors_long.weight 2 32
         vector rope_factors_short.weight 2 64
     } | gguf tables "$two$zeros$two$zeros$two"
+    {
+        model llama 4 0
+        key_string tokenizer.ggml.model gpt2
+        key_string tokenizer.ggml.pre qwen2
+        key_texts tokenizer.ggml.tokens '<s>' a b ab 1
+        key_texts tokenizer.ggml.merges 'a b'
+        model_tensors
+    } | gguf model "$(zeros_of 1792)"
+    {
+        model qwen3 9 2
+        key_string tokenizer.ggml.model llama
+        key_texts tokenizer.ggml.tokens '<unk>' '<s>' a b ab
+        key_numbers tokenizer.ggml.token_type 5 2 3 1 1 1
+        key_numbers tokenizer.ggml.scores 6 0 0 1 2 3
+        key_u32 tokenizer.ggml.bos_token_id 1
+        key_string qwen3.rope.scaling.type yarn
+        key_f32 qwen3.rope.scaling.factor '\000\000\200\100'
+        key_u32 qwen3.rope.scaling.original_context_length 16
+        key_f32 qwen3.rope.freq_base '\000\000\200\106'
+        model_tensors
+        tensor blk.0.attn_q_norm.weight 2 0 0
+        tensor blk.0.attn_k_norm.weight 2 0 0
+    } | gguf model-yarn "$(zeros_of 1856)"
     ;;
 factors)
     table='"max_length": 64, "scale": 4, "factors": [1, 6.25], "start_tokens": 0, "attention_factor": 1.1, "origin": "yarn"'
