@@ -20,10 +20,11 @@
 
 struct exporting {
     const struct export_options *options;
-    const char *source;        /* as errors name it */
-    char *run_model;           /* the model that the run searched; owned */
-    const char *dir;           /* the model's folder; NULL if there is none and the format does not require it */
-    struct factor_file file;   /* the source's tables */
+    const char *source;      /* as errors name it */
+    char *run_model;         /* the model that the run searched; owned */
+    const char *dir;         /* the model's folder or GGUF; NULL if there is none and the format does not require it */
+    const char *gguf;        /* what EXPORT_GGUF copies */
+    struct factor_file file; /* the source's tables */
     struct model_config model; /* of `dir` */
     struct export_pair pair;   /* except for EXPORT_JSON */
     bool is_run;
@@ -81,9 +82,26 @@ static void note_window(struct exporting *e) {
                                                   : "a stage of 'kind: recover' searches one (configs/README.md)");
 }
 
+/* A model that is a GGUF is what is copied, and has no config.json to write. */
+static int find_gguf(struct exporting *e, struct error *error) {
+    const struct export_options *o = e->options;
+    bool is_gguf = e->dir && model_is_gguf(e->dir);
+    e->gguf = o->gguf ? o->gguf : e->dir;
+    if (o->format == EXPORT_HF && is_gguf) {
+        return error_set(error, STATUS_INPUT,
+                         "--format hf: the model %.500s is a GGUF file, not a folder; use --format gguf, or name the "
+                         "folder of the same model with --model DIR",
+                         e->dir);
+    }
+    if (o->format != EXPORT_GGUF || o->gguf || is_gguf) return STATUS_OK;
+    return error_set(error, STATUS_INPUT,
+                     "missing --gguf IN.gguf, which --format gguf requires: the model %.500s is a folder", e->dir);
+}
+
 static int open_source(struct exporting *e, struct error *error) {
     const struct export_options *o = e->options;
     int status = find_model(e, error);
+    if (status == STATUS_OK) status = find_gguf(e, error);
     if (status == STATUS_OK && e->dir) status = model_read_config(e->dir, &e->model, error);
     if (status == STATUS_OK) status = read_window(e, error);
     if (status != STATUS_OK) return status;
@@ -138,11 +156,10 @@ static int write_hf(struct exporting *e, struct error *error) {
 
 static void copied(void *state, double fraction) { progress_step(state, (size_t)(100.0 * fraction), "", false); }
 
-/* The factors by which the model's GGUF file already divides frequencies, [pairs]. NULL if it does not, or if the
- * export replaces its tables anyway. */
+/* The factors by which the model's GGUF file already divides frequencies, [pairs]; NULL if it does not. */
 static const double *own_factors_of(const struct exporting *e, struct rope_table *base) {
     const struct rope_model *rope = &e->model.rope;
-    if (rope->type != ROPE_TYPE_LINEAR && rope->type != ROPE_TYPE_LLAMA3 && rope->type != ROPE_TYPE_YARN) return NULL;
+    if (rope->type == ROPE_TYPE_DEFAULT || rope->type == ROPE_TYPE_DYNAMIC) return NULL;
     rope_model_table(base, rope, e->pair.long_table.max_length);
     return base->own_factors;
 }
@@ -152,7 +169,7 @@ static int copy_gguf(const struct exporting *e, struct error *error) {
     struct progress progress;
     const struct export_pair *pair = &e->pair;
     const struct export_gguf what = {
-        .input = e->options->gguf,
+        .input = e->gguf,
         .output = e->options->out,
         .pairs = pair->pairs,
         .long_factors = pair->long_table.factors,

@@ -35,7 +35,7 @@ static const struct option_row output_rows[] = {
      .help = "what is written\n"
              "hf: a model's folder for transformers, vLLM and SGLang: config.json with a short and a long table, and "
              "the other files of --model\n"
-             "gguf: a copy of --gguf with both tables, for llama.cpp\n"
+             "gguf: a copy of --gguf, or of the model if that is a GGUF, with both tables, for llama.cpp\n"
              "csv: one table as a line of numbers, for microsoft/LongRoPE\n"
              "json: all tables, for longrope"},
     {.name = "out",
@@ -58,7 +58,7 @@ static const struct option_row output_rows[] = {
 static const struct option_row model_rows_of_export[] = {
     {.name = "model",
      .kind = OPTION_TEXT,
-     .word = "DIR",
+     .word = "DIR|FILE.gguf",
      .offset = AT(model),
      .help = "the model that the tables were found on. hf and gguf require it; the default for a run is the model that "
              "the run searched last. csv and json do not require it; if it is given, tables are checked against it, "
@@ -67,7 +67,7 @@ static const struct option_row model_rows_of_export[] = {
      .kind = OPTION_TEXT,
      .word = "IN.gguf",
      .offset = AT(gguf),
-     .help = "the same model as a GGUF file"},
+     .help = "the same model as a GGUF file; not required if the model is one"},
     {.name = "weights",
      .kind = OPTION_NAME,
      .word = "HOW",
@@ -169,9 +169,6 @@ static int check_uses(const struct option_table *table, const struct export_opti
 
 static int check(const struct option_table *table, void *options, struct error *error) {
     struct export_options *o = options;
-    if (o->format == EXPORT_GGUF && !o->gguf) {
-        return options_wrong(table, error, "missing --gguf IN.gguf, which --format gguf requires");
-    }
     int status = check_uses(table, o, error);
     if (o->weights == NAME_UNKNOWN) o->weights = MODEL_FILES_COPY;
     o->choice.places = o->one_table == NAME_UNKNOWN ? EXPORT_TWO_TABLES

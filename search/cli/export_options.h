@@ -16,8 +16,8 @@ extern const char *const export_format_names[EXPORT_FORMATS]; /* "hf", "gguf", "
 struct export_options {
     struct string_list sources; /* at least one */
     int format;                 /* enum export_format */
-    char *model;                /* NULL where the format does not need it */
-    char *gguf;                 /* NULL except for EXPORT_GGUF */
+    char *model;                /* NULL where the format does not need it, and for a run's own */
+    char *gguf;                 /* NULL except for EXPORT_GGUF, and there if the model is to be copied */
     char *out;
     struct export_choice choice;
     int64_t original_length; /* 0: not given */

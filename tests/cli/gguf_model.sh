@@ -12,7 +12,7 @@ refused() {
 "$DEMO_GGUF" "$model" "$work/bf16.gguf" bf16
 "$DEMO_GGUF" "$model" "$work/q8.gguf" q8_0
 "$DEMO_GGUF" "$model" "$work/rounded.gguf" q8_0-f32
-"$DEMO_GGUF" "$model" "$work/split.gguf" bf16 3
+"$DEMO_GGUF" "$model" "$work/split.gguf" bf16 3 # parts NAME-00001-of-00003.gguf
 
 # nats MODEL: of a window beyond the model's own, in f32, to the last bit.
 nats() {
@@ -52,4 +52,20 @@ says "$work/q8.gguf"
 runs gguf_search "$work/run"
 runs "$LONGROPE" show "$work/run" --json
 holds '.stages[0].state == "done"'
+# ---- from one file to one file ----
+
+runs "$LONGROPE" export "$work/run" --format gguf --out "$work/long.gguf" --json
+holds '.tables[0].role == "both" and .engines[0].engine == "llama.cpp"'
+found=$(jq '.tables[0].perplexity' "$work/stdout")
+runs "$LONGROPE" eval --model "$work/long.gguf" --text "$corpus"/*.txt --samples 1 --length 512 --method none --json
+holds "(.results[0].perplexity / $found - 1 | fabs) < 1e-6"
+refused "--format hf: the model $work/q8.gguf is a GGUF file, not a folder; use --format gguf" \
+    "$LONGROPE" export "$work/run" --format hf --out "$work/none"
+refused "q8.gguf: is read by this command" "$LONGROPE" export "$work/run" --format gguf --out "$work/q8.gguf" --force
+runs "$LONGROPE" export "$work/run" --format gguf --model "$model" --gguf "$work/bf16.gguf" --out "$work/other.gguf"
+refused "missing --gguf IN.gguf, which --format gguf requires: the model $model is a folder" \
+    "$LONGROPE" export "$work/run" --format gguf --model "$model" --out "$work/none"
+refused "join them first: llama-gguf-split --merge" "$LONGROPE" export "$work/run" --format gguf \
+    --gguf "$work/split-00001-of-00003.gguf" --out "$work/none"
+
 echo "gguf_model: passed"
