@@ -24,40 +24,47 @@ static float half_at(const unsigned char *in) {
     return x;
 }
 
-/* Number i of those with `bits` bits each, the lowest bits of a byte first. */
-static unsigned bits_at(const unsigned char *in, int i, int bits) {
-    int in_byte = 8 / bits;
-    return in[i / in_byte] >> (i % in_byte * bits) & ((1u << bits) - 1);
+/* 32 numbers of four bits: byte j has number j in its low half and number j + 16 in its high half. */
+static void unpack_nibbles(const unsigned char *in, int8_t *out) {
+    for (int j = 0; j < 16; j++) out[j] = in[j] & 15, out[j + 16] = (int8_t)(in[j] >> 4);
 }
 
-/* Blocks of 32 numbers of four bits: byte j has number j in its low half and number j + 16 in its high half. */
-static unsigned nibble_of_32(const unsigned char *in, int i) { return in[i % 16] >> (i / 16 * 4) & 15; }
+/* Adds bit i of four bytes, the lowest of a byte first, to number i as its fifth bit. */
+static void add_fifth_bits(const unsigned char *in, int8_t *out) {
+    for (int i = 0; i < 32; i++) out[i] = (int8_t)(out[i] | (in[i / 8] >> i % 8 & 1) << 4);
+}
+
+static void subtract(int8_t *out, int8_t offset) {
+    for (int i = 0; i < 32; i++) out[i] = (int8_t)(out[i] - offset);
+}
 
 /* f16 scale; 16 bytes. Quants are 0..15 less 8. */
 static void unpack_q4_0(const unsigned char *in, struct unpacked *out) {
     out->scales[0] = half_at(in);
-    for (int i = 0; i < 32; i++) out->quants[i] = (int8_t)((int)nibble_of_32(in + 2, i) - 8);
+    unpack_nibbles(in + 2, out->quants);
+    subtract(out->quants, 8);
 }
 
 /* f16 scale, f16 offset, which is added; 16 bytes. */
 static void unpack_q4_1(const unsigned char *in, struct unpacked *out) {
     out->scales[0] = half_at(in);
     out->minima[0] = -half_at(in + 2);
-    for (int i = 0; i < 32; i++) out->quants[i] = (int8_t)nibble_of_32(in + 4, i);
+    unpack_nibbles(in + 4, out->quants);
 }
 
 /* f16 scale; 4 bytes of fifth bits; 16 bytes. Quants are 0..31 less 16. */
 static void unpack_q5_0(const unsigned char *in, struct unpacked *out) {
     out->scales[0] = half_at(in);
-    for (int i = 0; i < 32; i++) {
-        out->quants[i] = (int8_t)((int)(nibble_of_32(in + 6, i) | bits_at(in + 2, i, 1) << 4) - 16);
-    }
+    unpack_nibbles(in + 6, out->quants);
+    add_fifth_bits(in + 2, out->quants);
+    subtract(out->quants, 16);
 }
 
 static void unpack_q5_1(const unsigned char *in, struct unpacked *out) {
     out->scales[0] = half_at(in);
     out->minima[0] = -half_at(in + 2);
-    for (int i = 0; i < 32; i++) out->quants[i] = (int8_t)(nibble_of_32(in + 8, i) | bits_at(in + 4, i, 1) << 4);
+    unpack_nibbles(in + 8, out->quants);
+    add_fifth_bits(in + 4, out->quants);
 }
 
 /* f16 scale; 32 signed bytes. */
@@ -70,7 +77,8 @@ static void unpack_q8_0(const unsigned char *in, struct unpacked *out) {
 static void unpack_iq4_nl(const unsigned char *in, struct unpacked *out) {
     static const int8_t values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
     out->scales[0] = half_at(in);
-    for (int i = 0; i < 32; i++) out->quants[i] = values[nibble_of_32(in + 2, i)];
+    unpack_nibbles(in + 2, out->quants);
+    for (int i = 0; i < 32; i++) out->quants[i] = values[out->quants[i]];
 }
 
 /* The two bits of number i in 64 bytes: numbers i, i + 32, i + 64 and i + 96 of each half share a byte. */

@@ -59,11 +59,11 @@ const struct config_key config_keys[CONFIG_KEYS] = {
                   .meaning = "text files, one document each; patterns such as \"*.txt\" are expanded"},
     [KEY_TOKENS] = {"tokens", IN_DATA, .kind = KIND(files), .target = AT(tokens), .standard = "required, or 'text'",
                     .meaning = ".npy files, one document each: one-dimensional arrays of integers"},
-    [KEY_TOKENIZER] = {"tokenizer", IN_DATA, .kind = KIND(tokenizer), .target = AT(tokenizer),
-                       .standard = "the model's own",
-                       .meaning =
-                           "tokenizer of text: bytes, a tokenizer.json or a tokenizer.model; beside 'tokens' only with "
-                           "'objective: needle'"},
+    [KEY_TOKENIZER] =
+        {"tokenizer", IN_DATA, .kind = KIND(tokenizer), .target = AT(tokenizer), .standard = "the model's own",
+         .meaning =
+             "tokenizer of text: bytes, a tokenizer.json, a tokenizer.model or a GGUF; beside 'tokens' only with "
+             "'objective: needle'"},
     [KEY_SAMPLES] = {"samples", IN_DATA, .kind = KIND(size), .target = AT(samples), RANGE(0, CONFIG_MANY),
                      .meaning = "windows that each candidate is scored on; 0: one per document"},
     [KEY_ALGORITHM] = {"algorithm", IN_SEARCH, .kind = KIND(algorithm), .target = AT(search.algorithm),
