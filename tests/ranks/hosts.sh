@@ -1,0 +1,106 @@
+#!/bin/sh
+# One search on two hosts: network and UTS namespaces with a cable between them, which mpirun's agent enters as it would
+# log in by ssh. The run is that of one process; a host that differs is named; one that dies ends the job, and nothing
+# that was scored is lost. Requires root.
+#   LONGROPE  the program (build/release/longrope)
+SOURCE=$(cd "$(dirname "$0")/../.." && pwd)
+LONGROPE=${LONGROPE:-$SOURCE/build/release/longrope}
+export SOURCE LONGROPE
+skip() {
+    echo "hosts: skipped: $*"
+    exit 0
+}
+mpirun --version 2>/dev/null | grep -q 'Open MPI' || skip "Open MPI's mpirun is not installed (Debian package openmpi-bin)"
+PATH=$PATH:/usr/sbin:/sbin
+command -v ip >/dev/null || skip "ip is not installed (Debian package iproute2)"
+# shellcheck source=tests/cli/lib.sh
+. "$SOURCE/tests/cli/lib.sh"
+
+near=a$$ far=b$$
+remove_hosts() {
+    for host in "$near" "$far"; do
+        for process in $(ip netns pids "$host" 2>/dev/null); do kill -KILL "$process" 2>/dev/null || true; done
+        ip netns del "$host" 2>/dev/null || true
+    done
+}
+trap 'remove_hosts; clean_up' EXIT
+ip netns add "$near" 2>"$work/stderr" || skip "no network namespaces here: $(cat "$work/stderr")"
+ip netns add "$far"
+ip link add "$near" netns "$near" type veth peer name "$far" netns "$far"
+address=1
+for host in "$near" "$far"; do
+    ip -n "$host" addr add "10.213.7.$address/24" dev "$host"
+    ip -n "$host" link set "$host" up
+    ip -n "$host" link set lo up
+    address=2
+done
+
+# enter HOST COMMAND...: as ssh HOST does, which joins the words for a shell.
+cat >"$work/enter" <<'SH2'
+#!/bin/sh
+host=$1
+shift
+exec ip netns exec "$host" unshare --uts sh -c 'hostname "$1"; shift; exec sh -c "$*"' sh "$host" "$@"
+SH2
+chmod +x "$work/enter"
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
+export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_plm_rsh_agent="$work/enter"
+export OMPI_MCA_btl=tcp,self OMPI_MCA_btl_tcp_if_include=10.213.7.0/24
+
+# on_hosts RANKS_EACH COMMAND...: by mpirun, on the near host.
+on_hosts() {
+    each=$1
+    shift
+    "$work/enter" "$near" mpirun --host "$near:$each,$far:$each" "$@"
+}
+
+cat >"$work/search.yaml" <<YAML
+name: hosts
+model: $model
+dtype: f32
+data: {text: [$corpus/*.txt], tokenizer: bytes, samples: 3}
+search: {algorithm: paper, population: 6, mutations: 3, crossovers: 3, parents: 2, iterations: 2, start_tokens: [0, 4],
+         racing: blocks, racing_risk: 0.2}
+stages:
+  - {name: only, target_length: 640}
+YAML
+search="$LONGROPE search $work/search.yaml --threads 1 --resume -o"
+# shellcheck disable=SC2086 # words
+runs $search "$work/whole"
+
+# shellcheck disable=SC2086 # words
+runs on_hosts 1 -n 2 $search "$work/two"
+grep -q "one search on 2 ranks" "$work/stderr" || fail "it is not one search"
+same_runs "$work/whole" "$work/two"
+# shellcheck disable=SC2086 # words
+runs env LONGROPE_TRACE=ranks "$work/enter" "$near" mpirun --host "$near:2,$far:2" -x LONGROPE_TRACE -n 4 $search "$work/four"
+grep -q "rank 3 of 4 on host $far" "$work/stderr" || fail "no rank is on the other host"
+same_runs "$work/whole" "$work/four"
+
+# shellcheck disable=SC2086 # words
+try on_hosts 1 -n 1 $search "$work/refused" : -n 1 env LONGROPE_KERNELS=reference $search "$work/refused"
+[ "$status" = 2 ] || fail "hosts with other kernels: exit status $status"
+grep -q "^longrope: rank 1 on host $far would compute with kernels reference" "$work/stderr" || fail "the host is not named"
+
+# The far host dies: all its processes, mpirun's daemon among them.
+scores() { sqlite3 "$work/killed/scores.db" 'SELECT count(*) FROM scores' 2>/dev/null || echo 0; }
+# shellcheck disable=SC2086 # words
+"$work/enter" "$near" mpirun --host "$near:1,$far:1" -n 2 $search "$work/killed" >"$work/stdout" 2>"$work/stderr" &
+background=$!
+patience=600
+until [ "$(scores)" -gt 3 ]; do
+    patience=$((patience - 1))
+    [ "$patience" -gt 0 ] || fail "no windows were scored within a minute"
+    sleep 0.1
+done
+kept=$(scores)
+began=$(now)
+for process in $(ip netns pids "$far"); do kill -KILL "$process" 2>/dev/null || true; done
+end_search
+[ "$status" != 0 ] || fail "a host dies, and the job ends with 0"
+[ "$(calculate "$(now) - $began < 20")" = 1.000000 ] || fail "the job ends 20 seconds after a host, or later"
+[ "$(scores)" -ge "$kept" ] || fail "windows are lost with a host"
+# shellcheck disable=SC2086 # words
+runs $search "$work/killed"
+same_runs "$work/whole" "$work/killed"
+echo "hosts: passed"
