@@ -7,6 +7,7 @@
 #include "search/base/signals.h"
 #include "search/base/version.h"
 #include "search/cli/commands.h"
+#include "search/cli/estimate_measure.h"
 #include "search/cli/estimate_print.h"
 #include "search/cli/next_steps.h"
 #include "search/cli/options.h"
@@ -74,10 +75,12 @@ static const struct option_row option_rows[] = {
     {.name = "dry-run",
      .kind = OPTION_FLAG,
      .offset = AT(dry_run),
-     .help = "does not search, but prints the most that each stage can need: evaluations, tokens, operations and "
-             "memory. Only config.json of the models is read; a model that is not fine-tuned yet is assumed to "
-             "have the shape of the model that its fine-tuning starts from. Work already stored in RUN_DIR is not "
-             "subtracted"},
+     .help =
+         "does not search, but prints the most that each stage can need: evaluations, tokens, operations, "
+         "memory, and hours on this machine. Only config.json of the models is read, and the files of data need not "
+         "exist; a model that is not fine-tuned yet is assumed to "
+         "have the shape of the model that its fine-tuning starts from. Work already stored in RUN_DIR is not "
+         "subtracted"},
     {.name = "rate",
      .kind = OPTION_NUMBER,
      .word = "GFLOPS",
@@ -85,7 +88,7 @@ static const struct option_row option_rows[] = {
      .least = 1e-3,
      .most = 1e12,
      .help = "with --dry-run: 10^9 operations per second that hours are stated at, as longrope bench measures them "
-             "(default: 1000)"},
+             "(default: this machine's rate, measured in a second or two)"},
     {.name = "ranks",
      .kind = OPTION_INTEGERS,
      .word = "N[,N...]",
@@ -93,7 +96,8 @@ static const struct option_row option_rows[] = {
      .low = 1,
      .high = 65536,
      .needs = "dry-run",
-     .help = "with --dry-run: also simulates the search on N ranks, each as fast as --rate says: hours, efficiency and "
+     .help = "with --dry-run: also simulates the search on N ranks, each as fast as the rate that hours are stated at: "
+             "hours, efficiency and "
              "idle share, how many ranks are worth having, and which population would use N; may be repeated"},
     {.name = "print-config",
      .kind = OPTION_FLAG,
@@ -166,8 +170,14 @@ static int estimate(const struct config *config, const struct search_options *op
     const struct rank_plan *ranks = options->ranks.count ? &plan : NULL;
     int status = estimate_make(config, options->run_dir, (int)options->threads, &estimate, error);
     if (status != STATUS_OK) return status;
-    if (options->rate > 0.0) estimate.rate = options->rate * 1e9;
-    if (ranks) status = rank_plan_make(&estimate, options->ranks.items, options->ranks.count, &plan, error);
+    if (options->rate > 0.0) {
+        estimate_set_rate(&estimate, options->rate * 1e9);
+    } else {
+        status = estimate_measure(&estimate, error);
+    }
+    if (status == STATUS_OK && ranks) {
+        status = rank_plan_make(&estimate, options->ranks.items, options->ranks.count, &plan, error);
+    }
     if (status == STATUS_OK && options->json) {
         status = estimate_print_json(&estimate, ranks, stdout, error);
     } else if (status == STATUS_OK) {
@@ -301,7 +311,8 @@ static int search(const void *given, struct error *error) {
     }
     int status = options.dry_run ? STATUS_OK : open_ranks(&options, &ranks, error);
     if (status != STATUS_OK) return status;
-    status = config_read(options.config, options.overrides.items, options.overrides.count, &config, error);
+    status = (options.dry_run ? config_read_without_data : config_read)(options.config, options.overrides.items,
+                                                                        options.overrides.count, &config, error);
     if (status == STATUS_OK) status = name_run_dir(&config, &options, &run_dir, error);
     if (status == STATUS_OK) {
         status = options.dry_run ? estimate(&config, &options, error) : run_rank(&config, &options, ranks, error);

@@ -7,7 +7,7 @@
 
 static double gib(size_t bytes) { return (double)bytes / (1 << 30); }
 
-static double hours(double operations, double rate) { return operations / rate / 3600.0; }
+static double hours(double seconds) { return seconds / 3600.0; }
 
 /* The stage whose fine-tuning has to write the stage's model; NULL if the model exists. */
 static const char *awaited_name(const struct estimate *estimate, const struct estimate_stage *stage) {
@@ -30,9 +30,9 @@ static int name_width(const struct estimate *estimate) {
     return (int)width;
 }
 
-static void print_costs(FILE *out, double tables, double windows, double tokens, double operations, double rate,
+static void print_costs(FILE *out, double tables, double windows, double tokens, double operations, double seconds,
                         size_t bytes) {
-    double time = hours(operations, rate);
+    double time = hours(seconds);
     fprintf(out, " %8.0f %8.0f %9.2e %11.2e %10.4g %9.*f\n", tables, windows, tokens, operations, gib(bytes),
             time < 10.0 ? 4 : 0, time);
 }
@@ -46,11 +46,11 @@ static void print_stages(const struct estimate *estimate, FILE *out) {
         fprintf(out, "%-*s  %-7s %8" PRId64 " %7.4g %8" PRId64, width, stage->config->name,
                 stage_kind_name(stage->config->kind), stage->config->target_length, stage->scale, stage->window);
         print_costs(out, stage->evaluations + stage->baselines, stage->windows, stage->tokens, stage->operations,
-                    estimate->rate, estimate_bytes(&stage->memory));
+                    stage->seconds, estimate_bytes(&stage->memory));
     }
     fprintf(out, "%-*s  %-7s %8s %7s %8s", width, "all stages", "", "", "", "");
-    print_costs(out, estimate->evaluations, estimate->windows, estimate->tokens, estimate->operations, estimate->rate,
-                estimate->bytes);
+    print_costs(out, estimate->evaluations, estimate->windows, estimate->tokens, estimate->operations,
+                estimate->seconds, estimate->bytes);
 }
 
 static void print_model(const struct estimate *estimate, const struct estimate_stage *stage, FILE *out) {
@@ -64,6 +64,8 @@ static void print_model(const struct estimate *estimate, const struct estimate_s
                 awaited, stage->shape);
     }
     fputc('\n', out);
+    if (stage->config->missing)
+        fprintf(out, "  the search will not begin without its data: %s\n", stage->config->missing);
 }
 
 static void print_memory(const struct estimate *estimate, const struct estimate_stage *stage, FILE *out) {
@@ -103,15 +105,25 @@ static void print_hint(const struct estimate *estimate, FILE *out) {
     const struct estimate_stage *stage = costliest(estimate);
     const struct model_config *c = &stage->architecture;
     int64_t length = stage->config->target_length;
-    fprintf(
-        out,
+    fputs(
         "\nThese are upper bounds: racing and the cache save a part. Operations are those of forward passes, two per\n"
-        "multiply-add; hours assume %.4g GFLOP/s (--rate). To measure this machine, run\n"
-        "  longrope bench --hidden %" PRId64 " --heads %" PRId64 " --kv-heads %" PRId64 " --head-dim %" PRId64
-        " --intermediate %" PRId64 " \\\n    --vocabulary %" PRId64 " --layers 2 --length %" PRId64 " --dtype %s\n"
-        "and read the GFLOP/s of whole evaluations.\n",
-        estimate->rate / 1e9, c->hidden, c->heads, c->kv_heads, c->head_width, c->intermediate, c->vocabulary,
-        length < LONG_ENOUGH ? length : (int64_t)LONG_ENOUGH, number_type_name(stage->kernels->type));
+        "multiply-add; hours ",
+        out);
+    if (estimate->measured_threads) {
+        fprintf(out,
+                "are those of this machine with %d thread%s, measured now: %.4g GFLOP/s (--rate states another).\nFor "
+                "whole "
+                "evaluations and other kernels, run\n",
+                estimate->measured_threads, estimate->measured_threads == 1 ? "" : "s", estimate->rate / 1e9);
+    } else {
+        fprintf(out, "assume %.4g GFLOP/s (--rate). To measure this machine, leave --rate out, or run\n",
+                estimate->rate / 1e9);
+    }
+    fprintf(out,
+            "  longrope bench --hidden %" PRId64 " --heads %" PRId64 " --kv-heads %" PRId64 " --head-dim %" PRId64
+            " --intermediate %" PRId64 " \\\n    --vocabulary %" PRId64 " --layers 2 --length %" PRId64 " --dtype %s\n",
+            c->hidden, c->heads, c->kv_heads, c->head_width, c->intermediate, c->vocabulary,
+            length < LONG_ENOUGH ? length : (int64_t)LONG_ENOUGH, number_type_name(stage->kernels->type));
 }
 
 /* ---- ranks ---- */
@@ -137,7 +149,7 @@ static void print_advice(const struct rank_plan_row *row, FILE *out) {
 }
 
 static void print_plan(const struct rank_plan *plan, FILE *out) {
-    fputs("\non several ranks, each as fast as --rate says:\n", out);
+    fputs("\non several ranks, each at that rate:\n", out);
     fprintf(out, "%6s %10s %10s %10s %6s %8s\n", "ranks", "hours", "windows", "efficiency", "idle", "in vain");
     for (size_t i = 0; i < plan->count; i++) print_row(&plan->rows[i].planned, out);
     fprintf(out, "At most %zu rank%s %s worth having: with more, efficiency is below %d %%.\n", plan->worth.ranks,
@@ -187,7 +199,7 @@ static json_t *finetune_json(const struct estimate_stage *stage) {
 static json_t *stage_json(const struct estimate *estimate, const struct estimate_stage *stage) {
     const struct stage_config *config = stage->config;
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:s?, s:s, s:s?, s:s, s:s, s:s, s:o, s:i, s:I, s:o, s:o, s:o, "
-                     "s:f, s:f, s:o, s:o}",
+                     "s:f, s:f, s:o, s:o, s:s?}",
                      "name", config->name, "kind", stage_kind_name(config->kind), "objective",
                      objective_name(config->objective), "target_length", (json_int_t)config->target_length, "window",
                      (json_int_t)stage->window, "scale", stage->scale, "base", base_name(estimate, stage), "model",
@@ -196,15 +208,15 @@ static json_t *stage_json(const struct estimate *estimate, const struct estimate
                      count_json(stage->evaluations), "baselines", stage->baselines, "samples",
                      (json_int_t)stage->windows_per_table, "windows", count_json(stage->windows), "tokens",
                      count_json(stage->tokens), "operations", count_json(stage->operations), "hours_at_1_tflops",
-                     hours(stage->operations, 1e12), "hours", hours(stage->operations, estimate->rate), "memory",
-                     memory_json(&stage->memory), "finetune", finetune_json(stage));
+                     hours(stage->operations / 1e12), "hours", hours(stage->seconds), "memory",
+                     memory_json(&stage->memory), "finetune", finetune_json(stage), "missing_data", config->missing);
 }
 
 static json_t *totals_json(const struct estimate *estimate) {
     return json_pack("{s:o, s:o, s:o, s:o, s:f, s:f, s:I}", "evaluations", count_json(estimate->evaluations), "windows",
                      count_json(estimate->windows), "tokens", count_json(estimate->tokens), "operations",
-                     count_json(estimate->operations), "hours_at_1_tflops", hours(estimate->operations, 1e12), "hours",
-                     hours(estimate->operations, estimate->rate), "memory", (json_int_t)estimate->bytes);
+                     count_json(estimate->operations), "hours_at_1_tflops", hours(estimate->operations / 1e12), "hours",
+                     hours(estimate->seconds), "memory", (json_int_t)estimate->bytes);
 }
 
 static json_t *ranks_json(const struct rank_estimate *ranks) {
@@ -247,9 +259,9 @@ int estimate_print_json(const struct estimate *estimate, const struct rank_plan 
     for (size_t i = 0; i < estimate->stage_count && !missing; i++) {
         missing = json_array_append_new(stages, stage_json(estimate, &estimate->stages[i]));
     }
-    json_t *root =
-        json_pack("{s:s, s:i, s:f, s:o, s:o, s:o}", "name", estimate->name, "threads", estimate->threads, "rate",
-                  estimate->rate, "stages", stages, "totals", totals_json(estimate), "ranks", plan_json(plan));
+    json_t *root = json_pack("{s:s, s:i, s:f, s:b, s:o, s:o, s:o}", "name", estimate->name, "threads",
+                             estimate->threads, "rate", estimate->rate, "measured", estimate->measured_threads > 0,
+                             "stages", stages, "totals", totals_json(estimate), "ranks", plan_json(plan));
     missing = missing || !root || json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) != 0;
     json_decref(root);
     if (missing) return error_memory(error, 0, "the estimate's JSON");

@@ -89,6 +89,7 @@ void config_stage_free(struct stage_config *stage) {
     free(stage->finetune.command);
     free(stage->model);
     free(stage->tokenizer);
+    free(stage->missing);
     for (size_t i = 0; i < CONFIG_MAX_INITIAL; i++) {
         free(stage->initial_files[i].source), free(stage->initial_files[i].where);
     }
@@ -280,7 +281,13 @@ struct reader {
     const char *folder; /* that paths are relative to */
     const struct config_visitor *visitor;
     struct config *config;
+    bool without_data; /* files of 'data' need not exist */
 };
+
+static int check_files(const struct reader *reader, const struct stage_config *stage, struct error *error) {
+    if (reader->without_data || !stage->missing) return STATUS_OK;
+    return error_set(error, STATUS_INPUT, "%s", stage->missing);
+}
 
 static int visit(const struct reader *reader, bool top, const struct config_draft *draft,
                  const struct stage_config *stage, struct error *error) {
@@ -301,6 +308,7 @@ static int read_stage(const struct reader *reader, const struct yaml_tree *node,
     status = check_complete(&draft, node, config->stage_count, error);
     if (status == STATUS_OK) status = check_data(&draft, error);
     if (status == STATUS_OK) status = config_draft_read(&draft, reader->folder, stage, error);
+    if (status == STATUS_OK) status = check_files(reader, stage, error);
     if (status == STATUS_OK) status = check_used(&draft, stage, error);
     if (status == STATUS_OK) status = check_search(&draft, node, stage, error);
     if (status == STATUS_OK) status = check_budget(&draft, node, stage, error);
@@ -332,6 +340,7 @@ static int read_stages(const struct reader *reader, const struct config_draft *t
 static int read_top(const struct reader *reader, const struct config_draft *top, struct error *error) {
     struct stage_config values;
     int status = config_draft_read(top, reader->folder, &values, error);
+    if (status == STATUS_OK) status = check_files(reader, &values, error);
     if (status == STATUS_OK && top->node[KEY_CACHE]) {
         const struct config_value cache = {&config_keys[KEY_CACHE], top->node[KEY_CACHE], reader->folder, &values};
         status = cache.key->kind->read(&cache, &reader->config->cache, error);
@@ -357,8 +366,9 @@ static int read_root(const struct reader *reader, const struct yaml_tree *root, 
     return status;
 }
 
-int config_read_visited(const char *path, char *const *overrides, size_t override_count,
-                        const struct config_visitor *visitor, struct config *out, struct error *error) {
+static int read_file(const char *path, char *const *overrides, size_t override_count, struct reader *reader,
+                     struct error *error) {
+    struct config *out = reader->config;
     *out = (struct config){0};
     struct yaml_tree *root = NULL;
     int status = yaml_tree_read(path, &root, error);
@@ -368,9 +378,9 @@ int config_read_visited(const char *path, char *const *overrides, size_t overrid
     if (status == STATUS_OK) {
         const char *slash = strrchr(path, '/');
         char *folder = strndup(path, slash ? (size_t)(slash - path) + 1 : 0);
-        const struct reader reader = {folder, visitor, out};
+        reader->folder = folder;
         out->folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-        status = folder && out->folder ? read_root(&reader, root, error)
+        status = folder && out->folder ? read_root(reader, root, error)
                                        : error_memory(error, (double)strlen(path), "a configuration");
         free(folder);
     }
@@ -379,9 +389,21 @@ int config_read_visited(const char *path, char *const *overrides, size_t overrid
     return status;
 }
 
+int config_read_visited(const char *path, char *const *overrides, size_t override_count,
+                        const struct config_visitor *visitor, struct config *out, struct error *error) {
+    struct reader reader = {.visitor = visitor, .config = out};
+    return read_file(path, overrides, override_count, &reader, error);
+}
+
 int config_read(const char *path, char *const *overrides, size_t override_count, struct config *out,
                 struct error *error) {
     return config_read_visited(path, overrides, override_count, NULL, out, error);
+}
+
+int config_read_without_data(const char *path, char *const *overrides, size_t override_count, struct config *out,
+                             struct error *error) {
+    struct reader reader = {.config = out, .without_data = true};
+    return read_file(path, overrides, override_count, &reader, error);
 }
 
 void config_free(struct config *config) {

@@ -73,6 +73,7 @@ struct stage_config {
     struct string_list text;   /* files, patterns expanded and sorted; empty if tokens are given */
     char *tokenizer;           /* of text, and of needles: "bytes" or a path; NULL: the model's own */
     struct string_list tokens; /* .npy files; empty if text is given */
+    char *missing;             /* what config_read() would say of a pattern of these that no file matches; NULL: none */
     size_t samples;            /* windows scored; 0: one per document */
     enum objective objective;
     struct needle_config needle; /* with OBJECTIVE_NEEDLE */
@@ -118,6 +119,10 @@ struct config {
  * STATUS_INPUT for what is wrong, naming file and line or --set. The caller frees *out with config_free(). */
 int config_read(const char *path, char *const *overrides, size_t override_count, struct config *out,
                 struct error *error);
+
+/* The same, but the files of 'data' need not exist: stages[].missing says which pattern no file matches. */
+int config_read_without_data(const char *path, char *const *overrides, size_t override_count, struct config *out,
+                             struct error *error);
 void config_free(struct config *config); /* a zeroed struct is allowed */
 
 #endif

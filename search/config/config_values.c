@@ -536,6 +536,19 @@ static bool is_folder(const char *path) {
 
 static int compare_strings(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
+/* The first pattern without a file is kept: whoever requires the files reports it. */
+static int note_missing(const struct config_value *value, struct error *error) {
+    struct error missing;
+    if (value->stage->missing) return STATUS_OK;
+    yaml_tree_error(&value->node->where, &missing,
+                    "'%s': no file matches '%.200s' (looked for in %s); put it there, or name other files with "
+                    "--set data.%s=[FILE]",
+                    value->key->name, value->node->scalar, *value->folder ? value->folder : "the current folder",
+                    value->key->name);
+    value->stage->missing = strdup(missing.message);
+    return value->stage->missing ? STATUS_OK : error_memory(error, (double)sizeof missing.message, "a configuration");
+}
+
 /* Appends the files that a pattern matches, in byte order in every locale; skips folders, and files that an earlier
  * pattern found. */
 static int add_matches(const struct config_value *value, const glob_t *found, struct string_list *list,
@@ -549,11 +562,7 @@ static int add_matches(const struct config_value *value, const glob_t *found, st
         if (status != STATUS_OK) return status;
     }
     if (files > 0) return STATUS_OK;
-    return yaml_tree_error(&value->node->where, error,
-                           "'%s': no file matches '%.200s' (looked for in %s); put it there, or name other files with "
-                           "--set data.%s=[FILE]",
-                           value->key->name, value->node->scalar, *value->folder ? value->folder : "the current folder",
-                           value->key->name);
+    return note_missing(value, error);
 }
 
 static int add_pattern(const struct config_value *value, struct string_list *list, struct error *error) {

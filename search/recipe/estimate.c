@@ -111,6 +111,9 @@ static int estimate_stage(const struct search_context *context, size_t index, st
     stage->config = &context->config->stages[index];
     int status = find_model(context, index, stage, error);
     if (status == STATUS_OK) status = find_finetuning(context, index, stage, error);
+    if (status == STATUS_OK && stage->config->missing && stage->config->samples == 0) {
+        status = error_set(error, STATUS_INPUT, "%s ('samples: 0' scores a window of each)", stage->config->missing);
+    }
     if (status != STATUS_OK) return status;
     count_windows(stage);
     compare_lengths(context, stage);
@@ -141,7 +144,17 @@ int estimate_make(const struct config *config, const char *run_dir, int threads,
         if (status == STATUS_OK) add_to_totals(out, &out->stages[i]);
     }
     if (status != STATUS_OK) estimate_free(out);
+    if (status == STATUS_OK) estimate_set_rate(out, out->rate);
     return status;
+}
+
+void estimate_set_rate(struct estimate *estimate, double rate) {
+    estimate->rate = rate;
+    estimate->measured_threads = 0;
+    estimate->seconds = estimate->operations / rate;
+    for (size_t i = 0; i < estimate->stage_count; i++) {
+        estimate->stages[i].seconds = estimate->stages[i].operations / rate;
+    }
 }
 
 void estimate_free(struct estimate *estimate) {

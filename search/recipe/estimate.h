@@ -47,6 +47,7 @@ struct estimate_stage {
     double windows; /* (evaluations + baselines) windows_per_table */
     double tokens;  /* that pass through the model: target length - 1 a window */
     double operations;
+    double seconds; /* that they take */
     struct estimate_memory memory;
     char *tune_from, *tune_to; /* folders, of a stage with `finetune`; NULL of others */
     bool tuned;                /* tune_to is a model already */
@@ -55,10 +56,12 @@ struct estimate_stage {
 struct estimate {
     const char *name; /* of the configuration; borrowed */
     int threads;
-    double rate; /* operations per second that time is stated at; estimate_make() sets 10^12 */
+    double rate; /* operations per second that time is stated at; the mean of those of the stages if it is measured */
+    int measured_threads; /* the time is this machine's, with so many threads; 0: it is that of `rate` */
     size_t stage_count;
     struct estimate_stage *stages;                   /* [stage_count] */
     double evaluations, windows, tokens, operations; /* sums; baselines are among the evaluations */
+    double seconds;                                  /* sum */
     size_t bytes;                                    /* of the largest stage */
 };
 
@@ -67,6 +70,9 @@ struct estimate {
  * caller frees *out with estimate_free(). */
 int estimate_make(const struct config *config, const char *run_dir, int threads, struct estimate *out,
                   struct error *error);
+
+/* States the time at `rate` operations per second, as estimate_make() does at 10^12. */
+void estimate_set_rate(struct estimate *estimate, double rate);
 void estimate_free(struct estimate *estimate); /* a zeroed struct is allowed */
 
 #endif

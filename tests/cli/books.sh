@@ -10,7 +10,7 @@ try env BOOKS="$work/nowhere" sh "$SOURCE/configs/books/run.sh"
 grep -qF "skipped, since $work/nowhere/valid does not exist" "$work/stderr" || fail "it does not say that there are no books"
 [ -d "$SOURCE/../shared/books/valid" ] || { echo "books: ../shared/books is absent; only that was tested" && exit 77; }
 
-runs "$LONGROPE" search "$SOURCE/configs/books/books.yaml" --dry-run --json
+runs "$LONGROPE" search "$SOURCE/configs/books/books.yaml" --dry-run --rate 1000 --json
 stages=$(jq -r '.stages[].name' "$work/stdout")
 short=$(jq -r '.stages | keys[] | "--set stages.\(.).target_length=300 --set stages.\(.).search.evaluations=4"' "$work/stdout")
 # shellcheck disable=SC2086 # a list of words

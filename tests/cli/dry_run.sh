@@ -14,17 +14,17 @@ write_model() {
 dry_run() {
     config=$1
     shift
-    (cd "$work" && runs "$LONGROPE" search "$config" --dry-run --threads 32 "$@")
+    (cd "$work" && runs "$LONGROPE" search "$config" --dry-run --threads 32 --rate 1000 "$@")
     [ ! -e "$work/results" ] || fail "a dry run makes a folder"
 }
 
 # ---- the demo ----
 
 dry_run "$one_stage" --json
-holds 'keys == ["name", "ranks", "rate", "stages", "threads", "totals"] and .ranks == null and .name == "demo" and .threads == 32'
+holds 'keys == ["measured", "name", "ranks", "rate", "stages", "threads", "totals"] and .ranks == null and .name == "demo" and .threads == 32'
 holds '.stages | length == 1 and (.[0] | keys == (["name", "kind", "objective", "target_length", "window", "scale", "base", "model",
     "awaits", "shape_of", "dtype", "kernels", "evaluations", "baselines", "samples", "windows", "tokens",
-    "operations", "hours", "hours_at_1_tflops", "memory", "finetune"] | sort))'
+    "operations", "hours", "hours_at_1_tflops", "memory", "finetune", "missing_data"] | sort))'
 holds '.stages[0] | .kind == "extend" and .target_length == 2048 and .window == 256 and .scale == 8 and
     .base == null and .awaits == null and .finetune == null and .model == .shape_of and .dtype == "f32"'
 holds '.stages[0] | .evaluations == 60 and .baselines == 5 and .samples == 5 and .windows == 325 and
@@ -50,8 +50,15 @@ says "These are upper bounds: racing and the cache save a part."
 says "longrope bench --hidden 256 --heads 4"
 grep -q '^extend-2k  *extend  *2048  *8  *256  *65  *325 ' "$work/stdout" || fail "the table has no row of the stage"
 
+# Without --rate, this machine is measured.
+runs "$LONGROPE" search "$one_stage" --dry-run --json
+holds '.measured and .rate > 1e6 and (.totals.operations / .rate / 3600 / .totals.hours - 1 | fabs) < 1e-9 and
+    .stages[0].hours == .totals.hours and .stages[0].missing_data == null'
+runs "$LONGROPE" search "$one_stage" --dry-run --threads 1
+says "hours are those of this machine with 1 thread, measured now: "
+
 # A run scores as many tables as its estimate states.
-tiny_search "$work/run" --dry-run --json >"$work/said"
+tiny_search "$work/run" --dry-run --rate 1 --json >"$work/said"
 runs tiny_search "$work/run"
 runs "$LONGROPE" show "$work/run" --json
 holds ".stages[0].evaluations == $(jq '.stages[0].evaluations' "$work/said")"
@@ -116,8 +123,15 @@ holds '[.stages[] | [.evaluations, .samples]] == [[60, 5], [60, 3], [60, 5]]'
 
 fails_with 2 "there is no $work/none/config.json, which is all that an estimate needs of a model" \
     "$LONGROPE" search "$demo/demo.yaml" --dry-run --set "model=$work/none"
+# Data that does not exist yet is no obstacle, unless its files are counted.
+dry_run "$demo/demo.yaml" --set 'data.text=[none/*.txt]'
+says "the search will not begin without its data: --set data.text=[none/*.txt]: 'text': no file matches 'none/*.txt'"
+dry_run "$demo/demo.yaml" --set 'data.text=[none/*.txt]' --json
+holds 'all(.stages[]; .missing_data | test("name other files with --set data.text=.FILE."))'
+fails_with 2 "('samples: 0' scores a window of each)" \
+    "$LONGROPE" search "$demo/demo.yaml" --dry-run --set 'data.text=[none/*.txt]' --set data.samples=0
 fails_with 2 "name other files with --set data.text=[FILE]" \
-    "$LONGROPE" search "$demo/demo.yaml" --dry-run --set 'data.text=[none/*.txt]'
+    "$LONGROPE" search "$demo/demo.yaml" -o "$work/run" --set 'data.text=[none/*.txt]'
 fails_with 2 "--rate requires --dry-run" "$LONGROPE" search "$demo/demo.yaml" --rate 5
 fails_with 2 "--ranks" "$LONGROPE" search "$demo/demo.yaml" --ranks 5
 fails_with 2 "--json requires --dry-run or --print-config" "$LONGROPE" search "$demo/demo.yaml" --json
@@ -142,7 +156,6 @@ write_model phi3-mini '{"model_type": "phi3", "vocab_size": 32064, "hidden_size"
 write_model smollm2 '{"model_type": "llama", "vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536,
     "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3, "max_position_embeddings": 8192,
     "rope_theta": 100000.0, "rms_norm_eps": 1e-5, "tie_word_embeddings": true, "torch_dtype": "bfloat16"}'
-write_npy "$work/tokens.npy" 1 2 3
 
 # Rows of the table up to the operations, which depend on no machine.
 rows() { sed 's/^# *//' "$1" | grep -E '^[^ ]+ +(extend|recover) +[0-9]' | awk '{ print $1, $2, $3, $4, $5, $6, $7, $8, $9 }'; }
@@ -152,9 +165,7 @@ for config in "$SOURCE"/configs/*/*.yaml; do
     name=$(basename "$(dirname "$config")")
     folder=$work/$name
     [ -e "$folder" ] || folder=$model # the demo's and what is made of it
-    data="data.text=[$document]"
-    if grep -q '^data:.*tokens:' "$config"; then data="data.tokens=[$work/tokens.npy]"; fi
-    dry_run "$config" --set "model=$folder" --set "$data"
+    dry_run "$config" --set "model=$folder"
     rows "$work/stdout" >"$work/printed"
     [ -s "$work/printed" ] || fail "$config: no row is printed"
     if [ "$folder" != "$model" ]; then

@@ -90,7 +90,7 @@ refused "tab.yaml:4: not valid YAML:" "$LONGROPE" search tab.yaml --dry-run
 one_line_with "indent with blanks: YAML allows no tabs there"
 printf 'name: x\ndata: {tokens: [t.npy]\nmodel: m\nstages: []\n' >open.yaml
 refused "while parsing a flow mapping that begins in line 2" "$LONGROPE" search open.yaml --dry-run
-dry_run() { "$LONGROPE" search "$one_stage" --dry-run "$@"; }
+dry_run() { "$LONGROPE" search "$one_stage" --dry-run --rate 1 "$@"; }
 refused "'initial' must be a list of pi, " dry_run --set 'search={algorithm: paper, initial: []}'
 one_line_with "the list is empty"
 runs dry_run --set 'search.initial=[]' # which is the default

@@ -115,12 +115,12 @@ fails_with 2 "'needle.digits' is not used without 'objective: needle'" tiny_sear
 
 # ---- what it will cost ----
 
-runs tiny_search "$work/none" --dry-run --json
+runs tiny_search "$work/none" --dry-run --rate 1000 --json
 whole=$(jq '.stages[0].operations' "$work/stdout")
 holds '.stages[0].objective == "perplexity"'
-runs needle_search none --dry-run --json --set data.samples=2
+runs needle_search none --dry-run --rate 1000 --json --set data.samples=2
 holds ".stages[0].objective == \"needle\" and .stages[0].operations < $whole and .stages[0].windows == 38"
-runs needle_search none --dry-run
+runs needle_search none --dry-run --rate 1000
 says ", objective needle"
 
 echo "needle: passed"

@@ -1,0 +1,42 @@
+#include "search/cli/estimate_measure.h"
+
+#include <omp.h>
+
+#include "search/base/signals.h"
+#include "search/measure/machine_rate.h"
+
+/* Whether rates of one stage are those of another: recipes have many stages on one shape. */
+static bool is_alike(const struct estimate_stage *a, const struct estimate_stage *b) {
+    const struct model_config *x = &a->architecture, *y = &b->architecture;
+    return a->kernels == b->kernels && a->config->target_length == b->config->target_length && x->hidden == y->hidden &&
+           x->heads == y->heads && x->kv_heads == y->kv_heads && x->head_width == y->head_width &&
+           x->intermediate == y->intermediate && x->vocabulary == y->vocabulary &&
+           x->sliding_window == y->sliding_window;
+}
+
+/* Windows of needles leave a part of a pass out; its operations are counted, so its share of the time is known. */
+static double seconds_of(const struct estimate_stage *stage, const struct machine_rate *rate) {
+    const struct model_config *model = &stage->architecture;
+    int64_t length = stage->config->target_length;
+    double pass = work_products(model, length) + work_attention(model, length);
+    return machine_rate_seconds(rate, model, length) * stage->operations / pass;
+}
+
+int estimate_measure(struct estimate *estimate, struct error *error) {
+    struct machine_rate rate;
+    int machine = omp_get_num_procs(), threads = estimate->threads < machine ? estimate->threads : machine;
+    estimate->seconds = 0.0;
+    for (size_t i = 0; i < estimate->stage_count; i++) {
+        struct estimate_stage *stage = &estimate->stages[i];
+        if (i == 0 || !is_alike(stage, stage - 1)) {
+            int status = machine_rate_measure(&stage->architecture, stage->kernels, stage->config->target_length,
+                                              threads, signals_caught(), &rate, error);
+            if (status != STATUS_OK) return status;
+        }
+        stage->seconds = seconds_of(stage, &rate);
+        estimate->seconds += stage->seconds;
+    }
+    estimate->rate = estimate->operations / estimate->seconds;
+    estimate->measured_threads = threads;
+    return STATUS_OK;
+}
