@@ -301,7 +301,7 @@ static void what_is_missing_is_named(void **state) {
     assert_message(f->error.message, "stage 'middle'|config.json|--set model=DIR");
     assert_null(f->estimate.stages);
     f->stages[0].model = f->model;
-    write_model(f, "\"head_dim\": 2");
+    write_model(f, "\"head_dim\"");
     assert_int_equal(make(f), STATUS_INPUT);
     assert_message(f->error.message, "model/config.json:1: is not valid JSON");
 }
