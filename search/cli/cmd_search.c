@@ -96,9 +96,9 @@ static const struct option_row option_rows[] = {
      .low = 1,
      .high = 65536,
      .needs = "dry-run",
-     .help = "with --dry-run: also simulates the search on N ranks, each as fast as the rate that hours are stated at: "
-             "hours, efficiency and "
-             "idle share, how many ranks are worth having, and which population would use N; may be repeated"},
+     .help = "with --dry-run: also simulates the search on N ranks, each at the rate that hours are stated at: hours, "
+             "efficiency and idle share, how many ranks are worth having, and which population would use N; may be "
+             "repeated"},
     {.name = "print-config",
      .kind = OPTION_FLAG,
      .offset = AT(print_config),

@@ -82,7 +82,7 @@ holds '.ranks.worth | .ranks >= 2 and .ranks < 16 and .efficiency >= 0.75'
 # racing cannot save what nobody could know: a table is given up after its first window, when its second is on its way
 # shellcheck disable=SC2086 # words
 dry_run "$one_stage" $paper --ranks 3 --set search.racing=statistical
-says "on several ranks, each as fast as --rate says:"
+says "on several ranks, each at that rate:"
 grep -qE '^ +3 +[0-9.]+ +[0-9]+ +[0-9.]+ +[0-9.]+ +[0-9.]+$' "$work/stdout" || fail "no row of three ranks"
 # the default search proposes one table at a time, for a single window
 dry_run "$one_stage" --ranks 2
