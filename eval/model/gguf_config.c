@@ -277,7 +277,7 @@ static bool become_llama3(const double *factors, struct rope_model *rope) {
     if (!(llama3.factor > 1.0) || !isfinite(llama3.factor)) return false;
     rope_model_table(&table, &llama3, llama3.original_length);
     for (int64_t i = 0; i < rope->pairs; i++) {
-        if (!(fabs(table.own_factors[i] - factors[i]) <= 1e-6 * factors[i])) return false;
+        if (!(fabs(table.own_factors[i] - factors[i]) <= 1e-5 * factors[i])) return false; /* of f32 frequencies */
     }
     *rope = llama3;
     return true;
