@@ -117,6 +117,20 @@ static void put_cost(FILE *out, const struct cited_value *stage) {
                 html_counted(html_get_integer(&cost, "windows_saved"), "window"));
 }
 
+static void put_ranks(FILE *out, const struct cited_value *stage) {
+    struct cited_value ranks = cited_get(stage, "ranks");
+    double idle = 0.0;
+    for (size_t i = 0; i < cited_count(&ranks); i++) {
+        struct cited_value rank = cited_at(&ranks, i);
+        idle += cited_get_number(&rank, "idle") / (double)cited_count(&ranks);
+    }
+    if (!cited_count(&ranks)) return;
+    html_printf(out, "<div><dt>Ranks</dt><dd>{count}, {idle} % of their time idle</dd></div>\n",
+                html_field_computed("count", (double)cited_count(&ranks), 0, "%s | length", ranks.path),
+                html_field_computed("idle", 100.0 * idle, 1, "100 * ([%s[].idle] | add) / (%s | length)", ranks.path,
+                                    ranks.path));
+}
+
 static void put_facts(FILE *out, const struct cited_value *stage) {
     fputs("<dl class=\"facts\">\n", out);
     put_target(out, stage);
@@ -126,6 +140,7 @@ static void put_facts(FILE *out, const struct cited_value *stage) {
     put_algorithm(out, stage);
     put_progress(out, stage);
     put_cost(out, stage);
+    put_ranks(out, stage);
     fputs("</dl>\n", out);
 }
 

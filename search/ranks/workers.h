@@ -22,6 +22,7 @@ struct work_result {
     size_t worker;
     uint64_t id;
     int status;          /* STATUS_STOPPED also of a unit that was cancelled */
+    double seconds;      /* that it was computed for */
     double nats;         /* of the window, if status is STATUS_OK */
     const float *blocks; /* [block_count] of the window; valid until the next take() */
     size_t block_count;

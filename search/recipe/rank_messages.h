@@ -34,7 +34,7 @@ struct rank_ready {
 struct rank_result {
     int64_t stage;
     uint64_t unit;
-    double nats;
+    double seconds, nats;
     uint64_t blocks; /* how many follow */
 };
 
@@ -42,6 +42,7 @@ struct rank_trouble {
     int64_t stage;
     uint64_t unit;
     int64_t status;
+    double seconds;
     struct error error;
 };
 

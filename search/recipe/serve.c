@@ -25,13 +25,14 @@ static int send_trouble(const struct service *service, const struct work_result 
     struct rank_trouble trouble;
     memset(&trouble, 0, sizeof trouble);
     trouble.stage = service->index, trouble.unit = result->id, trouble.status = result->status;
+    trouble.seconds = result->seconds;
     trouble.error = result->error;
     return ranks_send(service->ranks, 0, RANK_TROUBLE, &trouble, sizeof trouble, NULL, 0, error);
 }
 
 static int send_result(const struct service *service, const struct work_result *result, struct error *error) {
     if (result->status != STATUS_OK) return send_trouble(service, result, error);
-    const struct rank_result head = {service->index, result->id, result->nats, result->block_count};
+    const struct rank_result head = {service->index, result->id, result->seconds, result->nats, result->block_count};
     return ranks_send(service->ranks, 0, RANK_RESULT, &head, sizeof head, result->blocks,
                       result->block_count * sizeof *result->blocks, error);
 }

@@ -143,6 +143,19 @@ static void trace_stage(const struct stage *stage) {
                             : "the model's own table");
 }
 
+/* Also of a stage that was stopped or failed: then another error is to be told. */
+static int store_ranks_work(const struct stage *stage, int status, struct error *error) {
+    struct rank_record *records = NULL;
+    size_t count = 0;
+    struct error own = {""};
+    if (!stage->workers) return status;
+    int stored = stage_workers_records(stage->workers, &records, &count, &own);
+    if (stored == STATUS_OK) stored = store_add_ranks(stage->context->store, stage->record.id, records, count, &own);
+    free(records);
+    if (status == STATUS_OK && stored != STATUS_OK) *error = own;
+    return status == STATUS_OK ? stored : status;
+}
+
 static int run(struct stage *stage, struct error *error) {
     int status = open_stage(stage, error);
     if (status != STATUS_OK) return status;
@@ -153,6 +166,7 @@ static int run(struct stage *stage, struct error *error) {
     if (status == STATUS_OK) status = store_set_state(store, stage->record.id, STAGE_RUNNING, error);
     if (status == STATUS_OK) status = stage_score_baselines(stage, error);
     if (status == STATUS_OK) status = stage_search(stage, error);
+    status = store_ranks_work(stage, status, error);
     if (status == STATUS_OK) status = store_set_state(store, stage->record.id, STAGE_DONE, error);
     return status;
 }

@@ -1,8 +1,10 @@
 #include "search/recipe/stage_workers.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "search/base/clock.h"
 #include "search/recipe/rank_arithmetic.h"
 #include "search/recipe/rank_messages.h"
 #include "search/recipe/window_thread.h"
@@ -12,6 +14,8 @@ struct stage_workers {
     int64_t stage;
     struct window_thread *thread;
     struct workers workers;
+    struct rank_record *records; /* [ranks_count()]; NULL until it is open */
+    double opened;               /* seconds of the clock */
 };
 
 static int malformed(const struct ranks *ranks, size_t rank, struct error *error) {
@@ -78,6 +82,7 @@ void stage_workers_close(struct stage_workers *workers) {
     if (!workers) return;
     ranks_send_all(workers->ranks, RANK_CLOSE, NULL, 0, &ignored);
     window_thread_free(workers->thread);
+    free(workers->records);
     free(workers);
 }
 
@@ -143,6 +148,7 @@ static int take_result(const struct stage_workers *workers, const struct ranks_m
     *taken = result->stage == workers->stage;
     *out = (struct work_result){.worker = message->from,
                                 .id = result->unit,
+                                .seconds = result->seconds,
                                 .nats = result->nats,
                                 .blocks = (const float *)(result + 1),
                                 .block_count = result->blocks};
@@ -155,10 +161,17 @@ static int take_trouble(const struct stage_workers *workers, const struct ranks_
     char name[RANKS_NAME_SIZE];
     if (message->size != sizeof *trouble) return malformed(workers->ranks, message->from, error);
     *taken = trouble->stage == workers->stage;
-    *out = (struct work_result){.worker = message->from, .id = trouble->unit, .status = (int)trouble->status};
+    *out = (struct work_result){
+        .worker = message->from, .id = trouble->unit, .status = (int)trouble->status, .seconds = trouble->seconds};
     error_set(&out->error, out->status, "%s: %s", ranks_name(workers->ranks, message->from, name),
               trouble->error.message);
     return STATUS_OK;
+}
+
+static void note(struct stage_workers *workers, const struct work_result *result) {
+    struct rank_record *record = &workers->records[result->worker];
+    record->units += result->status == STATUS_OK;
+    record->seconds += result->seconds;
 }
 
 static int take(void *state, struct work_result *out, bool *taken, struct error *error) {
@@ -175,6 +188,7 @@ static int take(void *state, struct work_result *out, bool *taken, struct error 
         }
         if (status != STATUS_OK) return status;
     }
+    if (*taken) note(workers, out);
     return STATUS_OK;
 }
 
@@ -191,5 +205,23 @@ int stage_workers_open(struct stage_workers *workers, const struct model *model,
     if (status == STATUS_OK) status = await_others(workers, keys, error);
     workers->workers = (struct workers){workers, ranks_count(workers->ranks), give, cancel, take, wait_a_little};
     *out = &workers->workers;
-    return status;
+    if (status != STATUS_OK) return status;
+    workers->records = calloc(ranks_count(workers->ranks), sizeof *workers->records);
+    workers->opened = clock_seconds();
+    return workers->records ? STATUS_OK : error_memory(error, 0, "what ranks do");
+}
+
+int stage_workers_records(const struct stage_workers *workers, struct rank_record **out, size_t *count,
+                          struct error *error) {
+    *count = workers->records ? ranks_count(workers->ranks) : 0;
+    *out = calloc(*count + 1, sizeof **out);
+    if (!*out) return error_memory(error, (double)*count * sizeof **out, "what ranks do");
+    for (size_t r = 0; r < *count; r++) {
+        struct rank_record *record = &(*out)[r];
+        *record = workers->records[r];
+        record->rank = (int64_t)r;
+        record->present = clock_seconds() - workers->opened;
+        snprintf(record->host, sizeof record->host, "%s", ranks_host(workers->ranks, r));
+    }
+    return STATUS_OK;
 }

@@ -6,6 +6,7 @@
 #include "search/ranks/ranks.h"
 #include "search/ranks/workers.h"
 #include "search/recipe/score_keys.h"
+#include "search/store/store_ranks.h"
 
 /* Waits for the other ranks' hello. STATUS_INPUT, naming one, if it would compute a stage of the configuration with
  * other kernels; its errors, and STATUS_STOPPED. `ranks` may be NULL. */
@@ -23,5 +24,10 @@ void stage_workers_close(struct stage_workers *workers); /* NULL is allowed */
  */
 int stage_workers_open(struct stage_workers *workers, const struct model *model, const struct scoring *scoring,
                        const struct score_keys *keys, int threads, const struct workers **out, struct error *error);
+
+/* What the ranks did since stage_workers_open(), one record for each, in *out, which the caller frees. It may be called
+ * once. STATUS_FAILED for lack of memory. */
+int stage_workers_records(const struct stage_workers *workers, struct rank_record **out, size_t *count,
+                          struct error *error);
 
 #endif

@@ -9,13 +9,14 @@
 #include <time.h>
 
 #include "eval/forward.h"
+#include "search/base/clock.h"
 #include "search/ranks/handout.h"
 
 /* A unit, and what came of it. */
 struct job {
     struct work_unit unit;
     int status;
-    double nats;
+    double seconds, nats;
     float *blocks; /* [nats_block_count()] owned */
     struct error error;
 };
@@ -66,8 +67,10 @@ static void job_run(struct window_thread *thread, struct job *job) {
         job->status = error_memory(&job->error, (double)tokens / SCORING_BLOCK, "the blocks of a window");
         return;
     }
+    double began = clock_seconds();
     job->status = perplexity_window_blocks(thread->forward, &job->unit.table, thread->scoring, window, &job->nats,
                                            job->blocks, &job->error);
+    job->seconds = clock_seconds() - began;
 }
 
 /* ---- the thread ---- */
@@ -213,6 +216,7 @@ bool window_thread_take(struct window_thread *thread, struct work_result *out) {
     size_t tokens = (size_t)window_tokens(&thread->scoring->windows[job->unit.window]);
     *out = (struct work_result){.id = job->unit.id,
                                 .status = job->status,
+                                .seconds = job->seconds,
                                 .nats = job->nats,
                                 .blocks = job->blocks,
                                 .block_count = nats_block_count(tokens),

@@ -61,6 +61,29 @@ static void print_cost(FILE *out, const struct stage_view *stage) {
             cost.stopped, saved, cost.seconds, rate, cached, cached == 1 ? "" : "s");
 }
 
+/* The share of a rank's time in which it had nothing to compute. */
+static double idle_of(const struct rank_record *rank) {
+    return rank->present > 0.0 ? fmax(0.0, 1.0 - rank->seconds / rank->present) : 0.0;
+}
+
+/* One line per rank, of the first few. */
+static void print_ranks(FILE *out, const struct stage_view *stage) {
+    enum { MOST = 16 };
+    double seconds = 0.0, present = 0.0;
+    for (size_t i = 0; i < stage->rank_count; i++) {
+        seconds += stage->ranks[i].seconds, present += stage->ranks[i].present;
+    }
+    if (!stage->rank_count) return;
+    fprintf(out, "  on %zu ranks, %.1f %% of their time idle\n", stage->rank_count,
+            present > 0.0 ? fmax(0.0, 100.0 * (1.0 - seconds / present)) : 0.0);
+    for (size_t i = 0; i < stage->rank_count && i < MOST; i++) {
+        const struct rank_record *rank = &stage->ranks[i];
+        fprintf(out, "    rank %" PRId64 " on host %s: %" PRId64 " windows in %.1f s, %.1f %% idle\n", rank->rank,
+                rank->host, rank->units, rank->seconds, 100.0 * idle_of(rank));
+    }
+    if (stage->rank_count > MOST) fputs("    all ranks: --json\n", out);
+}
+
 static void print_row(FILE *out, const char *name, double nats, const char *note) {
     fprintf(out, "  %-22s %12.4f %12.5f%s%s\n", name, exp(nats), nats, *note ? "  " : "", note);
 }
@@ -107,6 +130,7 @@ static int print_stage(const void *state, const struct stage_view *stage, FILE *
     fprintf(out, ", %zu table%s scored", stage->individual_count, stage->individual_count == 1 ? "" : "s");
     if (stage->individual_count) print_cost(out, stage);
     if (!stage->individual_count) fputc('\n', out);
+    print_ranks(out, stage);
     if (stage->baseline_count) fprintf(out, "  %-22s %12s %12s\n", "method", "perplexity", "nats/token");
     for (size_t i = 0; i < stage->baseline_count; i++) {
         print_row(out, rope_method_name(stage->baselines[i].method), stage->baselines[i].nats_per_token, "");
@@ -159,15 +183,27 @@ static json_t *cost_json(const struct stage_view *stage) {
                      json_number_or_null(cost.tokens_per_second));
 }
 
+static json_t *ranks_json(const struct stage_view *stage) {
+    json_t *array = json_array();
+    for (size_t i = 0; i < stage->rank_count; i++) {
+        const struct rank_record *rank = &stage->ranks[i];
+        json_array_append_new(array, json_pack("{s:I, s:s, s:I, s:f, s:f}", "rank", (json_int_t)rank->rank, "host",
+                                               rank->host, "units", (json_int_t)rank->units, "seconds", rank->seconds,
+                                               "idle", idle_of(rank)));
+    }
+    return array;
+}
+
 static int stage_json(const void *state, const struct stage_view *stage, json_t **out, struct error *error) {
     (void)state;
     const struct stage_record *record = stage->record;
     struct stage_best best = stage_view_best(stage);
-    *out = json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "target_length", (json_int_t)record->target_length,
-                     "iteration", (json_int_t)stage_view_generation(stage), "iterations",
-                     (json_int_t)record->iterations, "evaluations", (json_int_t)stage->individual_count, "best",
-                     individual_json(stage, best.any), "best_exportable", individual_json(stage, best.exportable),
-                     "baselines", baselines_json(stage), "cost", cost_json(stage));
+    *out =
+        json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "target_length", (json_int_t)record->target_length,
+                  "iteration", (json_int_t)stage_view_generation(stage), "iterations", (json_int_t)record->iterations,
+                  "evaluations", (json_int_t)stage->individual_count, "best", individual_json(stage, best.any),
+                  "best_exportable", individual_json(stage, best.exportable), "baselines", baselines_json(stage),
+                  "cost", cost_json(stage), "ranks", ranks_json(stage));
     json_t *subject = report_setup_json(stage);
     bool whole = json_object_update_missing(*out, subject) == 0; /* not so where either is NULL */
     json_decref(subject);

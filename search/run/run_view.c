@@ -84,6 +84,8 @@ int stage_view_read(const struct run_view *run, size_t index, struct stage_view 
     if (status != STATUS_OK) return status;
     status = store_baselines(run->store, record->id, &out->baselines, &out->baseline_count, error);
     if (status != STATUS_OK) return status;
+    status = store_ranks(run->store, record, &out->ranks, &out->rank_count, error);
+    if (status != STATUS_OK) return status;
     return store_individuals(run->store, record, &out->individuals, &out->individual_count, error);
 }
 
@@ -92,6 +94,7 @@ void stage_view_free(struct stage_view *stage) {
     free(stage->settings);
     free(stage->baselines);
     free(stage->individuals);
+    free(stage->ranks);
 }
 
 int64_t stage_view_generation(const struct stage_view *stage) {

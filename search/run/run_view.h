@@ -7,6 +7,7 @@
 #include "search/factors/factors.h"
 #include "search/store/store.h"
 #include "search/store/store_configuration.h"
+#include "search/store/store_ranks.h"
 
 struct run_view {
     struct store *store; /* borrowed */
@@ -38,6 +39,8 @@ struct stage_view {
     struct baseline_record *baselines; /* [baseline_count], in the order they were scored */
     size_t individual_count;
     struct individual_record *individuals; /* [individual_count], by id */
+    size_t rank_count;
+    struct rank_record *ranks; /* [rank_count], by rank; none of a search that was one process */
 };
 
 /* Stage `index` of the run's view. The caller frees with stage_view_free(), also after an error. */

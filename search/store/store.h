@@ -4,7 +4,8 @@
  * Configuration, model and text determine the content, except these columns: *seconds and *_at hold times, `computed`
  * depends on interruptions and the cache, `model` is the folder of the model. The number of threads, the host and the
  * path of the run directory do not change the content. Measurements beside the search
- * (search/store/store_measurements.h) have SQL tables of their own.
+ * (search/store/store_measurements.h) have SQL tables of their own. `ranks` says what each process of a search on
+ * several nodes did.
  *
  * Write-ahead log, synchronous=FULL, one transaction per scored individual: an individual that was reported as scored
  * survives kill -9. A search holds an flock on RUN_DIR/run.lock, which names its host and process, while it has the

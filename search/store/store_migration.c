@@ -132,6 +132,7 @@ static const struct migration steps[STORE_SCHEMA] = {
     [6] = {.replaced = {"sample_nats", "individuals"},
            .created = {SCHEMA_INDIVIDUALS_7, SCHEMA_SAMPLE_NATS_6},
            .copy = copy_6_to_7},
+    [7] = {.created = {SCHEMA_RANKS_8}, .copy = ""},
 };
 
 /* Runs `format`, in which each %1$s stands for a table's name, for every replaced table. */

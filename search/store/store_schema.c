@@ -309,13 +309,25 @@ const char *const store_schema_tables[SCHEMA_TABLES] = {
         "  FOREIGN KEY (stage, parent_a) REFERENCES individuals (stage, id),\n"
         "  FOREIGN KEY (stage, parent_b) REFERENCES individuals (stage, id)\n"
         ") STRICT;",
+
+    [SCHEMA_RANKS_8] = "CREATE TABLE ranks (\n"
+                       "  -- What the processes of a search on several ranks did, over all starts but those killed.\n"
+                       "  stage INTEGER NOT NULL REFERENCES stages (id),\n"
+                       "  rank INTEGER NOT NULL,\n"
+                       "  host TEXT NOT NULL, -- that it was on last\n"
+                       "  units INTEGER NOT NULL, -- windows of tables that it computed\n"
+                       "  seconds REAL NOT NULL, -- in which it computed\n"
+                       "  present_seconds REAL NOT NULL, -- in which it was asked for windows\n"
+                       "  PRIMARY KEY (stage, rank)\n"
+                       ") STRICT, WITHOUT ROWID;",
 };
 
 /* Those of the newest schema, parents before children. */
 static const enum store_schema_table newest[] = {
-    SCHEMA_RUN_2,           SCHEMA_STAGES_2,         SCHEMA_STAGE_MODELS_3, SCHEMA_SETTINGS_2,   SCHEMA_SAMPLES_2,
-    SCHEMA_BASELINES_2,     SCHEMA_LENGTHS_4,        SCHEMA_PASS_KEYS_5,    SCHEMA_NEEDLES_4,    SCHEMA_CONFIGURATION_4,
-    SCHEMA_BASELINE_NATS_6, SCHEMA_CRITICAL_PAIRS_6, SCHEMA_INDIVIDUALS_7,  SCHEMA_SAMPLE_NATS_6};
+    SCHEMA_RUN_2,         SCHEMA_STAGES_2,        SCHEMA_STAGE_MODELS_3,  SCHEMA_SETTINGS_2,
+    SCHEMA_SAMPLES_2,     SCHEMA_BASELINES_2,     SCHEMA_LENGTHS_4,       SCHEMA_PASS_KEYS_5,
+    SCHEMA_NEEDLES_4,     SCHEMA_CONFIGURATION_4, SCHEMA_BASELINE_NATS_6, SCHEMA_CRITICAL_PAIRS_6,
+    SCHEMA_INDIVIDUALS_7, SCHEMA_SAMPLE_NATS_6,   SCHEMA_RANKS_8};
 
 int store_schema_create(struct database *database, struct error *error) {
     int status = database_begin(database, error);

@@ -79,10 +79,24 @@ cp "$work/stdout" "$work/table"
 for ranks in 1 2 3 8; do
     runs search "$ranks" "ranks$ranks"
     same_searches alone "ranks$ranks"
-    grep -v ' tokens/s; ' "$work/stdout" >"$work/printed"
+    grep -vE ' tokens/s; |^  on [0-9]+ ranks, |^    rank [0-9]+ on host ' "$work/stdout" >"$work/printed"
     grep -v ' tokens/s; ' "$work/table" | cmp -s - "$work/printed" || fail "$ranks ranks print another table"
     [ "$ranks" = 1 ] || grep -q "one search on $ranks ranks" "$work/stderr" || fail "it does not say that there are $ranks"
 done
+
+# What the ranks did. Windows in vain are among those that they computed.
+runs "$LONGROPE" show "$work/ranks3" --json
+holds ".stages[0].ranks | map(.rank) == [0, 1, 2] and all(.host == \"$(uname -n)\" and .seconds > 0 and .idle >= 0 and
+    .idle < 1)"
+holds ".stages[0] | (.ranks | map(.units) | add) >= $(query ranks3 'SELECT (SELECT sum(computed) FROM individuals) +
+    (SELECT sum(computed) FROM baselines)')"
+runs "$LONGROPE" show "$work/ranks3"
+says "on 3 ranks, "
+says "rank 2 on host $(uname -n): "
+runs "$LONGROPE" report "$work/ranks3" -o "$work/ranks3.html"
+grep -q '<dt>Ranks</dt>' "$work/ranks3.html" || fail "the report does not say how busy ranks were"
+runs "$LONGROPE" show "$work/alone" --json
+holds '.stages[0].ranks == []'
 
 sed 's/^search: .*/search: {algorithm: bayesian, population: 4, evaluations: 6, start_tokens: [0, 4]}/; /racing: blocks/d' \
     "$work/search.yaml" >"$work/bayesian.yaml"
@@ -170,6 +184,7 @@ unset OMPI_MCA_orte_abort_on_non_zero_status
 # shellcheck disable=SC2086 # words
 runs search 2 stopped $long --resume
 same_runs "$work/whole" "$work/stopped"
+[ "$(query stopped 'SELECT count(*) FROM ranks')" = 3 ] || fail "what ranks did is not kept over starts"
 
 run=killed
 # shellcheck disable=SC2086 # words

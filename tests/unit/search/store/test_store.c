@@ -1,6 +1,7 @@
 /* The store: what comes back out of it, who may open it, and what is left when a process or the disk gives up. */
 #include "search/store/store.h"
 #include "search/store/store_configuration.h"
+#include "search/store/store_ranks.h"
 #include "search/store/store_snapshot.h"
 
 #include "search/base/clock.h"
@@ -999,7 +1000,7 @@ static void test_newer_schema(void **state) {
     run_sql(f, "PRAGMA user_version = 99");
     for (enum store_mode mode = STORE_CREATE; mode <= STORE_READ; mode++) {
         open_bad(f, mode, STATUS_INPUT,
-                 "run.db: was written by a newer longrope (schema 99; this one supports up to 7); use the newer one");
+                 "run.db: was written by a newer longrope (schema 99; this one supports up to 8); use the newer one");
     }
     run_sql(f, "PRAGMA user_version = 0");
     open_bad(f, STORE_READ, STATUS_FAILED, "damaged|schema");
@@ -1317,6 +1318,30 @@ static void test_read_beside_a_writer(void **state) {
     store_close(reader);
 }
 
+static void test_ranks_are_added_up(void **state) {
+    struct fixture *f = *state;
+    struct store *store = make_run(f, 1);
+    const struct rank_record first[] = {{0, "a", 3, 1.5, 2.0}, {1, "b", 4, 1.0, 2.0}},
+                             second[] = {{1, "c", 2, 0.5, 8.0}};
+    struct stage_record stage;
+    struct rank_record *ranks;
+    size_t count;
+    bool found;
+    good(f, store_find_stage(store, "extend-2k", &stage, &found, &f->error));
+    good(f, store_add_ranks(store, stage.id, first, 2, &f->error));
+    good(f, store_add_ranks(store, stage.id, second, 1, &f->error));
+    good(f, store_ranks(store, &stage, &ranks, &count, &f->error));
+    assert_int_equal(count, 2);
+    assert_int_equal(ranks[0].units, 3);
+    assert_string_equal(ranks[1].host, "c");
+    assert_int_equal(ranks[1].units, 6);
+    assert_true(ranks[1].seconds == 1.5 && ranks[1].present == 10.0);
+    free(ranks);
+    run_sql(f, "UPDATE ranks SET units = -1");
+    assert_int_equal(store_ranks(store, &stage, &ranks, &count, &f->error), STATUS_FAILED);
+    store_close(store);
+}
+
 /* Where the file system lets one process use run.db, the search has it alone, and readers have a copy that it makes. */
 static void test_read_beside_a_search_that_has_it_alone(void **state) {
     struct fixture *f = *state;
@@ -1613,6 +1638,7 @@ int main(void) {
         TEST(test_kill_loses_nothing_reported),
         TEST(test_read_beside_a_writer),
         TEST(test_read_beside_a_search_that_has_it_alone),
+        TEST(test_ranks_are_added_up),
         TEST(test_read_only_folder),
         TEST(test_read_only_folder_beside_a_writer),
         TEST(test_parent_that_is_read_only),
