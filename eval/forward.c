@@ -58,6 +58,7 @@ struct forward {
     double work, work_done;    /* of the pass at hand, as eval/work.h counts it */
     _Atomic int64_t bad_layer; /* the first after which the stream was not finite, or NO_LAYER; the
                                 * embedding counts as layer 0, the model's first layer as 1 */
+    bool overflowed;           /* forward_overflowed() */
 };
 
 /* ---- Buffers ---- */
@@ -569,6 +570,7 @@ int forward_predict(struct forward *f, const struct rope_table *table, const int
     assert(table->pairs == config->rope.pairs && skip >= 0);
     int64_t rows = count - 1; /* the last token predicts nothing */
     if (rows <= skip) return STATUS_OK;
+    f->overflowed = false;
     int status = reserve(f, rows, error);
     if (status == STATUS_OK) status = prepare_first_layer(f, tokens, rows, error);
     if (status != STATUS_OK) return status;
@@ -588,8 +590,12 @@ int forward_predict(struct forward *f, const struct rope_table *table, const int
         if (!given_up(f)) predict_rows(f, tokens, at, &predictions, &f->workspaces[omp_get_thread_num()]);
     }
     if (stopped(f)) return error_set(error, STATUS_STOPPED, "stopped by a signal");
-    return check_result(f, nats, rows - skip, error);
+    status = check_result(f, nats, rows - skip, error);
+    f->overflowed = status != STATUS_OK && f->bad_layer != 0;
+    return status;
 }
+
+bool forward_overflowed(const struct forward *f) { return f->overflowed; }
 
 int forward_nats(struct forward *f, const struct rope_table *table, const int32_t *tokens, int64_t count, int64_t skip,
                  double *nats, struct error *error) {

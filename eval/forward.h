@@ -15,6 +15,7 @@
 #define LONGROPE_EVAL_FORWARD_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "eval/base/error.h"
@@ -61,6 +62,10 @@ void forward_free(struct forward *forward); /* NULL is allowed */
  * lack of memory, or for a result that is not finite: the message names the first such layer. */
 int forward_nats(struct forward *forward, const struct rope_table *table, const int32_t *tokens, int64_t count,
                  int64_t skip, double *nats, struct error *error);
+
+/* Whether the last pass failed because numbers of the model overflowed after its embedding: another table may be
+ * without fault. */
+bool forward_overflowed(const struct forward *forward);
 
 /* As forward_nats(), with equal nats to the last bit, and the model's own predictions: arg_max[count-1-skip] is the
  * token of the largest logit given tokens[0..i], the lowest token of equal logits, as torch.argmax chooses. */

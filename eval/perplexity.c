@@ -47,9 +47,12 @@ int perplexity_window_blocks(struct forward *forward, const struct rope_table *t
     double *each = malloc((tokens + 1) * sizeof *each);
     if (!each) return error_memory(error, (double)(tokens + 1) * sizeof *each, "the nats of a window");
     int status = perplexity_window(forward, table, scoring, window, nats, each, error);
+    bool overflowed = status == STATUS_FAILED && forward_overflowed(forward);
+    if (overflowed) *nats = INFINITY;
+    for (size_t b = 0; overflowed && blocks && b < nats_block_count(tokens); b++) blocks[b] = NAN;
     if (status == STATUS_OK && blocks) nats_blocks(each, tokens, blocks);
     free(each);
-    return status;
+    return overflowed ? STATUS_OK : status;
 }
 
 double perplexity_mean_nats(const struct scoring *scoring, const double *window_nats) {

@@ -40,7 +40,8 @@ void nats_blocks(const double *nats, size_t count, float *blocks);
 int perplexity_window(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
                       size_t window, double *nats, double *token_nats, struct error *error);
 
-/* The same, with the nats_blocks() of the window in blocks[nats_block_count()], unless it is NULL. */
+/* The same for searches, with the nats_blocks() of the window in blocks[nats_block_count()], unless it is NULL. A table
+ * with which the model's numbers overflow is no error here: *nats is infinite, and the blocks are NaN. */
 int perplexity_window_blocks(struct forward *forward, const struct rope_table *table, const struct scoring *scoring,
                              size_t window, double *nats, float *blocks, struct error *error);
 

@@ -93,7 +93,7 @@ bool evolve_add_if_new(struct evolve *evolve, enum origin origin, int64_t first_
     child->parents[0] = first_parent;
     child->parents[1] = second_parent;
     child->scored = false;
-    child->stopped = false;
+    child->stopped = child->failed = false;
     child->first_window = child->windows = 0;
     child->score = NAN;
     child->work = 0;
@@ -334,6 +334,7 @@ static const struct individual *individual_or_null(const struct evolve *evolve, 
 
 /* The older one of equals stays. */
 static void note_if_best(const struct evolve *evolve, const struct individual *individual, int64_t *best) {
+    if (isnan(individual->score)) return;
     if (individual_better(individual, individual_or_null(evolve, *best))) *best = individual->id;
 }
 
@@ -381,6 +382,7 @@ void evolve_tell_score(struct evolve *evolve, double score) {
 const struct individual *evolve_rival(const struct evolve *evolve, const struct evolve_request *request) {
     if (request->count < evolve->windows || evolve->ranked_count < evolve->settings.parents) return NULL;
     const struct individual *last = &evolve->individuals[evolve->ranked[evolve->ranked_count - 1]];
+    if (isnan(last->score)) return NULL;
     if (!is_exportable(evolve, request->individual)) return last;
     const struct individual *exportable = individual_or_null(evolve, evolve->best_exportable);
     return individual_better(last, exportable) ? exportable : last;
@@ -390,6 +392,14 @@ void evolve_tell_stopped(struct evolve *evolve, const double *window_nats, size_
     assert(evolve->asked && evolve_rival(evolve, &evolve->request) && scored < evolve->windows);
     struct individual *individual = &evolve->individuals[evolve->request.individual->id];
     individual->stopped = true;
+    take_windows(evolve, individual, scored, window_nats);
+    take_score(evolve, individual, NAN);
+}
+
+void evolve_tell_failed(struct evolve *evolve, const double *window_nats, size_t scored) {
+    assert(evolve->asked && scored >= 1 && scored <= evolve->request.count);
+    struct individual *individual = &evolve->individuals[evolve->request.individual->id];
+    individual->stopped = individual->failed = true;
     take_windows(evolve, individual, scored, window_nats);
     take_score(evolve, individual, NAN);
 }

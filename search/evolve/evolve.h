@@ -100,6 +100,7 @@ struct individual {
     struct genome genome;
     bool scored;         /* on one window or more */
     bool stopped;        /* racing gave it up: its score is NaN and counts as no lower than its rival's */
+    bool failed;         /* stopped, too: the model's numbers overflowed; it counts as worse than all others */
     size_t first_window; /* windows that were scored: first_window, first_window + 1, ... modulo their number */
     size_t windows;      /* how many */
     double score;        /* mean nats per token; lower is better; NaN unless all windows are scored */
@@ -165,8 +166,7 @@ size_t evolve_ahead(const struct evolve *evolve);
 struct evolve_request evolve_ahead_at(const struct evolve *evolve, size_t index);
 
 /* The answer to the last request: window_nats[windows], each summed over its window; only entries of the request are
- * read. NaN is worse than every number. The evaluator returns none: a table that overflows the model ends its stage
- * with an error. */
+ * read, and are finite. */
 void evolve_tell(struct evolve *evolve, const double *window_nats);
 /* The same for a request for all windows whose mean alone is known, as in runs that were started with schema 1. Not for
  * ALGORITHM_BAYESIAN. */
@@ -175,7 +175,8 @@ void evolve_tell_score(struct evolve *evolve, double score);
 /* The individual that the one of the request, which evolve_ask() handed out last, must beat. If its score is not lower,
  * it is neither a parent, nor the best, nor the best without start tokens, and its exact score does not change later
  * proposals of the genetic algorithms and CMA-ES. NULL while fewer than `parents` candidates are scored (CMA-ES: of the
- * current generation), since then every score matters, and where the request is not for all windows.
+ * current generation) or one of the best so many failed, since then every score matters, and where the request is not
+ * for all windows.
  *
  * Of a request ahead it is the rival by what is told now. Until the request is handed out, rivals only become better.
  */
@@ -185,12 +186,16 @@ const struct individual *evolve_rival(const struct evolve *evolve, const struct 
  * request. */
 void evolve_tell_stopped(struct evolve *evolve, const double *window_nats, size_t scored);
 
+/* Instead of evolve_tell(): the individual was scored on the first `scored` windows of the request, of which the last
+ * one failed: its nats are infinite, because the model's numbers overflow with this table. */
+void evolve_tell_failed(struct evolve *evolve, const double *window_nats, size_t scored);
+
 /* The current generation, how many individuals are scored, and the window scores told. */
 int64_t evolve_generation(const struct evolve *evolve);
 size_t evolve_scored(const struct evolve *evolve);
 size_t evolve_window_scores(const struct evolve *evolve);
 
-/* The best individual scored on all windows, the older one of equals; NULL before any is. */
+/* The best individual scored on all windows, the older one of equals; NULL before any is that did not fail. */
 const struct individual *evolve_best(const struct evolve *evolve);
 
 /* Evaluations that the settings plan: population + iterations (mutations + crossovers), with CMA-ES

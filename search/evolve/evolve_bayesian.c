@@ -24,14 +24,15 @@
 static const double first_radius = 0.25, least_radius = 0.05; /* of the trust region */
 static const double whole_space = 1.6; /* a radius that reaches from end to end of the range of ln lambda */
 static const double radius_growth = 1.2, radius_decay = 0.7;
-static const double least_unit = 0.3;      /* a space may have a single table */
-static const double box = 1.5;             /* the region's half width in radii */
-static const double attention_unit = 0.3;  /* of ln m, in which a step is about as grave as one of ln lambda */
-static const double attention_step = 1.5;  /* its half width relative to those of the knots */
-static const double large_value = 0.05;    /* values are compressed logarithmically beyond it */
-static const double worth_scoring = 0.002; /* predicted gain for which a genome is scored on all windows */
-static const double progress = 0.0005;     /* predicted gain of a generation that counts as progress */
-static const double start_changes = 0.25;  /* probability that a candidate has another n_hat */
+static const double least_unit = 0.3;         /* a space may have a single table */
+static const double box = 1.5;                /* the region's half width in radii */
+static const double attention_unit = 0.3;     /* of ln m, in which a step is about as grave as one of ln lambda */
+static const double attention_step = 1.5;     /* its half width relative to those of the knots */
+static const double large_value = 0.05;       /* values are compressed logarithmically beyond it */
+static const double failed_difference = 10.0; /* nats per token that a window counts as worse where a table failed */
+static const double worth_scoring = 0.002;    /* predicted gain for which a genome is scored on all windows */
+static const double progress = 0.0005;        /* predicted gain of a generation that counts as progress */
+static const double start_changes = 0.25;     /* probability that a candidate has another n_hat */
 enum {
     PATIENCE = 5,         /* generations without progress until the region shrinks */
     FINALISTS = 2,        /* genomes for whose remaining windows the budget is kept */
@@ -326,7 +327,8 @@ static void begin(struct evolve *evolve) {
  * compressed. */
 static double value_of(const struct evolve_bayesian *bayesian, const struct observation *seen) {
     double difference = seen->nats - bayesian->reference_nats[seen->window];
-    if (!(difference > 0)) return difference; /* NaN is none: told nats are finite */
+    if (isinf(difference)) difference = failed_difference;
+    if (!(difference > 0)) return difference; /* NaN is none: told nats are finite, or infinite where a table failed */
     return large_value * log1p(difference / large_value);
 }
 
@@ -668,6 +670,7 @@ static void finish_last(struct evolve *evolve) {
 
 void evolve_bayesian_round(struct evolve *evolve) {
     struct evolve_bayesian *bayesian = evolve->bayesian;
+    if (!bayesian->known_count && !evolve_best(evolve)) return; /* all failed that the search could begin at */
     if (!bayesian->begun) begin(evolve);
     load(evolve);
     if (bayesian->awaited) judge_generation(evolve);

@@ -180,11 +180,12 @@ static void add_sample(struct evolve *evolve) {
 
 /* Learning ------------------------------------------------------------------------------------ */
 
-/* The initial genomes are scored: the distribution starts at the best of them. */
+/* The initial genomes are scored: the distribution starts at the best of them, or at the first if all failed. */
 static void begin(struct evolve *evolve) {
     struct evolve_cma *cma = evolve->cma;
     const struct genome_space *space = &evolve->space;
-    const struct genome *best = &evolve->individuals[evolve->best].genome;
+    size_t first = evolve->best == EVOLVE_NO_PARENT ? 0 : (size_t)evolve->best;
+    const struct genome *best = &evolve->individuals[first].genome;
     genome_factors(space, best, cma->middle);
     for (int64_t i = 0; i < space->pairs; i++) cma->middle[i] = log(cma->middle[i]);
     if (space->attention_unit > 0) cma->middle_attention = (double)best->attention / space->attention_unit;

@@ -59,6 +59,13 @@ bool window_nats_has_blocks(const struct window_nats *nats, size_t window) {
     return window_nats_block_count(nats, window) == 0 || !isnan(blocks[0]);
 }
 
+bool window_nats_failed(const struct window_nats *nats) {
+    for (size_t w = 0; w < nats->windows; w++) {
+        if (isinf(nats->nats[w])) return true;
+    }
+    return false;
+}
+
 bool window_nats_complete(const struct window_nats *nats, struct window_range range) {
     for (size_t i = 0; i < range.count; i++) {
         if (!window_nats_scored(nats, window_nats_at(nats, range, i))) return false;

@@ -12,7 +12,8 @@
 
 struct window_nats {
     size_t windows;
-    double *nats;  /* [windows] the nats_sum() of each window's predictions; NaN: not scored */
+    double *nats;  /* [windows] the nats_sum() of each window's predictions; NaN: not scored; infinite: failed, the
+                    * model's  numbers overflowed */
     float *blocks; /* [first_block[windows]] nats_blocks() of each window, one after another; NaN: not scored, or scored
                     * by a longrope that kept no blocks. NULL: the blocks of no window are read or stored */
     size_t *first_block; /* [windows + 1] position of each window in `blocks`; NULL if `blocks` is NULL */
@@ -42,6 +43,8 @@ float *window_nats_blocks(const struct window_nats *nats, size_t window);
 bool window_nats_scored(const struct window_nats *nats, size_t window);
 /* The window is scored and its blocks are known. */
 bool window_nats_has_blocks(const struct window_nats *nats, size_t window);
+/* A window failed. */
+bool window_nats_failed(const struct window_nats *nats);
 /* All windows of the range are scored. */
 bool window_nats_complete(const struct window_nats *nats, struct window_range range);
 

@@ -79,7 +79,8 @@ static bool read_spread(const struct cited_value *stage, const struct cited_valu
                            .at = html_figure_column(figure, steps),
                            .level = html_figure_column(figure, steps)};
     if (figure->short_of_memory) return false;
-    out->partial = cited_get_integer(&cost, "complete") + cited_get_integer(&cost, "stopped") <
+    out->partial = cited_get_integer(&cost, "complete") + cited_get_integer(&cost, "stopped") +
+                       cited_get_integer(&cost, "failed") <
                    cited_get_integer(stage, "evaluations");
     read_generations(&generations, out);
     read_improvements(&improvements, out);

@@ -129,13 +129,13 @@ static void put_parents(FILE *out, const struct cited_value *individual) {
 }
 
 static void put_row(FILE *out, const struct cited_value *one) {
-    bool stopped = cited_get_true(one, "stopped");
+    bool stopped = cited_get_true(one, "stopped"), failed = cited_get_true(one, "failed");
     fputs("<tr>", out);
-    html_cells(out, html_get_integer(one, "id"), html_get_integer(one, "generation"),
-               html_get_text(one, HTML_TEXT, "origin"), html_get_integer(one, "start_tokens"),
-               html_get_number(one, "attention_factor", 4),
-               stopped ? html_field_text("perplexity", HTML_TEXT, "cut short") : html_get_perplexity(one),
-               html_get_integer(one, "windows"));
+    html_cells(
+        out, html_get_integer(one, "id"), html_get_integer(one, "generation"), html_get_text(one, HTML_TEXT, "origin"),
+        html_get_integer(one, "start_tokens"), html_get_number(one, "attention_factor", 4),
+        stopped ? html_field_text("perplexity", HTML_TEXT, failed ? "failed" : "cut short") : html_get_perplexity(one),
+        html_get_integer(one, "windows"));
     fputs("<td>", out);
     put_parents(out, one);
     fputs("</td></tr>\n", out);

@@ -109,12 +109,17 @@ static void put_cost(FILE *out, const struct cited_value *stage) {
     html_printf(out,
                 "<div><dt>Cost</dt><dd>{seconds} s for {windows}, {tokens_per_second} tokens per second; "
                 "{windows_cached} from the cache; racing cut {stopped} short and saved "
-                "{windows_saved}</dd></div>\n",
+                "{windows_saved}",
                 html_get_number(&cost, "seconds", 1), html_counted(html_get_integer(&cost, "windows"), "window"),
                 html_get_number(&cost, "tokens_per_second", 0),
                 html_counted(html_get_integer(&cost, "windows_cached"), "window"),
                 html_counted(html_get_integer(&cost, "stopped"), "evaluation"),
                 html_counted(html_get_integer(&cost, "windows_saved"), "window"));
+    if (cited_get_integer(&cost, "failed")) {
+        html_printf(out, "; {failed} failed, because the model's numbers overflow with their tables",
+                    html_counted(html_get_integer(&cost, "failed"), "evaluation"));
+    }
+    fputs("</dd></div>\n", out);
 }
 
 static void put_ranks(FILE *out, const struct cited_value *stage) {

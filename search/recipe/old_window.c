@@ -102,6 +102,10 @@ static int measure(struct old_window *old, struct error *error) {
     factor_entry_table(entry, rope, old->window.length, 1.0, &table);
     status = measure_table(old, SHORT_WINDOW_FOUND, &table, &found, error);
     if (status != STATUS_OK) return status;
+    if (!isfinite(own.nats_per_token) || !isfinite(found.nats_per_token)) {
+        fprintf(stderr, "%s: not measured: the model's numbers overflow in the old window\n", entry->name);
+        return STATUS_OK;
+    }
     found.measurement.attention_factor = entry->attention_factor;
     memcpy(found.measurement.factors, entry->factors, (size_t)entry->pairs * sizeof *entry->factors);
     status = store_put_length(old->stage.context->store, &own, error);

@@ -96,6 +96,7 @@ static int score_window(struct scorer *scorer, const struct rope_table *table, c
     if (status != STATUS_OK) return status;
     nats->nats[window] = entry.nats;
     *computed = true;
+    if (isinf(entry.nats)) return STATUS_OK; /* failures are soon found again */
     return score_cache_add(scorer->options.cache, &key, &entry, error);
 }
 
@@ -136,7 +137,8 @@ static int score_range(struct scorer *scorer, const struct under_way *at, const 
         if (status != STATUS_OK) return status;
         scored->windows++;
         scored->computed += computed;
-        lost = race && !window_nats_complete(nats, all) && racing_lost(race, scoring, nats);
+        lost = isinf(nats->nats[window]);
+        if (!lost) lost = race && !window_nats_complete(nats, all) && racing_lost(race, scoring, nats);
     }
     return STATUS_OK;
 }

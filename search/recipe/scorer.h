@@ -52,10 +52,11 @@ int scorer_expect(struct scorer *scorer, const struct rope_table *table, struct 
 
 /* Scores the windows of `range`, one after another, into `nats`, made by window_nats_open() for the same scoring.
  * Windows that are scored in it already, by the caller, are kept and not scored again; if blocks are required, their
- * blocks are known. Ends early when `race`, NULL: none, is lost: then windows of the range are not scored.
- * *scored counts the windows that this call scored; scored->first is the first of them, or the window behind the range.
- * perplexity_mean_nats() of nats->nats is the score; it is NaN until all windows are scored. STATUS_STOPPED if the stop
- * flag rose; otherwise errors are those of forward_nats(), of the cache and of workers. */
+ * blocks are known. Ends early when `race`, NULL: none, is lost, and behind a window that fails, whose nats are
+ * infinite: then windows of the range are not scored. *scored counts the windows that this call scored; scored->first
+ * is the first of them, or the window behind the range. perplexity_mean_nats() of nats->nats is the score; it is NaN
+ * until all windows are scored. STATUS_STOPPED if the stop flag rose; otherwise errors are those of forward_nats(), of
+ * the cache and of workers. */
 int scorer_score(struct scorer *scorer, const struct rope_table *table, const struct race *race,
                  struct window_range range, struct window_nats *nats, struct scored *scored, struct error *error);
 

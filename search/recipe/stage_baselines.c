@@ -21,6 +21,16 @@ static int expect_baseline(struct stage *stage, enum rope_method method, struct 
     return scorer_expect(stage->scorer, &table, stage_all_windows(stage), 0, SCORER_NO_TAG, error);
 }
 
+static void print_baseline(const struct stage *stage, const struct baseline_record *baseline) {
+    const char *stage_name = stage->record.name, *method = rope_method_name(baseline->method);
+    if (isinf(baseline->nats_per_token)) {
+        fprintf(stderr, "%s: baseline %s failed: the model's numbers overflow with its table\n", stage_name, method);
+    } else {
+        fprintf(stderr, "%s: baseline %s: %s %.4f\n", stage_name, method, stage_score_name(stage),
+                exp(baseline->nats_per_token));
+    }
+}
+
 static int score_baseline(struct stage *stage, enum rope_method method, struct error *error) {
     struct baseline_record baseline = {.method = method};
     baseline_table(stage, method, &baseline.table);
@@ -28,13 +38,13 @@ static int score_baseline(struct stage *stage, enum rope_method method, struct e
     int status = scorer_score(stage->scorer, &baseline.table, NULL, stage_all_windows(stage), &stage->window_nats,
                               &baseline.scored, error);
     if (status != STATUS_OK) return status;
-    baseline.nats_per_token = perplexity_mean_nats(&stage->scoring, stage->window_nats.nats);
+    bool failed = window_nats_failed(&stage->window_nats);
+    baseline.nats_per_token = failed ? INFINITY : perplexity_mean_nats(&stage->scoring, stage->window_nats.nats);
     status = store_add_baseline(stage->context->store, stage->record.id, &baseline, &stage->window_nats, error);
     if (status != STATUS_OK) return status;
     stage->best_baseline = fmin(stage->best_baseline, baseline.nats_per_token);
     progress_clear(&stage->progress);
-    fprintf(stderr, "%s: baseline %s: %s %.4f\n", stage->record.name, rope_method_name(method), stage_score_name(stage),
-            exp(baseline.nats_per_token));
+    print_baseline(stage, &baseline);
     progress_step(&stage->progress, stage->progress.done + 1, "", false);
     return STATUS_OK;
 }

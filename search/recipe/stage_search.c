@@ -33,6 +33,7 @@ static int read_known_tables(struct stage *stage, const struct baseline_record *
         status = store_baseline_nats(stage->context->store, stage->record.id, baselines[i].method, &stage->window_nats,
                                      error);
         if (status != STATUS_OK || !window_nats_complete(&stage->window_nats, stage_all_windows(stage))) continue;
+        if (window_nats_failed(&stage->window_nats)) continue;
         known_table(stage, &baselines[i], &tables[*known]);
         tables[*known].window_nats = nats + *known * windows;
         memcpy(nats + *known * windows, stage->window_nats.nats, windows * sizeof *nats);
@@ -41,8 +42,18 @@ static int read_known_tables(struct stage *stage, const struct baseline_record *
     return status;
 }
 
+/* The Bayesian search may have nothing else to begin at. */
+static int no_beginning(const struct stage *stage, struct error *error) {
+    return error_set(
+        error, STATUS_FAILED,
+        "stage '%s': every baseline failed: the model's numbers overflow with all of them; check its weights "
+        "for NaN and infinity, or give tables to begin with as search.initial",
+        stage->record.name);
+}
+
 static int new_driver(struct stage *stage, const struct known_table *known, size_t known_count, struct error *error) {
     const size_t windows = stage->scoring.count;
+    if (known_count + stage->initial.count == 0) return no_beginning(stage, error);
     int64_t *tokens = calloc(windows, sizeof *tokens);
     if (!tokens) return error_memory(error, (double)windows * sizeof *tokens, "the windows");
     for (size_t w = 0; w < windows; w++) tokens[w] = window_tokens(&stage->scoring.windows[w]);
@@ -124,7 +135,11 @@ static int answer_from_store(struct stage *stage, const struct evolve_request *r
     }
     int status = store_window_nats(stage->context->store, stage->record.id, asked->id, &stage->window_nats, error);
     if (status != STATUS_OK) return status;
-    if (all) {
+    bool failed = stored->failed && known->scored.windows <= request->count;
+    if (failed) {
+        stage->failed++;
+        evolve_tell_failed(stage->evolve, stage->window_nats.nats, known->scored.windows);
+    } else if (all) {
         evolve_tell(stage->evolve, stage->window_nats.nats);
     } else if (evolve_rival(stage->evolve, request)) {
         evolve_tell_stopped(stage->evolve, stage->window_nats.nats, known->scored.windows);
@@ -268,13 +283,29 @@ static int score_windows(struct stage *stage, const struct evolve_request *reque
     return scorer_score(stage->scorer, &table, &race, range_of(request), &stage->window_nats, scored, error);
 }
 
+/* Lines for the first ones; the end of the search counts them all. */
+static void note_failure(struct stage *stage, const struct individual *individual, size_t windows) {
+    enum { LINES = 3 };
+    if (stage->failed++ >= LINES) return;
+    progress_clear(&stage->progress);
+    size_t window = (individual->first_window + windows - 1) % stage->scoring.count;
+    fprintf(stderr,
+            "%s: individual %" PRId64
+            " (%s) failed: the model's numbers overflow with its table on window %zu; it counts "
+            "as worse than all others\n",
+            stage->record.name, individual->id, origin_name(individual->origin), window);
+}
+
 static int answer_by_scoring(struct stage *stage, const struct evolve_request *request, struct error *error) {
     const struct individual *individual = request->individual;
     const bool stored = is_stored(stage, individual);
     struct scored scored;
     int status = score_windows(stage, request, &scored, error);
     if (status != STATUS_OK) return status;
-    if (window_nats_complete(&stage->window_nats, range_of(request))) {
+    if (window_nats_failed(&stage->window_nats)) {
+        note_failure(stage, individual, individual->windows + scored.windows);
+        evolve_tell_failed(stage->evolve, stage->window_nats.nats, individual->windows + scored.windows);
+    } else if (window_nats_complete(&stage->window_nats, range_of(request))) {
         evolve_tell(stage->evolve, stage->window_nats.nats);
     } else {
         evolve_tell_stopped(stage->evolve, stage->window_nats.nats, individual->windows + scored.windows);
@@ -295,11 +326,12 @@ static size_t steps_done(const struct stage *stage) {
 static void report_progress(struct stage *stage, bool milestone) {
     store_keep_readable(stage->context->store);
     const struct individual *best = evolve_best(stage->evolve);
-    char text[160], iterations[40] = "", found[40] = "none yet";
+    char text[160], iterations[40] = "", found[40] = "none yet", baselines[40] = "all failed";
     if (stage->record.iterations > 0) snprintf(iterations, sizeof iterations, "/%" PRId64, stage->record.iterations);
     if (best) snprintf(found, sizeof found, "%.4f", exp(best->score));
-    snprintf(text, sizeof text, "iteration %" PRId64 "%s, best %s %s (baselines %.4f)",
-             evolve_generation(stage->evolve), iterations, stage_score_name(stage), found, exp(stage->best_baseline));
+    if (isfinite(stage->best_baseline)) snprintf(baselines, sizeof baselines, "%.4f", exp(stage->best_baseline));
+    snprintf(text, sizeof text, "iteration %" PRId64 "%s, best %s %s (baselines %s)", evolve_generation(stage->evolve),
+             iterations, stage_score_name(stage), found, baselines);
     progress_step(&stage->progress, steps_done(stage), text, milestone);
 }
 
@@ -327,6 +359,23 @@ static int score_proposals(struct stage *stage, struct error *error) {
     return STATUS_OK;
 }
 
+/* All of them: an error. */
+static int report_failures(const struct stage *stage, struct error *error) {
+    size_t scored = evolve_scored(stage->evolve);
+    if (stage->failed == 0) return STATUS_OK;
+    if (!evolve_best(stage->evolve)) {
+        return error_set(error, STATUS_FAILED,
+                         "stage '%s': no candidate has a score: with the tables of %zu of %zu the model's numbers "
+                         "overflow; check its weights for NaN and infinity, and attention_factor",
+                         stage->record.name, stage->failed, scored);
+    }
+    fprintf(stderr,
+            "%s: %zu of %zu candidates failed: the model's numbers overflow with their tables; longrope show "
+            "--scores has them\n",
+            stage->record.name, stage->failed, scored);
+    return STATUS_OK;
+}
+
 int stage_search(struct stage *stage, struct error *error) {
     int status = make_driver(stage, error);
     if (status == STATUS_OK) status = replay(stage, error);
@@ -337,5 +386,5 @@ int stage_search(struct stage *stage, struct error *error) {
                    steps_done(stage), planned);
     status = score_proposals(stage, error);
     progress_end(&stage->progress);
-    return status;
+    return status == STATUS_OK ? report_failures(stage, error) : status;
 }

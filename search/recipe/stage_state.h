@@ -48,6 +48,7 @@ struct stage {
     struct evolve *evolve;
     struct individual_record *known; /* [known_count] of the store when the search began, ordered by id */
     size_t known_count;
+    size_t failed;                   /* individuals with whose tables the model's numbers overflow */
     size_t expected;                 /* requests ahead, the one under way included, that the scorer knows of */
     struct rival rival, later_rival; /* of the individual that is scored, and of one that will be */
 };

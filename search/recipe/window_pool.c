@@ -202,7 +202,7 @@ static int keep(struct window_pool *pool, struct pooled_table *table, size_t win
                 struct error *error) {
     const struct score_cache_key key = score_keys_of(pool->options.keys, table->fingerprint, window);
     struct score_cache_entry entry = entry_of(table, window);
-    if (result->block_count != entry.block_count || !(result->nats >= 0.0) || !isfinite(result->nats)) {
+    if (result->block_count != entry.block_count || !(result->nats >= 0.0)) {
         return error_set(error, STATUS_FAILED, "worker %zu answered with %zu blocks and %g nats, which no window has",
                          result->worker, result->block_count, result->nats);
     }
@@ -210,7 +210,7 @@ static int keep(struct window_pool *pool, struct pooled_table *table, size_t win
     entry.nats = table->nats.nats[window] = result->nats;
     table->windows[window] = (struct pooled_window){WINDOW_KNOWN, true};
     table->known++;
-    int status = score_cache_add(pool->options.cache, &key, &entry, error);
+    int status = isinf(entry.nats) ? STATUS_OK : score_cache_add(pool->options.cache, &key, &entry, error);
     return status == STATUS_OK ? judge(pool, table, error) : status;
 }
 

@@ -102,7 +102,7 @@ static void print_individual(FILE *out, const struct stage_view *stage, const st
     fprintf(out, "  %5" PRId64 "  %10" PRId64 "  %-11s  %5" PRId64 "  %9.4f  ", one->id, one->generation,
             origin_name(one->origin), table.start_tokens, table.attention_factor);
     if (isnan(one->score)) {
-        fprintf(out, "%10s", one->stopped ? "cut short" : "n/a");
+        fprintf(out, "%10s", one->failed ? "failed" : one->stopped ? "cut short" : "n/a");
     } else {
         fprintf(out, "%10.4f", exp(one->score));
     }
@@ -141,10 +141,10 @@ static json_t *individual_json(const struct stage_view *stage, const struct indi
     }
     struct factor_entry table;
     stage_view_entry(stage, one, &table);
-    return json_pack("{s:I, s:I, s:s, s:o, s:o, s:b, s:I, s:I, s:f}", "id", (json_int_t)one->id, "generation",
+    return json_pack("{s:I, s:I, s:s, s:o, s:o, s:b, s:b, s:I, s:I, s:f}", "id", (json_int_t)one->id, "generation",
                      (json_int_t)one->generation, "origin", origin_name(one->origin), "parents", parents, "perplexity",
-                     json_number_or_null(exp(one->score)), "stopped", (int)one->stopped, "windows",
-                     (json_int_t)record->scored.windows, "start_tokens", (json_int_t)table.start_tokens,
+                     json_number_or_null(exp(one->score)), "stopped", (int)one->stopped, "failed", (int)one->failed,
+                     "windows", (json_int_t)record->scored.windows, "start_tokens", (json_int_t)table.start_tokens,
                      "attention_factor", table.attention_factor);
 }
 

@@ -13,6 +13,7 @@
 
 struct cost {
     size_t stopped;  /* individuals that racing cut short */
+    size_t failed;   /* individuals with whose tables the model's numbers overflow */
     size_t complete; /* individuals that were scored on all windows */
     size_t scored;   /* windows */
     size_t saved;    /* windows of the individuals that racing cut short that were not scored */
@@ -28,11 +29,13 @@ static struct cost cost_of(const struct stage_view *stage) {
     struct cost cost = {.stopped = 0};
     for (size_t i = 0; i < stage->individual_count; i++) {
         const struct individual_record *one = &stage->individuals[i];
-        cost.stopped += one->individual.stopped;
+        bool stopped = one->individual.stopped && !one->individual.failed;
+        cost.stopped += stopped;
+        cost.failed += one->individual.failed;
         size_t scored = smaller(one->scored.windows, stage->windows); /* a damaged database may say more */
         cost.scored += scored;
-        cost.complete += scored == stage->windows;
-        if (one->individual.stopped) cost.saved += stage->windows - scored;
+        cost.complete += scored == stage->windows && !one->individual.failed;
+        if (stopped) cost.saved += stage->windows - scored;
         cost.computed += smaller(one->scored.computed, scored);
         if (isfinite(one->scored.seconds)) cost.seconds += one->scored.seconds;
     }
@@ -59,6 +62,9 @@ static void print_cost(FILE *out, const struct stage_view *stage) {
     if (!isnan(cost.tokens_per_second)) snprintf(rate, sizeof rate, "%.0f", cost.tokens_per_second);
     fprintf(out, "  %zu cut short by racing, saving %s of windows; %.1f s, %s tokens/s; %zu window%s from the cache\n",
             cost.stopped, saved, cost.seconds, rate, cached, cached == 1 ? "" : "s");
+    if (cost.failed) {
+        fprintf(out, "  %zu failed: the model's numbers overflow with their tables, which --scores has\n", cost.failed);
+    }
 }
 
 /* The share of a rank's time in which it had nothing to compute. */
@@ -85,7 +91,11 @@ static void print_ranks(FILE *out, const struct stage_view *stage) {
 }
 
 static void print_row(FILE *out, const char *name, double nats, const char *note) {
-    fprintf(out, "  %-22s %12.4f %12.5f%s%s\n", name, exp(nats), nats, *note ? "  " : "", note);
+    if (isinf(nats)) {
+        fprintf(out, "  %-22s %12s %12s\n", name, "failed", "n/a");
+    } else {
+        fprintf(out, "  %-22s %12.4f %12.5f%s%s\n", name, exp(nats), nats, *note ? "  " : "", note);
+    }
 }
 
 static void print_factors(FILE *out, const struct stage_view *stage, const struct individual *individual) {
@@ -104,6 +114,7 @@ static const struct baseline_record *best_baseline(const struct stage_view *stag
     const struct baseline_record *best = NULL;
     for (size_t i = 0; i < stage->baseline_count; i++) {
         const struct baseline_record *one = &stage->baselines[i];
+        if (isinf(one->nats_per_token)) continue;
         if (!best || one->nats_per_token < best->nats_per_token) best = one;
     }
     return best;
@@ -114,10 +125,13 @@ static void print_best(FILE *out, const struct stage_view *stage, const char *na
     char note[160] = "";
     const struct baseline_record *baseline = best_baseline(stage);
     double gain = baseline ? 1.0 - exp(individual->score - baseline->nats_per_token) : 0.0;
-    snprintf(note, sizeof note, "n_hat %" PRId64 ", %s of generation %" PRId64 "; %.1f %% %s %s",
-             stage_view_start_tokens(stage, individual), origin_name(individual->origin), individual->generation,
-             fabs(100.0 * gain), gain >= 0.0 ? "below" : "above",
-             baseline ? rope_method_name(baseline->method) : "the baselines");
+    int used =
+        snprintf(note, sizeof note, "n_hat %" PRId64 ", %s of generation %" PRId64,
+                 stage_view_start_tokens(stage, individual), origin_name(individual->origin), individual->generation);
+    if (baseline) {
+        snprintf(note + used, sizeof note - (size_t)used, "; %.1f %% %s %s", fabs(100.0 * gain),
+                 gain >= 0.0 ? "below" : "above", rope_method_name(baseline->method));
+    }
     print_row(out, name, individual->score, note);
 }
 
@@ -176,9 +190,9 @@ static json_t *baselines_json(const struct stage_view *stage) {
 
 static json_t *cost_json(const struct stage_view *stage) {
     struct cost cost = cost_of(stage);
-    return json_pack("{s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:o}", "stopped", (json_int_t)cost.stopped, "complete",
-                     (json_int_t)cost.complete, "whole_evaluations", cost.whole, "windows", (json_int_t)cost.scored,
-                     "windows_saved", (json_int_t)cost.saved, "windows_cached",
+    return json_pack("{s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:o}", "stopped", (json_int_t)cost.stopped, "failed",
+                     (json_int_t)cost.failed, "complete", (json_int_t)cost.complete, "whole_evaluations", cost.whole,
+                     "windows", (json_int_t)cost.scored, "windows_saved", (json_int_t)cost.saved, "windows_cached",
                      (json_int_t)(cost.scored - cost.computed), "seconds", cost.seconds, "tokens_per_second",
                      json_number_or_null(cost.tokens_per_second));
 }

@@ -59,7 +59,7 @@ struct row {
 
 static void put_header(const struct scores *scores) {
     FILE *out = scores->out;
-    fputs("stage,kind,id,generation,origin,parent_a,parent_b,start_tokens,attention_factor,windows,stopped,"
+    fputs("stage,kind,id,generation,origin,parent_a,parent_b,start_tokens,attention_factor,windows,stopped,failed,"
           "nats_per_token,perplexity,work,seconds",
           out);
     for (size_t i = 0; i < scores->windows; i++) fprintf(out, ",nats_%zu", i);
@@ -98,6 +98,7 @@ static void put_row(const struct scores *scores, const struct row *row) {
     put_number(out, row->table->attention_factor);
     put_integer(out, (int64_t)row->scored->windows);
     put_integer(out, row->individual && row->individual->stopped);
+    put_integer(out, row->individual ? row->individual->failed : isinf(row->nats_per_token));
     put_number(out, row->nats_per_token);
     put_number(out, exp(row->nats_per_token));
     put_number(out, row->work);

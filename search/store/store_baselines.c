@@ -77,7 +77,8 @@ static int read_baseline(const struct store *store, sqlite3_stmt *row, const str
     bool known = !database_is_null(row, "own_attention_factor");
     table->own_attention_factor = known ? database_double(row, "own_attention_factor") : 1.0;
     out->nats_per_token = database_double(row, "nats_per_token");
-    if (rope_method_parse(method, &out->method) && store_values_nats_valid(out->nats_per_token) &&
+    bool failed = out->nats_per_token == INFINITY;
+    if (rope_method_parse(method, &out->method) && (failed || store_values_nats_valid(out->nats_per_token)) &&
         store_values_doubles(database_text(row, "frequencies"), table->pairs, table->frequencies) &&
         store_values_doubles(database_text(row, "factors"), table->pairs, table->factors) && rope_table_valid(table) &&
         store_read_scored(row, &out->scored)) {

@@ -181,6 +181,8 @@ static bool read_score(sqlite3_stmt *row, const struct scored *scored, struct in
     out->stopped = database_integer(row, "stopped") != 0;
     bool complete = (int64_t)scored->windows == database_integer(row, "all_windows");
     out->scored = complete || out->stopped;
+    out->failed = database_double(row, "worst") == INFINITY;
+    if (out->failed && !out->stopped) return false;
     return complete && !out->stopped ? store_values_nats_valid(out->score) : isnan(out->score);
 }
 
@@ -235,7 +237,8 @@ int store_individuals(struct store *store, const struct stage_record *stage, str
                           "SELECT id, generation, origin, parent_a, parent_b, genes, n_hat, attention, critical, "
                           "first_window, nats_per_token, work, stopped, computed, seconds, (SELECT count(*) FROM "
                           "sample_nats AS n WHERE n.stage = i.stage AND n.individual = i.id) AS windows, (SELECT "
-                          "count(*) FROM samples WHERE stage = ?1) AS all_windows FROM individuals AS i "
+                          "max(nats) FROM sample_nats AS n WHERE n.stage = i.stage AND n.individual = i.id) AS worst, "
+                          "(SELECT count(*) FROM samples WHERE stage = ?1) AS all_windows FROM individuals AS i "
                           "WHERE stage = ?1 ORDER BY id",
                           &reader, &items, count, error);
     *out = items;

@@ -1,4 +1,6 @@
 /* The SQL tables sample_nats and baseline_nats: nats of individuals and baselines per window. */
+#include <math.h>
+
 #include "search/store/block_column.h"
 #include "search/store/store.h"
 #include "search/store/store_values.h"
@@ -51,7 +53,8 @@ static const char *read_row(sqlite3_stmt *row, size_t index, struct window_nats 
         return "nats of a window are missing";
     }
     out->nats[window] = database_double(row, "nats");
-    if (!store_values_nats_valid(out->nats[window])) return "nats of a window are negative or not finite";
+    bool failed = out->nats[window] == INFINITY;
+    if (!failed && !store_values_nats_valid(out->nats[window])) return "nats of a window are negative or not finite";
     if (!out->blocks) return NULL;
     size_t count = window_nats_block_count(out, (size_t)window);
     return block_column_read(row, window_nats_blocks(out, (size_t)window), count)
@@ -61,11 +64,13 @@ static const char *read_row(sqlite3_stmt *row, size_t index, struct window_nats 
 
 /* The rows of a statement whose parameters are bound, which it finishes. */
 static int read_nats(struct store *store, sqlite3_stmt *statement, struct window_nats *out, struct error *error) {
-    bool row = false;
+    bool row = false, failed = false;
     window_nats_clear(out);
     int status = database_next(&store->database, statement, &row, error);
     for (size_t index = 0; status == STATUS_OK && row; index++) {
         const char *wrong = index < out->windows ? read_row(statement, index, out) : "a window has nats twice";
+        if (!wrong && failed) wrong = "nats follow a window that failed";
+        failed = window_nats_failed(out);
         status = wrong ? database_damaged(&store->database, wrong, error)
                        : database_next(&store->database, statement, &row, error);
     }

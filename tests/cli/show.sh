@@ -258,7 +258,7 @@ grep -q '^ *13 .* cut short ' "$work/stdout" || fail "nothing says that individu
 show run --scores
 cp "$work/stdout" "$work/scores.csv"
 [ "$(head -n 1 "$work/scores.csv")" = "stage,kind,id,generation,origin,parent_a,parent_b,start_tokens,attention_factor,$(
-)windows,stopped,nats_per_token,perplexity,work,seconds,nats_0,nats_1,$(seq -f 'lambda_%.0f' -s , 0 31)" ] ||
+)windows,stopped,failed,nats_per_token,perplexity,work,seconds,nats_0,nats_1,$(seq -f 'lambda_%.0f' -s , 0 31)" ] ||
     fail "--scores has other columns"
 [ "$(wc -l <"$work/scores.csv")" = 20 ] || fail "--scores has not 5 baselines and 14 individuals"
 

@@ -237,7 +237,7 @@ static void assert_best(const struct evolve *evolve, const struct genome_space *
     const struct individual *best = NULL, *exportable = NULL;
     for (size_t i = 0; i < evolve_count(evolve); i++) {
         const struct individual *one = evolve_individual(evolve, (int64_t)i);
-        if (!one->scored) continue;
+        if (!one->scored || isnan(one->score)) continue;
         if (!best || ranks_before(one, best)) best = one;
         bool engines_can = space->start_tokens[one->genome.start] == 0;
         if (engines_can && (!exportable || ranks_before(one, exportable))) exportable = one;
@@ -835,14 +835,49 @@ static void not_a_number_and_infinity_have_their_places(void **state) {
     const struct {
         double score;
         int64_t best;
-    } steps[] = {{NAN, 0}, {NAN, 0}, {INFINITY, 2}, {NAN, 2},        {INFINITY, 2},   {5, 5},   {NAN, 5},
-                 {5, 5},   {6, 5},   {4, 9},        {-INFINITY, 10}, {-INFINITY, 10}, {-9, 10}, {NAN, 10}};
+    } steps[] = {{NAN, -1}, {NAN, -1}, {INFINITY, 2}, {NAN, 2},        {INFINITY, 2},   {5, 5},   {NAN, 5},
+                 {5, 5},    {6, 5},    {4, 9},        {-INFINITY, 10}, {-INFINITY, 10}, {-9, 10}, {NAN, 10}};
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         tell_next(evolve, steps[i].score);
-        assert_true(evolve_best(evolve)->id == steps[i].best);
-        assert_best(evolve, &space);
+        const struct individual *best = evolve_best(evolve);
+        assert_int_equal(best ? best->id : -1, steps[i].best);
+        if (best) assert_best(evolve, &space);
     }
     evolve_free(evolve);
+}
+
+/* Tables that fail count as worse than all others: they are never the best nor a rival, the search goes on with every
+ * algorithm, also if all fail, and asks the same when it is told the same. */
+static void failed_tables_are_the_worst(void **state) {
+    (void)state;
+    const struct evolve_settings all[] = {published, microsoft_settings(), cma_settings()};
+    for (size_t a = 0; a < sizeof all / sizeof *all; a++) {
+        for (int of = 1; of <= 3; of++) { /* every one, every second, every third */
+            struct genome_space space = make_space(32, 1000, 14);
+            struct evolve *evolve = make_search(&all[a], &space), *again = make_search(&all[a], &space);
+            size_t failed = 0;
+            for (const struct individual *one; (one = ask(evolve));) {
+                const struct individual *same = ask(again);
+                assert_true(same && genome_equal(&same->genome, &one->genome));
+                const struct individual *rival = evolve_rival(evolve, evolve_ask(evolve));
+                assert_true(!rival || (!rival->failed && !isnan(rival->score)));
+                double score = distance(&space, one);
+                if (one->id % of == 0) {
+                    evolve_tell_failed(evolve, (const double[WINDOWS]){score, INFINITY}, WINDOWS);
+                    evolve_tell_failed(again, (const double[WINDOWS]){score, INFINITY}, WINDOWS);
+                    assert_true(one->failed && one->stopped && one->scored && isnan(one->score) && one->work == 0);
+                    failed++;
+                } else {
+                    tell(evolve, score);
+                    tell(again, score);
+                }
+            }
+            assert_true(failed >= 100);
+            assert_true(of == 1 ? !evolve_best(evolve) : !evolve_best(evolve)->failed);
+            assert_int_equal(evolve_window_scores(evolve), evolve_count(evolve) * WINDOWS);
+            evolve_free(evolve), evolve_free(again);
+        }
+    }
 }
 
 static void the_best_for_engines_has_no_start_tokens(void **state) {
@@ -1457,6 +1492,7 @@ int main(void) {
         cmocka_unit_test(a_refinement_keeps_what_cma_es_learned),
         cmocka_unit_test(a_generation_does_not_see_its_own_scores),
         cmocka_unit_test(not_a_number_and_infinity_have_their_places),
+        cmocka_unit_test(failed_tables_are_the_worst),
         cmocka_unit_test(the_best_for_engines_has_no_start_tokens),
         cmocka_unit_test(no_start_tokens_may_be_anywhere_in_the_list),
         cmocka_unit_test(the_search_finds_much_better_tables),

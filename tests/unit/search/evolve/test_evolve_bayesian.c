@@ -592,6 +592,63 @@ static void given_up_candidates_are_left_alone(void **state) {
     (void)stopped;
 }
 
+/* Tables on one side of the space fail, and with them the model's numbers are infinite: they are asked for once, are
+ * never the best, mislead nobody, and what they cost is counted. Told again, the search asks the same. */
+static void failed_tables_are_left_alone(void **state) {
+    (void)state;
+    struct task *task = make_task(usual_space(), 5);
+    const struct evolve_settings settings = bayesian(24);
+    struct evolve *evolve = new_search(task, &settings), *again = new_search(task, &settings);
+    assert_true(evolve && again);
+    double nats[MOST_WINDOWS], factors[ROPE_MAX_PAIRS];
+    size_t failed = 0, told = 0;
+    for (const struct evolve_request *request; (request = evolve_ask(evolve));) {
+        const struct evolve_request *same = evolve_ask(again);
+        const struct individual *asked = request->individual;
+        size_t before = asked->windows;
+        assert_true(same && same_individual(same->individual, asked) && same->count == request->count);
+        assert_false(asked->failed);
+        score(task, request, false, nats);
+        genome_factors(&task->space, &asked->genome, factors);
+        bool fails = log(factors[task->space.pairs / 2]) > target(task, task->space.pairs / 2) + 0.02;
+        if (fails) {
+            nats[(asked->first_window + before) % task->windows] = INFINITY;
+            evolve_tell_failed(evolve, nats, before + 1);
+            evolve_tell_failed(again, nats, before + 1);
+            assert_true(asked->failed && asked->stopped && isnan(asked->score) && asked->work == 0);
+            failed++;
+        } else {
+            evolve_tell(evolve, nats);
+            evolve_tell(again, nats);
+        }
+        told += asked->windows - before;
+        assert_int_equal(evolve_window_scores(evolve), told);
+    }
+    assert_true(failed > 3 && told <= 24 * 5);
+    double left = evolve_best(evolve)->score - optimum(task), before = best_known(task) - optimum(task);
+    if (!(left < before / 3)) fail_msg("%g nats are left of %g, %zu failed", left, before, failed);
+    evolve_free(evolve), evolve_free(again);
+
+    /* nothing known is finite, and the only initial table fails: the search ends */
+    const struct initial_genome initial = {
+        .origin = ORIGIN_NTK, .genome = evolve_ask(evolve = new_search(task, &settings))->individual->genome};
+    evolve_free(evolve);
+    const struct evolve_problem problem = {.space = &task->space,
+                                           .windows = task->windows,
+                                           .window_tokens = task->tokens,
+                                           .initial = &initial,
+                                           .initial_count = 1,
+                                           .attention_factor = 1.0};
+    evolve = evolve_new(&settings, &problem);
+    assert_non_null(evolve_ask(evolve));
+    nats[0] = INFINITY;
+    evolve_tell_failed(evolve, nats, 1);
+    assert_null(evolve_ask(evolve));
+    assert_null(evolve_best(evolve));
+    evolve_free(evolve);
+    free(task);
+}
+
 /* The rest of a generation is ahead of each of its requests, as far as the budget is certain to reach; the windows of
  * one that is finished are a request of their own. */
 static void the_generation_is_ahead(void **state) {
@@ -662,6 +719,7 @@ int main(void) {
         cmocka_unit_test(hundreds_of_windows_are_survived),
         cmocka_unit_test(any_finite_scores_are_survived),
         cmocka_unit_test(given_up_candidates_are_left_alone),
+        cmocka_unit_test(failed_tables_are_left_alone),
         cmocka_unit_test(the_generation_is_ahead),
         cmocka_unit_test(absurd_settings_are_refused),
     };

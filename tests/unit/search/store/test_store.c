@@ -664,7 +664,7 @@ static void test_nats_that_are_damaged(void **state) {
 
     /* one block of window 2: none, half of one, two, -1, infinite, NaN */
     static const char *const damages[] = {"nats = NULL",          "nats = -1",
-                                          "nats = 9e999",         "blocks = x''",
+                                          "nats = -9e999",        "blocks = x''",
                                           "blocks = x'0000'",     "blocks = x'0000803f0000803f'",
                                           "blocks = x'000080bf'", "blocks = x'0000807f'",
                                           "blocks = x'0000c07f'"};
@@ -679,9 +679,44 @@ static void test_nats_that_are_damaged(void **state) {
         store_close(store);
         run_sql(f, "UPDATE baseline_nats SET nats = 1, blocks = x'0000803f' WHERE sample = 2");
     }
+    run_sql(f, "UPDATE baseline_nats SET nats = 9e999, blocks = NULL WHERE sample = 1");
+    store = open_run(f, STORE_READ);
+    assert_int_equal(store_baseline_nats(store, 0, ROPE_YARN, &nats, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "nats follow a window that failed");
+    store_close(store);
+    run_sql(f, "UPDATE baseline_nats SET nats = 1 WHERE sample = 1");
     store = open_run(f, STORE_READ);
     good(f, store_baseline_nats(store, 0, ROPE_YARN, &nats, &f->error));
     assert_true(window_nats_blocks(&nats, 2)[0] == 1.0F);
+    store_close(store);
+    window_nats_close(&nats);
+}
+
+/* Their nats are infinite on their last window, which no other individual's are. */
+static void test_individuals_that_failed(void **state) {
+    struct fixture *f = *state;
+    struct store *store = make_run(f, 3);
+    struct stage_record stage = make_stage(0, "extend-2k");
+    struct individual_record *all;
+    size_t count;
+    struct individual failed = make_individual(3); /* it is stopped */
+    failed.failed = true;
+    struct window_nats nats = make_window_nats(3);
+    nats.nats[1] = INFINITY;
+    const struct scored scored = {.windows = 2, .computed = 2};
+    good(f, store_add_individual(store, &stage, &failed, &scored, &nats, &f->error));
+    good(f, store_individuals(store, &stage, &all, &count, &f->error));
+    assert_int_equal(count, 4);
+    for (size_t i = 0; i < count; i++) assert_int_equal(all[i].individual.failed, i == 3);
+    assert_true(all[3].individual.stopped && isnan(all[3].individual.score) && all[3].scored.windows == 2);
+    free(all);
+    good(f, store_window_nats(store, 0, 3, &nats, &f->error));
+    assert_true(isinf(nats.nats[1]) && isnan(nats.nats[2]) && !isinf(nats.nats[0]));
+    store_close(store);
+    run_sql(f, "UPDATE individuals SET stopped = 0 WHERE id = 3");
+    store = open_run(f, STORE_READ);
+    assert_int_equal(store_individuals(store, &stage, &all, &count, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "individual 3: its score");
     store_close(store);
     window_nats_close(&nats);
 }
@@ -1617,6 +1652,7 @@ int main(void) {
         TEST(test_individuals),
         TEST(test_nats_of_windows),
         TEST(test_nats_that_are_damaged),
+        TEST(test_individuals_that_failed),
         TEST(test_windows_are_added),
         TEST(test_individuals_that_are_refused),
         TEST(test_equal_runs_are_equal_databases),
