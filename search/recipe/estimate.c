@@ -11,26 +11,13 @@
 #include "search/recipe/recipe_paths.h"
 #include "search/recipe/stage.h"
 #include "search/recipe/stage_base.h"
+#include "search/recipe/stage_check.h"
 
 size_t estimate_bytes(const struct estimate_memory *memory) {
     return memory->weights + memory->forward.window + memory->forward.first_layer + memory->forward.threads;
 }
 
 /* ---- the model and its shape ---- */
-
-/* The first model that is there of those that `model` is fine-tuned from, one from the other; the caller frees it, NULL
- * for lack of memory. Configurations whose fine-tunings begin from each other end at some model that is not there. */
-static char *shape_of(const struct search_context *context, const char *model) {
-    char *path = strdup(model);
-    for (size_t steps = 0; path && steps < context->config->stage_count; steps++) {
-        int writer = recipe_awaited_from(context, path);
-        if (writer == CONFIG_NO_STAGE) break;
-        char *before = recipe_model_to_finetune(context, (size_t)writer);
-        free(path);
-        path = before;
-    }
-    return path;
-}
 
 static int read_shape(struct estimate_stage *stage, struct error *error) {
     char *path = NULL;
@@ -48,7 +35,7 @@ static int read_shape(struct estimate_stage *stage, struct error *error) {
 static int find_model(const struct search_context *context, size_t index, struct estimate_stage *stage,
                       struct error *error) {
     stage->model = recipe_model(context, index);
-    stage->shape = stage->model ? shape_of(context, stage->model) : NULL;
+    stage->shape = stage->model ? recipe_shape(context, stage->model) : NULL;
     if (!stage->shape) return error_memory(error, 0, "a path");
     stage->awaits = recipe_awaited_from(context, stage->model);
     int status = read_shape(stage, error);
@@ -110,6 +97,7 @@ static int estimate_stage(const struct search_context *context, size_t index, st
                           struct error *error) {
     stage->config = &context->config->stages[index];
     int status = find_model(context, index, stage, error);
+    if (status == STATUS_OK) status = stage_check(context->config, index, &stage->architecture, error);
     if (status == STATUS_OK) status = find_finetuning(context, index, stage, error);
     if (status == STATUS_OK && stage->config->missing && stage->config->samples == 0) {
         status = error_set(error, STATUS_INPUT, "%s ('samples: 0' scores a window of each)", stage->config->missing);

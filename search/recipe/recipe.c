@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "eval/base/trace.h"
 #include "search/base/signals.h"
@@ -10,7 +11,7 @@
 #include "search/recipe/old_window.h"
 #include "search/recipe/recipe_paths.h"
 #include "search/recipe/stage.h"
-#include "search/recipe/stage_initial.h"
+#include "search/recipe/stage_check.h"
 #include "search/recipe/stage_workers.h"
 #include "search/run/run_tables.h"
 #include "search/run/run_view.h"
@@ -169,11 +170,27 @@ static int run_all(struct recipe *recipe, struct error *error) {
         recipe->waiting, recipe->context->config_path, recipe->context->run_dir);
 }
 
+/* Not of stages that have begun: what they need is in the run. A model may be missing until its stage is reached. */
+static int check_stage(const struct search_context *context, size_t index, struct error *error) {
+    struct stage_record record;
+    struct model_config model;
+    bool begun = false;
+    int status = store_find_stage(context->store, context->config->stages[index].name, &record, &begun, error);
+    if (status != STATUS_OK || begun) return status;
+    char *path = recipe_model(context, index), *shape = path ? recipe_shape(context, path) : NULL;
+    bool there = shape && access(shape, F_OK) == 0;
+    status = !shape ? error_memory(error, 0, "a path") : there ? model_read_config(shape, &model, error) : STATUS_OK;
+    if (status == STATUS_OK) status = stage_check(context->config, index, there ? &model : NULL, error);
+    free(path);
+    free(shape);
+    return status;
+}
+
 int recipe_run(const struct search_context *context, struct error *error) {
     size_t stages = context->config->stage_count;
     /* now, and not when a stage is reached days later */
     for (size_t i = 0; i < stages; i++) {
-        int status = stage_initial_check(&context->config->stages[i], error);
+        int status = check_stage(context, i, error);
         if (status != STATUS_OK) return status;
     }
     int met = stage_workers_meet(context->ranks, context->config, error);

@@ -40,3 +40,15 @@ static int writer_of(const struct search_context *context, const char *model) {
 int recipe_awaited_from(const struct search_context *context, const char *model) {
     return finetune_is_model(model) ? CONFIG_NO_STAGE : writer_of(context, model);
 }
+
+char *recipe_shape(const struct search_context *context, const char *model) {
+    char *path = strdup(model);
+    for (size_t steps = 0; path && steps < context->config->stage_count; steps++) {
+        int writer = recipe_awaited_from(context, path);
+        if (writer == CONFIG_NO_STAGE) break;
+        char *before = recipe_model_to_finetune(context, (size_t)writer);
+        free(path);
+        path = before;
+    }
+    return path;
+}

@@ -19,4 +19,8 @@ char *recipe_output(const struct search_context *context, size_t stage);
  * exists, or where no stage writes it. */
 int recipe_awaited_from(const struct search_context *context, const char *model);
 
+/* `model` if it exists, or else the first that does of those that it is fine-tuned from, one from the other: it has the
+ * same shape. Configurations whose fine-tunings begin from each other end at some model that is not there. */
+char *recipe_shape(const struct search_context *context, const char *model);
+
 #endif

@@ -58,9 +58,9 @@ static void closed_form(const struct stage_config *config, const struct stage_ba
 
 /* ---- factor files ---- */
 
-/* What a file asks for, in terms of the stage. */
+/* What a file, or the model's own table, asks for, in terms of the stage. */
 struct request {
-    const struct initial_file *file;
+    const char *where, *source;     /* for messages */
     double factors[ROPE_MAX_PAIRS]; /* searched ones */
     int64_t start_tokens;
     double attention_factor; /* of searched tables; 0: the file has none */
@@ -104,7 +104,7 @@ static uint64_t fingerprint(const struct request *request, int64_t pairs) {
 static int read_request(const struct initial_file *file, const struct stage_base *base,
                         const struct stage_record *record, struct request *out, struct error *error) {
     struct factor_file tables = {0};
-    *out = (struct request){.file = file};
+    *out = (struct request){.where = file->where, .source = file->source};
     int status = read_tables(file, &tables, error);
     if (status != STATUS_OK) return status;
     status = factors_check(&tables, file->source, &base->own, error);
@@ -132,8 +132,8 @@ static bool kept(double asked, double got) { return fabs(asked - got) <= 1e-6 * 
 
 static void print_change(const struct stage_record *record, const struct request *request, const char *what,
                          double asked, double got, const char *why) {
-    fprintf(stderr, "%s: %s: %s: %s: %.10g becomes %.10g: %s\n", record->name, request->file->where,
-            request->file->source, what, asked, got, why);
+    fprintf(stderr, "%s: %s: %s: %s: %.10g becomes %.10g: %s\n", record->name, request->where, request->source, what,
+            asked, got, why);
 }
 
 /* Why pair i of the genome has another factor than the file asks for. */
@@ -167,7 +167,7 @@ static void print_pairs(const struct stage_record *record, const struct request 
     }
     if (changes <= MOST_CHANGES) return;
     fprintf(stderr, "%s: %s: %s: %" PRId64 " more pairs change; %" PRId64 " of %" PRId64 " are kept\n", record->name,
-            request->file->where, request->file->source, changes - MOST_CHANGES, record->space.pairs - changes,
+            request->where, request->source, changes - MOST_CHANGES, record->space.pairs - changes,
             record->space.pairs);
 }
 
@@ -205,7 +205,7 @@ static int genome_of_file(const struct initial_file *file, const struct stage_ba
     return STATUS_OK;
 }
 
-int stage_initial_check(const struct stage_config *config, struct error *error) {
+int stage_initial_check(const struct stage_config *config, const struct rope_model *model, struct error *error) {
     int status = STATUS_OK;
     for (size_t i = 0; i < config->initial_count && status == STATUS_OK; i++) {
         if (config->initial[i] == ORIGIN_OWN && config->kind != STAGE_RECOVER) {
@@ -216,10 +216,25 @@ int stage_initial_check(const struct stage_config *config, struct error *error) 
         }
         if (config->initial[i] != ORIGIN_FILE) continue;
         struct factor_file tables = {0};
-        status = read_tables(&config->initial_files[i], &tables, error);
+        const struct initial_file *file = &config->initial_files[i];
+        status = read_tables(file, &tables, error);
+        if (status != STATUS_OK) return status;
+        if (model) status = factors_check(&tables, file->source, model, error);
+        if (status != STATUS_OK) status = in_configuration(file, status, error);
         factors_free(&tables);
     }
     return status;
+}
+
+/* The model's own table of a stage that recovers. */
+static void print_changes_of_own(const struct stage_base *base, const struct stage_record *record,
+                                 const struct genome *genome) {
+    struct request request = {.where = "'initial'", .source = "own"};
+    struct rope_table own;
+    stage_base_own_table(base, &own);
+    memcpy(request.factors, own.own_factors, sizeof request.factors);
+    request.attention_factor = own.own_attention_factor;
+    print_changes(record, &request, genome);
 }
 
 int stage_initial_make(const struct stage_config *config, const struct stage_base *base,
@@ -238,6 +253,8 @@ int stage_initial_make(const struct stage_config *config, const struct stage_bas
         closed_form(config, base, record, config->initial[i], &table);
         out->genomes[i].origin = config->initial[i];
         genome_from_factors(&record->space, table.factors, none, record->attention_factor, &out->genomes[i].genome);
+        bool own = config->initial[i] == ORIGIN_OWN;
+        if (own && verbose) print_changes_of_own(base, record, &out->genomes[i].genome);
     }
     return STATUS_OK;
 }

@@ -11,8 +11,9 @@
  *   search on a fine-tuned model is. Of several tables the one for the target length counts, as `longrope eval
  *   --factors` chooses. Its n_hat and attention factor count where the space allows.
  *
- * A file's table is kept where it is a member of the space. Each change is one line on stderr: pair, value, new value
- * and reason.
+ * A file's table, and the model's own (`own`), are kept where they are members of the space. Each change is one line on
+ * stderr: pair, value, new value and reason. The baseline `none` of a stage that recovers is the model's own table
+ * exactly.
  */
 #ifndef LONGROPE_SEARCH_STAGE_INITIAL_H
 #define LONGROPE_SEARCH_STAGE_INITIAL_H
@@ -33,10 +34,10 @@ struct stage_initial {
 };
 
 /* STATUS_INPUT if search.initial names a table that a stage of this kind cannot start with, or a file that cannot be
- * read. Needs no model. */
-int stage_initial_check(const struct stage_config *config, struct error *error);
+ * read or is not for such a model; NULL: the model is not known. */
+int stage_initial_check(const struct stage_config *config, const struct rope_model *model, struct error *error);
 
-/* `base` and `record` are the stage's (stage_space.h). Prints the changes of files' tables if `verbose`. STATUS_INPUT,
+/* `base` and `record` are the stage's (stage_space.h). Prints the changes of such tables if `verbose`. STATUS_INPUT,
  * naming the line of the configuration, for a file that cannot be read or was made for another model. */
 int stage_initial_make(const struct stage_config *config, const struct stage_base *base,
                        const struct stage_record *record, bool verbose, struct stage_initial *out, struct error *error);

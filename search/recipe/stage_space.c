@@ -161,18 +161,38 @@ static void describe_model(const struct search_context *context, const struct st
     free(absolute);
 }
 
+static int check_name(const struct stage_config *config, struct error *error) {
+    const size_t most = sizeof((struct stage_record *)NULL)->name - 1;
+    if (strlen(config->name) <= most) return STATUS_OK;
+    return error_set(error, STATUS_INPUT, "stage '%s': the name is longer than %zu characters; shorten it",
+                     config->name, most);
+}
+
+static double scale_of(const struct stage_config *config, int64_t window) {
+    return fmax(1.0, (double)config->target_length / (double)window);
+}
+
+int stage_space_check(const struct stage_config *config, const struct model_config *model, int64_t base_length,
+                      struct error *error) {
+    const struct stage_record record = {.scale = scale_of(config, stage_window(config->kind, model, base_length)),
+                                        .pretrained_length = stage_pretrained_length(model),
+                                        .rope_theta = model->rope.theta,
+                                        .attention_factor = 1.0};
+    struct genome_space space;
+    int status = check_name(config, error);
+    return status == STATUS_OK ? stage_space_lattice(config, model->rope.pairs, &record, &space, error) : status;
+}
+
 int stage_space_record(const struct search_context *context, const struct stage_config *config, const char *folder,
                        const struct model_config *model, const struct stage_base *base, struct stage_record *record,
                        struct error *error) {
-    if (strlen(config->name) >= sizeof record->name) {
-        return error_set(error, STATUS_INPUT, "stage '%s': the name is longer than %zu characters; shorten it",
-                         config->name, sizeof record->name - 1);
-    }
+    int checked = check_name(config, error);
+    if (checked != STATUS_OK) return checked;
     strcpy(record->name, config->name);
     describe_model(context, config, folder, base, record);
     record->objective = config->objective;
     record->target_length = config->target_length;
-    record->scale = fmax(1.0, (double)config->target_length / (double)base->window);
+    record->scale = scale_of(config, base->window);
     record->rope_theta = model->rope.theta;
     record->iterations = (int64_t)config->search.iterations;
     record->evaluations = (int64_t)config->search.evaluations;

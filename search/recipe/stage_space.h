@@ -35,6 +35,11 @@ int stage_space_record(const struct search_context *context, const struct stage_
                        const struct model_config *model, const struct stage_base *base, struct stage_record *record,
                        struct error *error);
 
+/* Whether the stage has a space, as far as can be known before its base is done: `base_length` is its base's target
+ * length, 0 without a base. STATUS_INPUT as stage_space_record(). */
+int stage_space_check(const struct stage_config *config, const struct model_config *model, int64_t base_length,
+                      struct error *error);
+
 /* The closed forms at the stage's target length, on top of `model`, which is borrowed. */
 struct rope_setting stage_space_setting(const struct stage_record *record, const struct rope_model *model);
 

@@ -108,11 +108,23 @@ static void put_row(const struct scores *scores, const struct row *row) {
     fputc('\n', out);
 }
 
-static int put_baseline(struct scores *scores, const struct stage_record *stage, const struct baseline_record *one,
+/* In the terms of individuals: what multiplies the factors and the attention factor of the stage's base. */
+static void baseline_table(const struct stage_view *view, const struct baseline_record *one, struct rope_table *out) {
+    const struct stage_record *stage = view->record;
+    *out = one->table;
+    stage_view_baseline_factors(view, one, out->factors);
+    for (int64_t i = 0; i < out->pairs; i++) out->factors[i] /= stage->base_factors[i];
+    out->attention_factor *= one->table.own_attention_factor / stage->base_attention_factor;
+}
+
+static int put_baseline(struct scores *scores, const struct stage_view *view, const struct baseline_record *one,
                         struct error *error) {
+    const struct stage_record *stage = view->record;
+    struct rope_table table;
+    baseline_table(view, one, &table);
     struct row row = {.stage = stage,
                       .origin = rope_method_name(one->method),
-                      .table = &one->table,
+                      .table = &table,
                       .nats_per_token = one->nats_per_token,
                       .work = NAN,
                       .scored = &one->scored};
@@ -142,7 +154,7 @@ static int put_stage(struct scores *scores, size_t index, struct error *error) {
     struct stage_view stage;
     int status = stage_view_read(&scores->run, index, &stage, error);
     for (size_t i = 0; i < stage.baseline_count && status == STATUS_OK; i++) {
-        status = put_baseline(scores, stage.record, &stage.baselines[i], error);
+        status = put_baseline(scores, &stage, &stage.baselines[i], error);
     }
     for (size_t i = 0; i < stage.individual_count && status == STATUS_OK; i++) {
         status = put_individual(scores, &stage, &stage.individuals[i], error);

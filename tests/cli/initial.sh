@@ -86,6 +86,21 @@ runs search recover --set "model=$work/tuned" --set stages.0.kind=recover --set 
     --set stages.0.target_length=256 --set "search.initial=[$work/tuned, own]" --set attention_factor=1.1
 says_no_change
 [ "$(first recover)" = "file|0|$good_genes" ] || fail "the table of a short window became $(first recover)"
+# What the lattice does not hold of the model's own table is said, and the baseline is that table exactly.
+jq '.rope_scaling.short_factor[31] = 3.256 | .rope_scaling.long_factor = .rope_scaling.short_factor' \
+    "$work/tuned/config.json" >"$work/uneven.json"
+mkdir "$work/uneven"
+ln -s "$model/model.safetensors" "$work/uneven/"
+mv "$work/uneven.json" "$work/uneven/config.json"
+runs search uneven --set "model=$work/uneven" --set stages.0.kind=recover --set search.lambda_max=2 \
+    --set stages.0.target_length=256 --set "search.initial=[own]"
+grep -q "^only: 'initial': own: pair 31: 3.256 becomes 2: the largest factor is 2$" "$work/stderr" ||
+    fail "what became of the model's own table is not said"
+[ "$(grep -c "'initial': own: " "$work/stderr")" = 1 ] || fail "more is said than changed"
+runs "$LONGROPE" show "$work/uneven" --scores
+awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
+    $2 == "baseline" { found = $(at["lambda_31"]) - 3.256 < 1e-9 && $(at["lambda_31"]) > 3.25 && $(at["attention_factor"]) == 1.1 }
+    END { exit !found }' "$work/stdout" || fail "--scores does not have the model's own table as it was measured"
 [ "$(sqlite3 "$work/recover/run.db" 'SELECT count(*) FROM individuals')" = 2 ] || fail "no mutation joined the table"
 
 # ---- resuming ----

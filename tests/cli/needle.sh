@@ -103,14 +103,16 @@ runs needle_search short --set stages.0.kind=recover --set search.lambda_max=4 -
 # Tokens, whose kind the demo model tells: bytes.
 # shellcheck disable=SC2046 # numbers
 write_npy "$work/page.npy" $(head -c 700 "$document" | od -An -v -tu1)
-runs needle_search tokens --set "data={tokens: [$work/page.npy], samples: 1}" --set stages.0.target_length=256
+runs needle_search tokens --set "data={tokens: [$work/page.npy], samples: 1}" --set stages.0.target_length=300
 head -c 700 "$document" >"$work/page.txt"
-runs needle_search bytes --set "data={text: [$work/page.txt], samples: 1}" --set stages.0.target_length=256
+runs needle_search bytes --set "data={text: [$work/page.txt], samples: 1}" --set stages.0.target_length=300
 [ "$(query tokens 'SELECT key, depth FROM needles')" = "$(query bytes 'SELECT key, depth FROM needles')" ] ||
     fail "needles differ between text and its tokens"
 [ "$(query tokens 'SELECT nats FROM baseline_nats')" = "$(query bytes 'SELECT nats FROM baseline_nats')" ] ||
     fail "scores differ between text and its tokens"
-fails_with 2 "no room for a pass key" needle_search none --set stages.0.target_length=50
+try needle_search none --set stages.0.target_length=50 --set stages.0.kind=recover --set search.lambda_max=4
+[ "$status" = 2 ] || fail "a window without room for a pass key ends with $status"
+grep -q "^longrope: .*no room for a pass key" "$work/stderr" || fail "it does not say that there is no room"
 fails_with 2 "'needle.digits' is not used without 'objective: needle'" tiny_search "$work/none" --set needle.digits=4
 
 # ---- what it will cost ----

@@ -39,16 +39,18 @@ static struct stage_config *add_stage(struct fixture *f, char *name, int64_t tar
     return stage;
 }
 
-static void write_model(const struct fixture *f, const char *more) {
+static void write_model_of(const struct fixture *f, int window, const char *more) {
     char *path = scratch_path(&f->scratch, "model/config.json"), text[512];
     int size = snprintf(text, sizeof text,
                         "{\"model_type\": \"mistral\", \"vocab_size\": 10, \"hidden_size\": 4, "
                         "\"intermediate_size\": 6, \"num_hidden_layers\": 2, \"num_attention_heads\": 2, "
-                        "\"num_key_value_heads\": 1, \"head_dim\": 2, \"max_position_embeddings\": 8, %s}",
-                        more);
+                        "\"num_key_value_heads\": 1, \"head_dim\": 2, \"max_position_embeddings\": %d, %s}",
+                        window, more);
     scratch_write(path, text, (size_t)size);
     free(path);
 }
+
+static void write_model(const struct fixture *f, const char *more) { write_model_of(f, 8, more); }
 
 static int set_up(void **state) {
     static char name[] = "tiny";
@@ -92,6 +94,7 @@ static const struct estimate_stage *make_good(struct fixture *f) {
 static void work_is_what_a_hand_counts(void **state) {
     struct fixture *f = *state;
     static char name[] = "one";
+    write_model_of(f, 3, "\"sliding_window\": 3");
     struct stage_config *config = add_stage(f, name, 6);
     const struct estimate_stage *stage = make_good(f);
     assert_true(stage->evaluations == 13);
@@ -100,7 +103,7 @@ static void work_is_what_a_hand_counts(void **state) {
     assert_true(stage->tokens == 180);
     assert_true(stage->operations == 36.0 * 2 * (5 * 248 + 16 * (1 + 2 + 3 + 3 + 3)));
 
-    write_model(f, "\"sliding_window\": null");
+    write_model_of(f, 3, "\"sliding_window\": null");
     stage = make_good(f);
     assert_true(stage->operations == 36.0 * 2 * (5 * 248 + 16 * (1 + 2 + 3 + 4 + 5)));
     assert_true(f->estimate.operations == stage->operations && f->estimate.tokens == 180);
@@ -118,6 +121,7 @@ static void work_is_what_a_hand_counts(void **state) {
 static void needles_need_less(void **state) {
     struct fixture *f = *state;
     static char name[] = "one";
+    write_model_of(f, 3, "\"sliding_window\": 3");
     struct stage_config *config = add_stage(f, name, 106);
     double all = 105 * 248 + 16 * (1 + 2 + 103 * 3);
     assert_true(make_good(f)->operations == 36.0 * 2 * all);
@@ -224,13 +228,14 @@ static void auto_is_what_config_json_says(void **state) {
     struct fixture *f = *state;
     static char name[] = "one";
     enum number_type fast = kernels_bf16_is_fast() ? NUMBER_BF16 : NUMBER_F32;
+    write_model_of(f, 3, "\"sliding_window\": 3");
     add_stage(f, name, 6)->type = MODEL_AUTO;
     assert_int_equal(make_good(f)->kernels->type, NUMBER_F32);
-    write_model(f, "\"torch_dtype\": \"bfloat16\"");
+    write_model_of(f, 3, "\"torch_dtype\": \"bfloat16\"");
     assert_int_equal(make_good(f)->kernels->type, fast);
-    write_model(f, "\"dtype\": \"bfloat16\"");
+    write_model_of(f, 3, "\"dtype\": \"bfloat16\"");
     assert_int_equal(make_good(f)->kernels->type, fast);
-    write_model(f, "\"torch_dtype\": \"float16\"");
+    write_model_of(f, 3, "\"torch_dtype\": \"float16\"");
     assert_int_equal(make_good(f)->kernels->type, NUMBER_F32);
     f->stages[0].type = MODEL_BF16;
     const struct estimate_stage *stage = make_good(f);

@@ -186,17 +186,17 @@ static void bad_files_name_the_line(void **state) {
     struct fixture *f = *state;
     begin_with_source(f, "few.csv", "1,2,3\n");
     refuse(f, "x.yaml:7: 'initial': |few.csv: holds 3 factors, but the model has 8 rotary pairs");
-    assert_int_equal(stage_initial_check(&f->config, &f->error), STATUS_OK); /* which knows no model */
+    assert_int_equal(stage_initial_check(&f->config, &f->base.own, &f->error), STATUS_INPUT);
     scratch_write(f->config.initial_files[0].source, "1,x\n", 4);
     refuse(f, "x.yaml:7: 'initial': |'x' is not a rescale factor");
-    assert_int_equal(stage_initial_check(&f->config, &f->error), STATUS_INPUT);
+    assert_int_equal(stage_initial_check(&f->config, &f->base.own, &f->error), STATUS_INPUT);
     assert_message(f->error.message, "x.yaml:7: 'initial': |'x' is not a rescale factor");
     f->config.initial_count = 0;
     begin_with(f, ORIGIN_OWN);
-    assert_int_equal(stage_initial_check(&f->config, &f->error), STATUS_INPUT);
+    assert_int_equal(stage_initial_check(&f->config, &f->base.own, &f->error), STATUS_INPUT);
     assert_message(f->error.message, "stage 'stage': 'initial: own' requires 'kind: recover'");
     f->config.kind = STAGE_RECOVER;
-    assert_int_equal(stage_initial_check(&f->config, &f->error), STATUS_OK);
+    assert_int_equal(stage_initial_check(&f->config, &f->base.own, &f->error), STATUS_OK);
 }
 
 int main(void) {
