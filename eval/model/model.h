@@ -88,6 +88,9 @@ int model_load(const char *path, enum model_type type, struct model **out, struc
  * were read, embeddings that are not tied, keys of config.json without effect, scaling of the model's own. */
 void model_print_notes(const struct model *model, const char *dir, FILE *out);
 
+/* Warns on `out`, after "WHO: ", if windows of `length` tokens are longer than the model's sliding window. */
+void model_warn_sliding(const struct model_config *config, const char *who, int64_t length, FILE *out);
+
 /* Reads config.json, or the metadata of a GGUF, only. Errors are those of model_load(). */
 int model_read_config(const char *path, struct model_config *out, struct error *error);
 

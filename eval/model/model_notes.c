@@ -1,5 +1,6 @@
 #include "eval/model/model_notes.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,16 @@ char *model_notes_make(const void *text, size_t size, const struct model_config 
     if (fclose(out) == 0 && length > 0) return notes;
     free(notes);
     return NULL;
+}
+
+void model_warn_sliding(const struct model_config *config, const char *who, int64_t length, FILE *out) {
+    if (config->sliding_window == 0 || config->sliding_window >= length) return;
+    fprintf(out,
+            "%s: warning: the model's sliding window is %" PRId64 " tokens, and the length %" PRId64
+            ": in no layer does a token see further back than %" PRId64
+            ", so factors matter for such distances only; use a model without a sliding window, or set "
+            "\"sliding_window\": null in config.json if this one was trained without\n",
+            who, config->sliding_window, length, config->sliding_window);
 }
 
 void model_print_notes(const struct model *model, const char *dir, FILE *out) {

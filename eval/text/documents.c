@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -490,4 +491,49 @@ int windows_slide(const struct documents *documents, int64_t length, int64_t str
     *count = total;
     for (size_t d = 0; d < documents->count; d++) windows += slide_document(documents, d, length, stride, windows);
     return STATUS_OK;
+}
+
+/* ---- What is said of them ---- */
+
+static bool has_window(const struct windows_told *told, size_t document) {
+    for (size_t w = 0; w < told->count; w++) {
+        if (told->windows[w].document == document) return true;
+    }
+    return false;
+}
+
+size_t windows_documents(const struct windows_told *told) {
+    size_t used = 0;
+    for (size_t d = 0; d < told->documents->count; d++) used += has_window(told, d);
+    return used;
+}
+
+/* "; left out: a.txt (12 tokens, too short), b.txt (9000 tokens, not needed) and 3 more" */
+static void tell_left_out(const struct windows_told *told, FILE *out) {
+    enum { MOST = 3 };
+    size_t left = told->documents->count - windows_documents(told), named = 0;
+    for (size_t d = 0; d < told->documents->count && named < MOST; d++) {
+        const struct document *document = &told->documents->items[d];
+        if (has_window(told, d)) continue;
+        const char *slash = strrchr(document->name, '/');
+        fprintf(out, "%s%.100s (%" PRId64 " token%s, %s)",
+                named++ ? ", " : "; left out: ", slash ? slash + 1 : document->name, document->count,
+                document->count == 1 ? "" : "s", document->count < told->length ? "too short" : "not needed");
+    }
+    if (left > named) fprintf(out, " and %zu more", left - named);
+}
+
+char *windows_tell(const struct windows_told *told) {
+    char *text = NULL;
+    size_t size = 0, all = told->documents->count;
+    FILE *out = open_memstream(&text, &size);
+    if (!out) return NULL;
+    fprintf(out, "%zu window%s of %" PRId64 " tokens from %zu of %zu document%s", told->count,
+            told->count == 1 ? "" : "s", told->length, windows_documents(told), all, all == 1 ? "" : "s");
+    tell_left_out(told, out);
+    if (told->text && told->bos < 0) fputs("; documents begin without BOS", out);
+    if (told->text && told->bos >= 0) fprintf(out, "; documents begin with BOS (token %d)", (int)told->bos);
+    if (fclose(out) == 0) return text;
+    free(text);
+    return NULL;
 }

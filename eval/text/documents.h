@@ -2,6 +2,7 @@
 #ifndef LONGROPE_EVAL_DOCUMENTS_H
 #define LONGROPE_EVAL_DOCUMENTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,6 +52,23 @@ uint64_t documents_fingerprint(const struct documents *documents);
  * enough or the documents hold fewer windows. The caller frees *out with free(). */
 int windows_choose(const struct documents *documents, int64_t length, size_t wanted, struct window **out, size_t *count,
                    struct error *error);
+
+/* What is said of windows of `length` tokens. */
+struct windows_told {
+    const struct documents *documents;
+    const struct window *windows; /* [count] */
+    size_t count;
+    int64_t length;
+    int32_t bos; /* that documents of text begin with; -1: none */
+    bool text;   /* the documents are text that was tokenized here */
+};
+
+/* One line without a newline: how many windows of how many documents, which documents are left out because they are
+ * shorter, and whether documents begin with BOS. NULL for lack of memory. The caller frees it. */
+char *windows_tell(const struct windows_told *told);
+
+/* The number of documents that have a window. */
+size_t windows_documents(const struct windows_told *told);
 
 /* Windows of `length` tokens that advance by `stride` over each document. Each window scores the
  * predictions that the windows before it did not (perplexity of fixed-length models in transformers'

@@ -26,6 +26,7 @@ struct evaluation {
     const struct eval_options *options;
     struct session session;
     struct documents documents;
+    int32_t bos;             /* that documents of text begin with; -1: none */
     struct windows *windows; /* [lengths] */
     struct sweep_row *rows;  /* by length, then by RoPE table */
     struct sweep sweep;
@@ -49,6 +50,7 @@ static int read_text(struct evaluation *e, struct error *error) {
     int status = session_tokenizer(&e->session, &tokenizer, error);
     if (status != STATUS_OK) return status;
     status = documents_read_text(o->text.items, o->text.count, &tokenizer, &e->documents, error);
+    e->bos = tokenizer.bos;
     tokenizer_close(&tokenizer);
     return status;
 }
@@ -106,6 +108,26 @@ static int check_nats(struct evaluation *e, struct error *error) {
     return status;
 }
 
+/* What people may not expect: documents that are left out, BOS, a sliding window. */
+static int tell_of_windows(const struct evaluation *e, struct error *error) {
+    const struct eval_options *o = e->options;
+    for (size_t l = 0; l < o->lengths.count; l++) {
+        const struct windows_told told = {.documents = &e->documents,
+                                          .windows = e->windows[l].items,
+                                          .count = e->windows[l].count,
+                                          .length = e->windows[l].length,
+                                          .bos = e->bos,
+                                          .text = o->text.count > 0};
+        model_warn_sliding(&e->session.config, o->model.model, told.length, stderr);
+        if (windows_documents(&told) == e->documents.count && !(told.text && told.bos >= 0)) continue;
+        char *text = windows_tell(&told);
+        if (!text) return error_memory(error, 0, "the text's description");
+        fprintf(stderr, "%s\n", text);
+        free(text);
+    }
+    return STATUS_OK;
+}
+
 static int evaluation_open(struct evaluation *e, struct error *error) {
     signals_end_at_once("nothing was printed\n"); /* much text takes a while */
     int status = session_open(&e->options->model, &e->session, error);
@@ -114,6 +136,7 @@ static int evaluation_open(struct evaluation *e, struct error *error) {
     if (status == STATUS_OK) status = plan_rows(e, error);
     signals_end_at_once(NULL);
     if (status == STATUS_OK) status = session_open_log(&e->session, error);
+    if (status == STATUS_OK) status = tell_of_windows(e, error);
     return status == STATUS_OK ? session_load(&e->session, error) : status;
 }
 
@@ -147,8 +170,8 @@ static void print_row(FILE *out, const struct sweep_row *r) {
         snprintf(perplexity, sizeof perplexity, "%.4f", exp(mean));
     }
     fprintf(out, "%9" PRId64 "  %-12s %8.4g %9.4f %6" PRId64 " %9zu %10" PRId64 " %11s %11s %9.2f\n", r->length,
-            r->table.method, r->table.scale, rope->attention_factor, rope->start_tokens, documents_scored(&r->scoring),
-            scoring_tokens(&r->scoring), nats, perplexity, r->seconds);
+            r->table.method, r->table.scale, rope->own_attention_factor * rope->attention_factor, rope->start_tokens,
+            documents_scored(&r->scoring), scoring_tokens(&r->scoring), nats, perplexity, r->seconds);
     fflush(out);
 }
 
@@ -157,14 +180,14 @@ static json_t *row_json(const struct evaluation *e, const struct sweep_row *r) {
     const struct rope_table *rope = &r->table.rope;
     const struct kernels *kernels = e->session.model->kernels;
     json_t *row =
-        json_pack("{s:I, s:s, s:f, s:f, s:I, s:o, s:I, s:I, s:I, s:o, s:o, s:f, s:I, s:s, s:s, s:s}", "length",
+        json_pack("{s:I, s:s, s:f, s:f, s:f, s:I, s:o, s:I, s:I, s:I, s:o, s:o, s:f, s:I, s:s, s:s, s:s}", "length",
                   (json_int_t)r->length, "method", r->table.method, "scale", r->table.scale, "attention_factor",
-                  rope->attention_factor, "start_tokens", (json_int_t)rope->start_tokens, "factors",
-                  json_number_array(rope->factors, rope->pairs), "documents", (json_int_t)documents_scored(&r->scoring),
-                  "samples", (json_int_t)r->scoring.count, "tokens", (json_int_t)scoring_tokens(&r->scoring), "nll",
-                  json_number_or_null(mean), "perplexity", json_number_or_null(exp(mean)), "seconds", r->seconds,
-                  "reused", (json_int_t)r->reused, "dtype", number_type_name(kernels->type), "kernels", kernels->name,
-                  "angles", angles_name(e));
+                  rope->attention_factor, "own_attention_factor", rope->own_attention_factor, "start_tokens",
+                  (json_int_t)rope->start_tokens, "factors", json_number_array(rope->factors, rope->pairs), "documents",
+                  (json_int_t)documents_scored(&r->scoring), "samples", (json_int_t)r->scoring.count, "tokens",
+                  (json_int_t)scoring_tokens(&r->scoring), "nll", json_number_or_null(mean), "perplexity",
+                  json_number_or_null(exp(mean)), "seconds", r->seconds, "reused", (json_int_t)r->reused, "dtype",
+                  number_type_name(kernels->type), "kernels", kernels->name, "angles", angles_name(e));
     if (row && r->table.name) json_object_set_new(row, "table", json_string(r->table.name));
     if (row && e->options->stride) json_object_set_new(row, "stride", json_integer(e->options->stride));
     return row;

@@ -170,6 +170,10 @@ static int estimate(const struct config *config, const struct search_options *op
     const struct rank_plan *ranks = options->ranks.count ? &plan : NULL;
     int status = estimate_make(config, options->run_dir, (int)options->threads, &estimate, error);
     if (status != STATUS_OK) return status;
+    for (size_t i = 0; i < estimate.stage_count; i++) {
+        const struct estimate_stage *stage = &estimate.stages[i];
+        model_warn_sliding(&stage->architecture, stage->config->name, stage->config->target_length, stderr);
+    }
     if (options->rate > 0.0) {
         estimate_set_rate(&estimate, options->rate * 1e9);
     } else {

@@ -65,6 +65,16 @@ static void put_setting(FILE *out, const struct cited_value *stage, const char *
     html_printf(out, "{value}", html_field_text("value", HTML_CODE, value));
 }
 
+static void put_sliding(FILE *out, const struct cited_value *stage) {
+    struct cited_value settings = cited_get(stage, "settings");
+    const char *value = json_string_value(json_object_get(settings.json, "sliding_window (tokens)"));
+    if (!value) return;
+    put_setting(out, stage, "sliding_window (tokens)", "<div><dt>Warning</dt><dd>the model's sliding window is ");
+    fputs(" tokens, below the target: in no layer does a token see further back, so factors matter for such distances "
+          "only</dd></div>\n",
+          out);
+}
+
 /* Which tokens all perplexities of the stage are of. */
 static void put_objective(FILE *out, const struct cited_value *stage) {
     if (strcmp(cited_get_text(stage, "objective"), objective_name(OBJECTIVE_NEEDLE)) != 0) return;
@@ -142,6 +152,7 @@ static void put_facts(FILE *out, const struct cited_value *stage) {
     put_model(out, stage);
     put_text(out, stage);
     put_objective(out, stage);
+    put_sliding(out, stage);
     put_algorithm(out, stage);
     put_progress(out, stage);
     put_cost(out, stage);

@@ -66,6 +66,13 @@ static int begin_elsewhere(struct stage *stage, struct error *error) {
     return stage_workers_begin(stage->context->ranks, (size_t)stage->record.id, &stage->workers, error);
 }
 
+static void tell_of_model(const struct stage *stage) {
+    const struct stage_config *config = stage->config;
+    model_print_notes(stage->model, stage->folder, stderr);
+    model_warn_sliding(&stage->model->config, config->name, config->target_length, stderr);
+    stage_windows_print(&stage->windows, config->name, stderr);
+}
+
 static int open_stage(struct stage *stage, struct error *error) {
     int status = begin_elsewhere(stage, error);
     if (status != STATUS_OK) return status;
@@ -73,7 +80,6 @@ static int open_stage(struct stage *stage, struct error *error) {
     status = stage_load(stage, error);
     signals_end_at_once(NULL);
     if (status != STATUS_OK) return status;
-    if (stage->record.state != STAGE_DONE) model_print_notes(stage->model, stage->folder, stderr);
     const struct model_config *model = &stage->model->config;
     status = stage_space_base(stage->context, stage->config, model, &stage->base, error);
     if (status == STATUS_OK) {
@@ -84,7 +90,9 @@ static int open_stage(struct stage *stage, struct error *error) {
         bool verbose = stage->record.state != STAGE_DONE;
         status = stage_initial_make(stage->config, &stage->base, &stage->record, verbose, &stage->initial, error);
     }
-    return status == STATUS_OK ? enter_in_store(stage, error) : status;
+    if (status == STATUS_OK) status = enter_in_store(stage, error);
+    if (status == STATUS_OK && stage->record.state != STAGE_DONE) tell_of_model(stage);
+    return status;
 }
 
 /* ---- running ---- */

@@ -97,6 +97,22 @@ static int make_records(struct stage_windows *windows, struct error *error) {
     return STATUS_OK;
 }
 
+static int tell(const struct stage_config *config, const struct tokenizer *tokenizer, struct stage_windows *windows,
+                struct error *error) {
+    const struct windows_told told = {.documents = &windows->text,
+                                      .windows = windows->items,
+                                      .count = windows->count,
+                                      .length = config->target_length,
+                                      .bos = tokenizer->bos,
+                                      .text = config->text.count > 0};
+    windows->told = windows_tell(&told);
+    return windows->told ? STATUS_OK : error_memory(error, 0, "the text's description");
+}
+
+void stage_windows_print(const struct stage_windows *windows, const char *stage, FILE *out) {
+    fprintf(out, "%s: %s\n", stage, windows->told);
+}
+
 static int make_windows(const struct stage_config *config, const struct tokenizer *tokenizer, int64_t vocabulary,
                         struct stage_windows *out, struct error *error) {
     int status = read_text(config, tokenizer, &out->text, error);
@@ -104,6 +120,7 @@ static int make_windows(const struct stage_config *config, const struct tokenize
     if (status == STATUS_OK) {
         status = windows_choose(&out->text, config->target_length, config->samples, &out->items, &out->count, error);
     }
+    if (status == STATUS_OK) status = tell(config, tokenizer, out, error);
     if (status == STATUS_OK) status = make_records(out, error);
     if (status != STATUS_OK || config->objective != OBJECTIVE_NEEDLE) return status;
     status = make_needles(config, tokenizer, out, error);
@@ -126,6 +143,7 @@ void stage_windows_close(struct stage_windows *windows) {
     documents_free(&windows->needles);
     free(windows->items);
     free(windows->records);
+    free(windows->told);
     *windows = (struct stage_windows){.count = 0};
 }
 

@@ -13,6 +13,8 @@
 #ifndef LONGROPE_SEARCH_STAGE_WINDOWS_H
 #define LONGROPE_SEARCH_STAGE_WINDOWS_H
 
+#include <stdio.h>
+
 #include "eval/base/error.h"
 #include "eval/perplexity.h"
 #include "eval/text/documents.h"
@@ -25,6 +27,7 @@ struct stage_windows {
     size_t count;                  /* windows */
     struct window *items;          /* [count], of `needles` if it is not empty, else of `text` */
     struct window_record *records; /* [count]: their records for the store */
+    char *told;                    /* windows_tell(), of the text */
 };
 
 /* Reads the stage's text or tokens for a model of that folder and vocabulary. STATUS_INPUT, naming file or stage, for
@@ -32,6 +35,8 @@ struct stage_windows {
  * closes *out with stage_windows_close(), also after an error. */
 int stage_windows_open(const struct stage_config *config, const char *model, int64_t vocabulary,
                        struct stage_windows *out, struct error *error);
+/* Says on `out`, after "STAGE: ", which windows these are. */
+void stage_windows_print(const struct stage_windows *windows, const char *stage, FILE *out);
 void stage_windows_close(struct stage_windows *windows); /* a zeroed struct is allowed */
 
 /* Scoring on all windows; borrows from *windows. */

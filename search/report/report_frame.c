@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "search/base/json.h"
 #include "search/run/improvements.h"
@@ -17,12 +18,23 @@ static void print_heading(FILE *out, const struct stage_record *record) {
     }
 }
 
+static void print_sliding(FILE *out, const struct stage_view *stage) {
+    for (size_t i = 0; i < stage->setting_count; i++) {
+        if (strcmp(stage->settings[i].key, STORE_SLIDING_WINDOW) != 0) continue;
+        fprintf(out,
+                "  warning: the model's sliding window of %s tokens is below the target of %" PRId64
+                ": in no layer does a token see further back, so factors matter for such distances only\n",
+                stage->settings[i].value, stage->record->target_length);
+    }
+}
+
 static int print_stage(const struct run_view *run, size_t index, const struct report_view *view, const void *state,
                        FILE *out, struct error *error) {
     struct stage_view stage;
     int status = stage_view_read(run, index, &stage, error);
     if (status == STATUS_OK) {
         print_heading(out, stage.record);
+        print_sliding(out, &stage);
         status = view->print(state, &stage, out, error);
     }
     stage_view_free(&stage);

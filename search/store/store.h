@@ -115,7 +115,8 @@ struct setting {
     char *key, *value;
 };
 
-#define STORE_OBJECTIVE "objective" /* key of a setting that every stage has */
+#define STORE_SLIDING_WINDOW "sliding_window (tokens)" /* of a model whose sliding window is below the target */
+#define STORE_OBJECTIVE "objective"                    /* key of a setting that every stage has */
 /* Keys of the settings of the budget, which may grow; that of evaluations is missing where there is no limit. */
 #define STORE_ITERATIONS "search.iterations"
 #define STORE_EVALUATIONS "search.evaluations"

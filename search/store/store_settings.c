@@ -98,6 +98,9 @@ static int compare_settings(struct store *store, sqlite3_stmt *statement, const 
     }
 }
 
+/* What the model's fingerprint covers, and runs of older versions do not say. */
+static bool is_note(const char *key) { return strcmp(key, STORE_SLIDING_WINDOW) == 0; }
+
 int store_check_settings(struct store *store, int64_t stage, const struct setting *settings, size_t count,
                          struct error *error) {
     struct stage_record record;
@@ -116,7 +119,7 @@ int store_check_settings(struct store *store, int64_t stage, const struct settin
     status = bound == SQLITE_OK ? compare_settings(store, statement, record.name, settings, count, seen, error)
                                 : database_failed(&store->database, bound, error);
     for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-        if (!seen[i] && !is_budget(settings[i].key)) {
+        if (!seen[i] && !is_budget(settings[i].key) && !is_note(settings[i].key)) {
             status = setting_differs(record.name, settings[i].key, NULL, settings[i].value, error);
         }
     }

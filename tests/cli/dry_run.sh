@@ -139,6 +139,66 @@ write_model odd '{"model_type": "mamba"}'
 fails_with 2 'model_type "mamba" is not supported' \
     "$LONGROPE" search "$demo/demo.yaml" --dry-run --set "model=$work/odd"
 
+# ---- what a search refuses ----
+
+cat >"$work/refused.yaml" <<YAML
+name: refused
+model: $model
+data: {text: [$document], tokenizer: bytes, samples: 1}
+stages: [{name: only, target_length: 512}]
+YAML
+
+# both_refuse WORDS ARGUMENT...: the dry run and the search.
+both_refuse() {
+    words=$1
+    shift
+    fails_with 2 "$words" "$LONGROPE" search "$work/refused.yaml" --dry-run "$@"
+    rm -rf "$work/refused"
+    fails_with 2 "$words" "$LONGROPE" search "$work/refused.yaml" -o "$work/refused" "$@"
+}
+both_refuse "'initial: own' requires 'kind: recover'" --set search.initial=own
+both_refuse "target_length of 256 tokens lies within the model's window of 256, where there is nothing to extend" \
+    --set stages.0.target_length=256
+both_refuse "raise target_length, or search a table for short inputs of a model that was extended with 'kind: recover'" \
+    --set stages.0.target_length=100
+both_refuse "'critical_pair' is 40, but the model has only 32 rotary pairs" --set search.critical_pair=40
+both_refuse "must increase strictly from 2 to 3, where the lattice has 2 values; raise lambda_max or lower lambda_step" \
+    --set search.critical_pair=7 --set search.lambda_max=3 --set search.lambda_step=1
+printf '1\n2\n3\n' >"$work/few.csv"
+both_refuse "few.csv: holds 3 factors, but the model has 32" --set "search.initial=[$work/few.csv]"
+both_refuse "No such file or directory" --set "search.initial=[$work/none.csv]"
+"$LONGROPE" search "$work/refused.yaml" --dry-run --set stages.0.target_length=257 >"$work/stdout" 2>"$work/stderr" ||
+    fail "a target of one token more than the window is refused"
+
+# ---- a sliding window ----
+
+refused_search() {
+    run=$1
+    shift
+    "$LONGROPE" search "$work/refused.yaml" -o "$run" --set "search={algorithm: paper, population: 2, parents: 1}" "$@"
+}
+mkdir "$work/sliding"
+ln -s "$model/model.safetensors" "$work/sliding/"
+jq '.model_type = "mistral" | .sliding_window = 64' "$model/config.json" >"$work/sliding/config.json"
+slides="warning: the model's sliding window is 64 tokens, and the length 300: in no layer does a token see further back"
+runs "$LONGROPE" search "$work/refused.yaml" --dry-run --json --set "model=$work/sliding" --set stages.0.target_length=300
+grep -q "^only: $slides" "$work/stderr" || fail "a dry run does not warn of a sliding window"
+holds '.stages | length == 1'
+runs refused_search "$work/slid" --set "model=$work/sliding" --set stages.0.target_length=300 --set search.iterations=1
+grep -q "^only: $slides" "$work/stderr" || fail "a search does not warn of a sliding window"
+runs "$LONGROPE" show "$work/slid"
+says "  warning: the model's sliding window of 64 tokens is below the target of 300"
+runs "$LONGROPE" report "$work/slid" -o "$work/slid.html"
+grep -q "<dt>Warning</dt><dd>the model's sliding window is " "$work/slid.html" || fail "the report does not warn of it"
+runs "$LONGROPE" eval --model "$work/sliding" --text "$document" --length 300 --method none
+grep -q "$slides" "$work/stderr" || fail "eval does not warn of a sliding window"
+runs "$LONGROPE" eval --model "$work/sliding" --text "$document" --length 64 --method none
+says_nothing
+# A run of a version that did not say it goes on.
+sqlite3 "$work/slid/run.db" "DELETE FROM settings WHERE key LIKE 'sliding%'"
+runs refused_search "$work/slid" --resume --set "model=$work/sliding" --set stages.0.target_length=300 \
+    --set search.iterations=1
+
 # ---- what is shipped ----
 
 layers='"num_hidden_layers": 32, "num_attention_heads": 32'

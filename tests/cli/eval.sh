@@ -28,7 +28,7 @@ methods='"none", "pi", "ntk", "dynamic-ntk", "yarn"'
 evaluate --length 64,300,512 --method none,pi,ntk,dynamic-ntk,yarn --json
 holds "[.results[].length] == [64, 64, 64, 64, 64, 300, 300, 300, 300, 300, 512, 512, 512, 512, 512]"
 holds "[.results[].method] == [$methods, $methods, $methods]"
-holds 'all(.results[]; keys == (["length", "method", "scale", "attention_factor", "start_tokens", "factors",
+holds 'all(.results[]; keys == (["length", "method", "scale", "attention_factor", "own_attention_factor", "start_tokens", "factors",
     "documents", "samples", "tokens", "nll", "perplexity", "seconds", "reused", "dtype", "kernels", "angles"] | sort))'
 holds 'all(.results[]; (.factors | length) == 32 and .documents == 1 and .samples == 1 and .tokens == .length - 1)'
 holds 'all(.results[]; .scale == ([1, .length / 256] | max) and .start_tokens == 0 and .seconds >= 0)'
@@ -242,6 +242,25 @@ holds '.results[0].documents == 5'
 head -c 299 "$document" >"$work/short.txt"
 runs "$LONGROPE" eval --model "$model" --text "$work/short.txt" "$document" --length 300 --method pi --json
 holds '.results[0] | .documents == 1 and .nll == '"$default"
+[ "$(cat "$work/stderr")" = "1 window of 300 tokens from 1 of 2 documents; left out: short.txt (299 tokens, too short); $(
+)documents begin without BOS" ] || fail "what is left out is not said"
+printf 'abababababab' >"$work/ab.txt"
+write_tokenizer "$work/tokenizer.model"
+runs "$LONGROPE" eval --model "$model" --text "$work/ab.txt" --tokenizer "$work/tokenizer.model" --length 8 --method none
+grep -q "^1 window of 8 tokens from 1 of 1 document; documents begin with BOS (token 1)$" "$work/stderr" ||
+    fail "BOS is not said"
+
+# The attention factor that is in force is the model's own times that of the table.
+mkdir "$work/yarn"
+ln -s "$model/model.safetensors" "$work/yarn/"
+jq '.rope_scaling = {rope_type: "yarn", factor: 4.0, original_max_position_embeddings: 64}' "$model/config.json" \
+    >"$work/yarn/config.json"
+runs "$LONGROPE" eval --model "$work/yarn" --text "$document" --length 300 --method none,pi
+[ "$(awk '$1 == 300 { print $4 }' "$work/stdout" | sort -u)" = 1.1386 ] || fail "the attention factor in force is not printed"
+grep -q "^$work/yarn: the model's own rope scaling (yarn, factor 4, attention factor 1.1386)" "$work/stderr" ||
+    fail "the model's own scaling is not said"
+runs "$LONGROPE" eval --model "$work/yarn" --text "$document" --length 300 --method none --json
+holds '.results[0] | .attention_factor == 1 and (.own_attention_factor - 1.1386294361119891 | fabs) < 1e-12'
 
 # Tokens are the bytes of the text.
 head -c 40 "$document" >"$work/line.txt"
