@@ -36,7 +36,7 @@ static const struct option_row argument_rows[] = {
      .word = "MODEL",
      .offset = AT(model),
      .required = true,
-     .help = "folder of a model in Hugging Face's format: config.json, safetensors, tokenizer"},
+     .help = "folder of a model in Hugging Face's format: config.json, safetensors, tokenizer; or a GGUF file"},
 };
 
 static const struct option_row data_rows[] = {
@@ -62,7 +62,7 @@ static const struct option_row data_rows[] = {
      .word = "bytes|FILE",
      .offset = AT(tokenizer),
      .needs = "text",
-     .help = "bytes, a tokenizer.json or a SentencePiece model (default: tokenizer.model or tokenizer.json in MODEL)"},
+     .help = "bytes, a tokenizer.json or a SentencePiece model (default: that of MODEL)"},
 };
 
 static const struct option_row budget_rows[] = {
@@ -201,8 +201,8 @@ static int name_run(struct init *init, struct error *error) {
     const char *slash = strrchr(path, '/');
     char name[101];
     snprintf(name, sizeof name, "%s", slash ? slash + 1 : path);
-    char *ending = path == given ? strrchr(name, '.') : NULL;
-    if (ending) *ending = '\0';
+    char *ending = strrchr(name, '.');
+    if (ending && (path == given || strcmp(ending, ".gguf") == 0)) *ending = '\0';
     for (char *c = name; *c; c++) {
         if (!strchr(letters, *c)) *c = '-';
     }

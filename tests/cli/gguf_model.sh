@@ -52,6 +52,10 @@ says "$work/q8.gguf"
 runs gguf_search "$work/run"
 runs "$LONGROPE" show "$work/run" --json
 holds '.stages[0].state == "done"'
+(cd "$work" && runs "$LONGROPE" init q8.gguf --text "$document" --rate 1 --time 1s)
+runs "$LONGROPE" search "$work/q8.yaml" --dry-run --rate 1 --json
+holds "all(.stages[]; .model == \"$(realpath "$work/q8.gguf")\") and [.stages[].target_length] == [1024, 256]"
+
 # ---- from one file to one file ----
 
 runs "$LONGROPE" export "$work/run" --format gguf --out "$work/long.gguf" --json
