@@ -95,9 +95,8 @@ static int take_alone(struct store *store, struct error *error) {
 /* Removes the files of a run.db that was deleted or never completed: SQLite would replay such a log into the new
  * database. */
 static int remove_remains(const struct store *store, struct error *error) {
-    static const char *const names[] = {
-        "run.db-wal",         "run.db-shm",        "run.db-journal",           "run.db.new",
-        "run.db.new-journal", STORE_SNAPSHOT_FILE, STORE_SNAPSHOT_FILE ".part"};
+    static const char *const names[] = {"run.db-wal",         "run.db-shm",        "run.db-journal",   "run.db.new",
+                                        "run.db.new-journal", STORE_SNAPSHOT_FILE, STORE_SNAPSHOT_PART};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *path = store_folder_path(store, names[i]);
         if (!path) return error_memory(error, (double)strlen(store->dir), "a path");

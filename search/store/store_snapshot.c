@@ -24,8 +24,7 @@ static int copy_to(struct store *store, const char *path) {
 }
 
 void store_snapshot_write(struct store *store) {
-    char *part = store_folder_path(store, STORE_SNAPSHOT_FILE ".part"),
-         *path = store_folder_path(store, STORE_SNAPSHOT_FILE);
+    char *part = store_folder_path(store, STORE_SNAPSHOT_PART), *path = store_folder_path(store, STORE_SNAPSHOT_FILE);
     int changes = sqlite3_total_changes(store->database.handle);
     bool idle = sqlite3_get_autocommit(store->database.handle) != 0;
     if (part && path && idle && changes != store->snapshot_changes) {

@@ -6,6 +6,7 @@
 #include "search/store/store_values.h"
 
 #define STORE_SNAPSHOT_FILE "run.snapshot.db"
+#define STORE_SNAPSHOT_PART "run.snapshot.db.part" /* while it is written */
 
 /* If something was stored since the last one. A copy that cannot be written is no error: it must not stop a search. */
 void store_snapshot_write(struct store *store);
