@@ -1,57 +1,64 @@
 #!/bin/sh
-# measure.sh LONGROPE PYTHON MODEL OUT: measures the tables of OUT/run and the closed forms at 8192, 16384 and 32768
-# tokens (or LENGTHS), on three books that no search saw and on pass keys (TRIALS per depth, default 2). Writes
-# OUT/unseen and OUT/passkeys, one file per table and length, records perplexities in OUT/run for its report, and prints
-# Markdown tables. What has its file already is not measured again.
+# measure.sh LONGROPE MODEL BOOKS OUT: measures the tables of OUT/run and the closed forms on three books of the folder
+# BOOKS that no search saw, and on pass keys (TRIALS per depth, default 2), at 8192, 16384 and 32768 tokens (or LENGTHS;
+# WINDOW is that of another model).
+# Writes OUT/unseen and OUT/passkeys, one file per length, book and kind of table, records results in OUT/run for its
+# report, and prints Markdown tables. What has its file already is not measured again.
 set -eu
-longrope=$1 python=$2 model=$3 out=$4
-here=$(dirname "$0")
+longrope=$1 model=$2 books=$3 out=$4
 run=$out/run
-LC_ALL=C
-export LC_ALL
-mkdir -p "$out/unseen" "$out/prompts" "$out/passkeys"
+mkdir -p "$out/unseen" "$out/passkeys"
 
-# arguments NAME: what eval takes for a table. Of the run's tables it chooses the one for the length.
-arguments() {
-    case $1 in
-    longrope) echo "--factors $run/factors.json" ;;
-    *) echo "--method $1" ;;
-    esac
-}
-
-# score NAME LENGTH: perplexity on the beginnings of the unseen books, and the nats of each token.
-score() {
-    file=$out/unseen/$1-$2
-    [ ! -s "$file.json" ] || return 0
-    # shellcheck disable=SC2046 # a list of words
-    "$longrope" eval --model "$model" --length "$2" --json --nats "$file.npy" --force $(arguments "$1") \
-        --into "$run" --label "$1" --tokens "$out/tokens/the-count-of-monte-cristo-dumas.npy" \
-        "$out/tokens/the-moonstone-collins.npy" "$out/tokens/on-the-origin-of-species-darwin.npy" >"$file.part"
-    mv "$file.part" "$file.json"
-}
-
-# ask NAME LENGTH DEPTH: pass keys behind DEPTH percent of the text.
-ask() {
-    file=$out/passkeys/$1-$2-$3
-    [ ! -s "$file.json" ] || return 0
-    prompts=$("$python" "$here/passkeys.py" make "$model" "$out/prompts" "$2" "$3" "${TRIALS:-2}")
-    # shellcheck disable=SC2046,SC2086 # lists of words
-    "$longrope" eval --model "$model" --length "$2" --nats "$file.npy" --force $(arguments "$1") --tokens $prompts \
-        >/dev/null
-    # shellcheck disable=SC2086 # a list of words
-    "$python" "$here/passkeys.py" found "$file.npy" $prompts >"$file.part"
-    rm "$file.npy"
-    mv "$file.part" "$file.json"
+# measure FILE ARGUMENT...: what longrope prints is kept in FILE.
+measure() {
+    file=$1
+    shift
+    [ ! -s "$file" ] || return 0
+    "$longrope" "$@" --model "$model" --json >"$file.part"
+    mv "$file.part" "$file"
 }
 
 # Closed forms differ from the unchanged model beyond its window only. What matters most comes first.
 for length in ${LENGTHS:-8192 16384 32768}; do
-    tables="longrope yarn ntk dynamic-ntk pi none" asked="longrope yarn"
-    [ "$length" -gt 8192 ] || tables="longrope none" asked="longrope none"
-    for name in $tables; do score "$name" "$length"; done
-    for depth in 0 25 50 75 100; do
-        for name in $asked; do ask "$name" "$length" "$depth"; done
+    methods=yarn,ntk,dynamic-ntk,pi,none rival=yarn
+    [ "$length" -gt "${WINDOW:-8192}" ] || methods=none rival=none
+    into="--into $run"
+    for book in the-count-of-monte-cristo-dumas the-moonstone-collins on-the-origin-of-species-darwin; do
+        of=$out/unseen/$length-$book
+        # shellcheck disable=SC2086 # a list of words
+        {
+            measure "$of-longrope.json" eval --text "$books/$book.txt" --length "$length" $into \
+                --factors "$run/factors.json"
+            measure "$of-closed.json" eval --text "$books/$book.txt" --length "$length" $into --method "$methods"
+        }
+        into= # the report has one text: the first
     done
+    of=$out/passkeys/$length
+    measure "$of-longrope.json" passkey --prompt demo --length "$length" --trials "${TRIALS:-2}" \
+        --factors "$run/factors.json" --into "$run" --label longrope
+    measure "$of-closed.json" passkey --prompt demo --length "$length" --trials "${TRIALS:-2}" --method "$rival" \
+        --into "$run"
 done
 "$longrope" show "$run" --json >"$out/run.json"
-"$python" "$here/table.py" "$out"
+
+echo "| tokens | table | Les Miserables (searched on) | The Count of Monte Cristo | The Moonstone | On the Origin of Species |"
+echo "| ---: | --- | ---: | ---: | ---: | ---: |"
+for length in ${LENGTHS:-8192 16384 32768}; do
+    of=$out/unseen/$length
+    jq -r --argjson length "$length" --slurpfile run "$out/run.json" -n '
+        def name: if .method == "factors" then "longrope" else .method end;
+        def fixed: if . == null then "-" else "\(. * 1000 | round / 1000)" end;
+        ([$run[0].stages[] | select(.target_length == $length)][0] // {baselines: []}) as $stage |
+        ([$stage.baselines[] | {(.method): .perplexity}] + [{longrope: $stage.best_exportable.perplexity}] | add) as $seen |
+        [inputs | [.results[] | {name: name, perplexity}]] | [.[0] + .[1], .[2] + .[3], .[4] + .[5]] as $books |
+        $books[0] | sort_by(-.perplexity)[] | .name as $name |
+        "| \($length) | \($name) | " + ([$seen[$name], ($books[] | .[] | select(.name == $name) | .perplexity)] |
+            map(fixed) | join(" | ")) + " |"' \
+        "$of"-the-count-*-longrope.json "$of"-the-count-*-closed.json "$of"-the-moonstone-*-longrope.json \
+        "$of"-the-moonstone-*-closed.json "$of"-on-the-origin-*-longrope.json "$of"-on-the-origin-*-closed.json
+done
+echo
+echo "| tokens | table | pass keys found |"
+echo "| ---: | --- | ---: |"
+jq -r '.results[] | "| \(.length) | \(.method | sub("factors"; "longrope")) | \(.correct) of \(.trials * (.depths | length)) |"' \
+    "$out"/passkeys/*.json
