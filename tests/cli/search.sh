@@ -126,7 +126,7 @@ holds 'keys == ["configuration", "lengths", "name", "pass_keys", "short_window",
     .name == "demo" and .state == "done" and (.stages | length) == 1'
 holds '.stages[0] | keys == (["name", "state", "objective", "target_length", "iteration", "iterations", "evaluations",
     "best", "best_exportable", "baselines", "cost", "kind", "model", "base", "original_length", "pretrained_length", "scale",
-    "rope_theta", "pairs", "window_pair", "planned", "samples", "settings"] | sort)'
+    "rope_theta", "pairs", "window_pair", "planned", "samples", "settings", "ranks"] | sort)'
 holds '.stages[0] | .name == "extend-2k" and .state == "done" and .target_length == 512 and .iteration == 2 and
     .iterations == 2 and .evaluations == 14'
 holds '.stages[0] | all(.best, .best_exportable; keys == (["perplexity", "factors", "start_tokens",
