@@ -15,7 +15,7 @@ static void read_stage(const struct stage_view *stage, struct short_window *out)
     if (stage->record->objective != OBJECTIVE_PERPLEXITY || !best.exportable) return;
     for (size_t i = 0; i < stage->baseline_count; i++) {
         if (stage->baselines[i].method != ROPE_NONE) continue;
-        out->measured = true;
+        out->measured = isfinite(stage->baselines[i].nats_per_token); /* not of a table that overflowed */
         out->own = stage->baselines[i].nats_per_token;
         out->found = best.exportable->score;
         out->windows = (int64_t)stage->windows;
