@@ -72,6 +72,7 @@ static int measure_table(struct old_window *old, const char *label, const struct
     int status =
         scorer_score(stage->scorer, table, NULL, stage_all_windows(stage), &stage->window_nats, &scored, error);
     if (status != STATUS_OK) return status;
+    double mean = perplexity_mean_nats(&stage->scoring, stage->window_nats.nats);
     *out = (struct length_record){.measurement = {.length = old->window.length,
                                                   .scale = 1.0,
                                                   .attention_factor = table->attention_factor,
@@ -79,7 +80,7 @@ static int measure_table(struct old_window *old, const char *label, const struct
                                                   .seconds = scored.seconds},
                                   .windows = (int64_t)stage->scoring.count,
                                   .tokens = scoring_tokens(&stage->scoring),
-                                  .nats_per_token = perplexity_mean_nats(&stage->scoring, stage->window_nats.nats)};
+                                  .nats_per_token = isfinite(mean) ? mean : NAN}; /* infinite: it overflowed */
     struct measurement *m = &out->measurement;
     memcpy(m->factors, table->factors, (size_t)table->pairs * sizeof *table->factors);
     snprintf(m->label, sizeof m->label, "%s", label);
