@@ -48,6 +48,7 @@ static int check_memory(const struct model_config *config, int64_t length, struc
 static int check_lengths(const struct retrieval *r, struct error *error) {
     int status = STATUS_OK;
     for (size_t l = 0; l < r->options->lengths.count && status == STATUS_OK; l++) {
+        model_warn_sliding(&r->session.config, r->options->model.model, r->options->lengths.items[l], stderr);
         status = check_memory(&r->session.config, r->options->lengths.items[l], error);
     }
     for (size_t l = 0; l < r->options->lengths.count && status == STATUS_OK; l++) {

@@ -192,6 +192,8 @@ runs "$LONGROPE" report "$work/slid" -o "$work/slid.html"
 grep -q "<dt>Warning</dt><dd>the model's sliding window is " "$work/slid.html" || fail "the report does not warn of it"
 runs "$LONGROPE" eval --model "$work/sliding" --text "$document" --length 300 --method none
 grep -q "$slides" "$work/stderr" || fail "eval does not warn of a sliding window"
+runs "$LONGROPE" passkey --model "$work/sliding" --length 300 --method none --trials 1 --depths 50 --prompt demo
+grep -q "$slides" "$work/stderr" || fail "passkey does not warn of a sliding window"
 runs "$LONGROPE" eval --model "$work/sliding" --text "$document" --length 64 --method none
 says_nothing
 # A run of a version that did not say it goes on.
