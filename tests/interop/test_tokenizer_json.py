@@ -189,7 +189,8 @@ def random_character(generator):
     if kind == 5:
         return chr(generator.randrange(0x80, 0x800))
     if kind == 6:
-        return chr(generator.choice([*range(0x800, 0xD800, 7), *range(0xE000, 0x10000, 7)]) + generator.randrange(7))
+        code = generator.randrange(0x800, 0xF800)
+        return chr(code if code < 0xD800 else code + 0x800)  # no surrogates
     if kind == 7:
         return chr(generator.randrange(0x10000, 0x20000))
     return chr(generator.randrange(0x20000, 0x110000)) if kind == 8 else chr(generator.randrange(1, 32))
