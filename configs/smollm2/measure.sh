@@ -1,7 +1,7 @@
 #!/bin/sh
 # measure.sh LONGROPE MODEL BOOKS OUT: measures the tables of OUT/run and the closed forms on three books of the folder
 # BOOKS that no search saw, and on pass keys (TRIALS per depth, default 2), at 8192, 16384 and 32768 tokens (or LENGTHS;
-# WINDOW is that of another model).
+# WINDOW is that of another model, METHODS the closed forms beyond it).
 # Writes OUT/unseen and OUT/passkeys, one file per length, book and kind of table, records results in OUT/run for its
 # report, and prints Markdown tables. What has its file already is not measured again.
 set -eu
@@ -20,7 +20,7 @@ measure() {
 
 # Closed forms differ from the unchanged model beyond its window only. What matters most comes first.
 for length in ${LENGTHS:-8192 16384 32768}; do
-    methods=yarn,ntk,dynamic-ntk,pi,none rival=yarn
+    methods=${METHODS:-yarn,ntk,dynamic-ntk,pi,none} rival=yarn
     [ "$length" -gt "${WINDOW:-8192}" ] || methods=none rival=none
     into="--into $run"
     for book in the-count-of-monte-cristo-dumas the-moonstone-collins on-the-origin-of-species-darwin; do

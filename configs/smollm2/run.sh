@@ -6,6 +6,7 @@
 #   MODEL      the model's folder (default ../models/SmolLM2-135M-Instruct beside the clone), or a GGUF of it
 #   BOOKS      the folder that holds valid/*.txt (default ../shared/books)
 #   LENGTHS    tokens of the windows to measure
+#   METHODS    closed forms to measure beyond the window (yarn,ntk,dynamic-ntk,pi,none)
 #   TRIALS     pass keys per depth
 #   OUT        folder of the run and the numbers, instead of results/smollm2
 #   LONGROPE   a program, which is then not built
