@@ -7,13 +7,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-static const char *copy_path(void) {
-    static char path[64];
-    const char *folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"; /* in memory, if possible */
-    if (!path[0]) snprintf(path, sizeof path, "%s/longrope-fuzz-%d.json", folder, (int)getpid());
-    return path;
-}
-
 static void check_entry(const struct factor_entry *entry) {
     if (entry->pairs < 1 || entry->pairs > ROPE_MAX_PAIRS || entry->max_length < 0 || entry->start_tokens < 0) abort();
     if (!isfinite(entry->attention_factor) || entry->attention_factor < 0 || (entry->composed && !entry->whole))
@@ -34,9 +27,9 @@ static void check_same(const struct factor_entry *a, const struct factor_entry *
 static void check_copy(const struct factor_file *file) {
     struct factor_file copy;
     struct error error;
-    if (factors_write(copy_path(), true, file, &error) != STATUS_OK) abort();
-    int status = factors_read(copy_path(), &copy, &error);
-    unlink(copy_path());
+    if (factors_write(memory_path(), true, file, &error) != STATUS_OK) abort();
+    int status = factors_read(memory_path(), &copy, &error);
+    unlink(memory_path());
     if (status != STATUS_OK || copy.count != file->count || copy.exportable_count != file->exportable_count) abort();
     for (size_t i = 0; i < file->count; i++) check_same(&file->tables[i], &copy.tables[i]);
     factors_free(&copy);

@@ -12,14 +12,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-/* Copies made so far are removed at once; their names differ between processes. */
-static const char *copy_path(void) {
-    static char path[64];
-    const char *folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"; /* in memory, if possible */
-    if (!path[0]) snprintf(path, sizeof path, "%s/longrope-fuzz-%d", folder, (int)getpid());
-    return path;
-}
-
 static void check_values(const struct gguf *file) {
     struct error error;
     for (size_t i = 0; i < gguf_key_count(file); i++) {
@@ -51,9 +43,9 @@ static void check_copy(const struct gguf *file) {
     const struct gguf_control none = {0};
     struct gguf *copy;
     struct error error;
-    if (gguf_write(file, &(struct gguf_edit){0}, copy_path(), &none, &error) != STATUS_OK) abort();
-    if (gguf_open(copy_path(), &copy, &error) != STATUS_OK) abort();
-    unlink(copy_path());
+    if (gguf_write(file, &(struct gguf_edit){0}, memory_path(), &none, &error) != STATUS_OK) abort();
+    if (gguf_open(memory_path(), &copy, &error) != STATUS_OK) abort();
+    unlink(memory_path());
     if (gguf_key_count(copy) != gguf_key_count(file) || copy->tensor_count != file->tensor_count) abort();
     for (size_t i = 0; i < file->tensor_count; i++) check_tensor(file, copy, i);
     gguf_close(copy);
@@ -69,7 +61,7 @@ static void check_tables(const char *path) {
         if (!(tables.short_factors[i] > 0) || !isfinite(tables.short_factors[i])) abort();
     }
     const struct export_gguf what = {.input = path,
-                                     .output = copy_path(),
+                                     .output = memory_path(),
                                      .pairs = tables.pairs,
                                      .long_factors = tables.long_factors,
                                      .short_factors = tables.short_factors,
@@ -77,8 +69,8 @@ static void check_tables(const char *path) {
                                      .original_length = tables.original_length,
                                      .context_length = tables.context_length};
     if (export_gguf(&what, &error) != STATUS_OK) return; /* the model has its own scaling */
-    if (gguf_tables_read(copy_path(), &again, &error) != STATUS_OK) abort();
-    unlink(copy_path());
+    if (gguf_tables_read(memory_path(), &again, &error) != STATUS_OK) abort();
+    unlink(memory_path());
     if (again.pairs != tables.pairs || again.original_length != tables.original_length) abort();
 }
 

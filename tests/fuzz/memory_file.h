@@ -1,4 +1,4 @@
-/* A file in memory, for readers that take a path. */
+/* Files in memory, for readers that take a path. */
 #ifndef LONGROPE_TESTS_FUZZ_MEMORY_FILE_H
 #define LONGROPE_TESTS_FUZZ_MEMORY_FILE_H
 
@@ -22,5 +22,13 @@ static inline struct memory_file memory_file_make(const uint8_t *bytes, size_t s
 }
 
 static inline void memory_file_close(const struct memory_file *file) { close(file->descriptor); }
+
+/* A path that nothing has and no other process uses, in memory if possible: for what is removed after each input. */
+static inline const char *memory_path(void) {
+    static char path[64];
+    const char *folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    if (!path[0]) snprintf(path, sizeof path, "%s/longrope-fuzz-%d", folder, (int)getpid());
+    return path;
+}
 
 #endif

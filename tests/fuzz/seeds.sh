@@ -117,6 +117,24 @@ gguf() {
     printf "$2" >>"$folder/$1"
 }
 
+# octal NUMBER: a byte, as printf understands it.
+octal() { printf '\\%03o' "$1"; }
+
+# piece TEXT TYPE: a piece of a SentencePiece model, of score -1, as printf understands it. The text has no backslash.
+piece() {
+    printf '\\012%s\\012%s%s\\025\\000\\000\\200\\277\\030%s' \
+        "$(octal $((9 + ${#1})))" "$(octal ${#1})" "$1" "$(octal "$2")"
+}
+
+# pieces NAME ALGORITHM NORMALIZER PIECE...: a SentencePiece model, unigram (1) or BPE (2).
+pieces() {
+    # shellcheck disable=SC2059 # all of it is octal
+    { printf "$(octal 18)$(octal 2)$(octal 24)$(octal "$2")" && printf "$3"; } >"$folder/$1"
+    destination=$folder/$1 && shift 3
+    # shellcheck disable=SC2059
+    for piece; do printf "$piece"; done >>"$destination"
+}
+
 case $target in
 safetensors)
     safetensors empty '{}' ''
@@ -202,6 +220,42 @@ tokenizer_json)
         "$model" "'s|'t" >"$folder/bytes"
     printf '{%s}, "pre_tokenizer": {"type": "Metaspace", "replacement": "\\u2581", "prepend_scheme": "first", "split": true}, "post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "a"}}, {"Sequence": {"id": "A"}}], "special_tokens": {"a": {"id": "a", "ids": [1]}}}}' \
         "$model" >"$folder/metaspace"
+    ;;
+tokenizer_config)
+    printf '{"add_bos_token": true, "bos_token": "<s>", "tokenizer_class": "LlamaTokenizer", "model_max_length": 1000000000000000019884624838656}' >"$folder/llama"
+    printf '{"bos_token": {"content": "<b>", "lstrip": false}, "added_tokens_decoder": {"7": {"content": "<b>"}}, "tokenizer_class": "GemmaTokenizerFast"}' >"$folder/added"
+    printf '{"bos_token": null, "add_bos_token": null, "tokenizer_class": "PreTrainedTokenizerFast"}' >"$folder/none"
+    ;;
+sentencepiece)
+    # Pieces are normal (1), unknown (2), control (3), defined by users (4) or bytes (6).
+    pieces bpe 2 '\032\020\012\010identity\030\001\040\000\050\001' "$(piece '<unk>' 2)" "$(piece '<s>' 3)" \
+        "$(piece a 1)" "$(piece b 1)" "$(piece ab 1)"
+    pieces unigram 1 '\032\004\030\000\040\001' "$(piece '<unk>' 2)" "$(piece a 1)" "$(piece b 1)" "$(piece ab 4)" \
+        "$(piece '<0x0A>' 6)"
+    # Rules for normalisation: an empty trie of 256 units, and one replacement.
+    pieces rules 1 "\\032\\211\\010\\022\\206\\010\\000\\004\\000\\000$(zeros_of 1024)a\\000" "$(piece '<unk>' 2)" \
+        "$(piece a 1)"
+    ;;
+yaml)
+    # The words of --set follow the file, each after a byte of 255.
+    data='data: {text: [a.txt, "*.txt"], tokenizer: bytes, samples: 5}'
+    printf 'name: a\nmodel: m\n%s\nstages:\n  - {name: x, target_length: 2048}\n  - name: y\n    kind: recover\n    target_length: 256\n    search: {lambda_max: 2, start_tokens: [0]}\n\377search.seed=2\377stages.0.target_length=4096\377stages.1.data.tokens=[t.npy]\377stages.1.data.text=' \
+        "$data" >"$folder/recover"
+    printf 'name: a\nmodel: m\ncache: c.db\ndtype: bf16\nobjective: needle\nneedle: {prompt: published, digits: 5, seed: 1}\n%s\nsearch: {algorithm: paper, population: 64, mutations: 16, crossovers: 16, parents: 32, iterations: 40, mutation_probability: 0.3, lambda_step: 0.01, start_tokens: [0, 1, 2], seed: 1}\nattention_factor: 1.5\nstages:\n  - {name: x, target_length: 2048, finetune: {command: "true", output: o}}\n  - {name: y, target_length: 4096, base: x, finetune: {base: x}}\n' \
+        "$data" >"$folder/progressive"
+    printf 'name: a\nstages:\n- name: x\n  model: m\n  data:\n    tokens:\n    - t.npy\n  search:\n    critical_pair: searched\n    initial: [critical-ntk, yarn, "1,1.5,2"]\n    racing: blocks\n    racing_risk: 0.05\n    knots: 8\n    evaluations: 60\n  attention_factor: search\n  target_length: 2048 # tokens\n' >"$folder/critical"
+    ;;
+command_line)
+    words() { printf '%s\n' "$@" >"$folder/$1"; }
+    words search a.yaml -o run --set search.seed=2 --set=name=b --dry-run --ranks 1,2 --rate 1e3 --json
+    words eval --model m --text a.txt b.txt --length 128,256 --method none,yarn --samples 2 --stride 8 --dtype f32
+    words passkey --model m --length 128 --depth 0,0.5 --trials 2 --into run --label a
+    words export run --format hf --out o --one-table long --weights link --original-length 128 --force
+    words bench --length 128 --threads 2 --dtype bf16 --kernels reference --seconds 0.5
+    words show run --json --stage a --genealogy 3
+    words report run -o a.html --force
+    words init m --text a.txt --target 1024 --time 90m -o a.yaml
+    words tokenize --tokenizer bytes --text a.txt b.txt --out tokens
     ;;
 *)
     echo "seeds.sh: no target '$target'" >&2
