@@ -145,6 +145,12 @@ static int search(struct recipe *recipe, size_t index, struct error *error) {
     return status;
 }
 
+static int stopped(const struct search_context *context, struct error *error) {
+    bool by_signal = context->stop && *context->stop;
+    return error_set(error, STATUS_STOPPED, "stopped by %s; everything scored is saved in %s; resume with --resume",
+                     by_signal ? signals_name() : "its fine-tuning command (status 75)", context->run_dir);
+}
+
 static int run_all(struct recipe *recipe, struct error *error) {
     int status = STATUS_OK;
     for (size_t i = 0; i < recipe->context->config->stage_count && status == STATUS_OK; i++) {
@@ -157,11 +163,7 @@ static int run_all(struct recipe *recipe, struct error *error) {
         }
     }
     if (status == STATUS_OK && !recipe->waiting) status = old_window_measure(recipe->context, error);
-    if (status == STATUS_STOPPED) {
-        bool by_signal = recipe->context->stop && *recipe->context->stop;
-        return error_set(error, status, "stopped by %s; everything scored is saved in %s; resume with --resume",
-                         by_signal ? signals_name() : "its fine-tuning command (status 75)", recipe->context->run_dir);
-    }
+    if (status == STATUS_STOPPED) return stopped(recipe->context, error);
     if (status != STATUS_OK || !recipe->waiting) return status;
     return error_set(
         error, STATUS_STOPPED,
@@ -194,7 +196,7 @@ int recipe_run(const struct search_context *context, struct error *error) {
         if (status != STATUS_OK) return status;
     }
     int met = stage_workers_meet(context->ranks, context->config, error);
-    if (met != STATUS_OK) return met;
+    if (met != STATUS_OK) return met == STATUS_STOPPED ? stopped(context, error) : met;
     struct recipe recipe = {.context = context};
     recipe.done = calloc(stages, sizeof *recipe.done);
     if (!recipe.done) return error_memory(error, (double)stages, "the stages");

@@ -115,6 +115,7 @@ tiny_search() {
 # as configs/finetune/finetune.py does after its training.
 quick_tuning() {
     cat <<'SH'
+set -e
 mkdir -p "$LONGROPE_OUTPUT"
 cp "$LONGROPE_MODEL/model.safetensors" "$LONGROPE_OUTPUT"
 jq --slurpfile file "$LONGROPE_FACTORS" --argjson length "$LONGROPE_LENGTH" '
@@ -199,7 +200,57 @@ wait_for_evaluation() {
     done
 }
 
+# rows FILE TABLE: how many it has, 0 where there is no such file or table.
+rows() { { [ -s "$1" ] && sqlite3 "$1" "SELECT count(*) FROM $2" 2>/dev/null; } || echo 0; }
+
+# held RUN: the scores of its cache and the individuals of its database. It reads copies: a reader that recovers what a
+# kill left would do the work of the search that resumes.
+held() {
+    rm -rf "$work/held"
+    mkdir "$work/held"
+    cp "$1"/run.db* "$1"/scores.db* "$work/held/" 2>/dev/null || true
+    echo "$(rows "$work/held/scores.db" scores) $(rows "$work/held/run.db" individuals)"
+}
+
+# loses_nothing BEFORE AFTER WORDS: of what held() says. WORDS name what happened.
+loses_nothing() {
+    { [ "${2% *}" -ge "${1% *}" ] && [ "${2#* }" -ge "${1#* }" ]; } ||
+        fail "$3: windows and individuals before: $1; after: $2"
+}
+
+# ---- processes ----
+
+# use_mpirun: whether Open MPI's is installed; it works then also as root, with more ranks than processors, and where
+# processes may not read each other's memory.
+use_mpirun() {
+    mpirun --version 2>/dev/null | grep -q 'Open MPI' || return 1
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
+    export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_btl_vader_single_copy_mechanism=none
+}
+
+# children PROCESS: their numbers
+children() { grep -l "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status 2>/dev/null | sed 's|/proc/||; s|/status||'; }
+rank_of() { tr '\0' '\n' <"/proc/$1/environ" 2>/dev/null | sed -n 's/^OMPI_COMM_WORLD_RANK=//p'; }
+
+# all_end PROCESS...: within ten seconds; mpirun does not wait for what it kills.
+all_end() {
+    for process in "$@"; do
+        patience=100
+        while kill -0 "$process" 2>/dev/null; do
+            patience=$((patience - 1))
+            [ "$patience" -gt 0 ] || fail "process $process of a search that is over is left"
+            sleep 0.1
+        done
+    done
+}
+
 # ---- numbers ----
+
+# random MOST: $value becomes one of 0..MOST-1, the next one of the seed $seed.
+random() {
+    seed=$(((seed * 1103515245 + 12345) % 2147483648))
+    value=$((seed / 65536 % $1))
+}
 
 # Seconds since 1970, with a fraction.
 now() { date +%s.%N; }

@@ -31,14 +31,10 @@ grep -q "a launcher started 2 processes, and MPI knows of one" "$work/stderr" ||
 runs env PMI_SIZE=2 PMI_RANK=1 "$LONGROPE" search "$work/search.yaml" --dry-run
 [ ! -s "$work/stdout" ] || fail "rank 1 prints a dry run"
 
-if ! mpirun --version 2>/dev/null | grep -q 'Open MPI'; then
+use_mpirun || {
     echo "ranks: Open MPI's mpirun is not installed (Debian package openmpi-bin)"
     exit 77
-fi
-# Also as root, with more ranks than processors, and where processes may not read each other's memory.
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
-export OMPI_MCA_btl_vader_single_copy_mechanism=none
+}
 
 # ---- helpers ----
 
@@ -133,9 +129,6 @@ start() {
     done
 }
 
-# children PROCESS: their numbers
-children() { grep -l "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status 2>/dev/null | sed 's|/proc/||; s|/status||'; }
-
 # send SIGNAL RANK: the job ends within ten seconds, and leaves no process; its exit status goes to $status.
 send() {
     kept=$(scores "$run")
@@ -185,6 +178,27 @@ unset OMPI_MCA_orte_abort_on_non_zero_status
 runs search 2 stopped $long --resume
 same_runs "$work/whole" "$work/stopped"
 [ "$(query stopped 'SELECT count(*) FROM ranks')" = 3 ] || fail "what ranks did is not kept over starts"
+
+# While rank 0 waits for a rank that has not said what it computes with: this one is about to say on a full pipe that
+# there are two of them.
+mkfifo "$work/pipe"
+# shellcheck disable=SC2016 # the ranks expand it
+mpirun -n 1 sh -c 'echo $$ >"$1"; shift; exec "$@"' sh "$work/pid" "$LONGROPE" search "$work/search.yaml" -o "$work/early" : \
+    -n 1 sh -c 'exec 2<>"$1"; head -c 65536 /dev/zero >&2; shift; exec "$@"' sh "$work/pipe" \
+    env LONGROPE_TRACE=ranks "$LONGROPE" search "$work/search.yaml" -o "$work/early" \
+    >"$work/background.out" 2>"$work/stderr" &
+background=$!
+patience=300
+until [ -s "$work/early/scores.db" ]; do
+    patience=$((patience - 1))
+    [ "$patience" -gt 0 ] || fail "no run begins within half a minute"
+    sleep 0.1
+done
+sleep 0.2
+kill -TERM "$(cat "$work/pid")"
+end_search
+[ "$status" = 75 ] || fail "SIGTERM while ranks meet: mpirun ends with $status"
+says_error "stopped by SIGTERM; everything scored is saved in $work/early; resume with --resume"
 
 run=killed
 # shellcheck disable=SC2086 # words
