@@ -232,10 +232,10 @@ use_mpirun() {
 children() { grep -l "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status 2>/dev/null | sed 's|/proc/||; s|/status||'; }
 rank_of() { tr '\0' '\n' <"/proc/$1/environ" 2>/dev/null | sed -n 's/^OMPI_COMM_WORLD_RANK=//p'; }
 
-# all_end PROCESS...: within ten seconds; mpirun does not wait for what it kills.
+# all_end PROCESS...: within a minute; mpirun does not wait for what it kills.
 all_end() {
     for process in "$@"; do
-        patience=100
+        patience=600
         while kill -0 "$process" 2>/dev/null; do
             patience=$((patience - 1))
             [ "$patience" -gt 0 ] || fail "process $process of a search that is over is left"

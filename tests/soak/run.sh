@@ -11,6 +11,7 @@ LONGROPE=${LONGROPE:-$SOURCE/build/release/longrope}
 export SOURCE LONGROPE OMP_WAIT_POLICY=passive
 hours=${1:?sh tests/soak/run.sh HOURS [SEED]}
 first_seed=${2:-$(($(date +%s) % 1000000 * 1000))}
+config_seed=$first_seed configurations=0 kills=0 signals=0 disks=0 stages_of_all=0
 # shellcheck source=tests/cli/lib.sh
 . "$SOURCE/tests/cli/lib.sh"
 
@@ -23,6 +24,12 @@ mkdir "$work/disk"
 limit_disk() { mount -o "remount,size=$1" "$work/disk"; }
 if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=512m tmpfs "$work/disk" 2>/dev/null; then mounted=$work/disk; fi
 
+summary() {
+    times >"$work/times" # its second line is of all that this shell has waited for
+    echo "soak: $1: $configurations configurations of $stages_of_all stages, $kills kills, $signals signals," \
+        "$disks full disks, in $(awk -F '[ms ]+' 'NR == 2 { printf "%.3f", ($1 * 60 + $2 + $3 * 60 + $4) / 3600 }' "$work/times") processor hours"
+}
+
 # What failed is kept, and nothing else.
 keep() {
     code=$?
@@ -30,6 +37,7 @@ keep() {
         kept=$(mktemp -d "${TMPDIR:-/tmp}/longrope-soak.XXXXXX")
         cp -r "$work"/*.yaml "$work"/tune.sh "$work"/background.* "$work"/dump.* "$work/log" "$work/whole" "$work/disk/run" "$kept/" \
             2>/dev/null || true
+        summary FAILED
         echo "soak: FAILED with seed $config_seed; the configuration, both runs and a log are kept in $kept" >&2
     fi
     clean_up
@@ -215,10 +223,10 @@ send() {
     [ -z "$1" ] || kill "-$2" "$1" 2>/dev/null || true
 }
 
-# ends STATUS...: the search ends with 0 or one of these, within five minutes, and nothing of it is left or lost.
+# ends STATUS...: the search ends with 0 or one of these, within half an hour, and nothing of it is left or lost.
 ends() {
     victims
-    patience=3000
+    patience=18000
     until is_over "$background"; do
         patience=$((patience - 1))
         [ "$patience" -gt 0 ] || fail "$disturbance: the search does not end"
@@ -332,7 +340,6 @@ disturbed() {
 
 until=$(calculate "$(now) + 3600 * $hours")
 echo "soak: $hours hours from seed $first_seed, on 1 to $most_ranks ranks"
-configurations=0 kills=0 signals=0 disks=0 stages_of_all=0
 while [ "$configurations" = 0 ] || awk "BEGIN { exit !($(now) < $until) }"; do
     config_seed=$((first_seed + configurations))
     seed=$config_seed
@@ -353,4 +360,4 @@ while [ "$configurations" = 0 ] || awk "BEGIN { exit !($(now) < $until) }"; do
     printf 'soak: seed %s: %s: %.1f s, %s kills, %s signals, %s full disks: the same\n' "$config_seed" "$what" "$seconds" \
         $((kills - $1)) $((signals - $2)) $((disks - $3))
 done
-echo "soak: passed: $configurations configurations of $stages_of_all stages, $kills kills, $signals signals, $disks full disks, 0 differences"
+summary "passed, 0 differences"
