@@ -211,7 +211,7 @@ static int read_individual(const struct store *store, sqlite3_stmt *row, const s
     if (!read_first_window(row, &record->scored)) wrong = "first window";
     if (!read_score(row, &record->scored, out)) wrong = "score";
     if (!read_work(row, out)) wrong = "work";
-    if (out->id < 0 || out->generation < 0) wrong = "id or generation";
+    if (!store_values_count_valid(out->id) || !store_values_count_valid(out->generation)) wrong = "id or generation";
     if (!origin_parse(database_text(row, "origin"), &out->origin)) wrong = "origin";
     if (!read_parent(row, "parent_a", out->id, &out->parents[0]) ||
         !read_parent(row, "parent_b", out->id, &out->parents[1])) {

@@ -130,9 +130,9 @@ static const char *read_measured(sqlite3_stmt *row, struct measurement *out) {
     if (!read_factors(row, out)) return "factors";
     out->start_tokens = database_integer(row, "start_tokens");
     out->attention_factor = database_double(row, "attention_factor");
-    snprintf(out->dtype, sizeof out->dtype, "%s", database_text(row, "dtype"));
-    snprintf(out->kernels, sizeof out->kernels, "%s", database_text(row, "kernels"));
-    snprintf(out->angles, sizeof out->angles, "%s", database_text(row, "angles"));
+    if (!store_values_name(row, "dtype", out->dtype, sizeof out->dtype)) return "dtype";
+    if (!store_values_name(row, "kernels", out->kernels, sizeof out->kernels)) return "kernels";
+    if (!store_values_name(row, "angles", out->angles, sizeof out->angles)) return "angles";
     out->seconds = store_values_seconds(row);
     return measured_fault(out);
 }
@@ -216,7 +216,7 @@ static int read_passkeys(const struct store *store, sqlite3_stmt *row, const str
     out->trials = database_integer(row, "trials");
     out->correct = database_integer(row, "correct");
     out->seed = database_integer(row, "seed");
-    snprintf(out->wording, sizeof out->wording, "%s", database_text(row, "wording"));
+    if (!store_values_name(row, "wording", out->wording, sizeof out->wording)) fault = "wording";
     if (!fault) fault = passkey_fault(out);
     return fault ? row_damaged(store, "pass_keys", &out->measurement, fault, error) : STATUS_OK;
 }

@@ -1,8 +1,5 @@
 #include "search/store/store_ranks.h"
 
-#include <math.h>
-#include <stdio.h>
-
 #include "search/store/store_values.h"
 
 static int add_rank(struct store *store, int64_t stage, const struct rank_record *rank, struct error *error) {
@@ -34,12 +31,12 @@ static int read_rank(const struct store *store, sqlite3_stmt *row, const struct 
     struct rank_record *out = item;
     (void)stage;
     out->rank = database_integer(row, "rank");
-    snprintf(out->host, sizeof out->host, "%s", database_text(row, "host"));
+    bool valid = store_values_name(row, "host", out->host, sizeof out->host);
     out->units = database_integer(row, "units");
     out->seconds = database_double(row, "seconds");
     out->present = database_double(row, "present_seconds");
-    bool valid = out->rank >= 0 && out->units >= 0 && out->seconds >= 0.0 && isfinite(out->seconds) &&
-                 out->present >= 0.0 && isfinite(out->present);
+    valid = valid && out->rank >= 0 && out->units >= 0 && store_values_time_valid(out->seconds) &&
+            store_values_time_valid(out->present);
     return valid ? STATUS_OK : database_damaged(&store->database, "a row of ranks is not valid", error);
 }
 

@@ -11,7 +11,10 @@ int store_name(struct store *store, char *name, size_t size, struct error *error
     int status = database_prepare(&store->database, "SELECT name FROM run WHERE id = 0", &statement, error);
     if (status != STATUS_OK) return status;
     status = database_next(&store->database, statement, &row, error);
-    if (status == STATUS_OK) snprintf(name, size, "%s", row ? database_text(statement, "name") : "");
+    if (status == STATUS_OK && !row) *name = '\0';
+    if (status == STATUS_OK && row && !store_values_name(statement, "name", name, size)) {
+        status = database_damaged(&store->database, "the run's name is not valid", error);
+    }
     database_finish(statement);
     return status;
 }

@@ -46,11 +46,12 @@ int store_replace_budget(struct store *store, int64_t stage, const struct settin
 
 static int read_setting(const struct store *store, sqlite3_stmt *row, const struct stage_record *stage, void *item,
                         struct error *error) {
-    (void)store, (void)stage, (void)error;
     struct setting_record *setting = item;
-    snprintf(setting->key, sizeof setting->key, "%s", database_text(row, "key"));
     snprintf(setting->value, sizeof setting->value, "%s", database_text(row, "value"));
-    return STATUS_OK;
+    if (store_values_name(row, "key", setting->key, sizeof setting->key)) return STATUS_OK;
+    char what[300];
+    snprintf(what, sizeof what, "stage '%s': the name of a setting is not valid", stage->name);
+    return database_damaged(&store->database, what, error);
 }
 
 int store_settings(struct store *store, const struct stage_record *stage, struct setting_record **out, size_t *count,

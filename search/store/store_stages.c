@@ -76,7 +76,7 @@ static bool read_stage_model(sqlite3_stmt *row, struct stage_record *out) {
     if (!stage_kind_parse(database_text(row, "kind"), &out->kind)) return false;
     snprintf(out->model, sizeof out->model, "%s", database_text(row, "model"));
     out->pretrained_length = database_integer(row, "pretrained_length");
-    snprintf(out->base, sizeof out->base, "%s", database_text(row, "base"));
+    if (!store_values_name(row, "base", out->base, sizeof out->base)) return false;
     out->base_attention_factor = database_double(row, "base_attention_factor");
     if (out->pretrained_length < 1 || !store_values_positive(out->base_attention_factor)) return false;
     out->composed = !database_is_null(row, "base_factors");
@@ -98,8 +98,8 @@ static bool read_objective(sqlite3_stmt *row, enum objective *out) {
 static int read_stage(const struct store *store, sqlite3_stmt *row, struct stage_record *out, struct error *error) {
     struct genome_space *space = &out->space;
     *out = (struct stage_record){.id = database_integer(row, "id")};
-    snprintf(out->name, sizeof out->name, "%s", database_text(row, "name"));
-    bool good = parse_state(database_text(row, "state"), &out->state) && read_objective(row, &out->objective);
+    bool good = store_values_name(row, "name", out->name, sizeof out->name);
+    good = good && parse_state(database_text(row, "state"), &out->state) && read_objective(row, &out->objective);
     out->target_length = database_integer(row, "target_length");
     out->original_length = database_integer(row, "original_length");
     out->scale = database_double(row, "scale");

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "search/base/json.h"
+#include "search/base/text.h"
 
 /* ---- arrays as JSON ---- */
 
@@ -65,13 +66,28 @@ bool store_values_doubles(const char *text, int64_t count, double *out) {
 
 /* ---- valid values ---- */
 
-bool store_values_positive(double value) { return isfinite(value) && value > 0.0; }
+bool store_values_count_valid(int64_t count) { return count >= 0 && count <= INT64_C(1) << 53; }
+
+bool store_values_positive(double value) { return value >= 1e-100 && value <= 1e100; }
 
 bool store_values_nats_valid(double nats) { return isfinite(nats) && nats >= 0.0; }
 
+bool store_values_time_valid(double seconds) { return seconds >= 0.0 && seconds <= 1e15; }
+
 double store_values_seconds(sqlite3_stmt *row) {
     double seconds = database_double(row, "seconds");
-    return isfinite(seconds) && seconds > 0.0 ? seconds : 0.0;
+    return store_values_time_valid(seconds) ? seconds : 0.0;
+}
+
+bool store_values_name(sqlite3_stmt *row, const char *column, char *out, size_t size) {
+    const char *text = database_text(row, column);
+    size_t bytes = (size_t)text_utf8_length(text), used = 0;
+    for (bool fits = true; *text && bytes; text += bytes, bytes = (size_t)text_utf8_length(text)) {
+        fits = fits && used + bytes < size;
+        for (size_t i = 0; fits && i < bytes; i++) out[used++] = text[i];
+    }
+    out[used] = '\0';
+    return !*text && !text_has_control(out);
 }
 
 /* ---- rows into arrays ---- */

@@ -33,12 +33,20 @@ int64_t store_values_integers(const char *text, int64_t least, int64_t most, int
 /* False unless the JSON is an array of `count` numbers. */
 bool store_values_doubles(const char *text, int64_t count, double *out);
 
-/* Finite and above 0. */
+/* A number of things, or of one among them: 0 to 2^53, so that a double has it exactly. */
+bool store_values_count_valid(int64_t count);
+/* Above 0, and so far from the ends of the doubles that products and quotients of a few such values are finite. */
 bool store_values_positive(double value);
 /* Finite and not negative, as a mean or a sum of nats is. */
 bool store_values_nats_valid(double nats);
+/* A time: not negative, and sums of many are finite. */
+bool store_values_time_valid(double seconds);
 /* The column `seconds`; 0 if it is not a valid time, as no result depends on it. */
 double store_values_seconds(sqlite3_stmt *row);
+
+/* Copies a column with text for people, cut to size - 1 bytes at the end of a character. False if it is not UTF-8, or
+ * has a control character, which a terminal would obey. */
+bool store_values_name(sqlite3_stmt *row, const char *column, char *out, size_t size);
 
 /* ---- rows ---- */
 

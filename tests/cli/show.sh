@@ -339,10 +339,12 @@ sqlite3 "$work/imported.db" ".import --csv $work/two.csv scores"
 second|19|19|$(query two "SELECT (SELECT count(*) FROM sample_nats WHERE stage = 1 AND sample = 1) +
     (SELECT count(*) FROM baseline_nats WHERE stage = 1 AND sample = 1)")" ] || fail "the windows of one stage stand in the columns of another"
 
-# Names with commas, quotes and line ends are quoted.
-copy_run run named "UPDATE stages SET name = 'the \"first\", ' || char(10) || 'only'"
+# Names with commas and quotes are quoted; control characters, which a terminal would obey, are damage.
+copy_run run named "UPDATE stages SET name = 'the \"first\", only'"
 compare named
-grep -q '^"the ""first"", $' "$work/named.csv" || fail "a name is not quoted as RFC 4180 has it"
+grep -q '^"the ""first"", only",' "$work/named.csv" || fail "a name is not quoted as RFC 4180 has it"
+copy_run run escape "UPDATE stages SET name = name || char(27) || '[2J'"
+fails_with 1 "is damaged" "$LONGROPE" show "$work/escape"
 
 # ---- one stage ----
 

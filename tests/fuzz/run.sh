@@ -6,5 +6,6 @@ cd "$(dirname "$0")/../.."
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz
 mkdir -p build/fuzz/found
-printf '%s\n' safetensors model_config npy gguf factors tokenizer_json tokenizer_config sentencepiece yaml command_line |
+printf '%s\n' safetensors model_config npy gguf factors tokenizer_json tokenizer_config sentencepiece yaml command_line \
+    run |
     xargs -P "$(nproc)" -I TARGET sh tests/fuzz/one.sh TARGET "${1:-30}"

@@ -257,6 +257,13 @@ command_line)
     words init m --text a.txt --target 1024 --time 90m -o a.yaml
     words tokenize --tokenizer bytes --text a.txt b.txt --out tokens
     ;;
+run)
+    # Who reads, and lines: SQL table, column and row, as the values of bytes, type and value of what is changed.
+    for reader in a b c d e f g h i j k l m n o p; do
+        printf '%saaai7\nabbtx\nbccd1e300\n' "$reader" >"$folder/values-$reader"
+        printf '%skga-\nlda+2\ncbbn\nleababcd\n' "$reader" >"$folder/rows-$reader"
+    done
+    ;;
 *)
     echo "seeds.sh: no target '$target'" >&2
     exit 2

@@ -53,7 +53,7 @@ static struct measurement make_measured(const char *label, int64_t length) {
                             .start_tokens = 4,
                             .attention_factor = 1.0 / 3,
                             .pairs = PAIRS,
-                            .factors = {1.0, 2.5, 1e300},
+                            .factors = {1.0, 2.5, 1e100},
                             .dtype = "bf16",
                             .kernels = "avx512bf16",
                             .angles = "f64",
@@ -410,6 +410,8 @@ static void test_damaged_rows(void **state) {
         {"UPDATE lengths SET factors = '[1,-2]'", "its factors is not valid"},
         {"UPDATE lengths SET nats_per_token = 9e999", "its nats_per_token is not valid"},
         {"UPDATE lengths SET attention_factor = 0", "its attention_factor is not valid"},
+        {"UPDATE lengths SET scale = 1e300", "its scale is not valid"},
+        {"UPDATE lengths SET kernels = CAST(x'ff' AS TEXT)", "its kernels is not valid"},
     };
     struct fixture *f = *state;
     store_close(make_run(f));

@@ -212,6 +212,17 @@ static void test_name(void **state) {
     good(f, store_name(store, name, sizeof name, &f->error));
     assert_string_equal(name, "demo");
     store_close(store);
+    /* what is not UTF-8 cannot be JSON, and a terminal would obey an escape */
+    static const char *const damages[] = {"CAST(x'64ff' AS TEXT)", "'a' || char(27) || '[2J'"};
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        char sql[200];
+        snprintf(sql, sizeof sql, "UPDATE run SET name = %s", damages[i]);
+        run_sql(f, sql);
+        store = open_run(f, STORE_READ);
+        assert_int_equal(store_name(store, name, sizeof name, &f->error), STATUS_FAILED);
+        assert_message(f->error.message, "run.db: is damaged|name");
+        store_close(store);
+    }
     store_close(NULL);
 }
 
@@ -490,7 +501,7 @@ static struct baseline_record make_baseline(enum rope_method method) {
     baseline.table.start_tokens = method;
     for (int64_t i = 0; i < PAIRS; i++) {
         baseline.table.frequencies[i] = pow(10000, -(double)i / PAIRS);
-        baseline.table.factors[i] = awkward(i) > 0 ? awkward(i) : 1;
+        baseline.table.factors[i] = fmin(fmax(awkward(i), 1e-100), 1e100);
     }
     return baseline;
 }
@@ -1015,8 +1026,9 @@ static void test_what_a_stage_rescales(void **state) {
     assert_int_equal(store_check_stage(store, &stage, &f->error), STATUS_FAILED);
     assert_message(f->error.message, "base_factors");
     store_close(store);
-    static const char *const damage[] = {"base_factors = '[1,2]'", "base_factors = json_array(0)",
-                                         "pretrained_length = 0", "base_attention_factor = -1"};
+    static const char *const damage[] = {"base_factors = '[1,2]'",        "base_factors = json_array(0)",
+                                         "pretrained_length = 0",         "base_attention_factor = -1",
+                                         "base_attention_factor = 1e300", "base = CAST(x'ff' AS TEXT)"};
     for (size_t i = 0; i < sizeof damage / sizeof *damage; i++) {
         char text[200];
         snprintf(text, sizeof text, "UPDATE stage_models SET %s", damage[i]);
@@ -1025,7 +1037,8 @@ static void test_what_a_stage_rescales(void **state) {
         assert_int_equal(store_find_stage(store, "recover", &back, &found, &f->error), STATUS_FAILED);
         assert_message(f->error.message, "stage 'recover' is not valid");
         store_close(store);
-        run_sql(f, "UPDATE stage_models SET base_factors = NULL, pretrained_length = 1, base_attention_factor = 1");
+        run_sql(f, "UPDATE stage_models SET base_factors = NULL, pretrained_length = 1, base_attention_factor = 1, "
+                   "base = 'extend'");
     }
 }
 
@@ -1092,6 +1105,7 @@ static void test_damaged_rows(void **state) {
         {"parent_a = 1", "individual 1: its parents"},
         {"parent_b = -1", "individual 1: its parents"},
         {"generation = -1", "individual 1: its id or generation"},
+        {"generation = 9223372036854775807", "individual 1: its id or generation"},
         {"attention = 179", "individual 1: its attention factor"},
         {"attention = 241", "individual 1: its attention factor"},
         {"attention = 4294967496", "individual 1: its attention factor"},
@@ -1142,10 +1156,12 @@ static void test_damaged_stages_and_baselines(void **state) {
         "factors = '[1, 2]'",
         "factors = json_set(factors, '$[3]', 0)",
         "factors = json_set(factors, '$[3]', -1.5)",
+        "factors = json_set(factors, '$[3]', 1e-200)",
         "frequencies = json_set(frequencies, '$[3]', -1.5)",
         "attention_factor = 0",
         "attention_factor = 9e999",
         "own_attention_factor = -1",
+        "own_attention_factor = 1e300",
         "nats_per_token = NULL",
         "nats_per_token = -1",
         "computed = -1",
@@ -1164,12 +1180,17 @@ static void test_damaged_stages_and_baselines(void **state) {
     }
 
     /* times are no reason to lose a run */
-    run_sql(f, "UPDATE baselines SET seconds = -9e999");
-    store = open_run(f, STORE_RESUME);
-    good(f, store_baselines(store, 0, &baselines, &count, &f->error));
-    assert_true(count == 1 && baselines[0].scored.seconds == 0);
-    free(baselines);
-    store_close(store);
+    static const char *const times[] = {"-9e999", "1e300"};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        char sql[200];
+        snprintf(sql, sizeof sql, "UPDATE baselines SET seconds = %s", times[i]);
+        run_sql(f, sql);
+        store = open_run(f, STORE_RESUME);
+        good(f, store_baselines(store, 0, &baselines, &count, &f->error));
+        assert_true(count == 1 && baselines[0].scored.seconds == 0);
+        free(baselines);
+        store_close(store);
+    }
 
     static const char *const damages[] = {
         "UPDATE stages SET pairs = 257",
@@ -1187,6 +1208,8 @@ static void test_damaged_stages_and_baselines(void **state) {
         "UPDATE stages SET rope_theta = 9e999",
         "UPDATE stages SET rope_theta = 10000, attention_factor = -1",
         "UPDATE stages SET attention_factor = 9e999",
+        "UPDATE stages SET attention_factor = 1e300",
+        "UPDATE stages SET attention_factor = 1.5, name = name || ''' ' || char(27)",
     };
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
         run_sql(f, damages[i]);
@@ -1196,7 +1219,7 @@ static void test_damaged_stages_and_baselines(void **state) {
         store_close(store);
         f->error.message[0] = '\0';
     }
-    run_sql(f, "UPDATE stages SET attention_factor = 1.5");
+    run_sql(f, "UPDATE stages SET name = 'extend-2k'");
     store = open_run(f, STORE_RESUME);
     good(f, store_stages(store, &stages, &count, &f->error));
     free(stages);
@@ -1372,8 +1395,15 @@ static void test_ranks_are_added_up(void **state) {
     assert_int_equal(ranks[1].units, 6);
     assert_true(ranks[1].seconds == 1.5 && ranks[1].present == 10.0);
     free(ranks);
-    run_sql(f, "UPDATE ranks SET units = -1");
-    assert_int_equal(store_ranks(store, &stage, &ranks, &count, &f->error), STATUS_FAILED);
+    static const char *const damages[] = {"units = -1", "units = 1, seconds = 1e300",
+                                          "seconds = 1, host = CAST(x'ff' AS TEXT)"};
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        char sql[200];
+        snprintf(sql, sizeof sql, "UPDATE ranks SET %s", damages[i]);
+        run_sql(f, sql);
+        assert_int_equal(store_ranks(store, &stage, &ranks, &count, &f->error), STATUS_FAILED);
+        assert_message(f->error.message, "damaged|ranks");
+    }
     store_close(store);
 }
 
