@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "eval/model/weights.h"
 #include "search/base/clock.h"
 #include "search/base/output_path.h"
 #include "search/base/signals.h"
@@ -248,6 +249,15 @@ static int accept_output(const struct finetune *job, const char *part, struct er
             "model.safetensors or model.safetensors.index.json; it must write to $LONGROPE_OUTPUT",
             job->stage, part);
     }
+    struct weights *weights = NULL;
+    struct error why;
+    if (weights_open(part, &weights, &why) != STATUS_OK) {
+        return error_set(error, STATUS_FAILED,
+                         "stage '%s': its fine-tuning command ended with status 0, but not with a model: %.500s; fix "
+                         "the command, and resume with --resume",
+                         job->stage, why.message);
+    }
+    weights_close(weights);
     if (rename(part, job->output) == 0) return STATUS_OK;
     return error_set(error, STATUS_FAILED, "stage '%s': %.300s could not be renamed to %.300s: %s; %s", job->stage,
                      part, job->output, strerror(errno), output_remedy(errno));

@@ -9,9 +9,10 @@
  *
  * What a launcher of MPI programs set for this process is not in its environment: it may start MPI programs.
  *
- * Paths are absolute. The folder is OUTPUT.part until the command ends with status 0 and is then renamed, so that
- * OUTPUT is complete or does not exist, whatever was killed. Status 75 says that the command was stopped and continues
- * when it is run again. configs/finetune/finetune.py is such a program.
+ * Paths are absolute. The folder is OUTPUT.part until the command ends with status 0 and is then renamed, if its
+ * weights have the size that they state, so that OUTPUT is complete or does not exist, whatever was killed or found no
+ * space. Status 75 says that the command was stopped and continues when it is run again. configs/finetune/finetune.py
+ * is such a program.
  */
 #ifndef LONGROPE_SEARCH_FINETUNE_H
 #define LONGROPE_SEARCH_FINETUNE_H

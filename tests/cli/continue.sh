@@ -181,6 +181,13 @@ YAML
 # shellcheck disable=SC2016 # the variable is the command's
 try search recipe recipe --set 'stages.0.finetune.command=mkdir -p "$LONGROPE_OUTPUT" && exit 75'
 [ "$status" = 75 ] || fail "a fine-tuning that is stopped ends the search with $status"
+# A command that ends with status 0 on a full disk is not taken at its word.
+# shellcheck disable=SC2016 # the variable is the command's
+try search recipe recipe --resume \
+    --set 'stages.0.finetune.command=sh tune.sh; truncate -s 300000 "$LONGROPE_OUTPUT/model.safetensors"'
+[ "$status" = 1 ] || fail "a fine-tuned model that is cut off: exit status $status"
+notes "stage 'middle': its fine-tuning command ended with status 0, but not with a model: "
+[ ! -e "$work/recipe/middle-finetuned" ] || fail "a fine-tuned model that is cut off is kept"
 fails_with 2 "the model in $work/recipe/middle-finetuned.part is fine-tuned with the one that it has; remove that folder" \
     search recipe recipe --set stages.0.search.iterations=3 --resume
 rm -r "$work/recipe/middle-finetuned.part"

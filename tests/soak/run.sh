@@ -288,7 +288,7 @@ signal_it() {
 }
 
 # The fine-tuning may be what fails.
-full="its fine-tuning command failed|the disk is full|No space left on device|exceeds the limit on the size of files|File too large"
+full="its fine-tuning command (failed|ended with status 0, but not with a model)|the disk is full|No space left on device|exceeds the limit on the size of files|File too large"
 
 # The disk has room for little more than what is on it.
 fill_disk() {
