@@ -389,6 +389,12 @@ static void test_settings(void **state) {
     assert_int_equal(store_check_settings(store, 0, changed, SETTINGS + 1, &f->error), STATUS_INPUT);
     assert_message(f->error.message, "'objective' was perplexity when the run began and is needle now");
     good(f, store_check_settings(store, 0, settings, SETTINGS, &f->error));
+    run_sql(f, "UPDATE settings SET key = CAST(x'ff' AS TEXT) WHERE key = 'search.seed'");
+    const struct stage_record stage = make_stage(0, "extend-2k");
+    struct setting_record *stored;
+    size_t count;
+    assert_int_equal(store_settings(store, &stage, &stored, &count, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "damaged|stage 'extend-2k': the name of a setting");
     store_close(store);
 }
 
