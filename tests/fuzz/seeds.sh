@@ -227,11 +227,10 @@ tokenizer_config)
     printf '{"bos_token": null, "add_bos_token": null, "tokenizer_class": "PreTrainedTokenizerFast"}' >"$folder/none"
     ;;
 sentencepiece)
-    # Pieces are normal (1), unknown (2), control (3), defined by users (4) or bytes (6).
+    # Pieces are normal (1), unknown (2), control (3) or defined by users (4).
     pieces bpe 2 '\032\020\012\010identity\030\001\040\000\050\001' "$(piece '<unk>' 2)" "$(piece '<s>' 3)" \
         "$(piece a 1)" "$(piece b 1)" "$(piece ab 1)"
-    pieces unigram 1 '\032\004\030\000\040\001' "$(piece '<unk>' 2)" "$(piece a 1)" "$(piece b 1)" "$(piece ab 4)" \
-        "$(piece '<0x0A>' 6)"
+    pieces unigram 1 '\032\004\030\000\040\001' "$(piece '<unk>' 2)" "$(piece a 1)" "$(piece b 1)" "$(piece ab 4)"
     # Rules for normalisation: an empty trie of 256 units, and one replacement.
     pieces rules 1 "\\032\\211\\010\\022\\206\\010\\000\\004\\000\\000$(zeros_of 1024)a\\000" "$(piece '<unk>' 2)" \
         "$(piece a 1)"
@@ -239,7 +238,7 @@ sentencepiece)
 yaml)
     # The words of --set follow the file, each after a byte of 255.
     data='data: {text: [a.txt, "*.txt"], tokenizer: bytes, samples: 5}'
-    printf 'name: a\nmodel: m\n%s\nstages:\n  - {name: x, target_length: 2048}\n  - name: y\n    kind: recover\n    target_length: 256\n    search: {lambda_max: 2, start_tokens: [0]}\n\377search.seed=2\377stages.0.target_length=4096\377stages.1.data.tokens=[t.npy]\377stages.1.data.text=' \
+    printf 'name: a\nmodel: m\n%s\nstages:\n  - {name: x, target_length: 2048}\n  - name: y\n    kind: recover\n    target_length: 256\n    search: {lambda_max: 2, start_tokens: [0]}\n\377search.seed=2\377stages.0.target_length=4096\377stages.1.data.text=[b.txt]' \
         "$data" >"$folder/recover"
     printf 'name: a\nmodel: m\ncache: c.db\ndtype: bf16\nobjective: needle\nneedle: {prompt: published, digits: 5, seed: 1}\n%s\nsearch: {algorithm: paper, population: 64, mutations: 16, crossovers: 16, parents: 32, iterations: 40, mutation_probability: 0.3, lambda_step: 0.01, start_tokens: [0, 1, 2], seed: 1}\nattention_factor: 1.5\nstages:\n  - {name: x, target_length: 2048, finetune: {command: "true", output: o}}\n  - {name: y, target_length: 4096, base: x, finetune: {base: x}}\n' \
         "$data" >"$folder/progressive"
