@@ -216,7 +216,9 @@ catches() {
 # victims: $processes become those of the search, $background itself or what its mpirun has started so far.
 victims() {
     processes=$background
-    [ "$ranks" = 1 ] || processes=$(children "$background")
+    [ "$ranks" = 1 ] || processes=$(for process in $(children "$background"); do
+        [ -z "$(rank_of "$process")" ] || echo "$process" # what is not longrope yet is mpirun, which dies of its own
+    done)
 }
 
 send() {
