@@ -14,11 +14,15 @@
 set -eu
 cd "$(dirname "$0")/../.."
 MODEL=${MODEL:-../models/SmolLM2-135M-Instruct}
-books=$(realpath "${BOOKS:-../shared/books}")/valid
+books=$(realpath -m "${BOOKS:-../shared/books}")/valid
 out=${OUT:-results/smollm2}
 [ -f "$MODEL" ] || [ -f "$MODEL/config.json" ] || {
     echo "There is no $MODEL/config.json. Name the model's folder in MODEL, or download it:" >&2
     echo "  hf download HuggingFaceTB/SmolLM2-135M-Instruct --local-dir $MODEL" >&2
+    exit 2
+}
+[ -d "$books" ] || {
+    echo "configs/smollm2/run.sh: there is no $books; name the folder of the books in BOOKS" >&2
     exit 2
 }
 

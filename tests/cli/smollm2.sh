@@ -7,6 +7,9 @@
 try env MODEL="$work/nowhere" OUT="$work/smollm2" sh "$SOURCE/configs/smollm2/run.sh"
 [ "$status" = 2 ] || fail "exit status $status without a model"
 grep -qF "There is no $work/nowhere/config.json" "$work/stderr" || fail "it does not say that there is no model"
+try env MODEL="$SOURCE/configs/demo/model" BOOKS="$work/nowhere" OUT="$work/smollm2" sh "$SOURCE/configs/smollm2/run.sh"
+[ "$status" = 2 ] || fail "exit status $status without books"
+grep -qF "there is no $work/nowhere/valid; name the folder" "$work/stderr" || fail "it does not say that there are no books"
 [ -d "$SOURCE/../shared/books/valid" ] || { echo "smollm2: ../shared/books is absent; only that was tested" && exit 77; }
 
 runs env MODEL="$SOURCE/configs/demo/model" WINDOW=256 LENGTHS="256 512" TRIALS=1 OUT="$work/smollm2" \
