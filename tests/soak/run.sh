@@ -285,7 +285,7 @@ signal_it() {
         signals=$((signals + 1))
         # A rank that loads a model ends silently, and mpirun sends the others SIGTERM.
         [ "$ranks" = 1 ] || signal="($signal|TERM)"
-        says_how_to_go_on "^longrope: stopped by SIG$signal; .*--resume"
+        says_how_to_go_on "^longrope: stopped by SIG${signal}[; ].*--resume"
     }
 }
 
