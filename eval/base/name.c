@@ -59,6 +59,11 @@ void name_list(const char *const *names, size_t count, const char *word, char *o
     }
 }
 
+bool name_ends_with(const char *name, const char *ending) {
+    size_t length = strlen(name), tail = strlen(ending);
+    return length >= tail && strcmp(name + length - tail, ending) == 0;
+}
+
 int name_unknown(const char *where, const char *what, const char *name, const char *const *names, size_t count,
                  struct error *error) {
     char list[512], meant[LONGEST_NAME + 32] = "";

@@ -1,4 +1,4 @@
-/* Names of enumerators, as command lines, configurations, stores and reports spell them.
+/* Names: of enumerators, as command lines, configurations, stores and reports spell them, and endings of others.
  *
  * A list is an array with the name of value i at index i:
  *
@@ -8,6 +8,7 @@
 #ifndef LONGROPE_EVAL_NAME_H
 #define LONGROPE_EVAL_NAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "eval/base/error.h"
@@ -22,6 +23,9 @@ const char *name_nearest(const char *const *names, size_t count, const char *nam
 
 /* "a, b and c", joined by `word` ("and", "or") before the last; cut to `size` bytes with the zero. */
 void name_list(const char *const *names, size_t count, const char *word, char *out, size_t size);
+
+/* Whether `name`, of a file or a tensor, ends with `ending`. */
+bool name_ends_with(const char *name, const char *ending);
 
 /* STATUS_INPUT with "WHERE: unknown WHAT 'NAME' (did you mean 'b'?); choose a, b or c"; the question is left out if
  * no name is similar enough. `where` is an option or a place in a file, "" for none. */

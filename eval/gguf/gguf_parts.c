@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/base/name.h"
+
 enum { MOST_PARTS = 99999 }; /* as many as the names can count */
 enum { ENDING_SIZE = sizeof "-00001-of-00002.gguf" };
 
@@ -32,8 +34,7 @@ static int check_first(const struct gguf *file, uint64_t part, size_t count, str
     ending_of(part, count, own);
     ending_of(0, count, first);
     size_t length = strlen(path), tail = strlen(own);
-    bool named = length > tail && strcmp(path + length - tail, own) == 0;
-    if (!named) {
+    if (length <= tail || !name_ends_with(path, own)) {
         return error_set(error, STATUS_INPUT,
                          "%s: is part %" PRIu64
                          " of %zu, but its name does not end in %s, by which the others are found; rename all parts",

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/base/name.h"
 #include "eval/gguf/gguf_parts.h"
 #include "eval/model/gguf_config.h"
 #include "eval/model/gguf_names.h"
@@ -33,16 +34,11 @@ static bool is_of_rope(const char *name) {
     return false;
 }
 
-static bool ends_with(const char *name, const char *ending) {
-    size_t length = strlen(name), tail = strlen(ending);
-    return length >= tail && strcmp(name + length - tail, ending) == 0;
-}
-
 /* Whether rows of the tensor are those of heads that turn. */
 static bool turns(const char *name) {
     static const char *const endings[] = {"q_proj.weight", "q_proj.bias", "k_proj.weight", "k_proj.bias"};
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        if (ends_with(name, endings[i])) return true;
+        if (name_ends_with(name, endings[i])) return true;
     }
     return false;
 }

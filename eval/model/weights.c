@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #include "eval/base/file.h"
+#include "eval/base/name.h"
 #include "eval/model/gguf_names.h"
 #include "eval/model/gguf_weights.h"
 #include "eval/model/safetensors.h"
@@ -175,17 +176,13 @@ static int open_single(struct weights *weights, struct error *error) {
 /* What a folder without weights holds instead. */
 enum instead { SHARDS, ADAPTER, OTHER_SAFETENSORS, GGUF, PYTORCH, INSTEAD };
 
-static bool ends_with(const char *name, const char *ending) {
-    size_t length = strlen(name), tail = strlen(ending);
-    return length >= tail && strcmp(name + length - tail, ending) == 0;
-}
-
 static enum instead instead_of_weights(const char *name) {
-    if (strncmp(name, "model-", 6) == 0 && ends_with(name, ".safetensors")) return SHARDS;
+    if (strncmp(name, "model-", 6) == 0 && name_ends_with(name, ".safetensors")) return SHARDS;
     if (strcmp(name, "adapter_model.safetensors") == 0) return ADAPTER;
-    if (ends_with(name, ".safetensors")) return OTHER_SAFETENSORS;
-    if (ends_with(name, ".gguf")) return GGUF;
-    return ends_with(name, ".bin") || ends_with(name, ".pt") || ends_with(name, ".pth") ? PYTORCH : INSTEAD;
+    if (name_ends_with(name, ".safetensors")) return OTHER_SAFETENSORS;
+    if (name_ends_with(name, ".gguf")) return GGUF;
+    return name_ends_with(name, ".bin") || name_ends_with(name, ".pt") || name_ends_with(name, ".pth") ? PYTORCH
+                                                                                                       : INSTEAD;
 }
 
 /* Names of files in the folder, the first of each kind by the alphabet, or "". */
@@ -290,8 +287,9 @@ const struct tensor *weights_find(const struct weights *weights, const char *nam
 
 /* Other weights of the same model, as far as names tell. */
 static bool names_weights(const char *name) {
-    return ends_with(name, ".safetensors") || ends_with(name, ".safetensors.index.json") || ends_with(name, ".gguf") ||
-           ends_with(name, ".pth") || (strncmp(name, "pytorch_model", 13) == 0 && ends_with(name, ".bin"));
+    return name_ends_with(name, ".safetensors") || name_ends_with(name, ".safetensors.index.json") ||
+           name_ends_with(name, ".gguf") || name_ends_with(name, ".pth") ||
+           (strncmp(name, "pytorch_model", 13) == 0 && name_ends_with(name, ".bin"));
 }
 
 static bool is_taken(const struct weights *weights, const char *name) {

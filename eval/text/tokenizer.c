@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "eval/base/file.h"
+#include "eval/base/name.h"
 #include "eval/base/python_json.h"
 #include "eval/text/sentencepiece.h"
 #include "eval/text/tokenizer_gguf.h"
@@ -145,11 +146,6 @@ static int open_json(const char *path, struct tokenizer *out, struct error *erro
     return STATUS_OK;
 }
 
-static bool ends_with(const char *path, const char *suffix) {
-    size_t length = strlen(path), ending = strlen(suffix);
-    return length >= ending && strcmp(path + length - ending, suffix) == 0;
-}
-
 /* A GGUF without a tokenizer is an error. */
 static int open_gguf(const char *path, struct tokenizer *out, struct error *error) {
     bool found = false;
@@ -159,9 +155,9 @@ static int open_gguf(const char *path, struct tokenizer *out, struct error *erro
 }
 
 static int open_file(const char *path, struct tokenizer *out, struct error *error) {
-    int status = ends_with(path, ".json")   ? open_json(path, out, error)
-                 : ends_with(path, ".gguf") ? open_gguf(path, out, error)
-                                            : open_pieces(path, out, error);
+    int status = name_ends_with(path, ".json")   ? open_json(path, out, error)
+                 : name_ends_with(path, ".gguf") ? open_gguf(path, out, error)
+                                                 : open_pieces(path, out, error);
     if (status != STATUS_OK) tokenizer_close(out);
     return status;
 }

@@ -10,23 +10,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "eval/base/name.h"
 #include "search/base/output_path.h"
 #include "search/base/progress.h"
 #include "search/base/signals.h"
 
 /* ---- the list ---- */
 
-static bool ends_with(const char *name, const char *ending) {
-    size_t length = strlen(name), tail = strlen(ending);
-    return length >= tail && strcmp(name + length - tail, ending) == 0;
-}
-
 static bool is_weights(const char *name) {
     static const char *const endings[] = {
         ".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".pt", ".pth", ".gguf", ".msgpack", ".h5",
         ".onnx"};
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        if (ends_with(name, endings[i])) return true;
+        if (name_ends_with(name, endings[i])) return true;
     }
     return false;
 }

@@ -56,11 +56,19 @@ static void unknown_names_are_explained(void **state) {
     assert_string_equal(error.message, "unknown method 'q'; choose pi, ntk or yarn");
 }
 
+static void endings(void **state) {
+    (void)state;
+    assert_true(name_ends_with("model.gguf", ".gguf") && name_ends_with(".gguf", ".gguf") && name_ends_with("a", ""));
+    assert_false(name_ends_with("gguf", ".gguf") || name_ends_with("model.gguf.part", ".gguf") ||
+                 name_ends_with("", "a"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slips_are_recognised),
         cmocka_unit_test(other_words_are_no_slips),
         cmocka_unit_test(unknown_names_are_explained),
+        cmocka_unit_test(endings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
