@@ -42,6 +42,10 @@ double work_attention(const struct model_config *c, int64_t length) {
     return (double)c->layers * key_work(c) * work_keys_seen(length - 1, c->sliding_window);
 }
 
+double work_pass(const struct model_config *c, int64_t length) {
+    return work_products(c, length) + work_attention(c, length);
+}
+
 double work_skipped(const struct model_config *c, int64_t skip) {
     assert(skip >= 0);
     int64_t rows = skip / FORWARD_BLOCK_ROWS * FORWARD_BLOCK_ROWS; /* that the last layer does not make */

@@ -33,9 +33,10 @@ void work_matrices(const struct model_config *config, struct work_matrix out[WOR
 /* Keys that the positions 0..rows-1 see, added up; `window` is the sliding window, 0 for none. */
 double work_keys_seen(int64_t rows, int64_t window);
 
-/* Of a pass over a window of `length` tokens: its matrix products, and its attention. */
+/* Of a pass over a window of `length` tokens: its matrix products, its attention, and both. */
 double work_products(const struct model_config *config, int64_t length);
 double work_attention(const struct model_config *config, int64_t length);
+double work_pass(const struct model_config *config, int64_t length);
 
 /* The part of both that a pass leaves out when its first `skip` >= 0 predictions are not required: their rows of the
  * output matrix, and of the last layer all but keys and values of the whole blocks of rows (FORWARD_BLOCK_ROWS) among

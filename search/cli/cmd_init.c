@@ -1,5 +1,5 @@
+#include <assert.h>
 #include <jansson.h>
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,7 +145,7 @@ static bool parse_time(const char *text, double *out) {
 
 static int check(const struct option_table *table, void *options, struct error *error) {
     struct init_options *o = options;
-    if (parse_time(o->time ? o->time : "2h", &o->seconds)) return STATUS_OK;
+    if (parse_time(o->time, &o->seconds)) return STATUS_OK;
     return options_wrong(table, error, "--time: '%s' is not a number followed by s, m, h or d, such as 90m", o->time);
 }
 
@@ -167,14 +167,17 @@ static const struct option_table init_option_table = {
 
 /* ---- the proposal ---- */
 
+enum { STAGES = 2 }; /* of the configuration that is proposed */
+
 struct init {
     const struct init_options *options;
     struct model_config model;
     struct documents documents;
     struct proposal proposal;
-    struct string_list owned; /* strings of the proposal */
-    char *out;                /* of the output; owned by `owned`, or the user's */
-    char *yaml;               /* the file's text */
+    struct machine_rate rates[STAGES]; /* unless --rate is given */
+    struct string_list owned;          /* strings of the proposal */
+    char *out;                         /* of the output; owned by `owned`, or the user's */
+    char *yaml;                        /* the file's text */
     size_t yaml_size;
 };
 
@@ -269,30 +272,32 @@ static int read_documents(struct init *init, struct error *error) {
     return status == STATUS_OK ? documents_check(&init->documents, init->model.vocabulary, error) : status;
 }
 
-/* Seconds of a pass over a window. */
-static int time_pass(const struct init *init, int64_t length, double *seconds, struct error *error) {
-    const struct init_options *o = init->options;
+/* Of this machine, for both stages: of the extension, and of the old window. */
+static int measure_machine(struct init *init, struct error *error) {
+    const int64_t lengths[STAGES] = {init->proposal.target, init->proposal.short_length};
     const struct kernels *kernels;
-    struct machine_rate rate;
-    if (o->rate > 0.0) {
-        *seconds = (work_products(&init->model, length) + work_attention(&init->model, length)) / (o->rate * 1e9);
-        return STATUS_OK;
-    }
-    int machine = omp_get_num_procs();
-    int threads = o->threads > 0 && o->threads < machine ? (int)o->threads : machine;
     int status = model_kernels(MODEL_AUTO, init->model.says_bf16, &kernels, error);
-    if (status != STATUS_OK) return status;
-    status = machine_rate_measure(&init->model, kernels, length, threads, signals_caught(), &rate, error);
-    if (status == STATUS_OK) *seconds = machine_rate_seconds(&rate, &init->model, length);
+    for (int i = 0; i < STAGES && status == STATUS_OK; i++) {
+        status = machine_rate_measure(&init->model, kernels, lengths[i], (int)init->options->threads, signals_caught(),
+                                      &init->rates[i], error);
+    }
     return status;
 }
 
+/* Seconds of a pass over a window. */
+static double pass_seconds(const struct init *init, int stage, int64_t length) {
+    double rate = init->options->rate * 1e9;
+    return rate > 0.0 ? work_pass(&init->model, length) / rate
+                      : machine_rate_seconds(&init->rates[stage], &init->model, length);
+}
+
 static int set_budget(struct init *init, struct error *error) {
-    double long_pass = 0.0, short_pass = 0.0;
-    int status = time_pass(init, init->proposal.target, &long_pass, error);
-    if (status == STATUS_OK) status = time_pass(init, init->proposal.short_length, &short_pass, error);
-    if (status == STATUS_OK) proposal_set_budget(&init->proposal, init->options->seconds, long_pass, short_pass);
-    return status;
+    struct proposal *proposal = &init->proposal;
+    int status = init->options->rate > 0.0 ? STATUS_OK : measure_machine(init, error);
+    if (status != STATUS_OK) return status;
+    proposal_set_budget(proposal, init->options->seconds, pass_seconds(init, 0, proposal->target),
+                        pass_seconds(init, 1, proposal->short_length));
+    return STATUS_OK;
 }
 
 static int propose(struct init *init, struct error *error) {
@@ -336,7 +341,8 @@ static int print_estimate(const struct init *init, const struct config *config, 
     const struct init_options *o = init->options;
     int status = estimate_make(config, config->name, (int)o->threads, &estimate, error);
     if (status == STATUS_OK && o->rate > 0.0) estimate_set_rate(&estimate, o->rate * 1e9);
-    if (status == STATUS_OK && !(o->rate > 0.0)) status = estimate_measure(&estimate, error);
+    assert(status != STATUS_OK || estimate.stage_count == STAGES);
+    if (status == STATUS_OK && !(o->rate > 0.0)) estimate_set_rates(&estimate, init->rates);
     if (status == STATUS_OK) estimate_print(&estimate, NULL, out);
     estimate_free(&estimate);
     return status;

@@ -1,9 +1,8 @@
 #include "search/cli/estimate_measure.h"
 
-#include <omp.h>
+#include <stdlib.h>
 
 #include "search/base/signals.h"
-#include "search/measure/machine_rate.h"
 
 /* Whether rates of one stage are those of another: recipes have many stages on one shape. */
 static bool is_alike(const struct estimate_stage *a, const struct estimate_stage *b) {
@@ -18,25 +17,33 @@ static bool is_alike(const struct estimate_stage *a, const struct estimate_stage
 static double seconds_of(const struct estimate_stage *stage, const struct machine_rate *rate) {
     const struct model_config *model = &stage->architecture;
     int64_t length = stage->config->target_length;
-    double pass = work_products(model, length) + work_attention(model, length);
-    return machine_rate_seconds(rate, model, length) * stage->operations / pass;
+    return machine_rate_seconds(rate, model, length) * stage->operations / work_pass(model, length);
 }
 
-int estimate_measure(struct estimate *estimate, struct error *error) {
-    struct machine_rate rate;
-    int machine = omp_get_num_procs(), threads = estimate->threads < machine ? estimate->threads : machine;
+void estimate_set_rates(struct estimate *estimate, const struct machine_rate *rates) {
     estimate->seconds = 0.0;
     for (size_t i = 0; i < estimate->stage_count; i++) {
         struct estimate_stage *stage = &estimate->stages[i];
-        if (i == 0 || !is_alike(stage, stage - 1)) {
-            int status = machine_rate_measure(&stage->architecture, stage->kernels, stage->config->target_length,
-                                              threads, signals_caught(), &rate, error);
-            if (status != STATUS_OK) return status;
-        }
-        stage->seconds = seconds_of(stage, &rate);
+        stage->seconds = seconds_of(stage, &rates[i]);
         estimate->seconds += stage->seconds;
+        estimate->measured_threads = rates[i].threads;
     }
     estimate->rate = estimate->operations / estimate->seconds;
-    estimate->measured_threads = threads;
-    return STATUS_OK;
+}
+
+int estimate_measure(struct estimate *estimate, struct error *error) {
+    struct machine_rate *rates = calloc(estimate->stage_count, sizeof *rates);
+    int status = rates ? STATUS_OK : error_memory(error, (double)estimate->stage_count * sizeof *rates, "the rates");
+    for (size_t i = 0; i < estimate->stage_count && status == STATUS_OK; i++) {
+        const struct estimate_stage *stage = &estimate->stages[i];
+        if (i > 0 && is_alike(stage, stage - 1)) {
+            rates[i] = rates[i - 1];
+        } else {
+            status = machine_rate_measure(&stage->architecture, stage->kernels, stage->config->target_length,
+                                          estimate->threads, signals_caught(), &rates[i], error);
+        }
+    }
+    if (status == STATUS_OK) estimate_set_rates(estimate, rates);
+    free(rates);
+    return status;
 }

@@ -1,5 +1,7 @@
 #include "search/measure/machine_rate.h"
 
+#include <omp.h>
+
 #include "search/measure/bench.h"
 
 enum { MOST_WIDTH = 2048, MOST_OUTPUTS = 2048, LONG_ENOUGH = 32768, PASS_LENGTH = 1024 };
@@ -23,6 +25,11 @@ static struct model_config shape_of(const struct model_config *model) {
     return shape;
 }
 
+static int threads_of(int asked) {
+    int threads = asked > 0 ? asked : omp_get_max_threads(), machine = omp_get_num_procs();
+    return threads < machine ? threads : machine;
+}
+
 /* Seconds of a pass on one thread, by the rates of its kernels. */
 static double kernel_seconds(const struct machine_rate *rate, const struct model_config *model, int64_t length) {
     struct work_matrix matrices[WORK_MATRICES];
@@ -36,7 +43,8 @@ static double kernel_seconds(const struct machine_rate *rate, const struct model
     return seconds;
 }
 
-static int measure(const struct model *layer, int64_t length, int threads, const volatile sig_atomic_t *stop,
+/* out->threads is given. */
+static int measure(const struct model *layer, int64_t length, const volatile sig_atomic_t *stop,
                    struct machine_rate *out, struct error *error) {
     struct bench_setting setting = {.threads = 1, .seconds = SECONDS, .stop = stop};
     struct bench_passes passes;
@@ -44,7 +52,7 @@ static int measure(const struct model *layer, int64_t length, int threads, const
     int status = bench_products(layer, &setting, out->products, error);
     if (status == STATUS_OK)
         status = bench_attention(layer, smaller(length, LONG_ENOUGH), &setting, &out->attention, error);
-    setting.threads = threads;
+    setting.threads = out->threads;
     if (status == STATUS_OK) status = bench_passes(layer, pass, &setting, &passes, error);
     if (status == STATUS_OK) out->speedup = kernel_seconds(out, &layer->config, pass) / passes.best;
     return status;
@@ -55,8 +63,9 @@ int machine_rate_measure(const struct model_config *model, const struct kernels 
     struct model_config shape = shape_of(model);
     struct model *layer = NULL;
     shape.window = smaller(length, LONG_ENOUGH);
+    out->threads = threads_of(threads);
     int status = bench_model(&shape, kernels, &layer, error);
-    if (status == STATUS_OK) status = measure(layer, length, threads, stop, out, error);
+    if (status == STATUS_OK) status = measure(layer, length, stop, out, error);
     model_free(layer);
     return status;
 }

@@ -73,8 +73,7 @@ static void count_windows(struct estimate_stage *stage) {
     stage->tokens = stage->windows * (double)(config->target_length - 1);
     const struct model_config *model = &stage->architecture;
     int64_t length = config->target_length;
-    stage->operations = stage->windows * (work_products(model, length) + work_attention(model, length) -
-                                          work_skipped(model, skipped(config)));
+    stage->operations = stage->windows * (work_pass(model, length) - work_skipped(model, skipped(config)));
 }
 
 static void compare_lengths(const struct search_context *context, struct estimate_stage *stage) {
