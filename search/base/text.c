@@ -63,16 +63,22 @@ int text_utf8_length(const char *text) {
     return 0;
 }
 
-void text_print_word(FILE *out, const char *word) {
+void text_put_word(FILE *out, const char *word, void (*put)(FILE *out, const char *part, size_t size)) {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_";
     if (*word && !word[strspn(word, plain)]) {
-        fputs(word, out);
+        put(out, word, strlen(word));
         return;
     }
-    fputc('\'', out);
-    for (const char *c = word; *c; c++) {
-        if (*c == '\'') fputs("'\\'", out);
-        fputc(*c, out);
+    const char *from = word;
+    put(out, "'", 1);
+    for (const char *quote; (quote = strchr(from, '\'')); from = quote + 1) {
+        put(out, from, (size_t)(quote - from));
+        put(out, "'\\''", 4);
     }
-    fputc('\'', out);
+    put(out, from, strlen(from));
+    put(out, "'", 1);
 }
+
+static void put_part(FILE *out, const char *part, size_t size) { fwrite(part, 1, size, out); }
+
+void text_print_word(FILE *out, const char *word) { text_put_word(out, word, put_part); }

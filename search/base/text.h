@@ -26,6 +26,8 @@ bool text_has_control(const char *text);
 
 /* Prints one word of a shell command, in quotes where the shell requires them. */
 void text_print_word(FILE *out, const char *word);
+/* The same through put(), which writes parts of it: to escape them, for example. */
+void text_put_word(FILE *out, const char *word, void (*put)(FILE *out, const char *part, size_t size));
 
 /* Number of bytes, 1..4, of the UTF-8 character at `text`, which may be the terminating zero; 0 if it is not valid
  * UTF-8: truncated, overlong, a surrogate or beyond U+10FFFF. */

@@ -55,26 +55,6 @@ static void put_part(FILE *out, const char *text, size_t size) {
 
 void html_text(FILE *out, const char *text) { put_part(out, text, strlen(text)); }
 
-static bool is_plain_word(const char *word) {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_";
-    return *word && !word[strspn(word, plain)];
-}
-
-static void put_word(FILE *out, const char *word) {
-    const char *from = word;
-    if (is_plain_word(word)) {
-        html_text(out, word);
-        return;
-    }
-    html_text(out, "'");
-    for (const char *quote; (quote = strchr(from, '\'')); from = quote + 1) {
-        put_part(out, from, (size_t)(quote - from));
-        html_text(out, "'\\''");
-    }
-    html_text(out, from);
-    html_text(out, "'");
-}
-
 /* ---- fields ---- */
 
 struct html_field html_field_text(const char *name, enum html_kind kind, const char *text) {
@@ -167,7 +147,7 @@ static void put_field(FILE *out, const struct html_field *field) {
     if (is_number(field)) {
         put_number(out, field);
     } else if (field->kind == HTML_WORD) {
-        put_word(out, field->text);
+        text_put_word(out, field->text, put_part);
     } else {
         fputs(tags[field->kind][0], out);
         html_text(out, field->text);
