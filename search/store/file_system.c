@@ -43,8 +43,9 @@ struct file_system file_system_at(const char *path) {
     return system;
 }
 
-bool file_system_has_all(const struct file_system *system) {
-    return system->locks && system->memory && !system->of_hosts;
+enum database_sharing file_system_sharing(const struct file_system *system) {
+    if (!system->locks) return DATABASE_UNLOCKED;
+    return system->memory && !system->of_hosts ? DATABASE_SHARED : DATABASE_ALONE;
 }
 
 const char *file_system_lack(const struct file_system *system) {

@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#include "search/store/database.h"
+
 struct file_system {
     bool of_hosts; /* several hosts may have it mounted */
     bool locks;    /* files can be locked */
@@ -16,9 +18,9 @@ struct file_system file_system_of(int file);
 /* Of the file at a path, which is made if it does not exist; all there is, if it cannot be opened. */
 struct file_system file_system_at(const char *path);
 
-/* A database with a write-ahead log works for all processes that may come. */
-bool file_system_has_all(const struct file_system *system);
-/* "has no file locks" */
+/* How a database can be used there: DATABASE_SHARED, with a write-ahead log, works for all processes that may come. */
+enum database_sharing file_system_sharing(const struct file_system *system);
+/* "has no file locks", of one that is not DATABASE_SHARED */
 const char *file_system_lack(const struct file_system *system);
 
 /* Whether several hosts may have the file system of the file mounted. */

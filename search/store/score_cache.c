@@ -84,8 +84,7 @@ static int open_path(struct database *database, struct error *error) {
 /* A cache that belongs to this process alone works everywhere. */
 static void choose_sharing(struct database *database) {
     const struct file_system system = file_system_at(database->path);
-    if (file_system_has_all(&system)) return;
-    database->sharing = system.locks ? DATABASE_ALONE : DATABASE_UNLOCKED;
+    database->sharing = file_system_sharing(&system);
 }
 
 static int open_file(struct database *database, bool own, struct error *error) {

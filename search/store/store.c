@@ -57,11 +57,11 @@ static int no_run(const struct store *store, const char *remedy, struct error *e
 /* The lock is held. Says so where the run is this process's alone. */
 static void choose_sharing(struct store *store) {
     const struct file_system system = file_system_of(store->lock);
-    if (file_system_has_all(&system)) {
+    store->database.sharing = file_system_sharing(&system);
+    if (store->database.sharing == DATABASE_SHARED) {
         store_snapshot_remove(store); /* left where the run was before */
         return;
     }
-    store->database.sharing = system.locks ? DATABASE_ALONE : DATABASE_UNLOCKED;
     store->has_snapshot = true;
     store->snapshot_changes = -1;
     fprintf(stderr,
@@ -77,10 +77,11 @@ static int take_alone(struct store *store, struct error *error) {
     const struct file_system system = file_system_at(path);
     bool held = false;
     free(path);
-    if (file_system_has_all(&system)) return STATUS_OK;
+    const enum database_sharing sharing = file_system_sharing(&system);
+    if (sharing == DATABASE_SHARED) return STATUS_OK;
     int status = store_folder_try_lock(store, &held, error);
     if (status != STATUS_OK) return status;
-    store->database.sharing = system.locks ? DATABASE_ALONE : DATABASE_UNLOCKED;
+    store->database.sharing = sharing;
     if (!held) return STATUS_OK;
     store_folder_holder(store, holder);
     return error_set(

@@ -157,7 +157,13 @@ static int lock_without_locks(struct store *store, bool *held, struct error *err
     if (*held) return STATUS_OK;
     write_holder(store->lock);
     store->heart = start_heart(store->lock);
-    return store->heart ? STATUS_OK : error_set(error, STATUS_FAILED, "a thread could not be started");
+    return store->heart
+               ? STATUS_OK
+               : error_set(
+                     error, STATUS_FAILED,
+                     "%.300s: a thread that keeps run.lock could not be started; free memory, or raise the limit of "
+                     "processes (ulimit -u)",
+                     store->dir);
 }
 
 /* ---- taking the lock ---- */
