@@ -13,7 +13,7 @@
 struct window_nats {
     size_t windows;
     double *nats;  /* [windows] the nats_sum() of each window's predictions; NaN: not scored; infinite: failed, the
-                    * model's  numbers overflowed */
+                    * model's numbers overflowed */
     float *blocks; /* [first_block[windows]] nats_blocks() of each window, one after another; NaN: not scored, or scored
                     * by a longrope that kept no blocks. NULL: the blocks of no window are read or stored */
     size_t *first_block; /* [windows + 1] position of each window in `blocks`; NULL if `blocks` is NULL */
