@@ -228,6 +228,21 @@ use_mpirun() {
     export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_btl_vader_single_copy_mechanism=none
 }
 
+# write_ranks_search NAME ITERATIONS LENGTH: $work/search.yaml, a search of enough windows at a time for several ranks,
+# with racing that gives windows up.
+write_ranks_search() {
+    cat >"$work/search.yaml" <<YAML
+name: $1
+model: $model
+dtype: f32
+data: {text: [$corpus/*.txt], tokenizer: bytes, samples: 3}
+search: {algorithm: paper, population: 6, mutations: 3, crossovers: 3, parents: 2, iterations: $2, start_tokens: [0, 4],
+         racing: blocks, racing_risk: 0.2}
+stages:
+  - {name: only, target_length: $3}
+YAML
+}
+
 # children PROCESS: their numbers
 children() { grep -l "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status 2>/dev/null | sed 's|/proc/||; s|/status||'; }
 rank_of() { tr '\0' '\n' 2>/dev/null <"/proc/$1/environ" | sed -n 's/^OMPI_COMM_WORLD_RANK=//p'; }

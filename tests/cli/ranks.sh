@@ -4,16 +4,7 @@
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-cat >"$work/search.yaml" <<YAML
-name: ranks
-model: $model
-dtype: f32
-data: {text: [$corpus/*.txt], tokenizer: bytes, samples: 3}
-search: {algorithm: paper, population: 6, mutations: 3, crossovers: 3, parents: 2, iterations: 1, start_tokens: [0, 4],
-         racing: blocks, racing_risk: 0.2}
-stages:
-  - {name: only, target_length: 300}
-YAML
+write_ranks_search ranks 1 300
 
 # Open MPI frees little when it ends, in modules that are unloaded by then, so that no suppression could name them.
 export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"

@@ -10,11 +10,11 @@ skip() {
     echo "hosts: skipped: $*"
     exit 0
 }
-mpirun --version 2>/dev/null | grep -q 'Open MPI' || skip "Open MPI's mpirun is not installed (Debian package openmpi-bin)"
 PATH=$PATH:/usr/sbin:/sbin
 command -v ip >/dev/null || skip "ip is not installed (Debian package iproute2)"
 # shellcheck source=tests/cli/lib.sh
 . "$SOURCE/tests/cli/lib.sh"
+use_mpirun || skip "Open MPI's mpirun is not installed (Debian package openmpi-bin)"
 
 near=a$$ far=b$$
 remove_hosts() {
@@ -43,9 +43,7 @@ shift
 exec ip netns exec "$host" unshare --uts sh -c 'hostname "$1"; shift; exec sh -c "$*"' sh "$host" "$@"
 SH2
 chmod +x "$work/enter"
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
-export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_plm_rsh_agent="$work/enter"
-export OMPI_MCA_btl=tcp,self OMPI_MCA_btl_tcp_if_include=10.213.7.0/24
+export OMPI_MCA_plm_rsh_agent="$work/enter" OMPI_MCA_btl=tcp,self OMPI_MCA_btl_tcp_if_include=10.213.7.0/24
 
 # on_hosts RANKS_EACH COMMAND...: by mpirun, on the near host.
 on_hosts() {
@@ -54,16 +52,7 @@ on_hosts() {
     "$work/enter" "$near" mpirun --host "$near:$each,$far:$each" "$@"
 }
 
-cat >"$work/search.yaml" <<YAML
-name: hosts
-model: $model
-dtype: f32
-data: {text: [$corpus/*.txt], tokenizer: bytes, samples: 3}
-search: {algorithm: paper, population: 6, mutations: 3, crossovers: 3, parents: 2, iterations: 2, start_tokens: [0, 4],
-         racing: blocks, racing_risk: 0.2}
-stages:
-  - {name: only, target_length: 640}
-YAML
+write_ranks_search hosts 2 640
 search="$LONGROPE search $work/search.yaml --threads 1 --resume -o"
 # shellcheck disable=SC2086 # words
 runs $search "$work/whole"

@@ -14,16 +14,7 @@ use_mpirun || {
     exit 0
 }
 
-cat >"$work/search.yaml" <<YAML
-name: kills
-model: $model
-dtype: f32
-data: {text: [$corpus/*.txt], tokenizer: bytes, samples: 3}
-search: {algorithm: paper, population: 6, mutations: 3, crossovers: 3, parents: 2, iterations: 2, start_tokens: [0, 4],
-         racing: blocks, racing_risk: 0.2}
-stages:
-  - {name: only, target_length: 640}
-YAML
+write_ranks_search kills 2 640
 # run_on command|exec RANKS RUN: exec in a process of its own, whose children are the ranks then.
 run_on() { "$1" mpirun -n "$2" "$LONGROPE" search "$work/search.yaml" --threads 1 --resume -o "$3"; }
 runs "$LONGROPE" search "$work/search.yaml" -o "$work/whole" --threads 1

@@ -4,6 +4,10 @@
 
 #include "tests/unit/scratch.h"
 
+#ifndef SCRATCH_FILE_NAME /* where the name matters, it is defined before this header is included */
+#define SCRATCH_FILE_NAME "file"
+#endif
+
 struct fixture {
     struct scratch scratch;
     char *path; /* of the file under test */
@@ -13,7 +17,7 @@ static int setup(void **state) {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     assert_non_null(fixture);
     fixture->scratch = scratch_make();
-    fixture->path = scratch_path(&fixture->scratch, "file");
+    fixture->path = scratch_path(&fixture->scratch, SCRATCH_FILE_NAME);
     *state = fixture;
     return 0;
 }

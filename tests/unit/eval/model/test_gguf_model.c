@@ -3,6 +3,9 @@
 #include "eval/model/model.h"
 #include "tests/unit/gguf_bytes.h"
 
+#define SCRATCH_FILE_NAME "model.gguf"
+#include "tests/unit/scratch_file.h"
+
 #include <math.h>
 
 /* ---- A small model as a GGUF, and the same in memory ---- */
@@ -311,27 +314,6 @@ static void assert_same_layer(const struct kernels *kernels, const struct model_
     assert_same_vector(a->gate_bias, b->gate_bias, INTERMEDIATE);
     assert_same_vector(a->up_bias, b->up_bias, INTERMEDIATE);
     assert_same_vector(a->down_bias, b->down_bias, HIDDEN);
-}
-
-struct fixture {
-    struct scratch scratch;
-    char *path;
-};
-
-static int setup(void **state) {
-    struct fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    f->scratch = scratch_make();
-    f->path = scratch_path(&f->scratch, "model.gguf");
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state) {
-    struct fixture *f = *state;
-    scratch_remove(&f->scratch);
-    free(f->path), free(f);
-    return 0;
 }
 
 static struct model *load(const char *path) {

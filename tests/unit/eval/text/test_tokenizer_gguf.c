@@ -2,6 +2,9 @@
 #include "eval/text/tokenizer_gguf.h"
 #include "tests/unit/gguf_bytes.h"
 
+#define SCRATCH_FILE_NAME "model.gguf"
+#include "tests/unit/scratch_file.h"
+
 enum { MOST = 16 };
 
 /* What a file says; lists end with a NULL. */
@@ -32,27 +35,6 @@ static const struct file pieces_file = {.model = "llama",
                                         .scores = {0, 0, 0, -3, -4, -5, -1, -2},
                                         .bos = 1,
                                         .eos = 2};
-
-struct fixture {
-    struct scratch scratch;
-    char *path;
-};
-
-static int setup(void **state) {
-    struct fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    f->scratch = scratch_make();
-    f->path = scratch_path(&f->scratch, "model.gguf");
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state) {
-    struct fixture *f = *state;
-    scratch_remove(&f->scratch);
-    free(f->path), free(f);
-    return 0;
-}
 
 /* ---- Files ---- */
 
