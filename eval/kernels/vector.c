@@ -267,6 +267,7 @@ static void attention(float *out, const void *q, const struct key_values *kv, co
     }
     int64_t end = shape->first + shape->rows;
     int64_t begin = visible_keys(shape, shape->first).first / KEY_TILE * KEY_TILE;
+    const unsigned mode = subnormals_to_zero();
     products_begin();
     for (int64_t tile = begin; tile < end; tile += KEY_TILE) {
         for (int64_t r = 0; r < shape->rows; r += TILE_ROWS) {
@@ -278,6 +279,7 @@ static void attention(float *out, const void *q, const struct key_values *kv, co
         }
     }
     products_end();
+    subnormals_restore(mode);
     for (int64_t r = 0; r < shape->rows; r++) {
         float *row = out + r * out_stride, scale = 1.0f / running[r].sum;
         for (int64_t i = 0; i < width; i++) row[i] *= scale;

@@ -1,5 +1,7 @@
 /* Attention: every table that this processor runs against the reference of its type on random data,
  * and every table, the references included, against values known in closed form. */
+#include <float.h>
+
 #include "tests/unit/kernel_data.h"
 
 /* Calls --------------------------------------------------------------------------------------- */
@@ -409,6 +411,20 @@ static void attention_shrinks_what_it_gathered(void **state) {
     gsl_rng_free(rng);
 }
 
+/* Attention lets subnormal numbers become 0. What runs after it on the same thread does not. */
+static void subnormals_survive_attention(void **state) {
+    (void)state;
+    gsl_rng *rng = make_rng(12);
+    struct attention a = make_scores(rng, 4, -20, false);
+    for (const struct kernels *const *table = all_tables(); *table; table++) {
+        free(attend(*table, &a));
+        volatile float smallest = FLT_MIN;
+        assert_true(smallest / 2.0f > 0.0f);
+    }
+    free_attention(&a);
+    gsl_rng_free(rng);
+}
+
 /* Every score the same, however large or small: the mean of the values. For bf16 with room for the scores'
  * rounding, as above. */
 static void attention_to_equals_is_the_mean(void **state) {
@@ -574,6 +590,7 @@ int main(void) {
         cmocka_unit_test(attention_finds_the_peak_in_any_tile),
         cmocka_unit_test(attention_forgets_what_left_its_window),
         cmocka_unit_test(attention_shrinks_what_it_gathered),
+        cmocka_unit_test(subnormals_survive_attention),
         cmocka_unit_test(attention_to_equals_is_the_mean),
         cmocka_unit_test(attention_is_causal),
         cmocka_unit_test(attention_sees_nothing_before_its_window),
