@@ -4,6 +4,7 @@
 #   LONGROPE_TEST_SEED  of the random moments, to repeat a failure
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
+shallow_model
 
 seed=${LONGROPE_TEST_SEED:-$(($(date +%s) % 100000 * 100 + $$ % 100))}
 echo "bayesian: LONGROPE_TEST_SEED=$seed"
@@ -93,23 +94,7 @@ done
 
 # ---- killed at random moments ----
 
-# killed RUN ARGUMENT...: until it is done, with at most 5 kills
-killed() {
-    kills=0
-    while :; do
-        (launch="exec" && search "$@" --resume) >"$work/background.out" 2>"$work/background.err" &
-        background=$!
-        if [ "$kills" -lt 5 ]; then
-            sleep "$(awk -v seed="$((seed + kills))" 'BEGIN { srand(seed); printf "%.3f", 0.02 + rand() * 0.6 }')"
-            kill -KILL "$background" 2>/dev/null || true
-        fi
-        end_search
-        kills=$((kills + 1))
-        [ "$status" = 137 ] || break
-    done
-    [ "$status" = 0 ] || fail "exit status $status: $(tail -n 1 "$work/background.err")"
-}
-killed random --cache "$work/scores3.db"
+killed 5 0.6 random --cache "$work/scores3.db"
 same_runs "$work/whole" "$work/random"
 
 # ---- racing ----
@@ -117,7 +102,7 @@ same_runs "$work/whole" "$work/random"
 # The bound may give up a genome on its way to all windows; what is proposed does not depend on when it is killed.
 for racing in none bound statistical; do
     runs search $racing --set search.racing=$racing
-    killed $racing-cut --set search.racing=$racing
+    killed 5 0.6 $racing-cut --set search.racing=$racing
     same_runs "$work/$racing" "$work/$racing-cut"
 done
 [ "$(query none "SELECT sum(stopped) FROM individuals")" = 0 ] || fail "an individual was stopped without racing"

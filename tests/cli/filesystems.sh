@@ -4,12 +4,6 @@
 # shellcheck source=tests/cli/lib.sh
 . "$SOURCE/tests/cli/lib.sh"
 
-short_search() {
-    folder=$1
-    shift
-    tiny_search "$folder" --set search.population=3 --set search.parents=2 --set search.mutations=1 \
-        --set search.crossovers=1 --set search.iterations=1 --set data.samples=1 "$@"
-}
 runs short_search "$work/run"
 
 # ---- no locks, no shared memory ----

@@ -2,6 +2,7 @@
 # Searches that begin with factor files: what is kept of a table, what is said about the rest, and what a resume needs.
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
+shallow_model
 
 mkdir "$work/tables"
 # Thirty-two factors of a hundredth each, a copy with other digits in three pairs, and one for another model.

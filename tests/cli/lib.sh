@@ -99,7 +99,20 @@ says() {
 
 # The demo's configuration with its first stage alone.
 one_stage=$work/demo.yaml
-sed "/kind: recover/d; s|^model: .*|model: $model|; s|corpus/|$corpus/|" "$demo/demo.yaml" >"$one_stage"
+write_one_stage() {
+    sed "/kind: recover/d; s|^model: .*|model: $model|; s|corpus/|$corpus/|" "$demo/demo.yaml" >"$one_stage"
+}
+write_one_stage
+
+# What follows runs on the first of the demo model's four layers, which costs a quarter. For tests that compare results
+# with each other: the perplexities are poor.
+shallow_model() {
+    mkdir "$work/shallow"
+    jq '.num_hidden_layers = 1' "$model/config.json" >"$work/shallow/config.json"
+    ln -s "$model/model.safetensors" "$work/shallow/model.safetensors"
+    model=$work/shallow
+    write_one_stage
+}
 
 # A search of 14 evaluations. The first argument is the run folder, the rest goes to the program.
 launch= # "exec" where it is to take the shell's place
@@ -109,6 +122,14 @@ tiny_search() {
     $launch "$LONGROPE" search "$one_stage" -o "$run" --set search.population=6 --set search.mutations=2 \
         --set search.crossovers=2 --set search.parents=3 --set search.iterations=2 \
         --set stages.0.target_length=512 --set data.samples=2 "$@"
+}
+
+# A search of 4 evaluations on one window, with the same arguments. Later ones take the place of its own.
+short_search() {
+    short_run=$1
+    shift
+    tiny_search "$short_run" --set search.population=3 --set search.parents=2 --set search.mutations=1 \
+        --set search.crossovers=1 --set search.iterations=1 --set data.samples=1 "$@"
 }
 
 # A script that stands for a fine-tuning and takes no time: it copies the weights and writes the table into config.json,
@@ -203,6 +224,16 @@ wait_for_evaluation() {
 # rows FILE TABLE: how many it has, 0 where there is no such file or table.
 rows() { { [ -s "$1" ] && sqlite3 "$1" "SELECT count(*) FROM $2" 2>/dev/null; } || echo 0; }
 
+# wait_for_rows FILE TABLE COUNT: until it has so many, for at most 60 seconds.
+wait_for_rows() {
+    patience=600
+    until [ "$(rows "$1" "$2")" -ge "$3" ]; do
+        patience=$((patience - 1))
+        [ "$patience" -gt 0 ] || fail "$1: fewer than $3 rows of $2 within a minute"
+        sleep 0.1
+    done
+}
+
 # held RUN: the scores of its cache and the individuals of its database. It reads copies: a reader that recovers what a
 # kill left would do the work of the search that resumes.
 held() {
@@ -216,6 +247,28 @@ held() {
 loses_nothing() {
     { [ "${2% *}" -ge "${1% *}" ] && [ "${2#* }" -ge "${1#* }" ]; } ||
         fail "$3: windows and individuals before: $1; after: $2"
+}
+
+# killed KILLS SECONDS ARGUMENT...: runs the test's own `search ARGUMENT... --resume` until it is done, with SIGKILL
+# after up to so many seconds, at most KILLS times. $seed says when.
+killed() {
+    most=$1
+    longest=$2
+    shift 2
+    kills=0
+    while :; do
+        (launch="exec" && search "$@" --resume) >"$work/background.out" 2>"$work/background.err" &
+        background=$!
+        if [ "$kills" -lt "$most" ]; then
+            sleep "$(awk -v seed="$((seed + kills))" -v longest="$longest" \
+                'BEGIN { srand(seed); printf "%.3f", 0.02 + rand() * longest }')"
+            kill -KILL "$background" 2>/dev/null || true
+        fi
+        end_search
+        kills=$((kills + 1))
+        [ "$status" = 137 ] || break
+    done
+    [ "$status" = 0 ] || fail "exit status $status: $(tail -n 1 "$work/background.err")"
 }
 
 # ---- processes ----

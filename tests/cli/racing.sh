@@ -155,18 +155,12 @@ long() {
     tiny_search "$work/$run" --set stages.0.target_length=2048 --set data.samples=3 --set search.population=1 \
         --set search.parents=1 --set search.iterations=0 "$@"
 }
-kept() { sqlite3 "$work/$1/scores.db" 'SELECT count(*) FROM scores' 2>/dev/null || echo 0; }
 (launch="exec" && long long) >"$work/background.out" 2>"$work/background.err" &
 background=$!
-patience=600
-until [ "$(kept long)" -ge 1 ]; do
-    patience=$((patience - 1))
-    [ "$patience" -gt 0 ] || fail "no window was kept within a minute"
-    sleep 0.1
-done
+wait_for_rows "$work/long/scores.db" scores 1
 kill -KILL "$background"
 end_search
-kept=$(kept long)
+kept=$(rows "$work/long/scores.db" scores)
 [ "$kept" -lt 18 ] || fail "the search was over before it was killed; give it longer windows"
 runs long long --resume
 [ "$(query long "SELECT (SELECT sum(computed) FROM baselines) + (SELECT sum(computed) FROM individuals)")" -ge \

@@ -99,7 +99,7 @@ long="--set stages.0.target_length=640"
 # shellcheck disable=SC2086 # words
 runs search 0 whole $long
 
-scores() { sqlite3 "$work/$1/scores.db" 'SELECT count(*) FROM scores' 2>/dev/null || echo 0; }
+scores() { rows "$work/$1/scores.db" scores; }
 
 # start COMMAND...: on three ranks, in the background, until it has scored some windows of $run, and has more to do. The
 # processes that mpirun starts are in files.

@@ -4,6 +4,7 @@
 # on there.
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
+shallow_model
 
 evaluate() {
     runs "$LONGROPE" eval --model "$model" --text "$document" "$second_document" "$@"
