@@ -216,6 +216,21 @@ static int store(struct slot *slot, char *text, struct error *error) {
 
 /* ---- Words ---- */
 
+/* The option that a word names in full, as "--name" or "--name=VALUE" after its dashes; NULL: none. */
+static const struct option_row *named_in_full(const struct parser *p, const char *name) {
+    size_t length = strcspn(name, "=");
+    for (size_t i = 0; i < p->count && length; i++) {
+        const char *other = p->slots[i].row->name;
+        if (other && strlen(other) == length && strncmp(other, name, length) == 0) return p->slots[i].row;
+    }
+    return NULL;
+}
+
+/* Nothing is left, or an option of the command follows: a variable of the shell was empty. */
+static bool value_is_missing(const struct parser *p) {
+    return p->next == p->end || (strncmp(*p->next, "--", 2) == 0 && named_in_full(p, *p->next + 2));
+}
+
 /* Stores the option's value: `value`, which stood in the option's own word, or the next word. */
 static int take_value(struct parser *p, struct slot *slot, char *value) {
     const struct option_row *row = slot->row;
@@ -230,7 +245,7 @@ static int take_value(struct parser *p, struct slot *slot, char *value) {
         value = *p->next++;
     }
     if (!optional && !value) {
-        if (p->next == p->end) return options_wrong(p->table, p->error, "missing value: %s", name);
+        if (value_is_missing(p)) return options_wrong(p->table, p->error, "missing value: %s", name);
         value = *p->next++;
     }
     int status = store(slot, value, p->error);
@@ -281,6 +296,10 @@ static struct slot *find_letter(struct parser *p, char letter) {
 /* "-x", "-xVALUE", or several flags, "-xy". */
 static int take_letters(struct parser *p, char *word) {
     int status = STATUS_OK;
+    const struct option_row *meant = word[2] ? named_in_full(p, word + 1) : NULL;
+    if (meant) {
+        return error_set(p->error, STATUS_INPUT, "unknown option '%s' (did you mean '--%s'?)", word, meant->name);
+    }
     for (char *c = word + 1; *c && status == STATUS_OK && !p->help; c++) {
         const char letter[] = {'-', *c, '\0'};
         struct slot *slot = find_letter(p, *c);
@@ -292,7 +311,16 @@ static int take_letters(struct parser *p, char *word) {
     return status;
 }
 
-static int take_operand(struct parser *p, char *word) {
+/* The dashes of typesetters, which web pages and word processors put in place of "-": U+2010 to U+2015, U+2212. */
+static bool begins_with_other_dash(const char *word) {
+    return (strncmp(word, "\xe2\x80", 2) == 0 && word[2] >= '\x90' && word[2] <= '\x95') ||
+           strncmp(word, "\xe2\x88\x92", 3) == 0;
+}
+
+static int take_operand(struct parser *p, char *word, bool plain) {
+    if (!plain && begins_with_other_dash(word)) {
+        return options_wrong(p->table, p->error, "'%s' begins with a dash that is not '-'; type it again", word);
+    }
     if (p->files) return string_list_add(p->files, word, p->error);
     for (size_t i = 0; i < p->count; i++) {
         struct slot *slot = &p->slots[i];
@@ -309,7 +337,7 @@ static int take_words(struct parser *p) {
     while (p->next < p->end && status == STATUS_OK && !p->help) {
         char *word = *p->next++;
         if (plain || word[0] != '-' || !word[1]) {
-            status = take_operand(p, word);
+            status = take_operand(p, word, plain);
         } else if (strcmp(word, "--") == 0) {
             plain = true;
             p->files = NULL;

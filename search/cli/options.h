@@ -5,8 +5,9 @@
  *
  * Accepted are --name VALUE, --name=VALUE, -x VALUE, -xVALUE, several flags in one word (-xy), a long name abbreviated
  * as far as it is unique, options after operands, and "--", after which every word is an operand. The word after an
- * option that takes a value is its value, even if it begins with "-". If an option with a single value is given more
- * than once, the last value counts; lists grow, or are replaced if the row says so.
+ * option that takes a value is its value, even if it begins with "-", unless it is "--" and the whole name of an
+ * option. If an option with a single value is given more than once, the last value counts; lists grow, or are replaced
+ * if the row says so.
  */
 #ifndef LONGROPE_SEARCH_OPTIONS_H
 #define LONGROPE_SEARCH_OPTIONS_H

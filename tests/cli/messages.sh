@@ -106,6 +106,19 @@ refused "--tokens: the value is empty" tokens ''
 refused "RUN_DIR: the value is empty" "$LONGROPE" show ''
 refused "--method: an item is empty; separate items by single commas" tokens t.npy --method none,
 
+# an empty variable of the shell without quotes
+refused "missing value: --text FILE..." "$LONGROPE" init "$model" --text --target 512
+# what a web page makes of two hyphens
+refused "begins with a dash that is not '-'; type it again" tokens t.npy "$(printf '\342\200\223-samples')" 2
+refused "unknown option '-samples' (did you mean '--samples'?)" tokens t.npy -samples 2
+
+# standard input
+refused "-: standard input is not supported; name a file" tokens -
+refused "-: standard input is not supported" evaluate --model "$model" --text -
+refused "-: standard input is not supported" "$LONGROPE" search - --dry-run
+refused "-: standard input is not supported" "$LONGROPE" export - --format csv --out x
+refused "'1;2;3': is neither a file nor numbers separated by commas" "$LONGROPE" export '1;2;3' --format csv --out x
+
 # ---- runs ----
 
 mkdir begun

@@ -231,15 +231,20 @@ static void options_are_spelled_in_many_ways(void **state) {
 static void values_may_look_like_options(void **state) {
     (void)state;
     struct line line;
-    read_line(&line, "--text|--flag|--texts|--|--integer|-1|-|--|--files|-n");
+    read_line(&line, "--text|--other|--texts|--|--integer|-1|-|--|--files|-n");
     assert_int_equal(line.status, STATUS_OK);
-    assert_string_equal(line.sample.text, "--flag");
+    assert_string_equal(line.sample.text, "--other");
     assert_items(&line.sample.texts, "--");
     assert_int_equal(line.sample.integer, -1);
     assert_false(line.sample.flag);
     assert_string_equal(line.sample.operand, "-");
     assert_items(&line.sample.operands, "--files|-n");
     end_line(&line);
+    assert_wrong("x|--text|--flag", "missing value: --text"); /* as an empty variable of the shell leaves it */
+    assert_wrong("x|--files|--integer=3", "missing value: --files");
+    assert_wrong("x|-flag", "unknown option '-flag' (did you mean '--flag'?)");
+    assert_wrong("x|\xe2\x80\x93-flag", "begins with a dash that is not '-'");
+    assert_wrong("x|--files|a|\xe2\x88\x92-flag", "begins with a dash that is not '-'");
 }
 
 static void files_are_the_words_up_to_the_next_option(void **state) {
