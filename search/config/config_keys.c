@@ -170,6 +170,16 @@ int config_key_unknown(const struct yaml_entry *entry, unsigned block, struct er
         config_key_path(elsewhere, path);
         return yaml_tree_error(&entry->where, error, "unknown key '%s' here (did you mean '%s'?)", entry->key, path);
     }
+    if (strstr(entry->key, "\xc2\xa0")) {
+        return yaml_tree_error(&entry->where, error,
+                               "unknown key '%.80s': it holds a no-break space, which looks like a blank; type the "
+                               "line's blanks again",
+                               entry->key);
+    }
+    if (*entry->key && entry->key[strspn(entry->key, "0123456789")] == '\0') {
+        return yaml_tree_error(&entry->where, error, "unknown key '%.80s'; write decimals with a point, as in 0.3",
+                               entry->key);
+    }
     const char *closest = closest_key(entry->key, block);
     if (!closest) return yaml_tree_error(&entry->where, error, "unknown key '%.80s'", entry->key);
     return yaml_tree_error(&entry->where, error, "unknown key '%.80s' (did you mean '%s'?)", entry->key, closest);

@@ -122,6 +122,7 @@ static bool is_indented_by_tab(const struct builder *b) {
 }
 
 static const char tab_hint[] = "; indent with blanks: YAML allows no tabs there";
+static const char colon_hint[] = "; write a blank after the ':' of a key, and text that holds ': ' in quotes";
 static const char alias_hint[] = "; put a pattern that begins with * in quotes: \"*.txt\"";
 
 static int syntax_error(struct builder *b) {
@@ -129,15 +130,17 @@ static int syntax_error(struct builder *b) {
     if (parser->error == YAML_MEMORY_ERROR) return error_memory(b->error, (double)b->size, "a configuration");
     struct yaml_where where = where_of_problem(b);
     const char *context = parser->context ? parser->context : "";
+    const char *problem = parser->problem ? parser->problem : "unreadable";
     char begins[60] = "";
     if (*context && b->numbered && parser->context_mark.line < parser->problem_mark.line) {
         snprintf(begins, sizeof begins, " that begins in line %zu", parser->context_mark.line + 1);
     }
-    return yaml_tree_error(&where, b->error, "not valid YAML: %s%s%s%s%s",
-                           parser->problem ? parser->problem : "unreadable", *context ? " " : "", context, begins,
-                           strstr(context, "alias") ? alias_hint
-                           : is_indented_by_tab(b)  ? tab_hint
-                                                    : "");
+    return yaml_tree_error(&where, b->error, "not valid YAML: %s%s%s%s%s", problem, *context ? " " : "", context,
+                           begins,
+                           strstr(context, "alias")                      ? alias_hint
+                           : is_indented_by_tab(b)                       ? tab_hint
+                           : strncmp(problem, "mapping values", 14) == 0 ? colon_hint
+                                                                         : "");
 }
 
 static int next_event(struct builder *b, yaml_event_t *event) {

@@ -90,6 +90,12 @@ refused "tab.yaml:4: not valid YAML:" "$LONGROPE" search tab.yaml --dry-run
 one_line_with "indent with blanks: YAML allows no tabs there"
 printf 'name: x\ndata: {tokens: [t.npy]\nmodel: m\nstages: []\n' >open.yaml
 refused "while parsing a flow mapping that begins in line 2" "$LONGROPE" search open.yaml --dry-run
+printf 'name:x\nmodel: m\n' >colon.yaml
+refused "write a blank after the ':' of a key" "$LONGROPE" search colon.yaml --dry-run
+sed 's/^search: {/search: {mutation_probability: 0,3, /' "$one_stage" >comma.yaml
+refused "unknown key '3'; write decimals with a point, as in 0.3" "$LONGROPE" search comma.yaml --dry-run
+printf 'name: x\nmodel: m\ndata:\n  \302\240tokens: [t.npy]\n' >blank.yaml
+refused "it holds a no-break space, which looks like a blank" "$LONGROPE" search blank.yaml --dry-run
 dry_run() { "$LONGROPE" search "$one_stage" --dry-run --rate 1 "$@"; }
 refused "'initial' must be a list of pi, " dry_run --set 'search={algorithm: paper, initial: []}'
 one_line_with "the list is empty"
