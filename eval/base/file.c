@@ -43,7 +43,7 @@ static const struct kind {
 };
 
 static bool is_web_page(const unsigned char *bytes, size_t size) {
-    static const char *const begins[] = {"<!doctype html", "<html"};
+    static const char *const begins[] = {"<!doctype html", "<html", "<?xml"};
     while (size > 0 && strchr(" \t\r\n", *bytes) && *bytes) bytes++, size--;
     for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
         size_t length = strlen(begins[i]);
@@ -96,6 +96,14 @@ int file_open(const char *path, int *descriptor, size_t *size, struct error *err
     int opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (opened < 0) {
         int code = errno;
+        if (strcmp(path, "-") == 0) {
+            return error_set(error, STATUS_INPUT, "-: standard input is not supported; name a file");
+        }
+        struct stat info;
+        if (code == ENOENT && lstat(path, &info) == 0) {
+            return error_set(error, STATUS_INPUT, "%s: is a link to a file that does not exist; get that file, too",
+                             path);
+        }
         return error_set(error, status_of_errno(code), "%s: %s; check the path and its permissions", path,
                          strerror(code));
     }

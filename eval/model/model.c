@@ -408,6 +408,12 @@ bool model_is_gguf(const char *path) {
     return stat(path, &info) == 0 && !S_ISDIR(info.st_mode);
 }
 
+static bool holds(const char *dir, const char *name) {
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof path, "%s/%s", dir, name);
+    return length > 0 && length < (int)sizeof path && access(path, F_OK) == 0;
+}
+
 /* `path` is that of config.json in `dir`. */
 static int check_folder(const char *dir, const char *path, struct error *error) {
     struct stat info;
@@ -415,7 +421,18 @@ static int check_folder(const char *dir, const char *path, struct error *error) 
         return error_set(error, STATUS_INPUT,
                          "%s: does not exist; name the folder of a model that is downloaded, or a GGUF file", dir);
     }
-    if (access(path, F_OK) == 0 || errno != ENOENT) return STATUS_OK; /* reading reports every other problem */
+    if (lstat(path, &info) == 0 || errno != ENOENT) return STATUS_OK; /* reading reports every other problem */
+    if (holds(dir, "adapter_config.json")) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: holds adapter_config.json, an adapter, but not its model; merge them and name the result",
+                         dir);
+    }
+    if (holds(dir, "params.json")) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: holds params.json, of a format that is not read, but no config.json; use the model in "
+                         "Hugging Face's format",
+                         dir);
+    }
     return error_set(error, STATUS_INPUT,
                      "%s: holds no config.json; name the folder of a model in Hugging Face's format, or a GGUF file",
                      dir);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -219,8 +220,9 @@ static int choose(struct weights *weights, const char *dir, bool *sharded, struc
     int status = path_join(weights->path, dir, "model.safetensors", error);
     if (status == STATUS_OK) status = path_join(index, dir, "model.safetensors.index.json", error);
     if (status != STATUS_OK) return status;
-    bool single = access(weights->path, F_OK) == 0 || errno != ENOENT;
-    *sharded = !single && access(index, F_OK) == 0;
+    struct stat info; /* lstat(): opening a link that leads nowhere reports that */
+    bool single = lstat(weights->path, &info) == 0 || errno != ENOENT;
+    *sharded = !single && lstat(index, &info) == 0;
     if (!single && !*sharded && errno == ENOENT) return no_weights(dir, error);
     if (*sharded) memcpy(weights->path, index, sizeof index);
     return STATUS_OK;

@@ -379,8 +379,12 @@ static int check_folder_name(const char *path, struct error *error) {
 /* Sets *out to the path without slashes at its end and without links; the caller frees it, also after an error. */
 static int find_folder(const char *path, bool replace, char **out, struct error *error) {
     struct output_path target = {.descriptor = -1};
+    struct stat info;
     int status = copy_path(path, length_of(path), out, error);
     if (status == STATUS_OK) status = check_folder_name(*out, error);
+    if (status == STATUS_OK && stat(*out, &info) == 0 && !S_ISDIR(info.st_mode)) {
+        return error_set(error, STATUS_INPUT, "%s: is not a folder; choose another path", *out);
+    }
     if (status == STATUS_OK) status = output_path_find(*out, &target, error);
     if (status == STATUS_OK && target.kind == OUTPUT_FOLDER) {
         status = replace ? check_replaced(target.path, error) : already_exists(*out, error);

@@ -122,7 +122,10 @@ static int examine(const char *path, struct output_path *out, struct error *erro
         return error_set(error, STATUS_INPUT, "%s: %s; %s", path, strerror(errno), output_remedy(errno));
     }
     out->kind = OUTPUT_NEW;
-    return output_path_check_parent(out->path, error);
+    if (strcmp(path, out->path) == 0) return output_path_check_parent(path, error);
+    struct error found;
+    int status = output_path_check_parent(out->path, &found);
+    return status == STATUS_OK ? status : error_set(error, status, "%s: is a link to %s", path, found.message);
 }
 
 int output_path_find(const char *path, struct output_path *out, struct error *error) {

@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -329,9 +330,11 @@ static int make_yaml(struct init *init, struct error *error) {
 static int read_yaml(const struct init *init, struct config *out, struct error *error) {
     char path[40];
     int file = memfd_create("longrope.yaml", MFD_CLOEXEC);
-    bool whole = file >= 0 && write(file, init->yaml, init->yaml_size) == (ssize_t)init->yaml_size;
+    ssize_t written = file >= 0 ? write(file, init->yaml, init->yaml_size) : -1;
+    int code = written < 0 ? errno : EFBIG; /* such a file has the limit of every file, and no other */
     snprintf(path, sizeof path, "/proc/self/fd/%d", file);
-    int status = whole ? config_read(path, NULL, 0, out, error) : error_memory(error, 0, "the configuration");
+    int status = written == (ssize_t)init->yaml_size ? config_read(path, NULL, 0, out, error)
+                                                     : atomic_output_failed(init->out, code, error);
     if (file >= 0) close(file);
     return status;
 }

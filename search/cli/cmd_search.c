@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "eval/base/file.h"
 #include "search/base/json.h"
@@ -252,11 +253,46 @@ static int name_run_dir(const struct config *config, struct search_options *opti
     return STATUS_OK;
 }
 
+/* Tables that this program wrote are replaced, as those of the repository's own runs are. */
+static bool is_own_factors(const char *path) {
+    char begin[128] = "";
+    FILE *file = fopen(path, "rb");
+    if (file && !fread(begin, 1, sizeof begin - 1, file)) begin[0] = '\0';
+    if (file) fclose(file);
+    return strstr(begin, "\"longrope-factors\"");
+}
+
+/* The tables are written when a stage ends, hours later. */
+static int check_factors(const struct search_options *options, struct error *error) {
+    struct stat info;
+    char *path = NULL;
+    if (asprintf(&path, "%s/factors.json", options->run_dir) < 0) return error_memory(error, 0, "a path");
+    int status = STATUS_OK;
+    if (lstat(path, &info) == 0) {
+        if (stat(path, &info) != 0 || !S_ISREG(info.st_mode)) {
+            status = error_set(error, STATUS_INPUT,
+                               "%s: is not a file, and the tables are to be written there; delete it, or choose "
+                               "another folder with -o",
+                               path);
+        } else if (!store_exists(options->run_dir) && !is_own_factors(path)) {
+            status = error_set(
+                error, STATUS_INPUT,
+                "%s: is not a file of this program, and the tables are to be written there; move it, or choose "
+                "another folder with -o",
+                path);
+        }
+    }
+    free(path);
+    return status;
+}
+
 static int run_config(struct search_context *context, const struct search_options *options, struct error *error) {
     const struct config *config = context->config;
     bool resume = options->resume && store_exists(options->run_dir);
     if (options->resume && !resume) fprintf(stderr, "starting a new run in %s\n", options->run_dir);
-    int status = store_open(options->run_dir, resume ? STORE_RESUME : STORE_CREATE, &context->store, error);
+    int status = check_factors(options, error);
+    if (status != STATUS_OK) return status;
+    status = store_open(options->run_dir, resume ? STORE_RESUME : STORE_CREATE, &context->store, error);
     if (status == STATUS_OK) status = store_set_name(context->store, config->name, error);
     if (status == STATUS_OK) status = store_set_stage_count(context->store, (int64_t)config->stage_count, error);
     if (status == STATUS_OK) status = open_cache(config, options, &context->cache, error);
@@ -318,6 +354,7 @@ static int search(const void *given, struct error *error) {
     status = (options.dry_run ? config_read_without_data : config_read)(options.config, options.overrides.items,
                                                                         options.overrides.count, &config, error);
     if (status == STATUS_OK) status = name_run_dir(&config, &options, &run_dir, error);
+    if (status == STATUS_OK && ranks_index(ranks) == 0) status = store_check_path(options.run_dir, error);
     if (status == STATUS_OK) {
         status = options.dry_run ? estimate(&config, &options, error) : run_rank(&config, &options, ranks, error);
     }

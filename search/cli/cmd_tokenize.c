@@ -158,14 +158,22 @@ static int check_path(const struct tokenizing *t, const char *path, struct error
     return status;
 }
 
+/* Of several texts. */
+static int make_folder(const char *path, struct error *error) {
+    struct stat info;
+    if (mkdir(path, 0777) != 0 && errno != EEXIST) {
+        return error_set(error, STATUS_FAILED, "%s: could not be made: %s; choose another folder", path,
+                         strerror(errno));
+    }
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return STATUS_OK;
+    return error_set(error, STATUS_INPUT, "%s: is not a folder, which several texts require; choose another path",
+                     path);
+}
+
 /* Errors that are cheap to find come before texts are read. */
 static int check_paths(const struct tokenizing *t, struct error *error) {
     const struct tokenize_options *o = t->options;
-    int status = STATUS_OK;
-    if (o->text.count > 1 && mkdir(o->out, 0777) != 0 && errno != EEXIST) {
-        return error_set(error, STATUS_FAILED, "%s: could not be made: %s; choose another folder", o->out,
-                         strerror(errno));
-    }
+    int status = o->text.count > 1 ? make_folder(o->out, error) : STATUS_OK;
     for (size_t i = 0; i < o->text.count && status == STATUS_OK; i++) status = check_path(t, t->paths[i], error);
     return status;
 }

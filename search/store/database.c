@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,8 +44,8 @@ static int write_failed(const struct database *database, int code, const char *w
                          "%.200s: exceeds the limit on the size of files; raise it (ulimit -f), then %s",
                          database->path, end);
     }
-    return error_set(error, STATUS_FAILED, "%.200s: could not be written (%.200s); check the disk, then %s",
-                     database->path, code ? strerror(code) : what, end);
+    return error_set(error, STATUS_FAILED, "%.200s: could not be written (%.200s); check the disk%s, then %s",
+                     database->path, code ? strerror(code) : what, code ? "" : " and its free space", end);
 }
 
 static int read_failed(const struct database *database, int code, const char *what, struct error *error) {
@@ -128,6 +129,8 @@ static int system_failed(struct database *database, int extended, const char *wh
 }
 
 static int cannot_open(const struct database *database, const char *what, struct error *error) {
+    int status = database_check_link(database, error);
+    if (status != STATUS_OK) return status;
     int code = database->handle ? sqlite3_system_errno(database->handle) : 0;
     return error_set(error, STATUS_FAILED,
                      "%.200s: cannot be opened (%.200s); check the path, the permissions of the file and its "
@@ -149,6 +152,7 @@ int database_failed(struct database *database, int code, struct error *error) {
     case SQLITE_FULL:
         return write_failed(database, ENOSPC, what, error);
     case SQLITE_READONLY:
+    case SQLITE_PERM:
         return database_protected(database, what, error);
     case SQLITE_BUSY:
     case SQLITE_PROTOCOL:
@@ -224,16 +228,28 @@ int database_check_folder(const struct database *database, struct error *error) 
     return code == 0 ? STATUS_OK : database_errno(database, code, error);
 }
 
-/* SQLite opens a file by its path from the root, whose length it limits, and appends "-journal" to it. A new database
- * may have a name that is longer by ".new". */
-static int check_length(const struct database *database, struct error *error) {
+/* The length of the file's path from the root, also where its folder is yet to be made. */
+static size_t length_from_root(const char *path) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char *folder = slash ? strndup(path, (size_t)(name - path)) : strdup(".");
+    char *whole = folder ? realpath(folder, NULL) : NULL, *here = whole || *path == '/' ? NULL : getcwd(NULL, 0);
+    size_t length = whole ? strlen(whole) + 1 + strlen(name) : (here ? strlen(here) + 1 : 0) + strlen(path);
+    free(folder), free(whole), free(here);
+    return length;
+}
+
+/* SQLite limits the length of a path from the root, and appends "-journal" to it. A new database may have a name that
+ * is longer by ".new". */
+int database_check_length(const struct database *database, struct error *error) {
     const char *slash = strrchr(database->path, '/'), *name = slash ? slash + 1 : database->path;
-    char *folder = slash ? strndup(database->path, (size_t)(name - database->path)) : strdup("."), *whole = NULL;
-    if (!folder) return error_memory(error, (double)strlen(database->path), "a path");
-    whole = realpath(folder, NULL);
-    size_t length = whole ? strlen(whole) + 1 + strlen(name) : 0; /* opening reports every other problem */
+    size_t length = length_from_root(database->path), longest_name = NAME_MAX - strlen("-journal");
     int most = sqlite3_vfs_find(NULL)->mxPathname - (int)strlen(".new-journal");
-    free(folder), free(whole);
+    if (strlen(name) > longest_name) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: the name is too long: it has %zu bytes, and SQLite, which appends to it, supports at "
+                         "most %zu; choose a shorter one",
+                         database->path, strlen(name), longest_name);
+    }
     if (length <= (size_t)most) return STATUS_OK;
     return error_set(error, STATUS_INPUT,
                      "%s: the path is too long: from the root it has %zu bytes, and SQLite supports at most %d; use a "
@@ -241,9 +257,18 @@ static int check_length(const struct database *database, struct error *error) {
                      database->path, length, most);
 }
 
+int database_check_link(const struct database *database, struct error *error) {
+    struct stat info;
+    if (lstat(database->path, &info) != 0 || !S_ISLNK(info.st_mode) || stat(database->path, &info) == 0) {
+        return STATUS_OK;
+    }
+    return error_set(error, STATUS_INPUT, "%.300s: is a link to a file that does not exist; mend or delete it, or %s",
+                     database->path, database->kind->if_foreign);
+}
+
 int database_open(struct database *database, const char *name, int flags, struct error *error) {
     struct stat info;
-    int status = check_length(database, error);
+    int status = database_check_length(database, error);
     if (status != STATUS_OK) return status;
     if (stat(database->path, &info) == 0 && !S_ISREG(info.st_mode)) { /* a pipe would wait for its other end */
         return error_set(error, STATUS_INPUT, "%.300s: is not a file; %s", database->path, database->kind->if_foreign);

@@ -60,6 +60,12 @@ struct database {
  * database, and reports a protected folder only as a file that cannot be opened. */
 int database_check_folder(const struct database *database, struct error *error);
 
+/* STATUS_INPUT if SQLite does not support the path or its name: both have a length that it limits. */
+int database_check_length(const struct database *database, struct error *error);
+
+/* STATUS_INPUT if the file is a link to one that does not exist: that one may lie on a disk that is not mounted. */
+int database_check_link(const struct database *database, struct error *error);
+
 /* Opens `name` (the path, a URI or another path) with SQLITE_OPEN_ flags. The caller closes it with database_close(),
  * also after a failure, and does not move the struct while it is open. STATUS_INPUT if the path is a folder, pipe or
  * device. Calls that find the file locked wait as the kind and the stop flag say. */

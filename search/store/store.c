@@ -168,6 +168,8 @@ static int open_create(struct store *store, struct error *error) {
     if (status != STATUS_OK) return status;
     choose_sharing(store);
     bool holds_stages = false;
+    status = database_check_link(&store->database, error); /* the run may lie on a disk that is not mounted */
+    if (status != STATUS_OK) return status;
     if (access(store->database.path, F_OK) == 0) {
         status = find_stages(store, &holds_stages, error);
         database_close(&store->database);
@@ -391,6 +393,18 @@ void store_close(struct store *store) {
     free(store->database.path);
     free(store->dir);
     free(store);
+}
+
+int store_check_path(const char *run_dir, struct error *error) {
+    struct stat info;
+    if (stat(run_dir, &info) == 0 && !S_ISDIR(info.st_mode)) {
+        return error_set(error, STATUS_INPUT, "%.200s: is not a folder; choose another one with -o", run_dir);
+    }
+    struct database database = {.kind = &run_kind, .protected_path = run_dir};
+    if (asprintf(&database.path, "%s/run.db", run_dir) < 0) return error_memory(error, 0, "a path");
+    int status = database_check_length(&database, error);
+    free(database.path);
+    return status;
 }
 
 /* SQLite makes an empty file before it writes anything. */

@@ -40,6 +40,12 @@ int store_folder_make(const struct store *store, struct error *error) {
     if (code == 0 && stat(path, &info) != 0) code = errno;
     if (code == 0 && !S_ISDIR(info.st_mode)) code = ENOTDIR;
     free(path);
+    if (code == ENOENT) { /* every other folder of the path was made */
+        return error_set(error, STATUS_INPUT,
+                         "%.300s: is, or lies behind, a link to a folder that does not exist; make that folder, or "
+                         "choose another one with -o",
+                         store->dir);
+    }
     return code == 0 ? STATUS_OK : store_folder_failed(store, code, error);
 }
 
@@ -181,17 +187,29 @@ static bool lock_patiently(int lock) {
     return false;
 }
 
+/* Opens run.lock. What is no regular file, such as a pipe, holds no lock that counts. */
+static int open_lock(struct store *store, struct error *error) {
+    char *path = store_folder_path(store, "run.lock");
+    if (!path) return error_memory(error, (double)strlen(store->dir), "a path");
+    struct stat info;
+    store->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
+    int code = errno;
+    bool other = store->lock >= 0 ? fstat(store->lock, &info) == 0 && !S_ISREG(info.st_mode)
+                                  : lstat(path, &info) == 0 && !S_ISREG(info.st_mode);
+    free(path);
+    if (other) {
+        return error_set(error, STATUS_INPUT,
+                         "%.300s/run.lock: is not a file; delete it, or choose another folder with -o", store->dir);
+    }
+    return store->lock >= 0 ? STATUS_OK : store_folder_failed(store, code, error);
+}
+
 /* The file stays when the run ends: if it were unlinked, two processes could lock two files of one name. */
 int store_folder_try_lock(struct store *store, bool *held, struct error *error) {
     *held = false;
     int status = database_check_folder(&store->database, error);
+    if (status == STATUS_OK) status = open_lock(store, error);
     if (status != STATUS_OK) return status;
-    char *path = store_folder_path(store, "run.lock");
-    if (!path) return error_memory(error, (double)strlen(store->dir), "a path");
-    store->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    int code = errno;
-    free(path);
-    if (store->lock < 0) return store_folder_failed(store, code, error);
     if (lock_patiently(store->lock)) {
         write_holder(store->lock);
         return STATUS_OK;

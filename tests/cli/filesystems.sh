@@ -91,6 +91,15 @@ if [ -n "${UNSUPPORTED_LIBRARY-}" ]; then
         same_runs "$work/long" "$new.killed"
         [ ! -e "$new.killed/run.snapshot.db" ] || fail "$what: the copy is left"
     done
+    # A disk that is found to be full when the file is synced, as network file systems may do, and forbidden locks.
+    what=sync
+    try remote_search "$UNSUPPORTED_FOLDER/full"
+    [ "$status" = 1 ] || fail "exit status $status where nothing can be synced"
+    one_line_with "full/run.db: could not be written (disk I/O error); check the disk and its free space, then try again"
+    fails_with 1 "csv.sync: could not be written: No space left on device; free space" remote "$LONGROPE" export \
+        "$work/run/factors.json" --format csv --out "$UNSUPPORTED_FOLDER/csv.sync"
+    what=permission
+    fails_with 1 "run: cannot be written (access permission denied)" remote "$LONGROPE" show "$UNSUPPORTED_FOLDER/run"
     launch=
 
     # Files need no locks.
@@ -134,6 +143,11 @@ cp -r "$work/run" "$deep/copy"
 fails_with 2 "$too_long" short_search "$deep/copy" --resume
 fails_with 2 "$too_long" "$LONGROPE" show "$deep/copy"
 fails_with 2 "$too_long" short_search "$work/other" --cache "$deep/scores.db"
+fails_with 2 "$too_long" "$LONGROPE" search "$one_stage" -o "$deep/new/run" --dry-run --rate 1
+[ ! -e "$deep/new" ] || fail "a dry run makes a folder"
+fails_with 2 "is not a folder" "$LONGROPE" search "$one_stage" -o "$document" --dry-run --rate 1
+fails_with 2 "the name is too long: it has 248 bytes, and SQLite" short_search "$work/other" \
+    --cache "$work/$(printf 'c%.0s' $(seq 248))"
 (cd "$deep" && fails_with 2 "$too_long" "$LONGROPE" show copy) || exit 1
 fails_with 2 "a name has at most 255 bytes" short_search "$work/$long$long"
 

@@ -68,6 +68,23 @@ jq '.model_type = "qwen3_moe"' "$model/config.json" >experts/config.json
 refused 'experts/config.json: model_type "qwen3_moe" is a mixture of experts, which is not supported; supported: llama' \
     evaluate --model experts --tokens t.npy
 
+mkdir adapter weights
+touch adapter/adapter_config.json weights/params.json
+refused "adapter: holds adapter_config.json, an adapter, but not its model; merge them" evaluate --model adapter --tokens t.npy
+refused "weights: holds params.json, of a format that is not read" evaluate --model weights --tokens t.npy
+
+# links of a cache of downloads, whose files were deleted
+model cached
+for file in model.safetensors model.safetensors.index.json; do
+    ln -s ../../blobs/0 cached/$file
+    refused "cached/$file: is a link to a file that does not exist; get that file, too" evaluate --model cached --tokens t.npy
+    rm cached/$file
+done
+ln -sf ../../blobs/0 cached/config.json
+refused "cached/config.json: is a link to a file that does not exist" evaluate --model cached --tokens t.npy
+echo '<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>' >page-model/config.json
+refused "page-model/config.json: is a web page, maybe of a login or an error" evaluate --model page-model --tokens t.npy
+
 # ---- arrays ----
 
 # array SHAPE TYPE: the header of an array, and some bytes.

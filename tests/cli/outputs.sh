@@ -6,12 +6,16 @@
 
 refused() { fails_with 2 "$@"; }
 
-# The writers: each writes the same bytes each time, but for the report's date.
-short_search() {
-    tiny_search "$1" --set search.population=3 --set search.parents=2 --set search.mutations=1 \
-        --set search.crossovers=1 --set search.iterations=1 --set stages.0.target_length=512 --set data.samples=1
-}
+# The writers: each writes the same bytes each time, but for the report's date and the name that a configuration has
+# from its file.
 runs short_search "$work/run"
+# Its costs, which are printed before, are not what is tested.
+configure() {
+    case $1 in
+    - | /dev/*) "$LONGROPE" init "$model" --text "$document" --rate 100 --time 5s -o "$@" ;;
+    *) "$LONGROPE" init "$model" --text "$document" --rate 100 --time 5s -o "$@" >/dev/null ;;
+    esac
+}
 put() {
     writer=$1
     shift
@@ -20,6 +24,7 @@ put() {
     report) "$LONGROPE" report "$work/run" -o "$@" ;;
     nats) "$LONGROPE" eval --model "$model" --text "$document" --length 200 --method none --nats "$@" ;;
     document) "$LONGROPE" tokenize --tokenizer bytes --text "$second_document" --out "$@" ;;
+    yaml) configure "$@" ;;
     tokens) "$LONGROPE" passkey --model "$model" --prompt demo --length 202 --trials 1 --depths 0 --method none --save-tokens "$@" ;;
     esac
 }
@@ -30,18 +35,18 @@ device() {
     mknod "$1" c 1 "$2" 2>/dev/null && { : >"$1"; } 2>/dev/null
 }
 
-# same WRITER A B: the same bytes, but for the time of a report
+# same WRITER A B: the same bytes, but for the time of a report and the name of a configuration
 same() {
-    if [ "$1" = report ]; then
-        sed '/^<p>This run is done. Written at /d' "$2" >"$work/a"
-        sed '/^<p>This run is done. Written at /d' "$3" >"$work/b"
+    if [ "$1" = report ] || [ "$1" = yaml ]; then
+        sed '/^<p>This run is done. Written at /d; /^name: /d' "$2" >"$work/a"
+        sed '/^<p>This run is done. Written at /d; /^name: /d' "$3" >"$work/b"
         cmp -s "$work/a" "$work/b"
     else
         cmp -s "$2" "$3"
     fi
 }
 
-for writer in csv json report nats tokens document; do
+for writer in csv json report nats tokens document yaml; do
     mkdir "$work/$writer"
     cd "$work/$writer"
     runs put "$writer" file
@@ -65,6 +70,9 @@ for writer in csv json report nats tokens document; do
     runs put "$writer" link --force
     [ -L link ] || fail "$writer replaces a link"
     same "$writer" file target || fail "$writer does not write the target of a link"
+
+    ln -s nowhere/target lost
+    refused "lost: is a link to nowhere/target: its folder does not exist" put "$writer" lost --force
 
     # what is no regular file is written into, and stays what it is
     mkfifo pipe
@@ -165,7 +173,42 @@ refused "$work/pipe: is not a folder" "$LONGROPE" export "$work/f.json" --format
     --force
 [ -p "$work/pipe" ] || fail "a folder was renamed over a pipe"
 
-for command in export report eval passkey tokenize; do
+refused "$work/pipe: is not a folder, which several texts require" "$LONGROPE" tokenize --tokenizer bytes \
+    --text "$document" "$second_document" --out "$work/pipe"
+
+# Of a run: what is no file is neither replaced nor taken for one, and what is not this program's is kept.
+resume() { short_search "$1" --set search.iterations=2 --resume; }
+for file in run.db run.lock scores.db factors.json; do
+    for kind in pipe folder lost; do
+        cp -r "$work/run" "$work/odd"
+        rm "$work/odd/$file"
+        case $kind in
+        pipe) mkfifo "$work/odd/$file" ;;
+        folder) mkdir "$work/odd/$file" ;;
+        lost) ln -s "$work/nowhere/$file" "$work/odd/$file" ;;
+        esac
+        try resume "$work/odd"
+        [ "$status" = 2 ] || fail "exit status $status where $file is a $kind"
+        tail -n 1 "$work/stderr" | grep -qE "^longrope: $work/odd/$file: is (not a file|a link to a file that does not exist)" ||
+            fail "it does not say that $file is a $kind"
+        grep -q 'baseline' "$work/stderr" && fail "it searches before it says that $file is a $kind"
+        rm -r "$work/odd"
+    done
+done
+mkdir "$work/mine"
+echo mine >"$work/mine/factors.json"
+refused "mine/factors.json: is not a file of this program" short_search "$work/mine"
+[ "$(cat "$work/mine/factors.json")" = mine ] || fail "a search replaces a file that is not of this program"
+cp "$work/f.json" "$work/mine/factors.json" # as in a clone of this repository
+runs short_search "$work/mine"
+ln -s "$work/nowhere" "$work/lost"
+for folder in lost lost/run; do
+    refused "$folder: is, or lies behind, a link to a folder that does not exist" short_search "$work/$folder"
+done
+ln -s "$work/nowhere/scores.db" "$work/gone"
+refused "gone: is a link to a file that does not exist" short_search "$work/none" --cache "$work/gone"
+
+for command in init export report eval passkey tokenize; do
     runs "$LONGROPE" "$command" --help
     says "- is standard output"
     grep -q -e "--force" "$work/stdout" || fail "$command --help does not explain --force"

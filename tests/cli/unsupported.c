@@ -1,7 +1,8 @@
 /* Preloaded into the program: below a folder, the file system lacks what network file systems lack.
  *
  *     UNSUPPORTED_FOLDER  absolute path, without links
- *     UNSUPPORTED         "locks": fcntl() and flock() have no locks; "memory": files cannot be mapped to share memory
+ *     UNSUPPORTED         "locks": fcntl() and flock() have no locks; "memory": files cannot be mapped to share memory;
+ *                         "sync": a full disk is met by fsync() and fdatasync() only; "permission": locks are forbidden
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -37,6 +38,10 @@ static int call_fcntl(const char *name, int descriptor, int command, void *argum
     int (*call)(int, int, ...);
     *(void **)&call = original(name);
     bool locks = command == F_SETLK || command == F_SETLKW || command == F_GETLK;
+    if (locks && is_unsupported("permission", descriptor)) {
+        errno = EPERM;
+        return -1;
+    }
     if (!locks || !is_unsupported("locks", descriptor)) return call(descriptor, command, argument);
     errno = ENOLCK;
     return -1;
@@ -65,6 +70,18 @@ int flock(int descriptor, int operation) {
     errno = ENOLCK;
     return -1;
 }
+
+static int sync_file(const char *name, int descriptor) {
+    int (*call)(int);
+    *(void **)&call = original(name);
+    if (!is_unsupported("sync", descriptor)) return call(descriptor);
+    errno = ENOSPC;
+    return -1;
+}
+
+int fsync(int descriptor) { return sync_file("fsync", descriptor); }
+
+int fdatasync(int descriptor) { return sync_file("fdatasync", descriptor); }
 
 static void *map(const char *name, void *address, size_t size, int protection, int flags, int descriptor,
                  off_t offset) {

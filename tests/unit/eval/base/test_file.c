@@ -56,6 +56,26 @@ static void pointers_of_git_lfs_are_not_read(void **state) {
     scratch_remove(&scratch);
 }
 
+/* As in a cache of downloads whose files were deleted. */
+static void links_that_lead_nowhere(void **state) {
+    (void)state;
+    struct scratch scratch = scratch_make();
+    struct error error;
+    char *path = scratch_path(&scratch, "config.json");
+    unsigned char *bytes = NULL;
+    size_t size;
+    assert_int_equal(symlink("../../blobs/0123", path), 0);
+    assert_int_equal(file_read(path, &bytes, &size, &error), STATUS_INPUT);
+    assert_message(error.message, "config.json: is a link to a file that does not exist; get that file, too");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(file_read(path, &bytes, &size, &error), STATUS_INPUT);
+    assert_message(error.message, "config.json: No such file or directory");
+    assert_int_equal(file_read("-", &bytes, &size, &error), STATUS_INPUT);
+    assert_message(error.message, "-: standard input is not supported; name a file");
+    free(path);
+    scratch_remove(&scratch);
+}
+
 /* No thread has room for its stack. */
 static int start_without_memory(void *state, int pipe) {
     (void)state;
@@ -81,6 +101,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_of_other_kinds_are_named),
         cmocka_unit_test(pointers_of_git_lfs_are_not_read),
+        cmocka_unit_test(links_that_lead_nowhere),
         cmocka_unit_test(threads_that_cannot_be_started),
     };
     return cmocka_run_group_tests_name("file", tests, NULL, NULL);
