@@ -12,9 +12,10 @@ static const struct stop_signal {
     const char *name;
     bool once; /* the next one ends the process */
 } stop_signals[] = {
-    {SIGINT, "SIGINT", true},    {SIGTERM, "SIGTERM", true},  {SIGQUIT, "SIGQUIT", true},
-    {SIGHUP, "SIGHUP", false},   {SIGUSR1, "SIGUSR1", false}, {SIGUSR2, "SIGUSR2", false},
-    {SIGXCPU, "SIGXCPU", false}, {SIGALRM, "SIGALRM", false}, {SIGPIPE, "SIGPIPE", false},
+    {SIGINT, "SIGINT", true},    {SIGTERM, "SIGTERM", true},      {SIGQUIT, "SIGQUIT", true},
+    {SIGHUP, "SIGHUP", false},   {SIGUSR1, "SIGUSR1", false},     {SIGUSR2, "SIGUSR2", false},
+    {SIGXCPU, "SIGXCPU", false}, {SIGALRM, "SIGALRM", false},     {SIGPIPE, "SIGPIPE", false},
+    {SIGPWR, "SIGPWR", false},   {SIGVTALRM, "SIGVTALRM", false},
 };
 
 enum { STOP_SIGNALS = sizeof stop_signals / sizeof *stop_signals };

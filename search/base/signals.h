@@ -1,7 +1,8 @@
 /* Signals that ask a program to stop set a flag; long work reads it and stops with everything saved.
  *
  * They are what people, terminals and batch systems send: SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1 and SIGUSR2 (before
- * a time limit), SIGXCPU (a limit of processor time), SIGALRM (timeout), and SIGPIPE (nobody reads the output). */
+ * a time limit), SIGXCPU and SIGVTALRM (limits of processor time), SIGALRM (timeout), SIGPWR (the machine loses its
+ * power), and SIGPIPE (nobody reads the output). */
 #ifndef LONGROPE_SEARCH_SIGNALS_H
 #define LONGROPE_SEARCH_SIGNALS_H
 

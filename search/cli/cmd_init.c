@@ -282,6 +282,7 @@ static int measure_machine(struct init *init, struct error *error) {
         status = machine_rate_measure(&init->model, kernels, lengths[i], (int)init->options->threads, signals_caught(),
                                       &init->rates[i], error);
     }
+    if (status == STATUS_STOPPED) error_set(error, status, "stopped by %s; nothing was written", signals_name());
     return status;
 }
 

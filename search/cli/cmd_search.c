@@ -150,7 +150,8 @@ static const struct option_table search_option_table = {
     .usage = usage,
     .text =
         "Every scored table is saved in RUN_DIR/run.db at once. SIGINT, SIGTERM, SIGQUIT, SIGHUP (unless ignored, as "
-        "under nohup), SIGUSR1, SIGUSR2, SIGXCPU, SIGALRM and SIGPIPE stop the search with exit status 75, and its "
+        "under nohup), SIGUSR1, SIGUSR2, SIGXCPU, SIGVTALRM, SIGALRM, SIGPWR and SIGPIPE stop the search with exit "
+        "status 75, and its "
         "fine-tuning command with it. --resume continues it, also after a kill, with the same result on the same kind "
         "of processor.\n"
         "A stage can require a model that is fine-tuned with the table of an earlier stage. The configuration's "
@@ -181,7 +182,9 @@ static int estimate(const struct config *config, const struct search_options *op
         status = estimate_measure(&estimate, error);
     }
     if (status == STATUS_OK && ranks) {
+        signals_end_at_once("nothing was printed\n"); /* large searches on many ranks take minutes to simulate */
         status = rank_plan_make(&estimate, options->ranks.items, options->ranks.count, &plan, error);
+        signals_end_at_once(NULL);
     }
     if (status == STATUS_OK && options->json) {
         status = estimate_print_json(&estimate, ranks, stdout, error);

@@ -43,6 +43,7 @@ int estimate_measure(struct estimate *estimate, struct error *error) {
                                           estimate->threads, signals_caught(), &rates[i], error);
         }
     }
+    if (status == STATUS_STOPPED) error_set(error, status, "stopped by %s; nothing was printed", signals_name());
     if (status == STATUS_OK) estimate_set_rates(estimate, rates);
     free(rates);
     return status;

@@ -29,7 +29,7 @@ stopped_by() {
 
 # ---- a search ----
 
-for signal in INT TERM QUIT HUP USR1 USR2 XCPU ALRM; do
+for signal in INT TERM QUIT HUP USR1 USR2 XCPU ALRM PWR VTALRM; do
     (launch="exec" && long_search "$work/run") >"$work/background.out" 2>"$work/background.err" &
     background=$!
     wait_for_evaluation "$work/run"
@@ -63,6 +63,30 @@ case $(cat "$work/status") in
 141) ;; # head took a while, and the last row was the first that it did not read
 *) fail "exit status $(cat "$work/status") where nobody reads the rows" ;;
 esac
+
+# What measures the machine, or simulates many ranks, and has nothing to save names the signal, too.
+measuring() {
+    case $1 in
+    init) exec "$LONGROPE" init "$model" --text "$document" -o "$work/new.yaml" ;;
+    dry-run) exec "$LONGROPE" search "$one_stage" --dry-run ;;
+    simulation)
+        exec "$LONGROPE" search "$one_stage" --dry-run --rate 1 --ranks 1024 --set search.algorithm=paper \
+            --set search.iterations=1000 --set data.samples=1
+        ;;
+    esac
+}
+for command in init dry-run simulation; do
+    for delay in 0.2 1 3; do # a machine that is busy takes longer to begin
+        (measuring $command) >"$work/background.out" 2>"$work/background.err" &
+        background=$!
+        sleep $delay
+        kill -USR2 "$background"
+        end_search
+        [ "$status" = 140 ] || break
+    done
+    [ "$status" = 75 ] || fail "exit status $status of $command after SIGUSR2"
+    grep -q '^longrope: stopped by SIGUSR2; nothing was ' "$work/background.err" || fail "$command does not name the signal"
+done
 
 # ---- its fine-tuning ----
 
