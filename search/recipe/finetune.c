@@ -45,15 +45,23 @@ static bool stopped(const struct finetune *job) {
 struct child {
     pid_t process;  /* also its process group */
     double told_at; /* when the group got SIGTERM; 0: not yet */
+    bool said;      /* that it is waited for */
     bool killed;    /* the group got SIGKILL */
 };
 
 /* Tells the group to stop, and kills it when the patience is over. */
 static void end_child(const struct finetune *job, struct child *child) {
+    const double silence = 2.0; /* seconds */
+    double waited = child->told_at == 0.0 ? 0.0 : clock_seconds() - child->told_at;
     if (child->told_at == 0.0) {
         kill(-child->process, SIGTERM);
+        kill(-child->process, SIGCONT); /* what is suspended would not see the other */
         child->told_at = clock_seconds();
-    } else if (!child->killed && clock_seconds() - child->told_at > job->patience) {
+    } else if (!child->said && waited > silence) {
+        fprintf(stderr, "%s: waiting for the fine-tuning command, which was told to stop (SIGTERM), at most %g s\n",
+                job->stage, job->patience);
+        child->said = true;
+    } else if (!child->killed && waited > job->patience) {
         fprintf(stderr, "%s: the fine-tuning command did not end within %g s of SIGTERM; it is killed\n", job->stage,
                 job->patience);
         kill(-child->process, SIGKILL);

@@ -117,18 +117,21 @@ child_ended() {
 
 # It takes its time to save; signals that come again in the meantime change nothing.
 cat >"$work/saves.sh" <<'SH'
-trap 'sleep 1; echo saved >saved; exit 75' TERM
+trap 'sleep $(cat patience); echo saved >saved; exit 75' TERM
 echo $$ >child
 while :; do sleep 0.1; done
 SH
 for signal in USR1 XCPU HUP; do
     rm -f "$work/saved"
+    [ "$signal" = USR1 ] && echo 3 >"$work/patience" || echo 1 >"$work/patience"
     tuning saves.sh
     for _ in 1 2 3; do
         kill "-$signal" "$background"
         sleep 0.2
     done
     stopped_by "$signal"
+    [ "$signal" != USR1 ] || grep -q "first: waiting for the fine-tuning command, which was told to stop" \
+        "$work/background.err" || fail "it does not say what it waits for"
     [ -s "$work/saved" ] || fail "after SIG$signal the search does not wait for its fine-tuning"
     child_ended
 done
