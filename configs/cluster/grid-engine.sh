@@ -9,6 +9,8 @@
 #$ -pe mpi 256
 #$ -l s_rt=23:50:00,h_rt=24:00:00
 set -eu
+# mpirun gives a node up that has not answered for a minute; its own settings are eight minutes.
+export OMPI_MCA_oob_tcp_keepalive_time=30 OMPI_MCA_oob_tcp_keepalive_intvl=10 OMPI_MCA_oob_tcp_keepalive_probes=3
 signalled=
 trap 'signalled=yes; kill -USR1 "$search"' USR1
 mpirun --map-by ppr:1:node --bind-to none "${LONGROPE:-longrope}" search "$1" -o "$2" --resume &

@@ -19,6 +19,9 @@ run=$2
 shift 2
 export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK" # srun does not take it from sbatch
 
+# mpirun gives a node up that has not answered for a minute; its own settings are eight minutes.
+export OMPI_MCA_oob_tcp_keepalive_time=30 OMPI_MCA_oob_tcp_keepalive_intvl=10 OMPI_MCA_oob_tcp_keepalive_probes=3
+
 # Slurm sends SIGUSR1 to this script alone (B:). srun and mpirun pass it on to the ranks.
 signalled=
 search=

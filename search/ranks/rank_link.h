@@ -15,7 +15,8 @@ struct rank_link {
     struct rank_link_state *state;
 };
 
-/* Initialises MPI, once per process. STATUS_FAILED for lack of memory; MPI ends the program for errors of its own. The
+/* Initialises MPI, once per process. STATUS_FAILED for lack of memory; MPI ends the program for errors of its own,
+ * with a message that names rank and host. The
  * caller closes *out. */
 int rank_link_open(struct rank_link *out, struct error *error);
 /* Waits for all processes to close theirs. What was sent must have been received. */

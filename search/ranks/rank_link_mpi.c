@@ -1,8 +1,10 @@
 #include <assert.h>
 #include <limits.h>
 #include <mpi.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "search/ranks/rank_link.h"
 
@@ -19,12 +21,34 @@ struct rank_link_state {
     size_t room;
 };
 
+/* Of MPI itself, whose own message names neither this program nor the rank that a user sees. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the type is MPI's */
+static void end_with_error(MPI_Comm *comm, int *code, ...) {
+    char text[MPI_MAX_ERROR_STRING] = "", host[64] = "";
+    int size = 0, rank = -1;
+    (void)comm;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Error_string(*code, text, &size);
+    if (gethostname(host, sizeof host - 1) != 0) *host = '\0';
+    fprintf(stderr, "longrope: rank %d on host %s: MPI failed: %s\n", rank, host, text);
+    MPI_Abort(MPI_COMM_WORLD, STATUS_FAILED);
+}
+
+/* Communicators that are made of it inherit it. */
+static void set_error_handler(void) {
+    MPI_Errhandler handler;
+    MPI_Comm_create_errhandler(end_with_error, &handler);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, handler);
+    MPI_Errhandler_free(&handler); /* when its last user releases it */
+}
+
 int rank_link_open(struct rank_link *out, struct error *error) {
     int provided = 0, rank = 0, count = 1, on_node = 0, of_node = 1;
     *out = (struct rank_link){.state = calloc(1, sizeof *out->state)};
     if (!out->state) return error_memory(error, sizeof *out->state, "messages");
     /* other threads compute, and do not call MPI */
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
+    set_error_handler();
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &count);
     MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &out->state->node);
