@@ -122,7 +122,7 @@ static int read_folder(const char *dir, struct factor_file *out, struct error *e
 static int read_inline(const char *numbers, struct factor_file *out, struct error *error) {
     char *text = strdup(numbers);
     if (!text) return error_memory(error, (double)strlen(numbers), "a factor table");
-    int status = factors_read_text("--factors", text, out, error);
+    int status = factors_read_text("inline factors", text, out, error);
     free(text);
     return status;
 }
@@ -134,11 +134,22 @@ static bool is_folder(const char *path) {
 
 /* Inline numbers, unless a file has that name. */
 static bool is_inline(const char *source) {
-    return *source && source[strspn(source, "0123456789.eE+-, ")] == '\0' && access(source, F_OK) != 0;
+    bool numbers = source[strspn(source, "0123456789.eE+-, ")] == '\0' && source[strcspn(source, "0123456789")];
+    return numbers && access(source, F_OK) != 0;
+}
+
+/* Numbers in another form, which would be looked for as a file. */
+static bool is_almost_inline(const char *source) {
+    return source[strcspn(source, ",;[")] && strchr("0123456789[.,;", *source) && !strchr(source, '/') &&
+           access(source, F_OK) != 0;
 }
 
 int factors_read(const char *source, struct factor_file *out, struct error *error) {
     *out = (struct factor_file){0};
+    if (is_almost_inline(source) && !is_inline(source)) {
+        return error_set(error, STATUS_INPUT,
+                         "'%.80s': is neither a file nor numbers separated by commas, as in 1.0,1.2", source);
+    }
     int status = is_inline(source)   ? read_inline(source, out, error)
                  : is_folder(source) ? read_folder(source, out, error)
                                      : read_path(source, out, error);

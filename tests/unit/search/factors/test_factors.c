@@ -282,7 +282,7 @@ static void most_numbers_that_fit(void **state) {
     strcat(text, "99\n");
     assert_text_refused(text, "256");
     for (char *c = text; *c; c++) *c = *c == '\n' ? ',' : *c;
-    assert_source_refused(text, "--factors|256");
+    assert_source_refused(text, "inline factors|256");
 }
 
 static void inline_numbers(void **state) {
@@ -315,14 +315,18 @@ static void numbers_that_are_no_factors(void **state) {
         char text[64], quoted[64];
         snprintf(quoted, sizeof quoted, "'%s'|rescale factor", words[i]);
         snprintf(text, sizeof text, "1.0,%s,2", words[i]);
-        assert_source_refused(text, "--factors");
+        assert_source_refused(text, "inline factors");
         assert_source_refused(text, quoted);
         assert_text_refused(text, quoted);
     }
     const char *const texts[] = {"1 nan 2", "1 inf", "0x10", "1;2", "[1, 2]", "1.0 # one", "one"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) assert_text_refused(texts[i], "rescale factor");
     assert_bytes_refused("1 2 3\0 4 5", 11, "text");
-    assert_source_refused(",", "--factors|no rescale factor");
+    const char *const others[] = {",", "1;2;3", "[1,2,3]", "1,nan,2", "0,5;1,5"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        assert_source_refused(others[i], "is neither a file nor numbers separated by commas");
+    }
+    assert_source_refused("-", "standard input is not supported");
     assert_text_refused(" \n", "no rescale factor");
 }
 
