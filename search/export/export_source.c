@@ -216,7 +216,13 @@ int export_source_model(char *const *sources, size_t count, const char *stage, c
     *out = NULL;
     if (is_list(sources, count) || !store_exists(sources[0])) return STATUS_OK;
     int status = read_run_model(sources[0], stage, model, error);
-    if (status != STATUS_OK || !*model) return status;
+    if (status == STATUS_OK && !*model) { /* where no stage is done, that is what is missing */
+        struct factor_file tables;
+        status = run_tables_source(sources[0], &tables, error);
+        if (status == STATUS_OK) factors_free(&tables);
+        return status;
+    }
+    if (status != STATUS_OK) return status;
     *out = strdup(model);
     return *out ? STATUS_OK : error_memory(error, (double)strlen(model), "a path");
 }

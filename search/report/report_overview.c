@@ -135,6 +135,17 @@ static void print_best(FILE *out, const struct stage_view *stage, const char *na
     print_row(out, name, individual->score, note);
 }
 
+/* After a search with a small budget. Within the window of a model `none` is often the better one, which is no news. */
+static void print_defeat(FILE *out, const struct stage_view *stage, const struct individual *found) {
+    const struct baseline_record *baseline = best_baseline(stage);
+    bool beaten = baseline && baseline->method != ROPE_NONE && baseline->nats_per_token < found->score;
+    if (stage->record->state != STAGE_DONE || !beaten) return;
+    fprintf(out,
+            "  %s is better than what was found; to search on, raise search.evaluations (or iterations) and run the "
+            "search\n    again with --resume\n",
+            rope_method_name(baseline->method));
+}
+
 static int print_stage(const void *state, const struct stage_view *stage, FILE *out, struct error *error) {
     (void)state, (void)error;
     struct stage_best best = stage_view_best(stage);
@@ -154,6 +165,7 @@ static int print_stage(const void *state, const struct stage_view *stage, FILE *
     if (best.exportable && best.exportable != best.any) {
         print_best(out, stage, "longrope, n_hat = 0", best.exportable);
     }
+    print_defeat(out, stage, best.exportable ? best.exportable : best.any);
     print_factors(out, stage, best.any);
     return STATUS_OK;
 }

@@ -246,6 +246,7 @@ export_to "$work/moved" --format json --out "$work/of-moved.json" # does not req
 start_search "$work/going" --set search.iterations=1000
 wait_for_evaluation "$work/going"
 refused "$work/going: no stage of this run is done" "$LONGROPE" export "$work/going" --format json --out "$work/none"
+refused "$work/going: no stage of this run is done" "$LONGROPE" export "$work/going" --format hf --out "$work/none"
 kill -KILL "$background"
 end_search
 refused "no stage of this run is done" "$LONGROPE" export "$work/going" --format json --out "$work/none"
