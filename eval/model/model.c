@@ -15,6 +15,7 @@
 #include "eval/model/model_config.h"
 #include "eval/model/model_family.h"
 #include "eval/model/model_notes.h"
+#include "eval/model/required_tensor.h"
 #include "eval/model/weights.h"
 
 /* ---- Slots: the vectors and matrices of a model, and their tensors ---- */
@@ -310,63 +311,15 @@ static const struct tensor *slot_tensor(const struct weights *weights, const str
     return other ? weights_find(weights, output_name) : tensor;
 }
 
-/* "[2, 3]". */
-static const char *shape_text(char *out, size_t size, int rank, const int64_t *shape) {
-    size_t used = (size_t)snprintf(out, size, "[");
-    for (int i = 0; i < rank && i < TENSOR_MAX_RANK && used < size; i++) {
-        used += (size_t)snprintf(out + used, size - used, "%s%" PRId64, i ? ", " : "", shape[i]);
-    }
-    if (rank > TENSOR_MAX_RANK && used < size) used += (size_t)snprintf(out + used, size - used, ", ...");
-    if (used < size) snprintf(out + used, size - used, "]");
-    return out;
-}
-
-static bool shapes_equal(const struct slot *slot, const struct tensor *tensor) {
-    return tensor->rank == slot->rank &&
-           memcmp(tensor->shape, slot->shape, (size_t)slot->rank * sizeof *slot->shape) == 0;
-}
-
-static int refuse_missing(const struct weights *weights, const struct slot *slot, struct error *error) {
-    char name[WEIGHTS_NAME_SIZE], required[64]; /* at most two numbers of 19 digits */
-    bool gguf = weights_is_gguf(weights);
-    weights_name(weights, slot->name, name);
-    return error_set(error, STATUS_INPUT, "%s: has no tensor '%s'; %s requires it with shape %s; fetch %s again",
-                     weights_path(weights), name, gguf ? "its metadata" : "config.json",
-                     shape_text(required, sizeof required, slot->rank, slot->shape), gguf ? "the file" : "both files");
-}
-
-static int refuse_shape(const struct weights *weights, const struct slot *slot, const struct tensor *tensor,
-                        struct error *error) {
-    char name[WEIGHTS_NAME_SIZE], required[64], found[128]; /* at most two and four numbers of 19 digits */
-    bool gguf = weights_is_gguf(weights);
-    weights_name(weights, slot->name, name);
-    return error_set(error, STATUS_INPUT, "%s: tensor '%s' has shape %s, %s requires %s; %s", weights_path(weights),
-                     name, shape_text(found, sizeof found, tensor->rank, tensor->shape),
-                     gguf ? "its metadata" : "config.json",
-                     shape_text(required, sizeof required, slot->rank, slot->shape),
-                     gguf ? "convert the model again" : "the two files do not belong together");
-}
-
-static int refuse_type(const struct weights *weights, const struct slot *slot, const struct tensor *tensor,
-                       struct error *error) {
-    char name[WEIGHTS_NAME_SIZE], readable[256];
-    bool gguf = weights_is_gguf(weights);
-    weights_name(weights, slot->name, name);
-    block_type_list(readable, sizeof readable);
-    return error_set(error, STATUS_INPUT, "%s: tensor '%s': number type '%.40s' is not supported; convert it to %s",
-                     weights_path(weights), name, tensor->type_name, gguf ? readable : "F32, F16 or BF16");
-}
-
 /* Checks that all tensors exist and have the shapes that the configuration requires. The sizes of the model are
  * then bounded by the size of the files. */
 static int weights_check(const struct weights *weights, const struct model_config *config, struct error *error) {
     struct slots walk = {.config = config};
     struct slot slot;
     while (slot_next(&walk, &slot)) {
-        const struct tensor *tensor = slot_tensor(weights, config, slot.name);
-        if (!tensor) return refuse_missing(weights, &slot, error);
-        if (!shapes_equal(&slot, tensor)) return refuse_shape(weights, &slot, tensor, error);
-        if (!tensor_is_readable(tensor)) return refuse_type(weights, &slot, tensor, error);
+        const struct required_tensor required = {slot.name, slot.rank, {slot.shape[0], slot.shape[1]}};
+        int status = required_tensor_check(weights, &required, slot_tensor(weights, config, slot.name), error);
+        if (status != STATUS_OK) return status;
     }
     return STATUS_OK;
 }
