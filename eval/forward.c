@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "eval/base/threads.h"
+#include "eval/top_k.h"
 #include "eval/work.h"
 
 enum {
@@ -25,10 +26,19 @@ struct workspace {
     void *query_numbers; /* [BLOCK_ROWS][heads] of numbers, head_width wide */
     float *attended;     /* [BLOCK_ROWS][heads * head_width] */
     float *key, *value;  /* [KEY_ROWS][kv_heads * head_width] */
-    float *gate, *up;    /* [BLOCK_ROWS][intermediate] */
+    float *gate, *up;    /* [BLOCK_ROWS][intermediate, or an expert's] */
     float *logits;       /* [BLOCK_ROWS][vocabulary] */
     void *scratch;       /* attention's, for windows up to the forward's capacity */
+
+    /* Of models with experts, else NULL: */
+    float *router;            /* [BLOCK_ROWS][experts]: weights of the experts, NOT_CHOSEN of the others */
+    struct top_k_item *items; /* [experts] */
+    int32_t *chosen;          /* [experts_per_token] */
+    void *expert_operand;     /* [BLOCK_ROWS] of numbers: the rows of one expert */
+    float *expert_sum;        /* [BLOCK_ROWS][hidden] */
 };
+
+static const float NOT_CHOSEN = -1.0f; /* no weight, which lie within 0 to 1 or are NaN */
 
 /* Queries, keys and values of the first layer before they are rotated. They depend on the token and on
  * nothing else, not on the table nor on the token's position, so each token's are computed once. */
@@ -37,6 +47,13 @@ struct first_layer {
     int64_t *index;             /* [vocabulary]: the token's row below, or -1 */
     int32_t *tokens;            /* [room]: the token of each row */
     float *query, *key, *value; /* [room][heads or kv_heads * head_width] */
+};
+
+/* Rows of a rotary table, times its attention factors. */
+struct angles {
+    float *cos, *sin;        /* [capacity][pairs] */
+    struct rope_table table; /* that they were made of */
+    int64_t rows;            /* that are valid */
 };
 
 struct forward {
@@ -48,12 +65,10 @@ struct forward {
     int64_t capacity;             /* rows that the buffers hold */
     float *stream;                /* [capacity][hidden]: the residual stream */
     struct key_values kv;         /* of the layer at hand, for `capacity` tokens */
-    float *cos, *sin;             /* [capacity][pairs]: rows of the table at hand, times its attention factors */
+    struct angles angles;         /* of the table at hand */
+    struct angles apart;          /* of the layers that have a table of their own; NULL: there are none */
     struct workspace *workspaces; /* [threads] */
     struct first_layer first;
-
-    struct rope_table table; /* the one that cos and sin were made of */
-    int64_t table_rows;      /* rows of them that are valid */
 
     double work, work_done;    /* of the pass at hand, as eval/work.h counts it */
     _Atomic int64_t bad_layer; /* the first after which the stream was not finite, or NO_LAYER; the
@@ -77,15 +92,18 @@ static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 static void workspace_free(struct workspace *w) {
     free(w->normed), free(w->operand), free(w->query), free(w->query_numbers), free(w->attended);
     free(w->key), free(w->value), free(w->gate), free(w->up), free(w->logits), free(w->scratch);
+    free(w->router), free(w->items), free(w->chosen), free(w->expert_operand), free(w->expert_sum);
 }
 
 /* Bytes of a workspace's buffers, except its scratch. */
 struct workspace_sizes {
     size_t normed, operand, query, query_numbers, attended, key, value, gate, up, logits;
+    size_t router, items, chosen, expert_operand, expert_sum;
 };
 
 static struct workspace_sizes workspace_sizes(const struct model_config *c, const struct kernels *kernels) {
     int64_t query_width = c->heads * c->head_width, kv_width = c->kv_heads * c->head_width;
+    int64_t widest = most(c->intermediate, c->expert_width), expert_rows = c->experts > 0 ? BLOCK_ROWS : 0;
     return (struct workspace_sizes){
         .normed = floats(MOST_ROWS * c->hidden),
         .operand = numbers(kernels, MOST_ROWS, most(most(c->hidden, query_width), c->intermediate)),
@@ -94,16 +112,33 @@ static struct workspace_sizes workspace_sizes(const struct model_config *c, cons
         .attended = floats(BLOCK_ROWS * query_width),
         .key = floats(KEY_ROWS * kv_width),
         .value = floats(KEY_ROWS * kv_width),
-        .gate = floats(BLOCK_ROWS * c->intermediate),
-        .up = floats(BLOCK_ROWS * c->intermediate),
+        .gate = floats(BLOCK_ROWS * widest),
+        .up = floats(BLOCK_ROWS * widest),
         .logits = floats(BLOCK_ROWS * c->vocabulary),
+        .router = floats(expert_rows * c->experts),
+        .items = (size_t)c->experts * sizeof(struct top_k_item),
+        .chosen = (size_t)c->experts_per_token * sizeof(int32_t),
+        .expert_operand = numbers(kernels, expert_rows, most(c->hidden, c->expert_width)),
+        .expert_sum = floats(expert_rows * c->hidden),
     };
 }
 
 static size_t workspace_bytes(const struct model_config *c, const struct kernels *kernels) {
     struct workspace_sizes sizes = workspace_sizes(c, kernels);
     return sizes.normed + sizes.operand + sizes.query + sizes.query_numbers + sizes.attended + sizes.key + sizes.value +
-           sizes.gate + sizes.up + sizes.logits;
+           sizes.gate + sizes.up + sizes.logits + sizes.router + sizes.items + sizes.chosen + sizes.expert_operand +
+           sizes.expert_sum;
+}
+
+/* What a model without experts does not need. */
+static bool workspace_make_experts(struct workspace *w, const struct workspace_sizes *sizes) {
+    if (sizes->router == 0) return true;
+    w->router = kernels_allocate(sizes->router);
+    w->items = malloc(sizes->items);
+    w->chosen = malloc(sizes->chosen);
+    w->expert_operand = kernels_allocate(sizes->expert_operand);
+    w->expert_sum = kernels_allocate(sizes->expert_sum);
+    return w->router && w->items && w->chosen && w->expert_operand && w->expert_sum;
 }
 
 static bool workspace_make(struct workspace *w, const struct model *model) {
@@ -120,13 +155,14 @@ static bool workspace_make(struct workspace *w, const struct model *model) {
         .up = kernels_allocate(sizes.up),
         .logits = kernels_allocate(sizes.logits),
     };
-    return w->normed && w->operand && w->query && w->query_numbers && w->attended && w->key && w->value && w->gate &&
-           w->up && w->logits;
+    bool made = workspace_make_experts(w, &sizes);
+    return made && w->normed && w->operand && w->query && w->query_numbers && w->attended && w->key && w->value &&
+           w->gate && w->up && w->logits;
 }
 
 /* Bytes of the buffers that grow with the window (of one, where there are two), and of a thread's scratch. */
 struct window_sizes {
-    size_t stream, keys, angles, scratch;
+    size_t stream, keys, angles, apart, scratch;
 };
 
 static struct window_sizes window_sizes(const struct model_config *c, const struct kernels *kernels, int64_t rows) {
@@ -135,11 +171,12 @@ static struct window_sizes window_sizes(const struct model_config *c, const stru
     return (struct window_sizes){.stream = floats(rows * c->hidden),
                                  .keys = kernels->key_bytes(rows, c->kv_heads, c->head_width),
                                  .angles = floats(rows * c->rope.pairs),
+                                 .apart = floats(rows * c->window_rope.pairs),
                                  .scratch = kernels->attention_scratch(&last, &kv)};
 }
 
 static size_t window_bytes(const struct window_sizes *sizes) {
-    return sizes->stream + 2 * sizes->keys + 2 * sizes->angles;
+    return sizes->stream + 2 * sizes->keys + 2 * sizes->angles + 2 * sizes->apart;
 }
 
 static size_t first_layer_index_bytes(const struct model_config *c) { return (size_t)c->vocabulary * sizeof(int64_t); }
@@ -183,11 +220,26 @@ int forward_new(const struct model *model, const struct forward_options *options
     return STATUS_OK;
 }
 
+static void angles_free(struct angles *angles) {
+    free(angles->cos), free(angles->sin);
+    angles->cos = angles->sin = NULL;
+    angles->rows = 0;
+}
+
+/* `bytes` each of cosines and sines; none: no such angles. */
+static bool angles_make(struct angles *angles, size_t bytes) {
+    if (bytes == 0) return true;
+    angles->cos = kernels_allocate(bytes);
+    angles->sin = kernels_allocate(bytes);
+    return angles->cos && angles->sin;
+}
+
 static void free_buffers(struct forward *f) {
-    free(f->stream), free(f->kv.keys), free(f->kv.values), free(f->cos), free(f->sin);
-    f->stream = f->cos = f->sin = NULL;
+    free(f->stream), free(f->kv.keys), free(f->kv.values);
+    angles_free(&f->angles), angles_free(&f->apart);
+    f->stream = NULL;
     f->kv.keys = f->kv.values = NULL;
-    f->capacity = f->table_rows = 0;
+    f->capacity = 0;
 }
 
 void forward_free(struct forward *f) {
@@ -206,14 +258,13 @@ static int reserve(struct forward *f, int64_t rows, struct error *error) {
     struct window_sizes sizes = window_sizes(c, f->kernels, rows);
     free_buffers(f);
     f->stream = kernels_allocate(sizes.stream);
-    f->cos = kernels_allocate(sizes.angles);
-    f->sin = kernels_allocate(sizes.angles);
     f->kv = (struct key_values){.tokens = rows,
                                 .heads = c->kv_heads,
                                 .width = c->head_width,
                                 .keys = kernels_allocate(sizes.keys),
                                 .values = kernels_allocate(sizes.keys)};
-    bool made = f->stream && f->kv.keys && f->kv.values && f->cos && f->sin;
+    bool made = f->stream && f->kv.keys && f->kv.values;
+    made = angles_make(&f->angles, sizes.angles) && angles_make(&f->apart, sizes.apart) && made;
     for (int t = 0; t < f->threads; t++) {
         struct workspace *w = &f->workspaces[t];
         free(w->scratch);
@@ -250,8 +301,6 @@ static bool stopped(const struct forward *f) {
 /* Whether the pass should end: a signal, or numbers that are not finite. */
 static bool given_up(const struct forward *f) { return stopped(f) || f->bad_layer != NO_LAYER; }
 
-static double block_work(const struct model_config *c, struct block at) { return work_layer(c, at.first, at.rows); }
-
 static void report_work(struct forward *f, double work) {
 #pragma omp critical(forward_progress)
     {
@@ -260,26 +309,44 @@ static void report_work(struct forward *f, double work) {
     }
 }
 
-/* ---- The rotary table ---- */
+/* ---- Rotary tables ---- */
 
-/* Rows of the rotary table, once for all windows scored with it. */
-static void prepare_table(struct forward *f, const struct rope_table *table, int64_t rows) {
-    if (f->table_rows >= rows && rope_same(&f->table, table)) return;
-    f->table = *table;
-    f->table_rows = rows;
+/* Rows of a rotary table, once for all windows scored with it. */
+static void prepare_angles(const struct forward *f, struct angles *angles, const struct rope_table *table,
+                           int64_t rows) {
+    if (angles->rows >= rows && rope_same(&angles->table, table)) return;
+    angles->table = *table;
+    angles->rows = rows;
 #pragma omp parallel for schedule(static) num_threads(f->threads)
     for (int64_t b = 0; b < block_count(rows, BLOCK_ROWS); b++) {
         struct block at = block_at(b, BLOCK_ROWS, rows);
         if (stopped(f)) continue;
-        rope_rows(table, f->options.angles, at.first, at.rows, f->cos + at.first * table->pairs,
-                  f->sin + at.first * table->pairs);
+        rope_rows(table, f->options.angles, at.first, at.rows, angles->cos + at.first * table->pairs,
+                  angles->sin + at.first * table->pairs);
     }
-    if (stopped(f)) f->table_rows = 0;
+    if (stopped(f)) angles->rows = 0;
 }
 
-static void rotate(const struct forward *f, float *x, struct block at, int64_t heads) {
-    int64_t pairs = f->table.pairs;
-    f->kernels->rotate(x, f->cos + at.first * pairs, f->sin + at.first * pairs, at.rows, heads,
+/* The table of the layers that have one of their own, for a pass over `rows` rows; false: there are none. */
+static bool table_apart(const struct forward *f, int64_t rows, struct rope_table *out) {
+    const struct rope_model *apart = &f->model->config.window_rope;
+    if (apart->pairs > 0) rope_model_table(out, apart, rows);
+    return apart->pairs > 0;
+}
+
+static void prepare_tables(struct forward *f, const struct rope_table *table, int64_t rows) {
+    struct rope_table apart;
+    prepare_angles(f, &f->angles, table, rows);
+    if (table_apart(f, rows, &apart)) prepare_angles(f, &f->apart, &apart, rows);
+}
+
+/* Queries or keys of layer l. */
+static void rotate(const struct forward *f, int64_t l, float *x, struct block at, int64_t heads) {
+    unsigned kind = f->model->config.layer_kinds[l];
+    if (kind & LAYER_NOT_ROTATED) return;
+    const struct angles *angles = kind & LAYER_ROTATED_APART ? &f->apart : &f->angles;
+    int64_t pairs = angles->table.pairs;
+    f->kernels->rotate(x, angles->cos + at.first * pairs, angles->sin + at.first * pairs, at.rows, heads,
                        f->model->config.head_width, pairs);
 }
 
@@ -309,25 +376,58 @@ static void project_add(const struct forward *f, float *out, const void *x, cons
     f->kernels->project(out, x, w, rows, true);
 }
 
-/* w->operand = norm(x) */
-static void norm_rows(const struct forward *f, const float *x, const float *weight, int64_t rows, struct workspace *w) {
-    const struct model_config *c = &f->model->config;
-    f->kernels->rms_norm(w->normed, x, weight, rows, c->hidden, c->norm_eps);
-    f->kernels->narrow(w->operand, w->normed, rows, c->hidden);
+/* x[count] *= scale, unless that is 0 for 1 */
+static void scale_numbers(float *x, double scale, int64_t count) {
+    for (int64_t i = 0; scale != 0.0 && i < count; i++) x[i] *= (float)scale;
 }
 
-/* Queries, or keys, before they are rotated, from w->operand. `norm` is the family's norm of each head. */
+/* Queries times the scale that the family has for them, which may depend on the position. */
+static void scale_queries(const struct model_config *c, float *x, struct block at) {
+    int64_t width = c->heads * c->head_width;
+    if (c->query_scale == 0.0 && c->query_growth == 0.0) return;
+    for (int64_t r = 0; r < at.rows; r++) {
+        double scale = c->query_scale != 0.0 ? c->query_scale : 1.0;
+        if (c->query_growth != 0.0) {
+            int64_t step = (at.first + r) / c->query_growth_length;
+            scale *= 1.0 + c->query_growth * log(1.0 + (double)step);
+        }
+        scale_numbers(x + r * width, scale, width);
+    }
+}
+
+/* w->operand = norm(x), or x where the family has no such norm. x may be w->normed, which is lost. */
+static void norm_rows(const struct forward *f, const float *x, const float *weight, int64_t rows, struct workspace *w) {
+    const struct model_config *c = &f->model->config;
+    if (weight) f->kernels->rms_norm(w->normed, x, weight, rows, c->hidden, c->norm_eps);
+    f->kernels->narrow(w->operand, weight ? w->normed : x, rows, c->hidden);
+}
+
+/* x += scale norm(w->operand's product with the matrix + bias), without the norm or scale that the family lacks. */
+static void add_branch(const struct forward *f, float *x, const struct matrix *matrix, const float *bias,
+                       const float *norm, int64_t rows, struct workspace *w) {
+    const struct model_config *c = &f->model->config;
+    if (!norm && c->residual_scale == 0.0) {
+        project_add(f, x, w->operand, matrix, bias, rows);
+        return;
+    }
+    project(f, w->normed, w->operand, matrix, bias, rows);
+    if (norm) f->kernels->rms_norm(w->normed, w->normed, norm, rows, c->hidden, c->norm_eps);
+    scale_numbers(w->normed, c->residual_scale, rows * c->hidden);
+    for (int64_t i = 0; i < rows * c->hidden; i++) x[i] += w->normed[i];
+}
+
+/* Queries, or keys, before they are rotated, from w->operand. `norm` is the family's norm of each head, or of all. */
 static void head_rows(const struct forward *f, float *out, const struct matrix *matrix, const float *bias,
                       const float *norm, int64_t rows, const struct workspace *w) {
     const struct model_config *c = &f->model->config;
     project(f, out, w->operand, matrix, bias, rows);
-    if (norm) {
-        f->kernels->rms_norm(out, out, norm, rows * (matrix->outputs / c->head_width), c->head_width, c->norm_eps);
-    }
+    int64_t width = c->whole_norms ? matrix->outputs : c->head_width;
+    if (norm) f->kernels->rms_norm(out, out, norm, rows * (matrix->outputs / width), width, c->norm_eps);
 }
 
 static void embed_row(const struct forward *f, float *out, int32_t token) {
     f->kernels->unpack_row(out, &f->model->embedding, token);
+    scale_numbers(out, f->model->config.embedding_scale, f->model->config.hidden);
 }
 
 /* ---- The first layer, before rotation ---- */
@@ -426,12 +526,12 @@ static void key_value_rows(struct forward *f, int64_t l, const int32_t *tokens, 
         head_rows(f, w->key, &layer->key, layer->key_bias, layer->key_norm, at.rows, w);
         project(f, w->value, w->operand, &layer->value, layer->value_bias, at.rows);
     }
-    rotate(f, w->key, at, c->kv_heads);
+    rotate(f, l, w->key, at, c->kv_heads);
     f->kernels->pack_keys(&f->kv, w->key, at.first, at.rows);
     f->kernels->pack_values(&f->kv, w->value, at.first, at.rows);
 }
 
-/* x += W_o attention(rotate(W_q norm(x)), k, v) */
+/* x += W_o attention(rotate(W_q norm(x)), k, v), with the norms that the family has */
 static void attention_rows(struct forward *f, int64_t l, const int32_t *tokens, struct block at, struct workspace *w) {
     const struct model_config *c = &f->model->config;
     const struct model_layer *layer = &f->model->layers[l];
@@ -442,27 +542,110 @@ static void attention_rows(struct forward *f, int64_t l, const int32_t *tokens, 
         norm_rows(f, x, layer->attention_norm, at.rows, w);
         head_rows(f, w->query, &layer->query, layer->query_bias, layer->query_norm, at.rows, w);
     }
-    rotate(f, w->query, at, c->heads);
+    rotate(f, l, w->query, at, c->heads);
+    scale_queries(c, w->query, at);
     f->kernels->narrow(w->query_numbers, w->query, at.rows * c->heads, c->head_width);
-    struct attention_shape shape = {.first = at.first, .rows = at.rows, .heads = c->heads, .window = c->sliding_window};
+    struct attention_shape shape = {
+        .first = at.first, .rows = at.rows, .heads = c->heads, .window = model_layer_window(c, l)};
     for (; shape.head < c->heads && !stopped(f); shape.head++) {
         f->kernels->attention(w->attended, w->query_numbers, &f->kv, &shape, w->scratch);
     }
     f->kernels->narrow(w->operand, w->attended, at.rows, c->heads * c->head_width);
-    project_add(f, x, w->operand, &layer->output, layer->output_bias, at.rows);
+    add_branch(f, x, &layer->output, layer->output_bias, layer->attention_post_norm, at.rows, w);
 }
 
-/* x += W_down (silu(W_gate norm(x)) * W_up norm(x)) */
+/* w->gate = activation(w->gate) * w->up */
+static void activate(const struct forward *f, const struct workspace *w, int64_t count) {
+    if (f->model->config.gelu) {
+        f->kernels->gelu_multiply(w->gate, w->up, count);
+    } else {
+        f->kernels->silu_multiply(w->gate, w->up, count);
+    }
+}
+
+/* ---- Experts ---- */
+
+static void softmax(float *x, int64_t count) {
+    float largest = x[0], sum = 0.0f;
+    for (int64_t i = 1; i < count; i++) largest = fmaxf(largest, x[i]);
+    for (int64_t i = 0; i < count; i++) {
+        x[i] = expf(x[i] - largest);
+        sum += x[i];
+    }
+    for (int64_t i = 0; i < count; i++) x[i] /= sum;
+}
+
+/* w->router: the weights of the experts that each row of w->operand chooses. */
+static void route_rows(const struct forward *f, const struct model_layer *layer, int64_t rows, struct workspace *w) {
+    const struct model_config *c = &f->model->config;
+    project(f, w->router, w->operand, &layer->router, NULL, rows);
+    for (int64_t r = 0; r < rows; r++) {
+        float *weights = w->router + r * c->experts, sum = 0.0f;
+        softmax(weights, c->experts);
+        top_k(weights, c->experts, c->experts_per_token, w->items, w->chosen);
+        for (int64_t k = 0; k < c->experts_per_token; k++) sum += weights[w->chosen[k]];
+        for (int64_t e = 0, k = 0; e < c->experts; e++) {
+            bool chosen = k < c->experts_per_token && w->chosen[k] == e;
+            if (chosen) k++;
+            weights[e] = !chosen ? NOT_CHOSEN : c->expert_weights_normed ? weights[e] / sum : weights[e];
+        }
+    }
+}
+
+/* w->expert_operand: the rows of w->operand that choose expert e; their number. */
+static int64_t gather_expert(const struct forward *f, int64_t e, int64_t rows, struct workspace *w) {
+    const struct model_config *c = &f->model->config;
+    size_t bytes = f->kernels->row_bytes(c->hidden);
+    int64_t count = 0;
+    for (int64_t r = 0; r < rows; r++) {
+        if (w->router[r * c->experts + e] == NOT_CHOSEN) continue;
+        memcpy((char *)w->expert_operand + (size_t)count++ * bytes, (const char *)w->operand + (size_t)r * bytes,
+               bytes);
+    }
+    return count;
+}
+
+/* x += the sum over the experts that a row chooses of weight W_down (silu(W_gate y) * W_up y), y in w->operand */
+static void expert_rows(const struct forward *f, const struct model_layer *layer, float *x, int64_t rows,
+                        struct workspace *w) {
+    const struct model_config *c = &f->model->config;
+    route_rows(f, layer, rows, w);
+    memset(w->expert_sum, 0, floats(rows * c->hidden));
+    for (int64_t e = 0; e < c->experts; e++) {
+        const struct expert *expert = &layer->experts[e];
+        int64_t count = gather_expert(f, e, rows, w);
+        if (count == 0) continue;
+        project(f, w->gate, w->expert_operand, &expert->gate, NULL, count);
+        project(f, w->up, w->expert_operand, &expert->up, NULL, count);
+        activate(f, w, count * c->expert_width);
+        f->kernels->narrow(w->expert_operand, w->gate, count, c->expert_width);
+        project(f, w->normed, w->expert_operand, &expert->down, NULL, count);
+        const float *out = w->normed;
+        for (int64_t r = 0; r < rows; r++) {
+            float weight = w->router[r * c->experts + e], *sum = w->expert_sum + r * c->hidden;
+            if (weight == NOT_CHOSEN) continue;
+            for (int64_t i = 0; i < c->hidden; i++) sum[i] += weight * out[i];
+            out += c->hidden;
+        }
+    }
+    for (int64_t i = 0; i < rows * c->hidden; i++) x[i] += w->expert_sum[i];
+}
+
+/* x += W_down (silu(W_gate norm(x)) * W_up norm(x)), likewise */
 static void mlp_rows(struct forward *f, int64_t l, struct block at, struct workspace *w) {
     const struct model_config *c = &f->model->config;
     const struct model_layer *layer = &f->model->layers[l];
     float *x = f->stream + at.first * c->hidden;
     norm_rows(f, x, layer->mlp_norm, at.rows, w);
+    if (layer->experts) {
+        expert_rows(f, layer, x, at.rows, w);
+        return;
+    }
     project(f, w->gate, w->operand, &layer->gate, layer->gate_bias, at.rows);
     project(f, w->up, w->operand, &layer->up, layer->up_bias, at.rows);
-    f->kernels->silu_multiply(w->gate, w->up, at.rows * c->intermediate);
+    activate(f, w, at.rows * c->intermediate);
     f->kernels->narrow(w->operand, w->gate, at.rows, c->intermediate);
-    project_add(f, x, w->operand, &layer->down, layer->down_bias, at.rows);
+    add_branch(f, x, &layer->down, layer->down_bias, layer->mlp_post_norm, at.rows, w);
 }
 
 /* Remembers the first layer after which a row is not finite: infinity minus itself is not zero. */
@@ -493,7 +676,7 @@ static void run_layer(struct forward *f, int64_t l, const int32_t *tokens, int64
             attention_rows(f, l, tokens, at, w);
             mlp_rows(f, l, at, w);
             check_rows(f, l + 1, at);
-            report_work(f, block_work(&f->model->config, at));
+            report_work(f, work_layer(&f->model->config, l, at.first, at.rows));
         }
     }
 }
@@ -528,7 +711,9 @@ static void predict_rows(struct forward *f, const int32_t *tokens, struct block 
                          struct workspace *w) {
     const struct model_config *c = &f->model->config;
     if (at.first < out->skip) at = (struct block){out->skip, at.first + at.rows - out->skip};
-    norm_rows(f, f->stream + at.first * c->hidden, f->model->norm, at.rows, w);
+    f->kernels->rms_norm(w->normed, f->stream + at.first * c->hidden, f->model->norm, at.rows, c->hidden, c->norm_eps);
+    scale_numbers(w->normed, c->output_scale, at.rows * c->hidden);
+    f->kernels->narrow(w->operand, w->normed, at.rows, c->hidden);
     project(f, w->logits, w->operand, &f->model->logits, NULL, at.rows);
     int64_t first = at.first - out->skip;
     f->kernels->nats(out->nats + first, w->logits, tokens + at.first + 1, at.rows, c->vocabulary);
@@ -539,8 +724,9 @@ static void predict_rows(struct forward *f, const int32_t *tokens, struct block 
 /* The last layer leaves out whole blocks before the first prediction that is required. */
 static double pass_work(const struct model_config *c, int64_t rows, int64_t skip) {
     int64_t first = skip / BLOCK_ROWS * BLOCK_ROWS;
-    return (double)(c->layers - 1) * work_layer(c, 0, rows) + work_layer(c, first, rows - first) +
-           work_logits(c, rows - skip);
+    double work = work_layer(c, c->layers - 1, first, rows - first) + work_logits(c, rows - skip);
+    for (int64_t l = 0; l + 1 < c->layers; l++) work += work_layer(c, l, 0, rows);
+    return work;
 }
 
 static int check_result(const struct forward *f, const double *nats, int64_t count, struct error *error) {
@@ -574,7 +760,7 @@ int forward_predict(struct forward *f, const struct rope_table *table, const int
     int status = reserve(f, rows, error);
     if (status == STATUS_OK) status = prepare_first_layer(f, tokens, rows, error);
     if (status != STATUS_OK) return status;
-    prepare_table(f, table, rows);
+    prepare_tables(f, table, rows);
     f->work = pass_work(config, rows, skip), f->work_done = 0.0;
     f->bad_layer = NO_LAYER;
 

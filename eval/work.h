@@ -6,7 +6,8 @@
  *
  *     2 n (layers (2 hidden query + 2 hidden key + 3 hidden intermediate) - hidden query - 2 hidden key
  *          + vocabulary hidden)
- *   + 4 layers query (sum over p = 0..n-1 of the keys that position p sees: p + 1, or a sliding window's)
+ *     with hidden (3 experts_per_token expert_width + experts) for 3 hidden intermediate in layers with experts
+ *   + 4 query (sum over layers and p = 0..n-1 of the keys that position p sees: p + 1, or a sliding window's)
  *
  * The part that is subtracted is the first layer's queries, keys and values. They are computed once per distinct token,
  * by the first pass that sees it, and later passes look them up.
@@ -22,8 +23,8 @@
 struct work_matrix {
     const char *name; /* static */
     int64_t outputs, inputs;
-    int64_t layer_uses; /* in a layer; 0 for the output matrix */
-    int64_t uses;       /* in a pass; the first layer's query, key and value matrices do not count */
+    double uses; /* in a pass; the first layer's query, key and value matrices do not count. Experts and routers count
+                  * as parts of gate and down */
 };
 
 /* One matrix of each shape: query, key (and value), output, gate (and up), down, logits. */
@@ -43,8 +44,8 @@ double work_pass(const struct model_config *config, int64_t length);
  * them. */
 double work_skipped(const struct model_config *config, int64_t skip);
 
-/* Of one layer, all its matrices included, for the positions first..first+rows-1. */
-double work_layer(const struct model_config *config, int64_t first, int64_t rows);
+/* Of layer `layer`, all its matrices included, for the positions first..first+rows-1. */
+double work_layer(const struct model_config *config, int64_t layer, int64_t first, int64_t rows);
 
 /* Of the output matrix. */
 double work_logits(const struct model_config *config, int64_t rows);

@@ -103,6 +103,10 @@ struct kernels {
     /* gate[count] = silu(gate) * up, silu(z) = z / (1 + exp(-z)) */
     void (*silu_multiply)(float *gate, const float *up, int64_t count);
 
+    /* gate[count] = gelu(gate) * up, gelu in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415):
+     * gelu(z) = z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2 */
+    void (*gelu_multiply)(float *gate, const float *up, int64_t count);
+
     /* nats[rows] = ln sum_j exp(logits[r][j]) - logits[r][targets[r]]; logits[rows][vocabulary]. */
     void (*nats)(double *nats, const float *logits, const int32_t *targets, int64_t rows, int64_t vocabulary);
 };

@@ -146,6 +146,13 @@ static void silu_multiply(float *gate, const float *up, int64_t count) {
     }
 }
 
+static void gelu_multiply(float *gate, const float *up, int64_t count) {
+    for (int64_t i = 0; i < count; i++) {
+        double z = gate[i];
+        gate[i] = (float)(0.5 * z * (1.0 + tanh(sqrt(M_2_PI) * (z + 0.044715 * z * z * z))) * up[i]);
+    }
+}
+
 static void nats(double *out, const float *logits, const int32_t *targets, int64_t rows, int64_t vocabulary) {
     for (int64_t r = 0; r < rows; r++) {
         const float *row = logits + r * vocabulary;
@@ -174,6 +181,7 @@ const struct kernels kernels_reference_f32 = {
     .rms_norm = rms_norm,
     .rotate = rotate,
     .silu_multiply = silu_multiply,
+    .gelu_multiply = gelu_multiply,
     .nats = nats,
 };
 
@@ -195,5 +203,6 @@ const struct kernels kernels_reference_bf16 = {
     .rms_norm = rms_norm,
     .rotate = rotate,
     .silu_multiply = silu_multiply,
+    .gelu_multiply = gelu_multiply,
     .nats = nats,
 };

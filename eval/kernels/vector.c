@@ -330,6 +330,19 @@ static void silu_multiply(float *gate, const float *up, int64_t count) {
     for (; i < count; i++) gate[i] = silu(splat(gate[i]))[0] * up[i];
 }
 
+/* (1 + tanh(u)) / 2 = 1 / (1 + exp(-2 u)). Beyond -88 z stays where it is, as in silu(); within 88 z^3 is finite. */
+INLINE vector gelu(vector z) {
+    vector near = at_least(z, splat(-88.0f)) + 0.0f * at_most(z, splat(-88.0f));
+    vector bounded = at_most(near, splat(88.0f));
+    return near / (1.0f + exponential(bounded * (-1.59576912f - 0.0713548163f * bounded * bounded)));
+}
+
+static void gelu_multiply(float *gate, const float *up, int64_t count) {
+    int64_t i = 0;
+    for (; i + LANES <= count; i += LANES) store(gate + i, gelu(load(gate + i)) * load(up + i));
+    for (; i < count; i++) gate[i] = gelu(splat(gate[i]))[0] * up[i];
+}
+
 static void nats(double *out, const float *logits, const int32_t *targets, int64_t rows, int64_t vocabulary) {
     enum { TERMS = 64 * LANES }; /* short sums for every type: logits are f32 */
     for (int64_t r = 0; r < rows; r++) {
@@ -381,5 +394,6 @@ const struct kernels TABLE = {
     .rms_norm = rms_norm,
     .rotate = rotate,
     .silu_multiply = silu_multiply,
+    .gelu_multiply = gelu_multiply,
     .nats = nats,
 };

@@ -43,11 +43,16 @@ static int64_t side_length(const struct model_config *config, enum side side) {
         return query + key;
     case SIDE_QUERY_TWO_KEY:
         return query + 2 * key;
+    case SIDE_EXPERTS:
+        return config->experts;
+    case SIDE_EXPERT_WIDTH:
+        return config->expert_width;
     }
     return 0;
 }
 
-static bool condition_holds(const struct model_config *config, enum condition condition) {
+/* `layer` is -1 for the model's own tensors. */
+static bool condition_holds(const struct model_config *config, int64_t layer, enum condition condition) {
     switch (condition) {
     case ALWAYS:
         return true;
@@ -59,6 +64,10 @@ static bool condition_holds(const struct model_config *config, enum condition co
         return config->mlp_bias;
     case IF_HEAD_NORMS:
         return config->head_norms;
+    case IF_EXPERTS:
+        return config->layer_kinds[layer] & LAYER_HAS_EXPERTS;
+    case UNLESS_EXPERTS:
+        return !(config->layer_kinds[layer] & LAYER_HAS_EXPERTS);
     case UNLESS_TIED:
         return !config->tied_embeddings;
     }
@@ -73,8 +82,10 @@ struct slot {
     int64_t first;         /* of the tensor's rows */
     int rank;              /* of the tensor, and its shape */
     int64_t shape[2];
-    size_t field;  /* of struct model_layer or struct model */
-    int64_t layer; /* -1: the model's own */
+    bool is_norm;   /* see struct family_tensor */
+    size_t field;   /* of struct expert, struct model_layer or struct model */
+    int64_t layer;  /* -1: the model's own */
+    int64_t expert; /* -1: the layer's own */
 };
 
 /* A walk over all slots, in the order in which they lie in memory: begins as {.config = ...}. */
@@ -82,10 +93,11 @@ struct slots {
     const struct model_config *config;
     int64_t layer;
     size_t row;
+    int64_t expert; /* of a row that each has */
 };
 
 static void slot_describe(const struct model_config *config, const struct family_tensor *tensor, int64_t layer,
-                          struct slot *out) {
+                          int64_t expert, struct slot *out) {
     out->is_matrix = tensor->columns != SIDE_NONE;
     out->rows = side_length(config, tensor->rows);
     out->columns = out->is_matrix ? side_length(config, tensor->columns) : 1;
@@ -94,8 +106,13 @@ static void slot_describe(const struct model_config *config, const struct family
     out->shape[0] = tensor->tensor_rows == SIDE_NONE ? out->rows : side_length(config, tensor->tensor_rows);
     out->shape[1] = out->columns;
     out->field = tensor->field;
+    out->is_norm = tensor->is_norm;
     out->layer = layer;
-    if (layer < 0) {
+    out->expert = tensor->of_expert ? expert : -1;
+    if (tensor->of_expert) {
+        snprintf(out->name, sizeof out->name, "model.layers.%" PRId64 ".%s%" PRId64 ".%s", layer, tensor->name, expert,
+                 tensor->of_expert);
+    } else if (layer < 0) {
         snprintf(out->name, sizeof out->name, "%s", tensor->name);
     } else {
         snprintf(out->name, sizeof out->name, "model.layers.%" PRId64 ".%s", layer, tensor->name);
@@ -114,9 +131,13 @@ static bool slot_next(struct slots *walk, struct slot *out) {
             walk->row = 0;
             continue;
         }
-        walk->row++;
-        if (!condition_holds(config, tensor->condition)) continue;
-        slot_describe(config, tensor, outer ? -1 : walk->layer, out);
+        int64_t layer = outer ? -1 : walk->layer, expert = walk->expert;
+        bool holds = condition_holds(config, layer, tensor->condition);
+        bool more = holds && tensor->of_expert && expert + 1 < config->experts;
+        walk->expert = more ? expert + 1 : 0;
+        if (!more) walk->row++;
+        if (!holds) continue;
+        slot_describe(config, tensor, layer, expert, out);
         return true;
     }
     return false;
@@ -124,8 +145,32 @@ static bool slot_next(struct slots *walk, struct slot *out) {
 
 /* The field of the model: a struct matrix or a float *. */
 static void *slot_place(struct model *model, const struct slot *slot) {
-    char *base = slot->layer < 0 ? (char *)model : (char *)&model->layers[slot->layer];
-    return base + slot->field;
+    if (slot->layer < 0) return (char *)model + slot->field;
+    struct model_layer *layer = &model->layers[slot->layer];
+    return (slot->expert < 0 ? (char *)layer : (char *)&layer->experts[slot->expert]) + slot->field;
+}
+
+/* ---- Kinds of layers ---- */
+
+int64_t model_layer_window(const struct model_config *config, int64_t layer) {
+    return config->layer_kinds[layer] & LAYER_SEES_ALL ? 0 : config->sliding_window;
+}
+
+bool model_layer_is_searched(const struct model_config *config, int64_t layer) {
+    return !(config->layer_kinds[layer] & (LAYER_NOT_ROTATED | LAYER_ROTATED_APART));
+}
+
+int64_t model_searched_layers(const struct model_config *config) {
+    int64_t count = 0;
+    for (int64_t l = 0; l < config->layers; l++) count += model_layer_is_searched(config, l);
+    return count;
+}
+
+int64_t model_searched_window(const struct model_config *config) {
+    for (int64_t l = 0; l < config->layers; l++) {
+        if (model_layer_is_searched(config, l) && model_layer_window(config, l) == 0) return 0;
+    }
+    return config->sliding_window;
 }
 
 /* ---- The model in memory ---- */
@@ -138,9 +183,9 @@ static size_t slot_bytes(const struct kernels *kernels, const struct slot *slot)
 }
 
 /* Within the bounds of model_config_check() a layer's matrices have at most 2^42 numbers each (query
- * width or intermediate x hidden), the seven of them less than 2^45, 2^12 layers less than 2^57, and
- * embedding and output matrix 2^44 each: with padding to PACK_ROWS rows and 4 bytes a number the sum
- * stays far below 2^63. */
+ * width or intermediate x hidden), the seven of them less than 2^45, experts 2^46 (2^24 rows of hidden in
+ * each of three matrices), 2^12 layers less than 2^59, and embedding and output matrix 2^44 each: with padding
+ * to PACK_ROWS rows and 4 bytes a number the sum stays below 2^63. */
 size_t model_bytes(const struct model_config *config, const struct kernels *kernels) {
     struct slots walk = {.config = config};
     struct slot slot;
@@ -166,6 +211,22 @@ static void storage_divide(struct model *model) {
     if (model->config.tied_embeddings) model->logits = model->embedding;
 }
 
+/* Layers' arrays of experts. */
+static bool make_experts(struct model *model) {
+    const struct model_config *config = &model->config;
+    int64_t layers = 0;
+    for (int64_t l = 0; l < config->layers; l++) layers += (config->layer_kinds[l] & LAYER_HAS_EXPERTS) != 0;
+    if (layers == 0) return true;
+    model->experts = calloc((size_t)(layers * config->experts), sizeof *model->experts);
+    struct expert *next = model->experts;
+    for (int64_t l = 0; l < config->layers && next; l++) {
+        if (!(config->layer_kinds[l] & LAYER_HAS_EXPERTS)) continue;
+        model->layers[l].experts = next;
+        next += config->experts;
+    }
+    return next != NULL;
+}
+
 static int model_allocate(const struct model_config *config, const struct kernels *kernels, struct model **out,
                           struct error *error) {
     size_t bytes = model_bytes(config, kernels);
@@ -175,7 +236,7 @@ static int model_allocate(const struct model_config *config, const struct kernel
     model->kernels = kernels;
     model->layers = calloc((size_t)config->layers, sizeof *model->layers);
     model->storage = aligned_alloc(KERNELS_ALIGNMENT, bytes);
-    if (!model->layers || !model->storage) {
+    if (!model->layers || !model->storage || !make_experts(model)) {
         model_free(model);
         return error_memory(error, (double)bytes, "the model's weights");
     }
@@ -188,6 +249,7 @@ void model_free(struct model *model) {
     if (!model) return;
     free(model->storage);
     free(model->layers);
+    free(model->experts);
     free(model->notes);
     free(model);
 }
@@ -238,6 +300,8 @@ static int fill(struct model *model, const struct weight_source *source, float *
         } else {
             float **vector = slot_place(model, &slot);
             status = source->read(source->state, slot.name, slot.first, slot.rows, 1, *vector, error);
+            bool less = slot.is_norm && model->config.norms_less_one && status == STATUS_OK;
+            for (int64_t i = 0; less && i < slot.rows; i++) (*vector)[i] += 1.0f;
         }
     }
     return status;

@@ -15,42 +15,90 @@
 #include "eval/kernels/kernels.h"
 #include "eval/rope.h"
 
+enum { MODEL_MAX_LAYERS = 1 << 12 };
+
+/* In what a layer differs from one that rotates by the table at hand and sees config.sliding_window keys: bits. */
+enum layer_kind {
+    LAYER_SEES_ALL = 1,      /* no sliding window */
+    LAYER_NOT_ROTATED = 2,   /* queries and keys are not rotated */
+    LAYER_ROTATED_APART = 4, /* by the table of config.window_rope, whatever the table at hand */
+    LAYER_HAS_EXPERTS = 8,   /* a mixture of experts in the place of the feed-forward layer */
+};
+
 struct model_config {
     char family[32];      /* model_type of config.json: "llama" */
     int64_t vocabulary;   /* tokens are 0..vocabulary-1 */
     int64_t hidden;       /* width of the residual stream */
     int64_t intermediate; /* width of the feed-forward layer */
     int64_t layers;
-    int64_t heads;          /* query heads */
-    int64_t kv_heads;       /* key/value heads; divides heads */
-    int64_t head_width;     /* even */
-    int64_t window;         /* max_position_embeddings */
-    int64_t sliding_window; /* keys that a token sees, its own included; 0: all before it */
-    struct rope_model rope; /* rotary pairs, base, and the model's own scaling */
-    double norm_eps;        /* of the RMS norms */
-    bool tied_embeddings;   /* the output matrix is the embedding; of a config.json alone: unless weights differ */
-    bool qkv_bias;          /* query, key and value projections have biases */
-    bool output_bias;       /* attention's output projection has one */
-    bool mlp_bias;          /* gate, up and down projections have them */
-    bool head_norms;        /* queries and keys are normed head by head before they are rotated */
-    bool says_bf16;         /* config.json names bf16 as the type of the weights; the files of weights decide */
+    int64_t heads;              /* query heads */
+    int64_t kv_heads;           /* key/value heads; divides heads */
+    int64_t head_width;         /* even */
+    int64_t window;             /* max_position_embeddings */
+    int64_t sliding_window;     /* keys that a token sees, its own included; 0: all before it */
+    struct rope_model rope;     /* rotary pairs, base, and the model's own scaling */
+    int64_t experts;            /* of each layer that has them; 0: no layer has */
+    int64_t experts_per_token;  /* that the router chooses */
+    int64_t expert_width;       /* width of an expert's feed-forward layer */
+    bool expert_weights_normed; /* the weights of the chosen experts are divided by their sum */
+    double norm_eps;            /* of the RMS norms */
+    bool tied_embeddings;       /* the output matrix is the embedding; of a config.json alone: unless weights differ */
+    bool qkv_bias;              /* query, key and value projections have biases */
+    bool output_bias;           /* attention's output projection has one */
+    bool mlp_bias;              /* gate, up and down projections have them */
+    bool head_norms;            /* queries and keys are normed head by head before they are rotated */
+    bool whole_norms;           /* they are normed over all heads at once */
+    bool gelu;                  /* the gate's activation is gelu (its tanh form), not silu */
+    bool norms_less_one;        /* files hold norms less 1, which is added when they are loaded */
+    double embedding_scale;     /* factors; 0 means 1: of embeddings */
+    double residual_scale;      /* of what attention and the feed-forward layer add to the stream */
+    double output_scale;        /* of what goes into the output matrix */
+    double query_scale;         /* of queries, besides 1 / sqrt(head_width) */
+    double query_growth;        /* beta: at position n, queries times 1 + beta ln(1 + floor(n / query_growth_length)) */
+    int64_t query_growth_length;
+    bool says_bf16; /* config.json names bf16 as the type of the weights; the files of weights decide */
+    uint8_t layer_kinds[MODEL_MAX_LAYERS]; /* [layers] of enum layer_kind's bits */
+    struct rope_model window_rope;         /* rotary settings of LAYER_ROTATED_APART; no pairs: no such layer. Its
+                                            * table does not depend on the length */
 };
 
-/* Vectors that the family does not have are NULL. */
+/* Keys that a token sees in a layer; 0: all before it. */
+int64_t model_layer_window(const struct model_config *config, int64_t layer);
+
+/* Whether the table at hand rotates the layer. */
+bool model_layer_is_searched(const struct model_config *config, int64_t layer);
+
+/* The number of such layers. */
+int64_t model_searched_layers(const struct model_config *config);
+
+/* Keys that a token sees in those layers that the table at hand rotates, the most of any; 0: all before it. */
+int64_t model_searched_window(const struct model_config *config);
+
+struct expert {
+    struct matrix gate, up; /* [expert_width][hidden] */
+    struct matrix down;     /* [hidden][expert_width] */
+};
+
+/* Vectors that the family does not have are NULL; so are the experts of a layer without LAYER_HAS_EXPERTS, and one with
+ * them has no gate, up and down of its own. */
 struct model_layer {
-    float *attention_norm;        /* [hidden] */
+    float *attention_norm;        /* [hidden], before attention */
     struct matrix query;          /* [heads * head_width][hidden] */
     struct matrix key, value;     /* [kv_heads * head_width][hidden] */
     struct matrix output;         /* [hidden][heads * head_width] */
     float *query_bias;            /* [heads * head_width] */
     float *key_bias, *value_bias; /* [kv_heads * head_width] */
     float *output_bias;           /* [hidden] */
-    float *query_norm, *key_norm; /* [head_width] */
-    float *mlp_norm;              /* [hidden] */
+    float *query_norm, *key_norm; /* [head_width]; with whole_norms as the biases */
+    float *attention_post_norm;   /* [hidden], of what attention adds to the stream */
+    float *mlp_norm;              /* [hidden], before the feed-forward layer */
+    float *mlp_post_norm;         /* [hidden], of what that adds */
     struct matrix gate, up;       /* [intermediate][hidden] */
     struct matrix down;           /* [hidden][intermediate] */
     float *gate_bias, *up_bias;   /* [intermediate] */
     float *down_bias;             /* [hidden] */
+    struct matrix router;         /* [experts][hidden] */
+    struct expert *experts;       /* [experts] */
 };
 
 struct model {
@@ -58,6 +106,7 @@ struct model {
     const struct kernels *kernels; /* that the matrices are packed for */
     struct matrix embedding;       /* [vocabulary][hidden] */
     struct model_layer *layers;    /* [config.layers] */
+    struct expert *experts;        /* of all layers, which point into it */
     float *norm;                   /* [hidden] */
     struct matrix logits;          /* [vocabulary][hidden]; the embedding itself where tied */
     char *notes;                   /* see model_print_notes(); NULL: none */

@@ -25,7 +25,7 @@ static const struct size_range {
     {"vocab_size", offsetof(struct model_config, vocabulary), 1, 1 << 24, false},
     {"hidden_size", offsetof(struct model_config, hidden), 1, 1 << 20, false},
     {"intermediate_size", offsetof(struct model_config, intermediate), 1, 1 << 22, false},
-    {"num_hidden_layers", offsetof(struct model_config, layers), 1, 1 << 12, false},
+    {"num_hidden_layers", offsetof(struct model_config, layers), 1, MODEL_MAX_LAYERS, false},
     {"num_attention_heads", offsetof(struct model_config, heads), 1, 1 << 13, false},
     {"num_key_value_heads", offsetof(struct model_config, kv_heads), 1, 1 << 13, true},
     {"head_dim", offsetof(struct model_config, head_width), 2, INT64_C(2) * ROPE_MAX_PAIRS, true},
@@ -34,6 +34,31 @@ static const struct size_range {
 
 static int64_t *size_of_config(struct model_config *config, const struct size_range *range) {
     return (int64_t *)((char *)config + range->field);
+}
+
+static bool has_expert_layers(const struct model_config *config) {
+    for (int64_t l = 0; l < config->layers && l < MODEL_MAX_LAYERS; l++) {
+        if (config->layer_kinds[l] & LAYER_HAS_EXPERTS) return true;
+    }
+    return false;
+}
+
+/* Bounds as above; all experts of a layer together, too. */
+static int check_experts(const char *where, const struct model_config *config, struct error *error) {
+    enum { MOST = 1 << 10, MOST_ROWS = 1 << 24 };
+    if (config->experts < 1 || config->experts > MOST) {
+        return error_set(error, STATUS_INPUT, "%s: num_experts is %" PRId64 "; it must lie within 1 to %d", where,
+                         config->experts, (int)MOST);
+    }
+    if (config->experts_per_token < 1 || config->experts_per_token > config->experts) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: num_experts_per_tok is %" PRId64 "; it must lie within 1 to num_experts (%" PRId64 ")",
+                         where, config->experts_per_token, config->experts);
+    }
+    if (config->expert_width >= 1 && config->expert_width <= MOST_ROWS / config->experts) return STATUS_OK;
+    return error_set(error, STATUS_INPUT,
+                     "%s: an expert's width is %" PRId64 "; with %" PRId64 " experts it must lie within 1 to %" PRId64,
+                     where, config->expert_width, config->experts, MOST_ROWS / config->experts);
 }
 
 int model_config_sizes_check(const char *where, const struct model_config *config, struct error *error) {
@@ -56,11 +81,22 @@ int model_config_sizes_check(const char *where, const struct model_config *confi
                          ")",
                          where, config->heads, config->kv_heads);
     }
+    if (config->experts != 0 || has_expert_layers(config)) {
+        int status = check_experts(where, config, error);
+        if (status != STATUS_OK) return status;
+    }
     if (config->sliding_window < 0 || config->sliding_window > MODEL_WINDOW_MAX) {
         return error_set(error, STATUS_INPUT, "%s: sliding_window is %" PRId64 "; it must lie within 1 to %d", where,
                          config->sliding_window, (int)MODEL_WINDOW_MAX);
     }
     return STATUS_OK;
+}
+
+/* Whether a layer has rotary settings of its own. */
+static bool rotates_apart(const struct model_config *config) {
+    unsigned kinds = config->window_rope.pairs != 0 ? LAYER_ROTATED_APART : 0;
+    for (int64_t l = 0; l < config->layers; l++) kinds |= config->layer_kinds[l];
+    return kinds & LAYER_ROTATED_APART;
 }
 
 int model_config_check(const char *where, const struct model_config *config, struct error *error) {
@@ -69,6 +105,9 @@ int model_config_check(const char *where, const struct model_config *config, str
     }
     int status = model_config_sizes_check(where, config, error);
     if (status == STATUS_OK) status = model_rope_check(where, &config->rope, config->head_width, error);
+    if (status == STATUS_OK && rotates_apart(config)) {
+        status = model_rope_check(where, &config->window_rope, config->head_width, error);
+    }
     if (status != STATUS_OK) return status;
     if (!(config->norm_eps > 0 && config->norm_eps < 1)) {
         return error_set(error, STATUS_INPUT, "%s: rms_norm_eps is %g; it must lie between 0 and 1", where,
@@ -92,7 +131,7 @@ bool config_values_equal(const json_t *left, const json_t *right) {
 /* A key that is absent has the value that the family's class gives it; null means to derive one. */
 static bool is_absent(const struct config_file *file, const char *key) { return !json_object_get(file->root, key); }
 
-static int read_size(const struct config_file *file, const char *key, int64_t *out, struct error *error) {
+int config_read_size(const struct config_file *file, const char *key, int64_t *out, struct error *error) {
     const json_t *value = config_value(file->root, key);
     if (!value) return error_set(error, STATUS_INPUT, "%s: has no %s", file->path, key);
     if (json_is_real(value) && json_real_value(value) == floor(json_real_value(value))) {
@@ -116,6 +155,16 @@ static bool has_experts(const struct config_file *file, const char *family) {
     return strstr(family, "moe") || strstr(family, "mixtral");
 }
 
+/* A model of images and text: its language part is a family of its own. */
+static int refuse_parts(const struct config_file *file, const char *name, const char *supported, struct error *error) {
+    const json_t *part = config_value(file->root, "text_config");
+    const char *type = json_string_value(config_value(part, "model_type"));
+    return error_set(error, STATUS_INPUT,
+                     "%s: model_type \"%.60s\" has other inputs than text, which is not supported; save its language "
+                     "part (text_config, model_type \"%.60s\") as a model of its own; supported: %s",
+                     file->path, name, type ? type : "unknown", supported);
+}
+
 static int read_family(struct config_file *file, struct error *error) {
     const char *name = json_string_value(config_value(file->root, "model_type"));
     if (!name) {
@@ -126,9 +175,10 @@ static int read_family(struct config_file *file, struct error *error) {
     if (file->family) return STATUS_OK;
     char supported[256];
     family_list(supported, sizeof supported);
+    if (json_is_object(config_value(file->root, "text_config"))) return refuse_parts(file, name, supported, error);
     if (has_experts(file, name)) {
         return error_set(error, STATUS_INPUT,
-                         "%s: model_type \"%.60s\" is a mixture of experts, which is not supported; supported: %s",
+                         "%s: model_type \"%.60s\" is a mixture of experts that is not supported; supported: %s",
                          file->path, name, supported);
     }
     return error_set(error, STATUS_INPUT, "%s: model_type \"%.60s\" is not supported; supported: %s", file->path, name,
@@ -137,7 +187,6 @@ static int read_family(struct config_file *file, struct error *error) {
 
 /* Requirements of every family. */
 static const struct family_requirement common_requirements[] = {
-    {"hidden_act", "\"silu\""}, /* or an other_name() */
     {"quantization_config", "null"},
     {"compression_config", "null"},
     {NULL, NULL},
@@ -182,7 +231,7 @@ static int read_sizes(const struct config_file *file, struct model_config *confi
     for (size_t i = 0; i < COUNT(size_ranges); i++) {
         const struct size_range *range = &size_ranges[i];
         if (range->optional && !config_value(file->root, range->key)) continue;
-        int status = read_size(file, range->key, size_of_config(config, range), error);
+        int status = config_read_size(file, range->key, size_of_config(config, range), error);
         if (status != STATUS_OK) return status;
     }
     if (is_absent(file, "num_key_value_heads")) config->kv_heads = file->family->kv_heads;
@@ -202,37 +251,6 @@ static int derive_sizes(const struct config_file *file, struct model_config *con
                          file->path, config->hidden, config->heads);
     }
     config->head_width = config->hidden / config->heads;
-    return STATUS_OK;
-}
-
-static int read_sliding_window(const struct config_file *file, int64_t *out, struct error *error) {
-    *out = 0;
-    if (!file->family->slides) return STATUS_OK;
-    if (is_absent(file, "sliding_window")) *out = file->family->sliding_window;
-    if (!config_value(file->root, "sliding_window")) return STATUS_OK;
-    int status = read_size(file, "sliding_window", out, error);
-    if (status != STATUS_OK || *out > 0) return status;
-    return error_set(error, STATUS_INPUT, "%s: sliding_window is %" PRId64 "; it must be positive, or null for none",
-                     file->path, *out);
-}
-
-/* layer_types may name the kind of attention of each layer: all must be of the one kind. */
-static int layer_types_check(const struct config_file *file, const struct model_config *config, struct error *error) {
-    const json_t *types = config_value(file->root, "layer_types");
-    if (!types) return STATUS_OK;
-    const char *wanted = config->sliding_window ? "sliding_attention" : "full_attention";
-    if (!json_is_array(types) || json_array_size(types) != (size_t)config->layers) {
-        return error_set(error, STATUS_INPUT, "%s: layer_types is not a list of num_hidden_layers (%" PRId64 ") names",
-                         file->path, config->layers);
-    }
-    for (size_t i = 0; i < json_array_size(types); i++) {
-        const char *type = json_string_value(json_array_get(types, i));
-        if (!type || strcmp(type, wanted) != 0) {
-            return error_set(error, STATUS_INPUT,
-                             "%s: layer_types: layer %zu is \"%.40s\"; only \"%s\" for all layers is supported here",
-                             file->path, i, type ? type : "not a name", wanted);
-        }
-    }
     return STATUS_OK;
 }
 
@@ -265,6 +283,83 @@ static bool says_bf16(const struct config_file *file) {
     return type && strcmp(type, "bfloat16") == 0;
 }
 
+/* ---- Experts ---- */
+
+/* A size that either key may state; *out is unchanged if neither does. */
+static int read_either_size(const struct config_file *file, const char *key, const char *other, int64_t *out,
+                            struct error *error) {
+    const json_t *value = config_value(file->root, key), *again = config_value(file->root, other);
+    if (value && again && !config_values_equal(value, again)) {
+        return error_set(error, STATUS_INPUT, "%s: %s and %s contradict each other; remove one", file->path, key,
+                         other);
+    }
+    return value || again ? config_read_size(file, value ? key : other, out, error) : STATUS_OK;
+}
+
+static int read_optional_size(const struct config_file *file, const char *key, int64_t *out, struct error *error) {
+    return config_value(file->root, key) ? config_read_size(file, key, out, error) : STATUS_OK;
+}
+
+static int read_experts(const struct config_file *file, struct model_config *config, struct error *error) {
+    const struct family_experts *experts = file->family->experts;
+    if (!experts) return STATUS_OK;
+    config->experts = experts->count;
+    config->experts_per_token = experts->per_token;
+    config->expert_width = experts->width_key ? experts->width : config->intermediate;
+    int status = read_either_size(file, "num_experts", "num_local_experts", &config->experts, error);
+    if (status == STATUS_OK) {
+        status = read_optional_size(file, "num_experts_per_tok", &config->experts_per_token, error);
+    }
+    if (status != STATUS_OK || !experts->width_key) return status;
+    return read_optional_size(file, experts->width_key, &config->expert_width, error);
+}
+
+/* ---- Numbers ---- */
+
+static int number_read(const struct config_file *file, const struct family_number *number, double *out,
+                       struct error *error) {
+    static const double least = 1e-6, most = 1e6;
+    const json_t *value = number->key ? config_value(file->root, number->key) : NULL;
+    *out = number->value;
+    if (!value) return STATUS_OK;
+    if (!json_is_number(value)) {
+        return error_set(error, STATUS_INPUT, "%s: %s is not a number", file->path, number->key);
+    }
+    *out = json_number_value(value);
+    if (*out >= least && *out <= most) return STATUS_OK;
+    return error_set(error, STATUS_INPUT, "%s: %s is %g; it must lie within %g to %g", file->path, number->key, *out,
+                     least, most);
+}
+
+static int read_numbers(const struct config_file *file, struct model_config *config, struct error *error) {
+    double hidden = (double)config->hidden, layers = (double)config->layers, head = (double)config->head_width, x;
+    for (const struct family_number *number = file->family->numbers; number && number->form; number++) {
+        int status = number_read(file, number, &x, error);
+        if (status != STATUS_OK) return status;
+        double *out = (double *)((char *)config + number->field);
+        switch (number->form) {
+        case NUMBERS_END:
+            break;
+        case NUMBER_ITSELF:
+            *out = x;
+            break;
+        case NUMBER_ROOT_OF_HIDDEN:
+            *out = (double)(float)sqrt(hidden);
+            break;
+        case NUMBER_OVER_HIDDEN:
+            *out = x / hidden;
+            break;
+        case NUMBER_OVER_ROOT_OF_LAYERS:
+            *out = x / sqrt(layers);
+            break;
+        case NUMBER_HEAD_OVER_ROOT:
+            *out = sqrt(head / x);
+            break;
+        }
+    }
+    return STATUS_OK;
+}
+
 /* ---- The file ---- */
 
 static int config_read(struct config_file *file, struct model_config *out, struct error *error) {
@@ -278,12 +373,13 @@ static int config_read(struct config_file *file, struct model_config *out, struc
     out->says_bf16 = says_bf16(file);
     status = read_sizes(file, out, error);
     if (status == STATUS_OK) status = derive_sizes(file, out, error);
-    if (status == STATUS_OK) status = read_sliding_window(file, &out->sliding_window, error);
+    if (status == STATUS_OK) status = read_experts(file, out, error);
+    if (status == STATUS_OK) status = model_layers_read(file, out, error);
     if (status == STATUS_OK) status = model_config_sizes_check(file->path, out, error);
-    if (status == STATUS_OK) status = layer_types_check(file, out, error);
     if (status == STATUS_OK) status = read_norm_eps(file, &out->norm_eps, error);
     if (status == STATUS_OK) status = read_flags(file, out, error);
-    if (status == STATUS_OK) status = model_rope_read(file, out->head_width, out->window, &out->rope, error);
+    if (status == STATUS_OK) status = read_numbers(file, out, error);
+    if (status == STATUS_OK) status = model_rope_read(file, out, error);
     if (status == STATUS_OK) status = model_config_check(file->path, out, error);
     return status;
 }

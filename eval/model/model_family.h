@@ -32,6 +32,23 @@ struct family_rope_name {
     enum rope_type type;
 };
 
+/* How a number of struct model_config follows from x, a number of config.json. */
+enum number_form {
+    NUMBERS_END, /* of a list */
+    NUMBER_ITSELF,
+    NUMBER_ROOT_OF_HIDDEN, /* sqrt(hidden_size) as f32; there is no x */
+    NUMBER_OVER_HIDDEN,    /* x / hidden_size */
+    NUMBER_OVER_ROOT_OF_LAYERS,
+    NUMBER_HEAD_OVER_ROOT, /* sqrt(head_dim / x) */
+};
+
+struct family_number {
+    enum number_form form;
+    size_t field;    /* of struct model_config: a double */
+    const char *key; /* of x; NULL: none */
+    double value;    /* of x, if config.json does not have the key */
+};
+
 /* ---- Tensors ---- */
 
 /* Sides of tensors, in terms of the configuration. */
@@ -46,16 +63,29 @@ enum side {
     SIDE_KEY,           /* kv_heads */
     SIDE_QUERY_KEY,     /* both */
     SIDE_QUERY_TWO_KEY, /* those and the values */
+    SIDE_EXPERTS,
+    SIDE_EXPERT_WIDTH,
 };
 
 /* When a model has a tensor. */
-enum condition { ALWAYS, IF_QKV_BIAS, IF_OUTPUT_BIAS, IF_MLP_BIAS, IF_HEAD_NORMS, UNLESS_TIED };
+enum condition {
+    ALWAYS,
+    IF_QKV_BIAS,
+    IF_OUTPUT_BIAS,
+    IF_MLP_BIAS,
+    IF_HEAD_NORMS,
+    IF_EXPERTS, /* the layer has them */
+    UNLESS_EXPERTS,
+    UNLESS_TIED
+};
 
 /* Where a vector or matrix of the model comes from: rows first..first+rows-1 of a tensor
  * [tensor_rows][columns]. */
 struct family_tensor {
-    const char *name; /* Hugging Face's, after "model.layers.N." where it is a layer's */
-    size_t field;     /* of struct model_layer or struct model: float * without columns, else struct matrix */
+    const char *name;      /* Hugging Face's, after "model.layers.N." where it is a layer's */
+    size_t field;          /* of struct model_layer or struct model: float * without columns, else struct matrix */
+    bool is_norm;          /* whose vectors may be stored less 1 */
+    const char *of_expert; /* NULL, or what follows the expert's number after `name`: the field is of struct expert */
     enum side rows, columns;
     enum side first;       /* SIDE_NONE: 0 */
     enum side tensor_rows; /* SIDE_NONE: all of them are `rows` */
@@ -64,6 +94,23 @@ struct family_tensor {
 
 /* ---- Families ---- */
 
+/* What config.json says of experts. */
+struct family_experts {
+    int64_t count, per_token; /* if num_experts (or num_local_experts) and num_experts_per_tok are absent */
+    const char *width_key;    /* NULL: an expert is as wide as intermediate_size */
+    int64_t width;            /* if that key is absent */
+    bool some_layers;         /* decoder_sparse_step and mlp_only_layers tell which layers have them */
+};
+
+/* How config.json says what kind each layer is of: model_layers.c. */
+enum layer_rule {
+    LAYERS_ALIKE,   /* layer_types may repeat what sliding_window says */
+    LAYERS_NO_ROPE, /* those that no_rope_layers marks, else each no_rope_layer_interval-th, are not rotated; these have
+                     * the sliding window, unless layer_types names others */
+    LAYERS_PATTERN, /* each sliding_window_pattern-th, or those of layer_types, sees all; the others have the sliding
+                     * window and rotary settings of their own */
+};
+
 /* Lists end in an entry without a name or key; a flag's list in one whose field is FAMILY_FLAGS_END. */
 #define FAMILY_FLAGS_END SIZE_MAX
 
@@ -71,13 +118,19 @@ struct family {
     const char *name; /* model_type of config.json */
     const struct family_requirement *requirements;
     const struct family_flag *flags;
+    const struct family_number *numbers; /* NULL: none */
     const struct family_tensor *tensors; /* of a layer */
     unsigned rope_types;                 /* bit 1 << enum rope_type: the type is supported */
     const struct family_rope_name *rope_names;
-    bool slides;     /* sliding_window is supported */
-    bool turns_part; /* partial_rotary_factor is supported */
+    enum layer_rule layers;
+    const struct family_experts *experts; /* NULL: no layer has them */
+    bool slides;                          /* sliding_window is supported */
+    bool turns_part;                      /* partial_rotary_factor is supported */
+    bool own_code;                        /* transformers does not have it: its code comes with its models */
+    bool grows;                           /* llama_4_scaling_beta scales queries by their position */
     /* Values of keys that config.json does not have: */
     double norm_eps;
+    double theta;            /* of the rotary embedding; 0: 10000 */
     int64_t kv_heads;        /* 0: as many as query heads */
     int64_t head_width;      /* 0: hidden / heads */
     int64_t sliding_window;  /* 0: none */
@@ -87,7 +140,7 @@ struct family {
 /* The tensors of no layer, of every family. */
 extern const struct family_tensor family_outer_tensors[];
 
-enum { FAMILIES = 5 };
+enum { FAMILIES = 12 };
 extern const struct family families[FAMILIES];
 
 /* The family of that name, or NULL. */

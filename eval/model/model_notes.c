@@ -49,6 +49,25 @@ static void note_scaling(const struct rope_model *rope, FILE *out) {
             rope_type_name(rope->type), rope->factor, table.own_attention_factor);
 }
 
+/* ---- layers ---- */
+
+static void note_layers(const struct model_config *config, FILE *out) {
+    int64_t searched = model_searched_layers(config), still = 0, apart = 0;
+    for (int64_t l = 0; l < config->layers; l++) {
+        still += (config->layer_kinds[l] & LAYER_NOT_ROTATED) != 0;
+        apart += (config->layer_kinds[l] & LAYER_ROTATED_APART) != 0;
+    }
+    if (searched == config->layers) return;
+    fprintf(out, "factor tables rescale %" PRId64 " of its %" PRId64 " layers%s", searched, config->layers,
+            apart > 0 ? ", those with full attention" : "");
+    if (still > 0) fprintf(out, "; layers that are not rotated: %" PRId64, still);
+    if (apart > 0) {
+        fprintf(out, "; layers with a window of %" PRId64 " tokens and a rotary table of their own: %" PRId64,
+                config->sliding_window, apart);
+    }
+    fputc('\n', out);
+}
+
 /* ---- weights ---- */
 
 static void note_weights(const struct model_config *stated, const struct model_config *model,
@@ -72,6 +91,7 @@ char *model_notes_make(const void *text, size_t size, const struct model_config 
     if (!out) return NULL;
     if (text) note_text(text, size, out);
     note_scaling(&model->rope, out);
+    note_layers(model, out);
     note_weights(stated, model, weights, out);
     if (fclose(out) == 0 && length > 0) return notes;
     free(notes);
@@ -79,13 +99,15 @@ char *model_notes_make(const void *text, size_t size, const struct model_config 
 }
 
 void model_warn_sliding(const struct model_config *config, const char *who, int64_t length, FILE *out) {
-    if (config->sliding_window == 0 || config->sliding_window >= length) return;
+    int64_t window = model_searched_window(config);
+    if (window == 0 || window >= length) return;
     fprintf(out,
             "%s: warning: the model's sliding window is %" PRId64 " tokens, and the length %" PRId64
-            ": in no layer does a token see further back than %" PRId64
+            ": in no layer%s does a token see further back than %" PRId64
             ", so factors matter for such distances only; use a model without a sliding window, or set "
             "\"sliding_window\": null in config.json if this one was trained without\n",
-            who, config->sliding_window, length, config->sliding_window);
+            who, window, length, model_searched_layers(config) == config->layers ? "" : " that a table rotates",
+            window);
 }
 
 void model_print_notes(const struct model *model, const char *dir, FILE *out) {

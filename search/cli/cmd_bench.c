@@ -150,8 +150,8 @@ static struct outcome outcome_of(const struct bench *b, const struct evaluated *
     struct work_matrix matrices[WORK_MATRICES];
     work_matrices(shape, matrices);
     for (int i = 0; i < WORK_MATRICES; i++) {
-        double work = 2.0 * (double)(length - 1) * (double)matrices[i].uses * (double)matrices[i].outputs *
-                      (double)matrices[i].inputs;
+        double work =
+            2.0 * (double)(length - 1) * matrices[i].uses * (double)matrices[i].outputs * (double)matrices[i].inputs;
         products += work / rates->products[i];
     }
     struct outcome out = {.length = length,

@@ -1,6 +1,7 @@
 #include "search/cli/estimate_measure.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "search/base/signals.h"
 
@@ -10,7 +11,7 @@ static bool is_alike(const struct estimate_stage *a, const struct estimate_stage
     return a->kernels == b->kernels && a->config->target_length == b->config->target_length && x->hidden == y->hidden &&
            x->heads == y->heads && x->kv_heads == y->kv_heads && x->head_width == y->head_width &&
            x->intermediate == y->intermediate && x->vocabulary == y->vocabulary &&
-           x->sliding_window == y->sliding_window;
+           x->sliding_window == y->sliding_window && memcmp(x->layer_kinds, y->layer_kinds, sizeof x->layer_kinds) == 0;
 }
 
 /* Windows of needles leave a part of a pass out; its operations are counted, so its share of the time is known. */

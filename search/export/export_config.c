@@ -20,6 +20,8 @@ struct setting_of {
     double part;               /* partial_rotary_factor */
     bool formula;              /* the attention factor is the one that engines compute */
     bool phi3;                 /* transformers has a separate reader for it */
+    bool minicpm;              /* its reader comes with the model */
+    bool mixtral;              /* transformers does not derive its head_dim where it reads longrope */
 };
 
 static double attention_factor_of(const struct export_pair *pair) { return pair->long_table.attention_factor; }
@@ -41,9 +43,11 @@ static json_t *block_of(const struct setting_of *s) {
     json_t *block = json_object();
     if (!block) return NULL;
     set(block, "rope_type", json_string("longrope"));
+    if (s->minicpm) set(block, "type", json_string("longrope")); /* where its first versions look */
     set(block, "factor", json_real(scale_of(pair)));
     set(block, "attention_factor", json_real(attention_factor_of(pair)));
     set(block, "original_max_position_embeddings", json_integer(pair->switch_length));
+    if (s->model.query_growth_length > 0) set(block, "llama_4_scaling_beta", json_real(s->model.query_growth));
     if (!s->formula) {
         set(block, "short_mscale", json_real(attention_factor_of(pair)));
         set(block, "long_mscale", json_real(attention_factor_of(pair)));
@@ -71,14 +75,26 @@ static json_t *parameters_of(const struct setting_of *s) {
     return block;
 }
 
+/* rope_parameters with a block per kind of layer; that of sliding layers stays as it is in `root`. */
+static json_t *parameters_per_kind(const json_t *root, const struct setting_of *s) {
+    static const char sliding[] = "sliding_attention";
+    json_t *kept = json_deep_copy(json_object_get(json_object_get(root, "rope_parameters"), sliding));
+    if (!kept) kept = json_pack("{s:s, s:f}", "rope_type", "default", "rope_theta", s->model.window_rope.theta);
+    return json_pack("{s:o, s:o}", "full_attention", parameters_of(s), sliding, kept);
+}
+
 /* Lack of memory is not checked here: check_text() finds a key that is missing. */
 static void change(json_t *root, const struct setting_of *s) {
     set(root, "max_position_embeddings", json_integer(s->pair->long_table.max_length));
     set(root, "original_max_position_embeddings", json_integer(s->pair->switch_length));
     if (!json_is_number(json_object_get(root, "rope_theta"))) set(root, "rope_theta", json_real(s->pair->theta));
+    if (s->mixtral && !json_is_number(json_object_get(root, "head_dim"))) {
+        set(root, "head_dim", json_integer(s->model.head_width));
+    }
     if (s->part < 1.0) set(root, "partial_rotary_factor", json_real(s->part));
     set(root, "rope_scaling", s->phi3 && s->formula ? phi3_block_of(s) : block_of(s));
-    set(root, "rope_parameters", parameters_of(s));
+    bool apart = s->model.window_rope.pairs > 0;
+    set(root, "rope_parameters", apart ? parameters_per_kind(root, s) : parameters_of(s));
 }
 
 /* ---- the model's config.json ---- */
@@ -120,6 +136,13 @@ static bool same_table(const struct rope_model *rope, int64_t length, const stru
     return i == rope->pairs && fabs(read.own_attention_factor / m - 1.0) < 1e-7;
 }
 
+/* What a table does not replace. */
+static bool same_rest(const struct model_config *a, const struct model_config *b) {
+    return a->query_growth == b->query_growth && a->query_growth_length == b->query_growth_length &&
+           a->window_rope.pairs == b->window_rope.pairs && a->window_rope.theta == b->window_rope.theta &&
+           a->window_rope.type == b->window_rope.type && a->window_rope.factor == b->window_rope.factor;
+}
+
 static bool same_pair(const struct model_config *config, const struct export_pair *pair) {
     const struct rope_model *rope = &config->rope;
     double m = attention_factor_of(pair);
@@ -129,10 +152,10 @@ static bool same_pair(const struct model_config *config, const struct export_pai
            same_table(rope, pair->switch_length + 1, &pair->long_table, m);
 }
 
-static int check_text(const char *path, const char *text, const struct export_pair *pair, struct error *error) {
+static int check_text(const char *path, const char *text, const struct setting_of *s, struct error *error) {
     struct model_config config;
     int status = model_config_parse(path, text, strlen(text), &config, error);
-    if (status != STATUS_OK || same_pair(&config, pair)) return status;
+    if (status != STATUS_OK || (same_pair(&config, s->pair) && same_rest(&config, &s->model))) return status;
     return error_set(error, STATUS_FAILED,
                      "%s: the rotary settings would not read back unchanged; please report it with this file", path);
 }
@@ -142,6 +165,10 @@ static int check_text(const char *path, const char *text, const struct export_pa
 static void note_attention(const struct setting_of *s, struct export_notes *notes) {
     const struct export_pair *pair = s->pair;
     double m = attention_factor_of(pair);
+    if (s->minicpm) {
+        export_note(notes, "the code that comes with a MiniCPM uses the long table for all inputs, as vLLM does%s",
+                    s->formula ? "" : ", and always the attention factor sqrt(1 + ln s / ln L0)");
+    }
     if (s->formula) return;
     export_note(
         notes,
@@ -164,10 +191,12 @@ int export_config_text(const char *dir, const struct export_pair *pair, char **o
     if (status == STATUS_OK) {
         setting.part = part_of(root);
         setting.phi3 = strcmp(setting.model.family, "phi3") == 0;
+        setting.minicpm = strcmp(setting.model.family, "minicpm") == 0;
+        setting.mixtral = strcmp(setting.model.family, "mixtral") == 0;
         change(root, &setting);
         text = json_text(root);
         if (text) python_json_restore(text);
-        status = text ? check_text(path, text, pair, error) : error_memory(error, 0, path);
+        status = text ? check_text(path, text, &setting, error) : error_memory(error, 0, path);
     }
     if (status == STATUS_OK) note_attention(&setting, notes);
     json_decref(root);

@@ -194,6 +194,16 @@ int export_pair_choose_one(const struct factor_file *file, const char *source, c
     return finish_table(out, &out->long_table, model, out->long_table.max_length, error);
 }
 
+/* Engines have one key for the end of the short table and for the steps in which a model's queries grow. */
+static int check_growth(const struct export_pair *pair, const struct model_config *model, struct error *error) {
+    if (model->query_growth_length == 0 || model->query_growth_length == pair->switch_length) return STATUS_OK;
+    return error_set(error, STATUS_INPUT,
+                     "the model scales its queries by their position in steps of %" PRId64
+                     " tokens (original_max_position_embeddings), where engines change tables, too, not above %" PRId64
+                     " tokens; use --short-length %" PRId64,
+                     model->query_growth_length, pair->switch_length, model->query_growth_length);
+}
+
 static int check_lengths(const struct export_pair *pair, const char *source, struct error *error) {
     int64_t longest = pair->long_table.max_length;
     if (longest == 0) {
@@ -253,6 +263,7 @@ int export_pair_choose(const struct factor_file *file, const char *source, const
     if (status != STATUS_OK) return status;
     out->switch_length = choice->short_length ? choice->short_length : usual_switch(file, model);
     status = check_lengths(out, source, error);
+    if (status == STATUS_OK) status = check_growth(out, model, error);
     if (status == STATUS_OK) status = choose_short(file, source, out, error);
     if (status == STATUS_OK) status = choose_places(source, choice, out, error);
     if (status == STATUS_OK) status = finish_table(out, &out->short_table, model, out->switch_length, error);

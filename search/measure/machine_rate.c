@@ -20,7 +20,7 @@ static struct model_config shape_of(const struct model_config *model) {
     shape.head_width = model->head_width;
     shape.kv_heads = smaller(model->kv_heads, fitting > 0 ? fitting : 1);
     shape.heads = shape.kv_heads * group;
-    shape.sliding_window = model->sliding_window;
+    shape.sliding_window = model_searched_window(model);
     shape.rope = rope_model_plain(shape.head_width / 2, 10000.0);
     return shape;
 }
@@ -37,8 +37,7 @@ static double kernel_seconds(const struct machine_rate *rate, const struct model
     work_matrices(model, matrices);
     for (int i = 0; i < WORK_MATRICES; i++) {
         const struct work_matrix *m = &matrices[i];
-        seconds +=
-            2.0 * (double)(length - 1) * (double)m->uses * (double)m->outputs * (double)m->inputs / rate->products[i];
+        seconds += 2.0 * (double)(length - 1) * m->uses * (double)m->outputs * (double)m->inputs / rate->products[i];
     }
     return seconds;
 }

@@ -78,7 +78,7 @@ static void add_data(struct stage_settings *settings, const struct stage_config 
     const struct kernels *kernels = model->kernels;
     add(settings, "target_length", "%" PRId64, config->target_length);
     add(settings, "model (weights and config.json)", "%016" PRIx64, model->fingerprint);
-    int64_t sliding = model->config.sliding_window;
+    int64_t sliding = model_searched_window(&model->config);
     if (sliding > 0 && sliding < config->target_length) add(settings, STORE_SLIDING_WINDOW, "%" PRId64, sliding);
     add(settings, "data (tokens)", "%016" PRIx64, documents_fingerprint(text));
     add(settings, "data.samples", "%zu", config->samples);

@@ -64,8 +64,8 @@ touch bare/model-00001-of-00002.safetensors
 refused "a shard, but no model.safetensors.index.json that lists the shards; download it too" \
     evaluate --model bare --tokens t.npy
 model experts
-jq '.model_type = "qwen3_moe"' "$model/config.json" >experts/config.json
-refused 'experts/config.json: model_type "qwen3_moe" is a mixture of experts, which is not supported; supported: llama' \
+jq '.model_type = "deepseek_v3" | .n_routed_experts = 64' "$model/config.json" >experts/config.json
+refused 'experts/config.json: model_type "deepseek_v3" is a mixture of experts that is not supported; supported: llama' \
     evaluate --model experts --tokens t.npy
 
 mkdir adapter weights

@@ -149,6 +149,13 @@ model_config)
     config qwen3 qwen3 ', "tie_word_embeddings": true, "rope_parameters": {"rope_type": "linear", "factor": 4, "rope_theta": 1e6}'
     config phi3 phi3 ", \"original_max_position_embeddings\": 16, \"rope_scaling\": {\"type\": \"su\", $factors}"
     config phi3-part phi3 ', "partial_rotary_factor": 0.5, "rope_scaling": {"type": "longrope", "short_factor": [1], "long_factor": [4]}'
+    config smollm3 smollm3 ', "no_rope_layers": [1, 0], "use_sliding_window": true, "sliding_window": 8'
+    config olmo2 olmo2 ', "attention_bias": true'
+    config qwen3_moe qwen3_moe ', "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 3, "mlp_only_layers": [0], "norm_topk_prob": true'
+    config mixtral mixtral ', "num_local_experts": 2'
+    config gemma3 gemma3_text ', "sliding_window_pattern": 2, "rope_local_base_freq": 100, "rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 2.0}, "sliding_attention": {"rope_theta": 100}}'
+    config ministral3 ministral3 ', "rope_parameters": {"rope_type": "yarn", "factor": 4, "original_max_position_embeddings": 16, "llama_4_scaling_beta": 0.1}'
+    config minicpm minicpm ', "scale_emb": 12, "scale_depth": 1.4, "dim_model_base": 2'
     config llama3 llama ', "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 32}'
     config yarn llama ', "rope_scaling": {"type": "yarn", "factor": 4, "beta_fast": 32, "beta_slow": 1, "mscale": 0.7, "mscale_all_dim": 0.5, "truncate": false, "attention_factor": 1.2}'
     config longrope llama ", \"rope_scaling\": {\"type\": \"longrope\", \"factor\": 4, $factors}"

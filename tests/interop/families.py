@@ -8,7 +8,20 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Phi3Config, Qwen2Config, Qwen3Config
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma3TextConfig,
+    LlamaConfig,
+    Ministral3Config,
+    MistralConfig,
+    MixtralConfig,
+    Olmo2Config,
+    Phi3Config,
+    Qwen2Config,
+    Qwen3Config,
+    Qwen3MoeConfig,
+    SmolLM3Config,
+)
 
 VOCABULARY = 211
 WINDOW = 256  # max_position_embeddings
@@ -71,6 +84,75 @@ FAMILIES = {
     "qwen3-biases": Family(
         Qwen3Config, 4, 2, 64, more=dict(head_dim=32, attention_bias=True, rope_parameters=yarn())
     ),
+    "smollm3": Family(
+        SmolLM3Config, 4, 2, 64, torch.bfloat16,
+        more=dict(no_rope_layers=[1, 0, 1], tie_word_embeddings=True, rope_parameters=rope(rope_theta=5000000.0)),
+    ),
+    "smollm3-sliding": Family(  # its second layer slides and is not rotated
+        SmolLM3Config, 5, 1, 80, torch.float16, sharded=True,
+        more=dict(no_rope_layer_interval=2, use_sliding_window=True, sliding_window=SLIDING, head_dim=24,
+                  attention_bias=True, mlp_bias=True, rope_parameters=yarn()),
+    ),
+    "smollm3-rotated-slides": Family(  # layer_types that do not follow from the layers that are not rotated
+        SmolLM3Config, 4, 4, 64,
+        more=dict(no_rope_layers=[0, 1, 1], use_sliding_window=True, sliding_window=SLIDING,
+                  layer_types=["full_attention", "sliding_attention", "full_attention"], rope_parameters=rope()),
+    ),
+    "olmo2": Family(
+        Olmo2Config, 6, 2, 96, torch.bfloat16, sharded=True, more=dict(rope_parameters=rope(rope_theta=500000.0)),
+    ),
+    "olmo2-biases": Family(Olmo2Config, 8, 2, 64, torch.float16, more=dict(attention_bias=True, rope_parameters=yarn())),
+    "qwen3_moe": Family(
+        Qwen3MoeConfig, 4, 2, 64, torch.bfloat16, sharded=True,
+        more=dict(head_dim=24, num_experts=8, num_experts_per_tok=2, moe_intermediate_size=40, norm_topk_prob=True,
+                  rope_parameters=rope(rope_theta=1000000.0)),
+    ),
+    "qwen3_moe-some-layers": Family(  # of three layers, the second has experts
+        Qwen3MoeConfig, 5, 1, 80,
+        more=dict(head_dim=24, num_experts=5, num_experts_per_tok=3, moe_intermediate_size=33, attention_bias=True,
+                  decoder_sparse_step=2, tie_word_embeddings=True, rope_parameters=yarn()),
+    ),
+    "qwen3_moe-dense-layer": Family(
+        Qwen3MoeConfig, 4, 4, 64, torch.float16,
+        more=dict(num_experts=6, num_experts_per_tok=1, moe_intermediate_size=48, mlp_only_layers=[1],
+                  rope_parameters=rope()),
+    ),
+    "mixtral": Family(
+        MixtralConfig, 4, 2, 64, torch.bfloat16, sharded=True,
+        more=dict(num_local_experts=4, sliding_window=SLIDING, rope_parameters=rope(rope_theta=1000000.0)),
+    ),
+    "mixtral-full": Family(
+        MixtralConfig, 5, 1, 80, more=dict(num_local_experts=7, num_experts_per_tok=3, head_dim=24,
+                                           rope_parameters=longrope())
+    ),
+    "gemma3": Family(
+        Gemma3TextConfig, 4, 2, 64, torch.bfloat16, sharded=True,
+        more=dict(head_dim=32, query_pre_attn_scalar=32, sliding_window=SLIDING, tie_word_embeddings=True,
+                  layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+                  rope_parameters={"full_attention": rope(rope_theta=1000000.0), "sliding_attention": rope()}),
+    ),
+    "gemma3-scaled": Family(
+        Gemma3TextConfig, 5, 1, 80, torch.float16,
+        more=dict(head_dim=24, query_pre_attn_scalar=24, sliding_window=SLIDING, attention_bias=True,
+                  layer_types=["full_attention", "full_attention", "sliding_attention"],
+                  rope_parameters={"full_attention": rope("linear", rope_theta=1000000.0, factor=2.5),
+                                   "sliding_attention": rope("linear", factor=1.5)}),
+    ),
+    "gemma3-longrope": Family(
+        Gemma3TextConfig, 4, 4, 64,
+        more=dict(head_dim=24, query_pre_attn_scalar=16, sliding_window=SLIDING,
+                  layer_types=["sliding_attention", "full_attention", "full_attention"],
+                  rope_parameters={"full_attention": longrope(), "sliding_attention": rope(rope_theta=500.0)}),
+    ),
+    "ministral3": Family(
+        Ministral3Config, 4, 2, 64, torch.bfloat16, sharded=True,
+        more=dict(head_dim=24, rope_parameters=yarn(llama_4_scaling_beta=0.4, mscale=1.0, mscale_all_dim=1.0,
+                                                    max_position_embeddings=WINDOW)),
+    ),
+    "ministral3-sliding": Family(
+        Ministral3Config, 5, 1, 80, torch.float16,
+        more=dict(head_dim=24, sliding_window=SLIDING, rope_parameters=longrope(llama_4_scaling_beta=0.1)),
+    ),
     "phi3": Family(
         Phi3Config, 4, 2, 128, torch.bfloat16,
         more=dict(original_max_position_embeddings=ORIGINAL, rope_parameters=longrope(partial_rotary_factor=0.75)),
@@ -127,6 +209,8 @@ def make(family, seed=11, layers=3):
                 parameter.normal_(0, 0.3)
             elif parameter.dim() == 1:
                 parameter.uniform_(0.5, 1.5)  # norms, which begin as ones
+                if config.model_type == "gemma3_text" and name.endswith("norm.weight"):
+                    parameter.sub_(1)  # or as zeros
             else:
                 parameter.normal_(0, 0.15)  # sharper than the usual beginnings
     return model.to(family.dtype)

@@ -46,13 +46,31 @@ def float_is_double():
         torch.Tensor.float = method
 
 
-def own_table(config, rotary, length):
+def searched_parameters(config):
+    """The rotary settings of the layers that a factor table rescales."""
+    return config.rope_parameters.get("full_attention", config.rope_parameters)
+
+
+def pairs_of(model):
+    rotary = model.model.rotary_emb
+    return len(getattr(rotary, "full_attention_inv_freq" if has_kinds(model.config) else "inv_freq"))
+
+
+def has_kinds(config):
+    """Whether there are rotary settings per kind of layer."""
+    return "full_attention" in config.rope_parameters
+
+
+def own_table(config, rotary, length, kind=None):
     """Inverse frequencies [pairs] and attention factor of a model itself, for an input of that length.
-    `rotary` is the class of its rotary embedding."""
-    rope_type = config.rope_parameters["rope_type"]
+    `rotary` is the class of its rotary embedding, `kind` that of the layers if their settings differ."""
+    if kind is None and has_kinds(config):
+        kind = "full_attention"
+    of_kind = {"layer_type": kind} if kind else {}
+    rope_type = (config.rope_parameters[kind] if kind else config.rope_parameters)["rope_type"]
     if rope_type == "default":
-        return rotary.compute_default_rope_parameters(config)
-    return ROPE_INIT_FUNCTIONS[rope_type](config, device="cpu", seq_len=length)
+        return rotary.compute_default_rope_parameters(config, **of_kind)
+    return ROPE_INIT_FUNCTIONS[rope_type](config, device="cpu", seq_len=length, **of_kind)
 
 
 def rope_table(theta, width, window, method, scale, length):
@@ -89,18 +107,34 @@ class DoubleRotary(torch.nn.Module):
         return cos.to(x.dtype), sin.to(x.dtype)
 
 
+class RotaryPerKind(torch.nn.Module):
+    """The same for models with rotary settings per kind of layer."""
+
+    def __init__(self, full, sliding):
+        super().__init__()
+        self.of_kind = {"full_attention": full, "sliding_attention": sliding}
+
+    def forward(self, x, position_ids, layer_type):
+        return self.of_kind[layer_type](x, position_ids)
+
+
 def rotary_of_table(model, length, factors=1.0, attention_factor=1.0, start_tokens=0):
     """The model's own frequencies divided by rescale factors [pairs]."""
     with float_is_double():
         own, own_attention_factor = own_table(model.config, type(model.model.rotary_emb), length)
     factors = torch.as_tensor(factors, dtype=torch.float64)
-    return DoubleRotary(own, own / factors, own_attention_factor * attention_factor, start_tokens)
+    searched = DoubleRotary(own, own / factors, own_attention_factor * attention_factor, start_tokens)
+    if not has_kinds(model.config):
+        return searched
+    with float_is_double():
+        kept, m = own_table(model.config, type(model.model.rotary_emb), length, "sliding_attention")
+    return RotaryPerKind(searched, DoubleRotary(kept, kept, m))
 
 
 def rotary_of(model, method, scale, length):
     """A closed-form method on top of the model's own scaling."""
-    config, pairs = model.config, len(model.model.rotary_emb.inv_freq)
-    plain = config.rope_parameters["rope_theta"], 2 * pairs, config.max_position_embeddings
+    config, pairs = model.config, pairs_of(model)
+    plain = searched_parameters(config)["rope_theta"], 2 * pairs, config.max_position_embeddings
     with float_is_double():
         base, _ = rope_table(*plain, "none", 1.0, length)
         rescaled, attention_factor = rope_table(*plain, method, scale, length)
@@ -111,7 +145,9 @@ def rotary_of(model, method, scale, length):
 
 
 def load(path, dtype, attention="sdpa"):
-    return AutoModelForCausalLM.from_pretrained(path, dtype=dtype, attn_implementation=attention).eval()
+    return AutoModelForCausalLM.from_pretrained(
+        path, dtype=dtype, attn_implementation=attention, experts_implementation="eager"  # others lack float64
+    ).eval()
 
 
 @contextlib.contextmanager

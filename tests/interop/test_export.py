@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from program import DEMO, LONGROPE, TEXT, nats as longrope_nats
-from reference import load, nats
+from reference import has_kinds, load, nats
 from transformers import AutoConfig
 
 TOLERANCE = 1e-4  # relative, of perplexity
@@ -66,12 +66,14 @@ def hold_tables(path, report):
     rotary, switch = model.model.rotary_emb, report["original_length"]
     for table in report["tables"]:
         lengths = {"short": [switch], "long": [switch + 1], "both": [switch, switch + 1]}[table["role"]]
+        kind = ["full_attention"] if has_kinds(model.config) else []
+        prefix = "full_attention_" if kind else ""
         for length in lengths:
-            rotary(torch.zeros(1, length, 8), torch.arange(length)[None])
+            rotary(torch.zeros(1, length, 8), torch.arange(length)[None], *kind)
             width = 2 * len(table["factors"])
             powers = report["rope_theta"] ** (torch.arange(0, width, 2).float() / width)
-            assert torch.equal(rotary.inv_freq, 1 / (torch.tensor(table["factors"]) * powers)), length
-    assert rotary.attention_scaling == pytest.approx(report["tables"][-1]["attention_factor"], rel=1e-7)
+            assert torch.equal(getattr(rotary, f"{prefix}inv_freq"), 1 / (torch.tensor(table["factors"]) * powers)), length
+    assert getattr(rotary, f"{prefix}attention_scaling") == pytest.approx(report["tables"][-1]["attention_factor"], rel=1e-7)
     return model
 
 
@@ -124,7 +126,9 @@ def test_config(demo):
 
 
 WINDOW = 4 * families.WINDOW
-MODELS = ["llama-2", "llama-3", "llama-biases", "mistral", "mistral-full", "qwen2", "qwen3", "linear", "yarn"]
+MODELS = ["llama-2", "llama-3", "llama-biases", "mistral", "mistral-full", "qwen2", "qwen3", "smollm3", "smollm3-sliding", "olmo2", "qwen3_moe", "mixtral", "gemma3",
+          "gemma3-scaled",
+          "linear", "yarn"]
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["multiplies", "whole"])
@@ -134,7 +138,7 @@ def test_family(saved, tmp_path, warnings, name, whole):
     hold_family(saved(name), tmp_path, warnings, families.WINDOW, whole, attention_factor(4, families.WINDOW))
 
 
-@pytest.mark.parametrize("name", ["phi3", "phi3-sliding", "longrope"])
+@pytest.mark.parametrize("name", ["phi3", "phi3-sliding", "longrope", "gemma3-longrope", "ministral3-sliding"])
 def test_own_longrope(saved, tmp_path, warnings, name):
     """A table in the place of the model's own short and long ones."""
     hold_family(saved(name), tmp_path, warnings, families.ORIGINAL, True, attention_factor(16, families.ORIGINAL))
@@ -149,6 +153,7 @@ def test_attention_factor(saved, tmp_path, warnings, name):
 def hold_family(path, tmp_path, warnings, original, whole, m):
     config = json.loads((path / "config.json").read_text())
     rotary = config["rope_parameters"]
+    rotary = rotary.get("full_attention", rotary)
     heads = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
     pairs = int(heads * rotary.get("partial_rotary_factor", 1)) // 2
     source = write_factors(tmp_path / "f.json", pairs, original, WINDOW, rotary["rope_theta"], m, whole)
@@ -159,7 +164,8 @@ def hold_family(path, tmp_path, warnings, original, whole, m):
         tokens = families.random_tokens(tmp_path / "tokens.npy", length)
         hold_perplexity(tmp_path, model, exported, source, path, tokens, tmp_path / "tokens.npy")
     # Keys for engines that go by a formula of their own, of which transformers says that it does not know them.
-    unknown = "short_mscale" in json.loads((exported / "config.json").read_text())["rope_parameters"]
+    written = json.loads((exported / "config.json").read_text())["rope_parameters"]
+    unknown = "short_mscale" in written.get("full_attention", written)
     assert all("mscale" in message or "original_max_position_embeddings" in message for message in warnings), warnings
     assert any("mscale" in message for message in warnings) == unknown
 

@@ -23,7 +23,10 @@ enum {
     HEADS = 6,
     WIDTH = 16,
     PAIRS = WIDTH / 2,
-    MOST_TOKENS = 700
+    MOST_TOKENS = 700,
+    EXPERTS = 5,
+    CHOSEN = 2,
+    EXPERT_WIDTH = 20
 };
 
 static gsl_rng *make_rng(unsigned long seed) {
@@ -160,9 +163,16 @@ static double *doubles(int64_t count) {
 }
 
 /* The same weights as plain arrays [rows][columns]; NULL where the configuration has them not. */
+struct plain_expert {
+    float *gate, *up, *down;
+};
+
 struct plain_layer {
+    float *router;
+    struct plain_expert experts[EXPERTS];
     float *attention_norm, *query, *key, *value, *output, *query_bias, *key_bias, *value_bias, *output_bias;
-    float *query_norm, *key_norm, *mlp_norm, *gate, *up, *down, *gate_bias, *up_bias, *down_bias;
+    float *query_norm, *key_norm, *attention_post_norm, *mlp_norm, *mlp_post_norm, *gate, *up, *down, *gate_bias,
+        *up_bias, *down_bias;
 };
 
 struct plain_model {
@@ -186,16 +196,47 @@ static float *plain_layer_tensor(bool wanted, int layer, const char *part, int64
     return wanted ? plain_tensor(false, name, rows, columns) : NULL;
 }
 
+/* To norms that are stored less 1. */
+static void add_one(float *norm, int64_t count) {
+    for (int64_t i = 0; norm && i < count; i++) norm[i] += 1.0f;
+}
+
+static void plain_add_ones(struct plain_layer *p, const struct model_config *c) {
+    int64_t query = c->whole_norms ? HEADS * WIDTH : WIDTH, key = c->whole_norms ? c->kv_heads * WIDTH : WIDTH;
+    add_one(p->attention_norm, HIDDEN), add_one(p->attention_post_norm, HIDDEN);
+    add_one(p->mlp_norm, HIDDEN), add_one(p->mlp_post_norm, HIDDEN);
+    add_one(p->query_norm, query), add_one(p->key_norm, key);
+}
+
+/* Qwen3-MoE's names. */
+static void plain_open_experts(struct plain_layer *layer, int l) {
+    layer->router = plain_layer_tensor(true, l, "mlp.gate.weight", EXPERTS, HIDDEN);
+    for (int e = 0; e < EXPERTS; e++) {
+        struct plain_expert *expert = &layer->experts[e];
+        char name[64];
+        snprintf(name, sizeof name, "mlp.experts.%d.gate_proj.weight", e);
+        expert->gate = plain_layer_tensor(true, l, name, EXPERT_WIDTH, HIDDEN);
+        snprintf(name, sizeof name, "mlp.experts.%d.up_proj.weight", e);
+        expert->up = plain_layer_tensor(true, l, name, EXPERT_WIDTH, HIDDEN);
+        snprintf(name, sizeof name, "mlp.experts.%d.down_proj.weight", e);
+        expert->down = plain_layer_tensor(true, l, name, HIDDEN, EXPERT_WIDTH);
+    }
+}
+
 static void plain_open(struct plain_model *plain, const struct model_config *c) {
     int64_t query = HEADS * WIDTH, key = c->kv_heads * WIDTH;
-    bool tied = c->tied_embeddings;
+    bool tied = c->tied_embeddings, norms = c->head_norms || c->whole_norms;
+    bool olmo2 = strcmp(c->family, "olmo2") == 0, gemma3 = strcmp(c->family, "gemma3_text") == 0;
+    bool after = olmo2 || gemma3; /* norms of what is added */
+    const char *before_mlp = gemma3 ? "pre_feedforward_layernorm.weight" : "post_attention_layernorm.weight";
     *plain = (struct plain_model){.config = *c,
                                   .embedding = plain_tensor(tied, "model.embed_tokens.weight", VOCABULARY, HIDDEN),
                                   .norm = plain_tensor(tied, "model.norm.weight", HIDDEN, 1)};
+    if (c->norms_less_one) add_one(plain->norm, HIDDEN);
     plain->logits = tied ? plain->embedding : plain_tensor(tied, "lm_head.weight", VOCABULARY, HIDDEN);
     for (int l = 0; l < LAYERS; l++) {
         plain->layers[l] = (struct plain_layer){
-            .attention_norm = plain_layer_tensor(true, l, "input_layernorm.weight", HIDDEN, 1),
+            .attention_norm = plain_layer_tensor(!olmo2, l, "input_layernorm.weight", HIDDEN, 1),
             .query = plain_layer_tensor(true, l, "self_attn.q_proj.weight", query, HIDDEN),
             .key = plain_layer_tensor(true, l, "self_attn.k_proj.weight", key, HIDDEN),
             .value = plain_layer_tensor(true, l, "self_attn.v_proj.weight", key, HIDDEN),
@@ -204,9 +245,11 @@ static void plain_open(struct plain_model *plain, const struct model_config *c) 
             .key_bias = plain_layer_tensor(c->qkv_bias, l, "self_attn.k_proj.bias", key, 1),
             .value_bias = plain_layer_tensor(c->qkv_bias, l, "self_attn.v_proj.bias", key, 1),
             .output_bias = plain_layer_tensor(c->output_bias, l, "self_attn.o_proj.bias", HIDDEN, 1),
-            .query_norm = plain_layer_tensor(c->head_norms, l, "self_attn.q_norm.weight", WIDTH, 1),
-            .key_norm = plain_layer_tensor(c->head_norms, l, "self_attn.k_norm.weight", WIDTH, 1),
-            .mlp_norm = plain_layer_tensor(true, l, "post_attention_layernorm.weight", HIDDEN, 1),
+            .query_norm = plain_layer_tensor(norms, l, "self_attn.q_norm.weight", c->whole_norms ? query : WIDTH, 1),
+            .key_norm = plain_layer_tensor(norms, l, "self_attn.k_norm.weight", c->whole_norms ? key : WIDTH, 1),
+            .attention_post_norm = plain_layer_tensor(after, l, "post_attention_layernorm.weight", HIDDEN, 1),
+            .mlp_norm = plain_layer_tensor(!olmo2, l, before_mlp, HIDDEN, 1),
+            .mlp_post_norm = plain_layer_tensor(after, l, "post_feedforward_layernorm.weight", HIDDEN, 1),
             .gate = plain_layer_tensor(true, l, "mlp.gate_proj.weight", INTERMEDIATE, HIDDEN),
             .up = plain_layer_tensor(true, l, "mlp.up_proj.weight", INTERMEDIATE, HIDDEN),
             .down = plain_layer_tensor(true, l, "mlp.down_proj.weight", HIDDEN, INTERMEDIATE),
@@ -214,6 +257,8 @@ static void plain_open(struct plain_model *plain, const struct model_config *c) 
             .up_bias = plain_layer_tensor(c->mlp_bias, l, "mlp.up_proj.bias", INTERMEDIATE, 1),
             .down_bias = plain_layer_tensor(c->mlp_bias, l, "mlp.down_proj.bias", HIDDEN, 1),
         };
+        if (c->norms_less_one) plain_add_ones(&plain->layers[l], c);
+        if (c->layer_kinds[l] & LAYER_HAS_EXPERTS) plain_open_experts(&plain->layers[l], l);
     }
 }
 
@@ -225,6 +270,8 @@ static void plain_close(struct plain_model *plain) {
         free(p->attention_norm), free(p->query), free(p->key), free(p->value), free(p->output);
         free(p->query_bias), free(p->key_bias), free(p->value_bias), free(p->output_bias);
         free(p->query_norm), free(p->key_norm), free(p->mlp_norm), free(p->gate), free(p->up), free(p->down);
+        free(p->attention_post_norm), free(p->mlp_post_norm), free(p->router);
+        for (int e = 0; e < EXPERTS; e++) free(p->experts[e].gate), free(p->experts[e].up), free(p->experts[e].down);
         free(p->gate_bias), free(p->up_bias), free(p->down_bias);
     }
 }
@@ -240,6 +287,7 @@ static void plain_multiply(double *out, const float *w, const float *bias, const
 
 /* Group by group of `width` numbers; no weight, no norm. */
 static void plain_norm(double *out, const double *x, const float *weight, int64_t groups, int64_t width, double eps) {
+    if (!weight && out != x) memcpy(out, x, (size_t)(groups * width) * sizeof *out);
     for (int64_t g = 0; weight && g < groups; g++, out += width, x += width) {
         double squares = 0.0;
         for (int64_t i = 0; i < width; i++) squares += x[i] * x[i];
@@ -249,11 +297,11 @@ static void plain_norm(double *out, const double *x, const float *weight, int64_
 
 /* Pairs of one head are (i, i + pairs), as Hugging Face lays them out; the rest of it is not turned. */
 static void plain_rotate(double *x, int64_t heads, const struct rope_table *table, int64_t position) {
-    int64_t pairs = table->pairs;
+    int64_t pairs = table ? table->pairs : 0;
     for (int64_t h = 0; h < heads; h++) {
         for (int64_t i = 0; i < pairs; i++) {
             double slow = position < table->start_tokens ? 1.0 : table->factors[i];
-            double angle = (double)position * pow(10000.0, -(double)i / (double)pairs) / slow;
+            double angle = (double)position * pow(table->theta, -(double)i / (double)pairs) / slow;
             double c = table->attention_factor * cos(angle), s = table->attention_factor * sin(angle);
             double *a = &x[h * WIDTH + i], *b = &x[h * WIDTH + i + pairs], before = *a;
             *a = before * c - *b * s;
@@ -281,19 +329,61 @@ static void plain_attend(double *out, const double *q, const double *k, const do
     for (int64_t i = 0; i < WIDTH; i++) out[i] /= sum;
 }
 
+/* out += weight W_down (silu(W_gate x) * W_up x) */
+static void plain_expert_add(double *out, const struct plain_expert *expert, const double *x, double weight) {
+    double gate[EXPERT_WIDTH], up[EXPERT_WIDTH], down[HIDDEN];
+    plain_multiply(gate, expert->gate, NULL, x, EXPERT_WIDTH, HIDDEN);
+    plain_multiply(up, expert->up, NULL, x, EXPERT_WIDTH, HIDDEN);
+    for (int64_t i = 0; i < EXPERT_WIDTH; i++) gate[i] *= up[i] / (1.0 + exp(-gate[i]));
+    plain_multiply(down, expert->down, NULL, gate, HIDDEN, EXPERT_WIDTH);
+    for (int64_t i = 0; i < HIDDEN; i++) out[i] += weight * down[i];
+}
+
+/* The CHOSEN experts of the largest weights; no two are equal here. */
+static void plain_experts(double *x, const struct plain_layer *p, const struct model_config *c, const double *normed) {
+    double weights[EXPERTS], sum = 0.0, chosen = 0.0;
+    plain_multiply(weights, p->router, NULL, normed, EXPERTS, HIDDEN);
+    for (int e = 0; e < EXPERTS; e++) sum += weights[e] = exp(weights[e]);
+    for (int e = 0; e < EXPERTS; e++) {
+        int larger = 0;
+        for (int other = 0; other < EXPERTS; other++) larger += fabs(weights[other]) > fabs(weights[e]);
+        if (larger >= CHOSEN) weights[e] = -weights[e];
+    }
+    for (int e = 0; e < EXPERTS; e++) chosen += fmax(weights[e], 0.0);
+    for (int e = 0; e < EXPERTS; e++) {
+        double weight = weights[e] / (c->expert_weights_normed ? chosen : sum);
+        if (weight > 0.0) plain_expert_add(x, &p->experts[e], normed, weight);
+    }
+}
+
+static double scale_of(double scale) { return scale == 0.0 ? 1.0 : scale; }
+
 static void plain_feed(double *x, const struct plain_layer *p, const struct model_config *c) {
     double normed[HIDDEN], gate[INTERMEDIATE], up[INTERMEDIATE], down[HIDDEN];
     plain_norm(normed, x, p->mlp_norm, 1, HIDDEN, c->norm_eps);
+    if (p->router) {
+        plain_experts(x, p, c, normed);
+        return;
+    }
     plain_multiply(gate, p->gate, p->gate_bias, normed, INTERMEDIATE, HIDDEN);
     plain_multiply(up, p->up, p->up_bias, normed, INTERMEDIATE, HIDDEN);
-    for (int64_t i = 0; i < INTERMEDIATE; i++) gate[i] *= up[i] / (1.0 + exp(-gate[i]));
+    for (int64_t i = 0; i < INTERMEDIATE; i++) {
+        double z = gate[i], gelu = 0.5 * z * (1.0 + tanh(sqrt(2.0 / M_PI) * (z + 0.044715 * pow(z, 3.0))));
+        gate[i] = (c->gelu ? gelu : z / (1.0 + exp(-z))) * up[i];
+    }
     plain_multiply(down, p->down, p->down_bias, gate, HIDDEN, INTERMEDIATE);
-    for (int64_t i = 0; i < HIDDEN; i++) x[i] += down[i];
+    plain_norm(down, down, p->mlp_post_norm, 1, HIDDEN, c->norm_eps);
+    for (int64_t i = 0; i < HIDDEN; i++) x[i] += scale_of(c->residual_scale) * down[i];
 }
 
 /* Token by token: by the time a row is asked for, its own and all earlier keys are there. */
-static void plain_pass(double *x, const struct plain_layer *p, const struct model_config *c,
+static void plain_pass(double *x, const struct plain_layer *p, const struct model_config *c, int layer,
                        const struct rope_table *table, int64_t rows) {
+    unsigned kind = c->layer_kinds[layer];
+    int64_t window = kind & LAYER_SEES_ALL ? 0 : c->sliding_window;
+    struct rope_table apart;
+    if (kind & LAYER_ROTATED_APART) rope_model_table(&apart, &c->window_rope, rows);
+    table = kind & LAYER_NOT_ROTATED ? NULL : kind & LAYER_ROTATED_APART ? &apart : table;
     int64_t kv_width = c->kv_heads * WIDTH;
     double *keys = doubles(rows * kv_width), *values = doubles(rows * kv_width);
     for (int64_t r = 0; r < rows; r++) {
@@ -303,17 +393,24 @@ static void plain_pass(double *x, const struct plain_layer *p, const struct mode
         plain_multiply(q, p->query, p->query_bias, normed, HEADS * WIDTH, HIDDEN);
         plain_multiply(k, p->key, p->key_bias, normed, kv_width, HIDDEN);
         plain_multiply(values + r * kv_width, p->value, p->value_bias, normed, kv_width, HIDDEN);
-        plain_norm(q, q, p->query_norm, HEADS, WIDTH, c->norm_eps);
-        plain_norm(k, k, p->key_norm, c->kv_heads, WIDTH, c->norm_eps);
+        int64_t parts = c->whole_norms ? HEADS : 1, shared_parts = c->whole_norms ? c->kv_heads : 1;
+        plain_norm(q, q, p->query_norm, HEADS / parts, WIDTH * parts, c->norm_eps);
+        plain_norm(k, k, p->key_norm, c->kv_heads / shared_parts, WIDTH * shared_parts, c->norm_eps);
         plain_rotate(q, HEADS, table, r);
+        double grown = scale_of(c->query_scale);
+        if (c->query_growth > 0.0) {
+            grown *= 1.0 + c->query_growth * log(1.0 + floor((double)r / (double)c->query_growth_length));
+        }
+        for (int64_t i = 0; i < HEADS * WIDTH; i++) q[i] *= grown;
         plain_rotate(k, c->kv_heads, table, r);
-        int64_t begin = c->sliding_window && r >= c->sliding_window ? r + 1 - c->sliding_window : 0;
+        int64_t begin = window && r >= window ? r + 1 - window : 0;
         for (int64_t h = 0; h < HEADS; h++) {
             int64_t shared = h * c->kv_heads / HEADS * WIDTH;
             plain_attend(attended + h * WIDTH, q + h * WIDTH, keys + shared, values + shared, begin, r + 1, kv_width);
         }
         plain_multiply(added, p->output, p->output_bias, attended, HIDDEN, HEADS * WIDTH);
-        for (int64_t i = 0; i < HIDDEN; i++) x[r * HIDDEN + i] += added[i];
+        plain_norm(added, added, p->attention_post_norm, 1, HIDDEN, c->norm_eps);
+        for (int64_t i = 0; i < HIDDEN; i++) x[r * HIDDEN + i] += scale_of(c->residual_scale) * added[i];
         plain_feed(x + r * HIDDEN, p, c);
     }
     free(keys);
@@ -323,6 +420,7 @@ static void plain_pass(double *x, const struct plain_layer *p, const struct mode
 static double plain_answer(const struct plain_model *plain, const double *x, int32_t next) {
     double normed[HIDDEN], logits[VOCABULARY], sum = 0.0;
     plain_norm(normed, x, plain->norm, 1, HIDDEN, plain->config.norm_eps);
+    for (int i = 0; i < HIDDEN; i++) normed[i] *= scale_of(plain->config.output_scale);
     plain_multiply(logits, plain->logits, NULL, normed, VOCABULARY, HIDDEN);
     for (int j = 0; j < VOCABULARY; j++) sum += exp(logits[j]);
     return log(sum) - logits[next];
@@ -334,7 +432,8 @@ static void plain_nats(const struct model_config *config, const struct rope_tabl
     plain_open(&plain, config);
     double *x = doubles(count * HIDDEN);
     for (int64_t i = 0; i < count * HIDDEN; i++) x[i] = plain.embedding[tokens[i / HIDDEN] * HIDDEN + i % HIDDEN];
-    for (int l = 0; l < LAYERS; l++) plain_pass(x, &plain.layers[l], config, table, count - 1);
+    for (int64_t i = 0; i < count * HIDDEN; i++) x[i] *= scale_of(config->embedding_scale);
+    for (int l = 0; l < LAYERS; l++) plain_pass(x, &plain.layers[l], config, l, table, count - 1);
     for (int64_t r = 0; r + 1 < count; r++) nats[r] = plain_answer(&plain, x + r * HIDDEN, tokens[r + 1]);
     free(x);
     plain_close(&plain);
@@ -408,6 +507,79 @@ static void nats_with_biases_and_head_norms(void **state) {
     config.mlp_bias = false;
     config.head_norms = true;
     check_model(&config, &searched);
+}
+
+/* Of whole queries and keys, and of what attention and the feed-forward layer add. */
+static void nats_with_norms_afterwards(void **state) {
+    (void)state;
+    struct model_config config = plain_config();
+    struct rope_table searched = searched_table();
+    snprintf(config.family, sizeof config.family, "olmo2");
+    config.whole_norms = true;
+    check_model(&config, &searched);
+    config.qkv_bias = config.output_bias = true;
+    check_model(&config, &searched);
+}
+
+static void nats_with_scales(void **state) {
+    (void)state;
+    struct model_config config = plain_config();
+    struct rope_table searched = searched_table();
+    config.embedding_scale = 3.0, config.residual_scale = 0.6, config.output_scale = 0.7;
+    check_model(&config, &searched);
+    config.output_bias = true; /* it is scaled, too */
+    check_model(&config, &searched);
+    config = plain_config();
+    config.query_scale = 1.3;
+    check_model(&config, &searched);
+    config.query_growth = 0.4, config.query_growth_length = 100;
+    check_model(&config, &searched);
+    config.query_scale = 0.0;
+    check_model(&config, &searched);
+}
+
+/* As Gemma 3: norms before and after, stored less 1, gelu, and two kinds of layers. */
+static void nats_with_norms_around(void **state) {
+    (void)state;
+    struct model_config config = plain_config();
+    struct rope_table searched = searched_table();
+    snprintf(config.family, sizeof config.family, "gemma3_text");
+    config.head_norms = config.norms_less_one = config.gelu = true;
+    config.embedding_scale = 2.0, config.query_scale = 0.8;
+    config.sliding_window = 70;
+    config.window_rope = rope_model_plain(PAIRS, 500.0);
+    config.layer_kinds[0] = config.layer_kinds[2] = LAYER_ROTATED_APART;
+    config.layer_kinds[1] = LAYER_SEES_ALL;
+    check_model(&config, &searched);
+}
+
+static void nats_with_experts(void **state) {
+    (void)state;
+    struct model_config config = plain_config();
+    struct rope_table searched = searched_table();
+    snprintf(config.family, sizeof config.family, "qwen3_moe");
+    config.head_norms = true;
+    config.experts = EXPERTS, config.experts_per_token = CHOSEN, config.expert_width = EXPERT_WIDTH;
+    config.layer_kinds[0] = config.layer_kinds[2] = LAYER_HAS_EXPERTS;
+    check_model(&config, &searched);
+    config.expert_weights_normed = true;
+    check_model(&config, &searched);
+}
+
+static void nats_with_kinds_of_layers(void **state) {
+    (void)state;
+    static const uint8_t kinds[][LAYERS] = {{0, LAYER_NOT_ROTATED, 0},
+                                            {LAYER_SEES_ALL, LAYER_NOT_ROTATED, LAYER_SEES_ALL},
+                                            {LAYER_ROTATED_APART, LAYER_SEES_ALL, LAYER_ROTATED_APART},
+                                            {LAYER_NOT_ROTATED, LAYER_ROTATED_APART | LAYER_SEES_ALL, 0}};
+    struct model_config config = plain_config();
+    struct rope_table searched = searched_table();
+    config.window_rope = rope_model_plain(PAIRS, 500.0);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        memcpy(config.layer_kinds, kinds[i], sizeof kinds[i]);
+        config.sliding_window = i == 0 ? 0 : 100;
+        check_model(&config, &searched);
+    }
 }
 
 static void nats_with_a_sliding_window(void **state) {
@@ -747,6 +919,11 @@ int main(void) {
         cmocka_unit_test(nats_with_a_key_head_for_each_head),
         cmocka_unit_test(nats_with_tied_embeddings),
         cmocka_unit_test(nats_with_biases_and_head_norms),
+        cmocka_unit_test(nats_with_norms_afterwards),
+        cmocka_unit_test(nats_with_scales),
+        cmocka_unit_test(nats_with_norms_around),
+        cmocka_unit_test(nats_with_experts),
+        cmocka_unit_test(nats_with_kinds_of_layers),
         cmocka_unit_test(nats_with_a_sliding_window),
         cmocka_unit_test(nats_with_heads_turned_in_part),
         cmocka_unit_test(nats_with_an_attention_factor_of_the_models_own),

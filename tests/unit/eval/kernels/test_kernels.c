@@ -592,6 +592,70 @@ static void silu_of_any_count(void **state) {
     gsl_rng_free(rng);
 }
 
+/* gelu ---------------------------------------------------------------------------------------- */
+
+/* Of |z up|: the exponential's error grows with its argument, by as much as the quotient shrinks. */
+static const double gelu_tolerance = 4e-7;
+
+static void gelu_like_the_formula(void **state) {
+    (void)state;
+    enum { COUNT = 4003 };
+    gsl_rng *rng = make_rng(7);
+    float *gate = floats(COUNT), *up = gaussians(rng, COUNT, 1.0);
+    for (int i = 0; i < COUNT; i++) gate[i] = (float)(-20.0 + 0.01 * i);
+    for (const struct kernels *const *table = all_tables(); *table; table++) {
+        float *out = copied(gate, COUNT);
+        (*table)->gelu_multiply(out, up, COUNT);
+        for (int i = 0; i < COUNT; i++) {
+            double z = gate[i], scale = fabs(z * up[i]);
+            double gelu = 0.5 * z * (1.0 + tanh(0.79788456080286536 * (z + 0.044715 * z * z * z)));
+            assert_near(*table, out[i], gelu * up[i], gelu_tolerance * scale + 1e-37);
+        }
+        free(out);
+    }
+    free(gate), free(up);
+    gsl_rng_free(rng);
+}
+
+/* Counts that fill no vector, and not one number beyond them. */
+static void gelu_of_any_count(void **state) {
+    (void)state;
+    gsl_rng *rng = make_rng(8);
+    for (int64_t count = 0; count <= 67; count++) {
+        float *gate = gaussians(rng, count + 1, 3.0), *up = gaussians(rng, count + 1, 1.0);
+        float *expected = copied(gate, count + 1);
+        kernels_reference_f32.gelu_multiply(expected, up, count);
+        for (const struct kernels *const *table = all_tables() + 1; *table; table++) {
+            float *out = copied(gate, count + 1);
+            (*table)->gelu_multiply(out, up, count);
+            for (int64_t i = 0; i < count; i++) {
+                assert_near(*table, out[i], expected[i], gelu_tolerance * fabs((double)gate[i] * up[i]));
+            }
+            assert_true(out[count] == gate[count]);
+            free(out);
+        }
+        free(gate), free(up), free(expected);
+    }
+    gsl_rng_free(rng);
+}
+
+static void gelu_at_the_ends(void **state) {
+    (void)state;
+    const float up[8] = {2, 2, 2, 2, 2, 2, 2, 2};
+    for (const struct kernels *const *table = all_tables(); *table; table++) {
+        float z[8] = {0, 100, -100, 1e30f, -1e30f, -3e38f, 12, NAN};
+        (*table)->gelu_multiply(z, up, 8);
+        assert_true(z[0] == 0.0f && z[1] == 200.0f && z[3] == 2e30f && z[6] == 24.0f);
+        assert_near(*table, z[2], 0.0, 1e-34);
+        assert_near(*table, z[4], 0.0, 1e-34);
+        assert_near(*table, z[5], 0.0, 1e-34);
+        assert_true(isnan(z[7]));
+        float far[2] = {-INFINITY, INFINITY};
+        (*table)->gelu_multiply(far, up, 2);
+        assert_true(isnan(far[0]) && isinf(far[1]));
+    }
+}
+
 static void silu_at_the_ends(void **state) {
     (void)state;
     const float up[8] = {2, 2, 2, 2, 2, 2, 2, 2};
@@ -730,6 +794,9 @@ int main(void) {
         cmocka_unit_test(rotate_by_hand),
         cmocka_unit_test(silu_like_the_formula),
         cmocka_unit_test(silu_of_any_count),
+        cmocka_unit_test(gelu_like_the_formula),
+        cmocka_unit_test(gelu_of_any_count),
+        cmocka_unit_test(gelu_at_the_ends),
         cmocka_unit_test(silu_at_the_ends),
         cmocka_unit_test(nats_like_the_formula),
         cmocka_unit_test(nats_by_hand),

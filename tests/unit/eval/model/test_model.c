@@ -74,7 +74,7 @@ struct layout {
         FIELD(value_bias), "self_attn.v_proj.bias", KEY, 0, 0                                                          \
     }
 
-enum { LAYOUTS = 7 };
+enum { LAYOUTS = 12 };
 static const struct layout layouts[LAYOUTS] = {
     {.name = "llama", .settings = "\"model_type\": \"llama\"", .entries = {LLAMA_ENTRIES}, .pieces = {LLAMA_PIECES}},
     {.name = "llama with attention_bias",
@@ -117,6 +117,59 @@ static const struct layout layouts[LAYOUTS] = {
                 {FIELD(value), "self_attn.qkv_proj.weight", KEY, HIDDEN, QUERY + KEY},
                 {FIELD(gate), "mlp.gate_up_proj.weight", INTERMEDIATE, HIDDEN, 0},
                 {FIELD(up), "mlp.gate_up_proj.weight", INTERMEDIATE, HIDDEN, INTERMEDIATE}}},
+    {.name = "smollm3",
+     .settings = "\"model_type\": \"smollm3\", \"no_rope_layers\": [1, 0], \"tie_word_embeddings\": false",
+     .entries = {LLAMA_ENTRIES},
+     .pieces = {LLAMA_PIECES}},
+    {.name = "olmo2",
+     .settings = "\"model_type\": \"olmo2\"",
+     .entries = {OUTPUT_ENTRIES,
+                 {"self_attn.q_proj.weight", 5, QUERY, HIDDEN},
+                 {"self_attn.k_proj.weight", 6, KEY, HIDDEN},
+                 {"self_attn.v_proj.weight", 7, KEY, HIDDEN},
+                 {"mlp.gate_proj.weight", 8, INTERMEDIATE, HIDDEN},
+                 {"mlp.up_proj.weight", 9, INTERMEDIATE, HIDDEN},
+                 {"self_attn.q_norm.weight", 10, QUERY, 0},
+                 {"self_attn.k_norm.weight", 11, KEY, 0},
+                 {"post_attention_layernorm.weight", 12, HIDDEN, 0},
+                 {"post_feedforward_layernorm.weight", 13, HIDDEN, 0}},
+     .pieces = {{FIELD(output), "self_attn.o_proj.weight", HIDDEN, QUERY, 0},
+                {FIELD(down), "mlp.down_proj.weight", HIDDEN, INTERMEDIATE, 0},
+                {FIELD(query), "self_attn.q_proj.weight", QUERY, HIDDEN, 0},
+                {FIELD(key), "self_attn.k_proj.weight", KEY, HIDDEN, 0},
+                {FIELD(value), "self_attn.v_proj.weight", KEY, HIDDEN, 0},
+                {FIELD(gate), "mlp.gate_proj.weight", INTERMEDIATE, HIDDEN, 0},
+                {FIELD(up), "mlp.up_proj.weight", INTERMEDIATE, HIDDEN, 0},
+                {FIELD(query_norm), "self_attn.q_norm.weight", QUERY, 0, 0},
+                {FIELD(key_norm), "self_attn.k_norm.weight", KEY, 0, 0},
+                {FIELD(attention_post_norm), "post_attention_layernorm.weight", HIDDEN, 0, 0},
+                {FIELD(mlp_post_norm), "post_feedforward_layernorm.weight", HIDDEN, 0, 0}}},
+    {.name = "ministral3",
+     .settings = "\"model_type\": \"ministral3\"",
+     .entries = {LLAMA_ENTRIES},
+     .pieces = {LLAMA_PIECES}},
+    {.name = "minicpm",
+     .settings = "\"model_type\": \"minicpm\", \"tie_word_embeddings\": false",
+     .entries = {LLAMA_ENTRIES},
+     .pieces = {LLAMA_PIECES}},
+    {.name = "mixtral with one expert",
+     .settings = "\"model_type\": \"mixtral\", \"num_local_experts\": 1, \"num_experts_per_tok\": 1",
+     .entries = {NORM_ENTRIES,
+                 {"self_attn.o_proj.weight", 3, HIDDEN, QUERY},
+                 {"self_attn.q_proj.weight", 5, QUERY, HIDDEN},
+                 {"self_attn.k_proj.weight", 6, KEY, HIDDEN},
+                 {"self_attn.v_proj.weight", 7, KEY, HIDDEN},
+                 {"block_sparse_moe.gate.weight", 8, 1, HIDDEN},
+                 {"block_sparse_moe.experts.0.w1.weight", 9, INTERMEDIATE, HIDDEN},
+                 {"block_sparse_moe.experts.0.w2.weight", 10, HIDDEN, INTERMEDIATE},
+                 {"block_sparse_moe.experts.0.w3.weight", 11, INTERMEDIATE, HIDDEN}},
+     .pieces = {{FIELD(attention_norm), "input_layernorm.weight", HIDDEN, 0, 0},
+                {FIELD(mlp_norm), "post_attention_layernorm.weight", HIDDEN, 0, 0},
+                {FIELD(output), "self_attn.o_proj.weight", HIDDEN, QUERY, 0},
+                {FIELD(query), "self_attn.q_proj.weight", QUERY, HIDDEN, 0},
+                {FIELD(key), "self_attn.k_proj.weight", KEY, HIDDEN, 0},
+                {FIELD(value), "self_attn.v_proj.weight", KEY, HIDDEN, 0},
+                {FIELD(router), "block_sparse_moe.gate.weight", 1, HIDDEN, 0}}},
 };
 
 /* All tensors of a model: layer l's number e is 20 l + e; then the outer ones'. */
@@ -252,9 +305,10 @@ static void assert_layer(const struct model *model, const struct layout *layout,
 
 /* Vectors that the layout does not have are NULL. */
 static void assert_no_more(const struct model *model, const struct layout *layout) {
-    static const size_t vectors[] = {FIELD(query_bias),  FIELD(key_bias),   FIELD(value_bias),
-                                     FIELD(output_bias), FIELD(query_norm), FIELD(key_norm),
-                                     FIELD(gate_bias),   FIELD(up_bias),    FIELD(down_bias)};
+    static const size_t vectors[] = {
+        FIELD(query_bias), FIELD(key_bias),       FIELD(value_bias), FIELD(output_bias),         FIELD(query_norm),
+        FIELD(key_norm),   FIELD(attention_norm), FIELD(mlp_norm),   FIELD(attention_post_norm), FIELD(mlp_post_norm),
+        FIELD(gate_bias),  FIELD(up_bias),        FIELD(down_bias)};
     for (size_t v = 0; v < sizeof vectors / sizeof *vectors; v++) {
         const struct piece *piece = layout->pieces;
         while (piece->tensor && piece->field != vectors[v]) piece++;
@@ -289,6 +343,85 @@ static void test_loads_each_family(void **state) {
         }
     }
     model_free(NULL);
+}
+
+/* Each expert's matrices are those of its number. */
+static void test_loads_experts(void **state) {
+    const struct fixture *fixture = *state;
+    enum { EXPERTS = 3, WIDTH = 6 };
+    struct entry entries[MOST_ENTRIES];
+    const struct layout *layout = &layouts[5]; /* qwen3's attention */
+    int count = list_entries(layout, entries), kept = 0;
+    for (int e = 0; e < count; e++) {
+        bool dense = strstr(entries[e].name, "layers.1.mlp.") != NULL; /* the second layer has experts */
+        if (!dense) entries[kept++] = entries[e];
+    }
+    static const char *const parts[] = {"gate", "up", "down"};
+    for (int e = 0; e < EXPERTS; e++) {
+        for (int p = 0; p < 3; p++) {
+            struct entry *entry = &entries[kept++];
+            snprintf(entry->name, sizeof entry->name, "model.layers.1.mlp.experts.%d.%s_proj.weight", e, parts[p]);
+            entry->id = 40 + 3 * e + p;
+            entry->rows = p < 2 ? WIDTH : HIDDEN;
+            entry->columns = p < 2 ? HIDDEN : WIDTH;
+        }
+    }
+    entries[kept++] = (struct entry){"model.layers.1.mlp.gate.weight", 60, EXPERTS, HIDDEN};
+    write_config(fixture,
+                 "\"model_type\": \"qwen3_moe\", \"num_experts\": 3, \"num_experts_per_tok\": 2,"
+                 " \"moe_intermediate_size\": 6, \"mlp_only_layers\": [0]",
+                 LAYERS);
+    tensors_write(fixture->weights, entries, kept, false);
+    struct model *model = load(fixture, MODEL_F32);
+    const struct piece router = {.rows = EXPERTS, .columns = HIDDEN}, in = {.rows = WIDTH, .columns = HIDDEN},
+                       out = {.rows = HIDDEN, .columns = WIDTH};
+    assert_null(model->layers[0].experts);
+    assert_matrix(model, &model->layers[1].router, 60, &router, false);
+    for (int e = 0; e < EXPERTS; e++) {
+        const struct expert *expert = &model->layers[1].experts[e];
+        assert_matrix(model, &expert->gate, 40 + 3 * e, &in, false);
+        assert_matrix(model, &expert->up, 41 + 3 * e, &in, false);
+        assert_matrix(model, &expert->down, 42 + 3 * e, &out, false);
+    }
+    model_free(model);
+}
+
+/* Gemma 3 stores norms less 1, and its sliding layers keep their table. */
+static void test_loads_norms_less_one(void **state) {
+    const struct fixture *fixture = *state;
+    struct entry entries[MOST_ENTRIES];
+    int count = list_entries(&layouts[5], entries);
+    for (int l = 0; l < LAYERS; l++) {
+        for (int n = 0; n < 2; n++) {
+            struct entry *entry = &entries[count++];
+            snprintf(entry->name, sizeof entry->name, "model.layers.%d.%s_feedforward_layernorm.weight", l,
+                     n ? "post" : "pre");
+            entry->id = 40 + 2 * l + n, entry->rows = HIDDEN, entry->columns = 0;
+        }
+    }
+    write_config(fixture,
+                 "\"model_type\": \"gemma3_text\", \"sliding_window_pattern\": 2, \"sliding_window\": 5,"
+                 " \"tie_word_embeddings\": false",
+                 LAYERS);
+    tensors_write(fixture->weights, entries, count, false);
+    struct model *model = load(fixture, MODEL_F32);
+    for (int i = 0; i < HIDDEN; i++) {
+        assert_true(model->norm[i] == (float)(1000 * NORM + i) + 1.0f);
+        assert_true(model->layers[1].mlp_norm[i] == (float)(1000 * 42 + i) + 1.0f);
+        assert_true(model->layers[1].mlp_post_norm[i] == (float)(1000 * 43 + i) + 1.0f);
+        assert_true(model->layers[0].attention_post_norm[i] == (float)(1000 * 2 + i) + 1.0f);
+    }
+    for (int i = 0; i < HEAD; i++) assert_true(model->layers[0].query_norm[i] == (float)(1000 * 10 + i) + 1.0f);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    model_print_notes(model, "DIR", out);
+    fclose(out);
+    assert_string_equal(text, "DIR: factor tables rescale 1 of its 2 layers, those with full attention; layers with a "
+                              "window of 5 tokens and a rotary table of their own: 1\n");
+    free(text);
+    model_free(model);
 }
 
 /* q = W x for Phi-3's fused queries, keys and values, worked out from the numbers in the file. */
@@ -454,6 +587,22 @@ static void test_notes(void **state) {
     model_free(model);
     free(text);
     free(other);
+}
+
+/* Which layers a table rescales. */
+static void test_notes_kinds_of_layers(void **state) {
+    const struct fixture *fixture = *state;
+    char *text = NULL;
+    size_t size = 0;
+    write_model(fixture, &layouts[7], false);
+    struct model *model = load(fixture, MODEL_F32);
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    model_print_notes(model, "DIR", out);
+    fclose(out);
+    assert_string_equal(text, "DIR: factor tables rescale 1 of its 2 layers; layers that are not rotated: 1\n");
+    model_free(model);
+    free(text);
 }
 
 /* Tensor e in shard e mod 3. */
@@ -777,12 +926,15 @@ static void test_reports_lack_of_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_FILES(test_loads_each_family),
+        WITH_FILES(test_loads_experts),
+        WITH_FILES(test_loads_norms_less_one),
         WITH_FILES(test_products_of_fused_tensors),
         WITH_FILES(test_chooses_arithmetic),
         WITH_FILES(test_ties_embeddings),
         WITH_FILES(test_finds_other_names),
         WITH_FILES(test_refuses_types_that_are_used),
         WITH_FILES(test_notes),
+        WITH_FILES(test_notes_kinds_of_layers),
         WITH_FILES(test_loads_shards),
         WITH_FILES(test_fingerprint_follows_the_bytes),
         WITH_FILES(test_refuses_configurations_before_weights),

@@ -70,6 +70,8 @@ static void refuse_all(const char *const cases[][2], size_t count) {
 
 #define REFUSE_ALL(cases) refuse_all(cases, sizeof(cases) / sizeof *(cases))
 
+#define LISTS "\"short_factor\": [1, 1, 1, 1], \"long_factor\": [1, 2, 3, 4]"
+
 /* ---- Sizes and flags ---- */
 
 static void reads_every_key(void **state) {
@@ -102,9 +104,11 @@ static void fills_in_each_familys_defaults(void **state) {
         double eps;
         bool qkv_bias, head_norms;
     } cases[] = {
-        {"llama", 32, 2, 0, 1e-6, false, false}, {"mistral", 8, 2, 4096, 1e-6, false, false},
-        {"qwen2", 32, 2, 0, 1e-6, true, false},  {"qwen3", 32, 128, 0, 1e-6, false, true},
-        {"phi3", 32, 2, 0, 1e-5, false, false},
+        {"llama", 32, 2, 0, 1e-6, false, false},  {"mistral", 8, 2, 4096, 1e-6, false, false},
+        {"qwen2", 32, 2, 0, 1e-6, true, false},   {"qwen3", 32, 128, 0, 1e-6, false, true},
+        {"phi3", 32, 2, 0, 1e-5, false, false},   {"smollm3", 4, 2, 0, 1e-6, false, false},
+        {"olmo2", 32, 2, 0, 1e-5, false, false},  {"qwen3_moe", 4, 2, 0, 1e-6, false, true},
+        {"mixtral", 8, 2, 0, 1e-5, false, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char edit[512];
@@ -119,10 +123,13 @@ static void fills_in_each_familys_defaults(void **state) {
         assert_int_equal(config.sliding_window, cases[i].absent_window);
         assert_int_equal(config.rope.pairs, cases[i].absent_width / 2);
         assert_true(config.norm_eps == cases[i].eps);
-        assert_true(config.rope.theta == 10000);
+        bool smollm3 = strcmp(cases[i].family, "smollm3") == 0;
+        bool mixtral = strcmp(cases[i].family, "mixtral") == 0;
+        assert_true(config.rope.theta == (smollm3 ? 2e6 : mixtral ? 1e6 : 10000));
         assert_int_equal(config.qkv_bias, cases[i].qkv_bias);
         assert_int_equal(config.head_norms, cases[i].head_norms);
-        assert_false(config.tied_embeddings || config.output_bias || config.mlp_bias);
+        assert_false(config.output_bias || config.mlp_bias);
+        assert_int_equal(config.tied_embeddings, smollm3);
 
         snprintf(edit, sizeof edit,
                  "{\"model_type\": \"%s\", \"num_key_value_heads\": null, \"head_dim\": null,"
@@ -145,6 +152,8 @@ static void reads_flags(void **state) {
     assert_true(!config.qkv_bias && !config.output_bias && config.mlp_bias);
     config = accept("{\"model_type\": \"qwen3\", \"attention_bias\": true}");
     assert_true(config.qkv_bias && config.output_bias && config.head_norms);
+    config = accept("{\"model_type\": \"olmo2\", \"attention_bias\": true}");
+    assert_true(config.qkv_bias && config.output_bias && config.whole_norms && !config.head_norms);
     config = accept("{\"model_type\": \"qwen2\"}");
     assert_true(config.qkv_bias && !config.output_bias && !config.head_norms);
 }
@@ -177,12 +186,336 @@ static void reads_sliding_windows(void **state) {
            " \"layer_types\": [\"sliding_attention\", \"sliding_attention\"]}");
 }
 
+/* ---- Kinds of layers ---- */
+
+#define SMOLLM3 "{\"model_type\": \"smollm3\", \"num_hidden_layers\": 5, "
+
+/* The kinds of the first `count` layers; those that are not there have none. */
+static void assert_kinds(const struct model_config *config, const uint8_t *kinds, int64_t count) {
+    assert_int_equal(config->layers, count);
+    for (int64_t l = 0; l < MODEL_MAX_LAYERS; l++) assert_int_equal(config->layer_kinds[l], l < count ? kinds[l] : 0);
+}
+
+static void reads_layers_that_are_not_rotated(void **state) {
+    (void)state;
+    enum { NOT = LAYER_NOT_ROTATED, ALL = LAYER_SEES_ALL };
+    static const struct {
+        const char *edit;
+        uint8_t kinds[5];
+        int64_t window, searched;
+    } cases[] = {
+        {SMOLLM3 "\"rope_scaling\": null}", {0, 0, 0, NOT, 0}, 0, 4},
+        {SMOLLM3 "\"no_rope_layers\": null, \"no_rope_layer_interval\": 2}", {0, NOT, 0, NOT, 0}, 0, 3},
+        {SMOLLM3 "\"no_rope_layers\": [1, 0, true, false, 1, 0], \"no_rope_layer_interval\": 2}",
+         {0, NOT, 0, NOT, 0},
+         0,
+         3},
+        {SMOLLM3 "\"use_sliding_window\": false, \"sliding_window\": 7}", {0, 0, 0, NOT, 0}, 0, 4},
+        {SMOLLM3 "\"use_sliding_window\": true, \"sliding_window\": null}", {0, 0, 0, NOT, 0}, 0, 4},
+        {SMOLLM3 "\"use_sliding_window\": true, \"sliding_window\": 7}", {ALL, ALL, ALL, NOT, ALL}, 7, 4},
+        {SMOLLM3 "\"use_sliding_window\": true, \"sliding_window\": 7, \"layer_types\": [\"sliding_attention\","
+                 " \"full_attention\", \"full_attention\", \"full_attention\", \"sliding_attention\"]}",
+         {0, ALL, ALL, NOT | ALL, 0},
+         7,
+         4},
+        {SMOLLM3 "\"use_sliding_window\": true, \"sliding_window\": 7, \"layer_types\": [\"full_attention\","
+                 " \"full_attention\", \"full_attention\", \"full_attention\", \"full_attention\"]}",
+         {0, 0, 0, NOT, 0},
+         0,
+         4},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct model_config config = accept(cases[i].edit);
+        assert_kinds(&config, cases[i].kinds, 5);
+        assert_int_equal(config.sliding_window, cases[i].window);
+        assert_int_equal(model_searched_layers(&config), cases[i].searched);
+        assert_int_equal(model_searched_window(&config), 0);
+    }
+    struct model_config config = accept(cases[6].edit);
+    assert_int_equal(model_layer_window(&config, 0), 7);
+    assert_int_equal(model_layer_window(&config, 3), 0);
+    assert_true(model_layer_is_searched(&config, 0) && !model_layer_is_searched(&config, 3));
+}
+
+#define GEMMA3 "{\"model_type\": \"gemma3_text\", \"num_hidden_layers\": 5, \"hidden_act\": \"gelu\", "
+
+static void reads_tables_per_kind_of_layer(void **state) {
+    (void)state;
+    enum { OWN = LAYER_ROTATED_APART, ALL = LAYER_SEES_ALL };
+    /* as transformers 4 and 5 write it, and Gemma 3 270M's own file */
+    static const char *const edits[] = {
+        GEMMA3
+        "\"rope_theta\": 5e5, \"rope_local_base_freq\": 700, \"sliding_window\": 7, \"sliding_window_pattern\": 2,"
+        " \"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 8.0}}",
+        GEMMA3 "\"rope_theta\": \"REMOVE\", \"sliding_window\": 7, \"layer_types\": [\"sliding_attention\", "
+               "\"full_attention\","
+               " \"sliding_attention\", \"full_attention\", \"sliding_attention\"], \"rope_parameters\": {"
+               "\"full_attention\": {\"rope_type\": \"linear\", \"factor\": 8.0, \"rope_theta\": 5e5},"
+               " \"sliding_attention\": {\"rope_type\": \"default\", \"rope_theta\": 700}}}",
+        GEMMA3
+        "\"rope_theta\": 5e5, \"rope_local_base_freq\": 700.0, \"sliding_window\": 7, \"sliding_window_pattern\": 2,"
+        " \"_sliding_window_pattern\": 6, \"attn_logit_softcapping\": null, \"final_logit_softcapping\": null,"
+        " \"use_bidirectional_attention\": false, \"hidden_activation\": \"gelu_pytorch_tanh\", \"rope_scaling\":"
+        " {\"factor\": 8.0, \"rope_type\": \"linear\"}, \"rope_parameters\": {\"full_attention\": null}}",
+    };
+    static const uint8_t kinds[5] = {OWN, ALL, OWN, ALL, OWN};
+    for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
+        struct model_config config = accept(edits[i]);
+        assert_kinds(&config, kinds, 5);
+        assert_int_equal(config.sliding_window, 7);
+        assert_int_equal(model_searched_layers(&config), 2);
+        assert_int_equal(model_searched_window(&config), 0);
+        assert_int_equal(config.rope.type, ROPE_TYPE_LINEAR);
+        assert_true(config.rope.theta == 5e5 && config.rope.factor == 8.0);
+        assert_int_equal(config.window_rope.type, ROPE_TYPE_DEFAULT);
+        assert_int_equal(config.window_rope.pairs, 4);
+        assert_true(config.window_rope.theta == 700);
+        assert_true(config.gelu && config.norms_less_one && config.head_norms && config.tied_embeddings);
+        assert_true(config.embedding_scale == (double)sqrtf(10.0f));
+        assert_true(config.query_scale == sqrt(8.0 / 256.0));
+    }
+    struct model_config config = accept(GEMMA3 "\"rope_theta\": \"REMOVE\", \"head_dim\": \"REMOVE\","
+                                               " \"num_key_value_heads\": \"REMOVE\", \"num_attention_heads\": 8,"
+                                               " \"num_hidden_layers\": 6, \"query_pre_attn_scalar\": 64}");
+    assert_int_equal(config.head_width, 256);
+    assert_int_equal(config.kv_heads, 4);
+    assert_int_equal(config.sliding_window, 4096);
+    assert_int_equal(model_searched_layers(&config), 1);
+    assert_true(config.rope.theta == 1e6 && config.window_rope.theta == 1e4 && config.query_scale == 2.0);
+}
+
+#define PARAMETERS GEMMA3 "\"rope_theta\": \"REMOVE\", \"sliding_window_pattern\": 2, \"rope_parameters\": "
+
+static void refuses_tables_per_kind_of_layer(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {GEMMA3 "\"use_cache\": true}", "no layer of the model is rotated"},
+        {GEMMA3 "\"sliding_window_pattern\": 0}", "sliding_window_pattern is not a positive integer"},
+        {GEMMA3 "\"sliding_window_pattern\": 2, \"sliding_window\": null}", "layer 0|no sliding_window"},
+        {GEMMA3 "\"sliding_window_pattern\": 2, \"hidden_activation\": \"gelu\"}",
+         "hidden_activation \"gelu\"|gemma3_text|gelu_pytorch_tanh"},
+        {GEMMA3 "\"attn_logit_softcapping\": 50.0}", "attn_logit_softcapping 50|gemma3_text|only null"},
+        {GEMMA3 "\"final_logit_softcapping\": 30.0}", "final_logit_softcapping 30"},
+        {GEMMA3 "\"use_bidirectional_attention\": true}", "use_bidirectional_attention true|only false"},
+        {GEMMA3 "\"sliding_window_pattern\": 2, \"query_pre_attn_scalar\": 0}", "query_pre_attn_scalar is 0"},
+        {GEMMA3 "\"sliding_window_pattern\": 2, \"query_pre_attn_scalar\": \"256\"}",
+         "query_pre_attn_scalar is not a number"},
+        {GEMMA3 "\"sliding_window_pattern\": 2, \"rope_local_base_freq\": 0}", "rope_theta is 0"},
+        {GEMMA3 "\"sliding_window_pattern\": 2, \"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2,"
+                " \"truncate\": false}}",
+         "truncate|no effect for gemma3_text"},
+        {GEMMA3 "\"sliding_window_pattern\": 2, \"original_max_position_embeddings\": 16, \"rope_scaling\":"
+                " {\"rope_type\": \"yarn\", \"factor\": 2}}",
+         "original_max_position_embeddings has no effect at top level for gemma3_text"},
+        {PARAMETERS "[1]}", "rope_parameters is not an object"},
+        {PARAMETERS "{\"rope_type\": \"default\"}}",
+         "rope_parameters.rope_type would have no effect|sliding_attention"},
+        {PARAMETERS "{\"chunked_attention\": {}}}", "rope_parameters.chunked_attention would have no effect"},
+        {PARAMETERS "{\"sliding_attention\": {\"rope_type\": \"dynamic\", \"factor\": 2.0}}}",
+         "rope_parameters.sliding_attention.rope_type \"dynamic\"|default and linear"},
+        {PARAMETERS "{\"full_attention\": {\"rope_type\": \"linear\"}}}", "\"linear\" has no factor"},
+        {PARAMETERS "{\"full_attention\": {\"what\": 1}}}", "rope_parameters.full_attention: unknown key 'what'"},
+        {PARAMETERS "{\"full_attention\": {\"rope_theta\": 10}}, \"rope_theta\": 20}",
+         "rope_theta and rope_parameters.full_attention.rope_theta contradict"},
+        {"{\"model_type\": \"gemma3\", \"text_config\": {\"model_type\": \"gemma3_text\"}}",
+         "\"gemma3\" has other inputs than text|text_config|\"gemma3_text\"|supported: llama"},
+        {"{\"sliding_window_pattern\": 3, \"rope_parameters\": {\"full_attention\": {}}}", "kind of layer"},
+    };
+    REFUSE_ALL(cases);
+}
+
+/* ---- Scales ---- */
+
+#define MINICPM_LONGROPE                                                                                               \
+    "{\"model_type\": \"minicpm\", \"rope_scaling\": {\"type\": \"longrope\", " LISTS                                  \
+    ", \"original_max_position_embeddings\": 16"
+#define MINISTRAL3 "{\"model_type\": \"ministral3\", \"rope_theta\": \"REMOVE\", \"rope_parameters\": "
+
+static void reads_scales(void **state) {
+    (void)state;
+    struct model_config config = accept(MINISTRAL3 "null}");
+    assert_true(config.rope.theta == 1e6 && config.rope.factor == 16 && config.rope.mscale_all_dim == 1);
+    assert_int_equal(config.rope.type, ROPE_TYPE_YARN);
+    assert_true(config.query_growth == 0.1);
+    assert_int_equal(config.query_growth_length, 16384);
+    config = accept(MINISTRAL3 "{\"type\": \"yarn\", \"rope_type\": \"yarn\", \"factor\": 4,"
+                               " \"original_max_position_embeddings\": 16, \"max_position_embeddings\": 64,"
+                               " \"llama_4_scaling_beta\": 0.25, \"rope_theta\": 300.0}, \"sliding_window\": 9}");
+    assert_true(config.query_growth == 0.25 && config.rope.theta == 300);
+    assert_int_equal(config.query_growth_length, 16);
+    assert_int_equal(config.sliding_window, 9);
+    config = accept(MINISTRAL3 "{\"rope_type\": \"longrope\", " LISTS ", \"llama_4_scaling_beta\": 0}}");
+    assert_true(config.query_growth == 0);
+    assert_int_equal(config.query_growth_length, 64);
+
+    config = accept("{\"model_type\": \"minicpm\", \"num_hidden_layers\": 4}");
+    assert_true(config.embedding_scale == 1 && config.residual_scale == 0.5 && config.output_scale == 0.1);
+    config = accept("{\"model_type\": \"minicpm\", \"num_hidden_layers\": 4, \"scale_emb\": 12, \"scale_depth\": 1.4,"
+                    " \"dim_model_base\": 5, \"sparse_config\": null, \"tie_word_embeddings\": false}");
+    assert_true(config.embedding_scale == 12 && config.residual_scale == 0.7 && config.output_scale == 0.5);
+    assert_false(config.tied_embeddings);
+
+    config = accept(MINICPM_LONGROPE ", \"factor\": 4, \"attention_factor\": 1.224744871391589}}");
+    assert_true(config.rope.factor == 4 && config.rope.original_length == 16);
+    config = accept(MINICPM_LONGROPE ", \"attention_factor\": 1.5, \"short_mscale\": 1.5, \"long_mscale\": 1.5}}");
+    assert_true(config.rope.attention_factor == 1.5);
+}
+
+/* The values of keys that are absent, of the families whose defaults no test above reads. tests/interop holds those of
+ * all families against transformers' classes. */
+static void fills_in_the_defaults_of_scaled_families(void **state) {
+    (void)state;
+    static const char silent[] = "\"num_attention_heads\": 32, \"hidden_size\": 64, \"rope_theta\": \"REMOVE\","
+                                 " \"rms_norm_eps\": \"REMOVE\", \"num_key_value_heads\": \"REMOVE\", \"head_dim\":"
+                                 " \"REMOVE\", \"num_hidden_layers\": 7";
+    static const struct {
+        const char *family;
+        int64_t kv_heads, head_width, window;
+        double eps, theta;
+        bool tied;
+    } cases[] = {
+        {"gemma3_text", 4, 256, 4096, 1e-6, 1e6, true},
+        {"ministral3", 8, 128, 0, 1e-5, 1e6, false},
+        {"minicpm", 32, 2, 0, 1e-6, 1e4, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char edit[512];
+        snprintf(edit, sizeof edit, "{\"model_type\": \"%s\", %s}", cases[i].family, silent);
+        struct model_config config = accept(edit);
+        assert_int_equal(config.kv_heads, cases[i].kv_heads);
+        assert_int_equal(config.head_width, cases[i].head_width);
+        assert_int_equal(config.sliding_window, cases[i].window);
+        assert_int_equal(config.tied_embeddings, cases[i].tied);
+        assert_true(config.norm_eps == cases[i].eps && config.rope.theta == cases[i].theta);
+    }
+    char edit[512];
+    snprintf(edit, sizeof edit, "{\"model_type\": \"gemma3_text\", %s}", silent);
+    struct model_config config = accept(edit);
+    assert_true(config.query_scale == 1 && config.window_rope.theta == 10000);
+    assert_int_equal(config.layer_kinds[5], LAYER_SEES_ALL);
+    assert_int_equal(config.layer_kinds[6], LAYER_ROTATED_APART);
+}
+
+static void refuses_scales(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"{\"model_type\": \"ministral3\"}", "rope_theta has no effect without rope_parameters"},
+        {MINISTRAL3 "{\"rope_type\": \"yarn\", \"factor\": 4}}", "has no llama_4_scaling_beta in rope_parameters"},
+        {MINISTRAL3 "{\"rope_type\": \"default\", \"llama_4_scaling_beta\": 0.1}}",
+         "\"default\" is not supported for ministral3; supported: llama3, yarn and longrope"},
+        {MINISTRAL3 "{\"llama_4_scaling_beta\": 0.1}}", "\"default\" is not supported for ministral3"},
+        {MINISTRAL3 "{\"rope_type\": \"yarn\", \"factor\": 4, \"llama_4_scaling_beta\": -1}}",
+         "llama_4_scaling_beta is -1"},
+        {MINISTRAL3 "{\"rope_type\": \"yarn\", \"factor\": 4, \"llama_4_scaling_beta\": \"x\"}}",
+         "llama_4_scaling_beta is not a number"},
+        {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2, \"max_position_embeddings\": 64}}",
+         "rope_scaling: unknown key 'max_position_embeddings'"},
+        {"{\"model_type\": \"minicpm\", \"scale_emb\": 0}", "scale_emb is 0"},
+        {"{\"model_type\": \"minicpm\", \"scale_depth\": -1.4}", "scale_depth is -1.4"},
+        {"{\"model_type\": \"minicpm\", \"dim_model_base\": true}", "dim_model_base is not a number"},
+        {"{\"model_type\": \"minicpm\", \"sparse_config\": {\"kernel_size\": 32}}", "sparse_config|minicpm|only null"},
+        {"{\"model_type\": \"minicpm\", \"num_experts\": 8}", "num_experts 8|minicpm|only 0"},
+        {"{\"model_type\": \"minicpm\", \"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2}}",
+         "\"yarn\" is not supported for minicpm"},
+    };
+    REFUSE_ALL(cases);
+}
+
+#define QWEN3_MOE "{\"model_type\": \"qwen3_moe\", \"num_hidden_layers\": 5, "
+#define MIXTRAL "{\"model_type\": \"mixtral\", \"num_hidden_layers\": 5, "
+
+static void reads_experts(void **state) {
+    (void)state;
+    enum { E = LAYER_HAS_EXPERTS };
+    static const struct {
+        const char *edit;
+        int64_t experts, per_token, width;
+        bool normed;
+        uint8_t kinds[5];
+    } cases[] = {
+        {QWEN3_MOE "\"mlp_bias\": false}", 128, 8, 768, false, {E, E, E, E, E}},
+        {QWEN3_MOE "\"num_experts\": 6, \"num_experts_per_tok\": 6, \"moe_intermediate_size\": 3,"
+                   " \"norm_topk_prob\": true, \"decoder_sparse_step\": 2}",
+         6,
+         6,
+         3,
+         true,
+         {0, E, 0, E, 0}},
+        {QWEN3_MOE "\"num_local_experts\": 9, \"num_experts\": 9, \"mlp_only_layers\": [0, 3, 17, -1]}",
+         9,
+         8,
+         768,
+         false,
+         {0, E, E, 0, E}},
+        {QWEN3_MOE "\"num_local_experts\": 9, \"mlp_only_layers\": null}", 9, 8, 768, false, {E, E, E, E, E}},
+        {MIXTRAL "\"decoder_sparse_step\": 2, \"norm_topk_prob\": false}", 8, 2, 14, true, {E, E, E, E, E}},
+        {MIXTRAL "\"num_local_experts\": 4, \"num_experts_per_tok\": 1}", 4, 1, 14, true, {E, E, E, E, E}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct model_config config = accept(cases[i].edit);
+        assert_int_equal(config.experts, cases[i].experts);
+        assert_int_equal(config.experts_per_token, cases[i].per_token);
+        assert_int_equal(config.expert_width, cases[i].width);
+        assert_int_equal(config.expert_weights_normed, cases[i].normed);
+        assert_kinds(&config, cases[i].kinds, 5);
+        assert_int_equal(model_searched_layers(&config), 5);
+    }
+    struct model_config config = accept(MIXTRAL "\"sliding_window\": 7}");
+    assert_int_equal(config.sliding_window, 7);
+    assert_int_equal(model_searched_window(&config), 7);
+}
+
+static void refuses_experts(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {QWEN3_MOE "\"num_experts\": 0}", "num_experts is 0"},
+        {QWEN3_MOE "\"num_experts\": 1025}", "num_experts is 1025|1024"},
+        {QWEN3_MOE "\"num_experts\": 8.0}", "num_experts is 8.0, not an integer"},
+        {QWEN3_MOE "\"num_experts\": 8, \"num_local_experts\": 9}", "num_experts and num_local_experts contradict"},
+        {QWEN3_MOE "\"num_experts\": 8, \"num_experts_per_tok\": 9}", "num_experts_per_tok is 9|num_experts (8)"},
+        {QWEN3_MOE "\"num_experts_per_tok\": 0}", "num_experts_per_tok is 0"},
+        {QWEN3_MOE "\"moe_intermediate_size\": 0}", "width is 0"},
+        {QWEN3_MOE "\"moe_intermediate_size\": 131073}", "width is 131073|within 1 to 131072"},
+        {QWEN3_MOE "\"norm_topk_prob\": 1}", "norm_topk_prob is not true or false"},
+        {QWEN3_MOE "\"decoder_sparse_step\": 0}", "decoder_sparse_step is not a positive integer"},
+        {QWEN3_MOE "\"mlp_only_layers\": 3}", "mlp_only_layers is not a list"},
+        {QWEN3_MOE "\"mlp_only_layers\": [1, \"2\"]}", "mlp_only_layers: item 1 is not an integer"},
+        {QWEN3_MOE "\"use_sliding_window\": true}", "use_sliding_window true|qwen3_moe|only false"},
+        {MIXTRAL "\"attention_bias\": true}", "attention_bias true|mixtral"},
+        {"{\"model_type\": \"qwen2_moe\"}", "\"qwen2_moe\" is a mixture of experts that is not supported"},
+        {"{\"model_type\": \"deepseek\", \"n_routed_experts\": 8}", "mixture of experts that is not supported"},
+    };
+    REFUSE_ALL(cases);
+}
+
+static void refuses_lists_of_layers(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {SMOLLM3 "\"no_rope_layers\": [1, 0, 1, 1]}", "no_rope_layers|num_hidden_layers (5)"},
+        {SMOLLM3 "\"no_rope_layers\": \"all\"}", "no_rope_layers is not a list"},
+        {SMOLLM3 "\"no_rope_layers\": [1, 0, 1, 2, 1]}", "no_rope_layers: item 3 is neither 0 nor 1"},
+        {SMOLLM3 "\"no_rope_layers\": [1, 0, 1, null, 1]}", "no_rope_layers: item 3"},
+        {SMOLLM3 "\"no_rope_layers\": [0, 0, 0, 0, 0]}", "no layer of the model is rotated"},
+        {SMOLLM3 "\"no_rope_layer_interval\": 1}", "no layer of the model is rotated"},
+        {SMOLLM3 "\"no_rope_layer_interval\": 0}", "no_rope_layer_interval is not a positive integer"},
+        {SMOLLM3 "\"no_rope_layer_interval\": 2.0}", "no_rope_layer_interval is not a positive integer"},
+        {SMOLLM3 "\"use_sliding_window\": 1}", "use_sliding_window is not true or false"},
+        {SMOLLM3 "\"sliding_window\": 7, \"layer_types\": [\"full_attention\", \"full_attention\","
+                 " \"full_attention\", \"sliding_attention\", \"full_attention\"]}",
+         "layer 3 is \"sliding_attention\"|no sliding_window|use_sliding_window is not true"},
+        {SMOLLM3 "\"layer_types\": [\"full_attention\"]}", "layer_types|num_hidden_layers (5)"},
+        {SMOLLM3 "\"hidden_act\": \"gelu\"}", "hidden_act \"gelu\"|smollm3"},
+    };
+    REFUSE_ALL(cases);
+}
+
 static void refuses_what_is_not_supported(void **state) {
     (void)state;
     static const char *const cases[][2] = {
         {"{\"model_type\": \"REMOVE\"}", "model_type"},
         {"{\"model_type\": 3}", "model_type"},
-        {"{\"model_type\": \"gpt2\"}", "\"gpt2\"|llama, mistral, qwen2, qwen3 and phi3"},
+        {"{\"model_type\": \"gpt2\"}", "\"gpt2\"|llama, mistral, qwen2, qwen3, smollm3, olmo2, qwen3_moe, mixtral, "
+                                       "gemma3_text, ministral3, minicpm and phi3"},
         {"{\"hidden_act\": \"gelu\"}", "hidden_act \"gelu\"|\"silu\""},
         {"{\"attention_bias\": 1}", "attention_bias is not true or false"},
         {"{\"mlp_bias\": 0}", "mlp_bias is not true or false"},
@@ -190,6 +523,8 @@ static void refuses_what_is_not_supported(void **state) {
         {"{\"model_type\": \"phi3\", \"mlp_bias\": true}", "mlp_bias true|phi3|false"},
         {"{\"model_type\": \"qwen2\", \"use_sliding_window\": true}", "use_sliding_window true|qwen2|only false"},
         {"{\"model_type\": \"qwen3\", \"use_sliding_window\": true}", "use_sliding_window true|qwen3|only false"},
+        {"{\"model_type\": \"olmo2\", \"clip_qkv\": 8.0}", "clip_qkv 8|olmo2|only null"},
+        {"{\"model_type\": \"olmo2\", \"sliding_window\": 4096}", "sliding_window 4096|olmo2|null"},
         {"{\"sliding_window\": 4096}", "sliding_window 4096|llama|null"},
         {"{\"layer_types\": [\"full_attention\", \"linear_attention\"]}", "layer_types: layer 1|linear_attention"},
         {"{\"layer_types\": [\"full_attention\"]}", "layer_types|num_hidden_layers (2)"},
@@ -384,7 +719,10 @@ static void reads_partial_rotary_factors(void **state) {
     /* whole heads may be asked for of any family; parts only where transformers turns them */
     for (size_t f = 0; f < FAMILIES; f++) {
         char edit[256];
-        snprintf(edit, sizeof edit, "{\"model_type\": \"%s\", \"partial_rotary_factor\": 1.0}", families[f].name);
+        snprintf(edit, sizeof edit,
+                 "{\"model_type\": \"%s\", \"partial_rotary_factor\": 1.0, \"rope_theta\": \"REMOVE\","
+                 " \"sliding_window_pattern\": 1}",
+                 families[f].name);
         assert_int_equal(accept(edit).rope.pairs, 4);
     }
 }
@@ -423,14 +761,13 @@ static void reads_what_each_type_has(void **state) {
  * window, which lies in the block or, as Phi-3 has it, at top level. */
 static void derives_factor_and_original_window(void **state) {
     (void)state;
-#define LISTS "\"short_factor\": [1, 1, 1, 1], \"long_factor\": [1, 2, 3, 4]"
     static const struct {
         const char *edit;
         double factor;
         int64_t original;
     } cases[] = {
         {"{\"rope_scaling\": {\"type\": \"longrope\", " LISTS ", \"original_max_position_embeddings\": 16}}", 4, 16},
-        {"{\"rope_scaling\": {\"type\": \"longrope\", " LISTS "}, \"original_max_position_embeddings\": 16}", 4, 16},
+        {"{\"rope_scaling\": {\"type\": \"longrope\", " LISTS "}, \"original_max_position_embeddings\": 64}", 1, 64},
         {"{\"rope_scaling\": {\"type\": \"longrope\", " LISTS ", \"original_max_position_embeddings\": 16},"
          " \"original_max_position_embeddings\": 16}",
          4, 16},
@@ -549,6 +886,14 @@ static void refuses_rope_numbers(void **state) {
         {"{\"original_max_position_embeddings\": 32, \"rope_scaling\": {\"type\": \"longrope\", " LISTS ","
          " \"original_max_position_embeddings\": 16}}",
          "original_max_position_embeddings and rope_scaling.original_max_position_embeddings contradict"},
+        {"{\"rope_scaling\": {\"type\": \"longrope\", " LISTS "}, \"original_max_position_embeddings\": 16}",
+         "original_max_position_embeddings has no effect at top level for llama in transformers 5"},
+        {MINISTRAL3 "{\"rope_type\": \"longrope\", " LISTS ", \"llama_4_scaling_beta\": 0.1},"
+                    " \"original_max_position_embeddings\": 16}",
+         "original_max_position_embeddings has no effect at top level for ministral3"},
+        {MINICPM_LONGROPE ", \"factor\": 8}}", "the factor of longrope is 8|minicpm|4; remove it"},
+        {MINICPM_LONGROPE ", \"attention_factor\": 1.5}}",
+         "attention_factor is 1.5|minicpm computes 1.22474|short_mscale and long_mscale"},
         {"{\"model_type\": \"phi3\", \"rope_scaling\": {\"type\": \"longrope\", " LISTS ","
          " \"original_max_position_embeddings\": 16}}",
          "rope_scaling.original_max_position_embeddings is 16|top level|phi3|4096"},
@@ -562,6 +907,15 @@ int main(void) {
         cmocka_unit_test(fills_in_each_familys_defaults),
         cmocka_unit_test(reads_flags),
         cmocka_unit_test(reads_sliding_windows),
+        cmocka_unit_test(reads_layers_that_are_not_rotated),
+        cmocka_unit_test(reads_tables_per_kind_of_layer),
+        cmocka_unit_test(refuses_tables_per_kind_of_layer),
+        cmocka_unit_test(reads_scales),
+        cmocka_unit_test(fills_in_the_defaults_of_scaled_families),
+        cmocka_unit_test(refuses_scales),
+        cmocka_unit_test(reads_experts),
+        cmocka_unit_test(refuses_experts),
+        cmocka_unit_test(refuses_lists_of_layers),
         cmocka_unit_test(refuses_what_is_not_supported),
         cmocka_unit_test(refuses_sizes),
         cmocka_unit_test(refuses_malformed_text),

@@ -368,6 +368,88 @@ static void config_of_a_phi3(void **state) {
     scratch_remove(&scratch);
 }
 
+/* Families whose config.json is not like the others'. */
+static void write_family(const struct scratch *scratch, const char *settings) {
+    char *path = scratch_path(scratch, "config.json"), text[2048];
+    int length = snprintf(text, sizeof text,
+                          "{%s, \"vocab_size\": 97, \"hidden_size\": 64, \"intermediate_size\": 48, "
+                          "\"num_hidden_layers\": 2, \"num_attention_heads\": 4, \"num_key_value_heads\": 4, "
+                          "\"max_position_embeddings\": 256}",
+                          settings);
+    scratch_write(path, text, (size_t)length);
+    free(path);
+}
+
+static json_t *family_json(const char *settings, struct export_notes *notes) {
+    struct scratch scratch = scratch_make();
+    struct tables t;
+    struct error error = {""};
+    char *written = NULL;
+    write_family(&scratch, settings);
+    const struct model_config model = read_model(scratch.dir);
+    make_tables(&t);
+    for (int i = 0; i < 3; i++) t.items[i].whole = true;
+    const struct export_pair pair = choose(&t.file, &(struct export_choice){0}, &model);
+    if (export_config_text(scratch.dir, &pair, &written, notes, &error) != STATUS_OK) fail_msg("%s", error.message);
+    json_t *root = json_loads(written, 0, NULL);
+    assert_non_null(root);
+    free(written);
+    scratch_remove(&scratch);
+    return root;
+}
+
+static void config_of_other_families(void **state) {
+    (void)state;
+    struct export_notes notes = {0};
+    json_t *root = family_json("\"model_type\": \"gemma3_text\", \"head_dim\": 16, \"sliding_window_pattern\": 2, "
+                               "\"rope_theta\": 10000.0, \"rope_local_base_freq\": 700.0",
+                               &notes);
+    json_t *kinds = json_object_get(root, "rope_parameters"), *kept = json_object_get(kinds, "sliding_attention");
+    assert_int_equal(json_object_size(kinds), 2);
+    assert_string_equal(json_string_value(json_object_get(json_object_get(kinds, "full_attention"), "rope_type")),
+                        "longrope");
+    assert_string_equal(json_string_value(json_object_get(kept, "rope_type")), "default");
+    assert_true(json_real_value(json_object_get(kept, "rope_theta")) == 700.0);
+    json_decref(root);
+
+    root = family_json("\"model_type\": \"mixtral\", \"rope_theta\": 10000.0", &notes);
+    assert_int_equal(json_integer_value(json_object_get(root, "head_dim")), 16);
+    json_decref(root);
+
+    notes.count = 0;
+    root = family_json("\"model_type\": \"minicpm\"", &notes);
+    assert_string_equal(json_string_value(json_object_get(json_object_get(root, "rope_scaling"), "type")), "longrope");
+    assert_non_null(
+        strstr(notes.items[0], "uses the long table for all inputs, as vLLM does, and always the attention"));
+    json_decref(root);
+
+    root =
+        family_json("\"model_type\": \"ministral3\", \"head_dim\": 16, \"rope_parameters\": {\"rope_type\": \"yarn\", "
+                    "\"factor\": 4, \"llama_4_scaling_beta\": 0.25, \"rope_theta\": 10000.0}",
+                    &notes);
+    const json_t *block = json_object_get(root, "rope_scaling");
+    assert_true(json_real_value(json_object_get(block, "llama_4_scaling_beta")) == 0.25);
+    json_decref(root);
+}
+
+/* Ministral 3's queries grow in steps of a window that is not the one where tables change. */
+static void refuses_another_step_of_growth(void **state) {
+    (void)state;
+    struct scratch scratch = scratch_make();
+    struct tables t;
+    struct export_pair pair;
+    struct error error = {""};
+    write_family(&scratch, "\"model_type\": \"ministral3\", \"head_dim\": 16, \"rope_parameters\": {\"rope_type\": "
+                           "\"yarn\", \"factor\": 4, \"llama_4_scaling_beta\": 0.25, \"rope_theta\": 10000.0, "
+                           "\"original_max_position_embeddings\": 64}");
+    const struct model_config model = read_model(scratch.dir);
+    make_tables(&t);
+    int status = export_pair_choose(&t.file, "f.json", &(struct export_choice){0}, &model, &pair, &error);
+    assert_int_equal(status, STATUS_INPUT);
+    assert_message(error.message, "in steps of 64 tokens|not above 256|--short-length 64");
+    scratch_remove(&scratch);
+}
+
 /* A model's files ------------------------------------------------------------------------------ */
 
 static void files_are_taken_along(void **state) {
@@ -469,6 +551,8 @@ int main(void) {
         cmocka_unit_test(config_keeps_what_is_not_rotary),
         cmocka_unit_test(config_of_every_scaling),
         cmocka_unit_test(config_of_a_phi3),
+        cmocka_unit_test(config_of_other_families),
+        cmocka_unit_test(refuses_another_step_of_growth),
         cmocka_unit_test(files_are_taken_along),
         cmocka_unit_test(products_are_of_the_lattice),
     };
