@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/base/name.h"
 #include "eval/model/model_config.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -23,7 +24,9 @@ struct metadata {
 
 /* ---- Keys of the architecture ---- */
 
-/* Keys after "llama.", besides those that are read below, that change nothing here. */
+static const char growth_key[] = "attention.temperature_scale";
+
+/* Keys after "llama." that are read below or change nothing here. */
 static const char *const known_keys[] = {
     "vocab_size", /* the embedding's rows are it */
     "context_length",
@@ -36,6 +39,8 @@ static const char *const known_keys[] = {
     "attention.value_length",
     "attention.layer_norm_rms_epsilon",
     "attention.sliding_window",
+    "attention.sliding_window_pattern",
+    "rope.freq_base_swa",
     "attention.causal",
     "expert_count",
     "expert_used_count",
@@ -55,14 +60,33 @@ static const char *const known_keys[] = {
     "tensor_data_layout",
 };
 
+/* Keys that only one family has. */
+static const struct {
+    const char *family, *name;
+} family_keys[] = {
+    {"qwen3_moe", "expert_feed_forward_length"},
+    {"minicpm", "embedding_scale"},
+    {"minicpm", "residual_scale"},
+    {"minicpm", "logit_scale"},
+    {"ministral3", growth_key},
+};
+
+static bool is_known(const struct metadata *m, const char *name) {
+    for (size_t k = 0; k < COUNT(known_keys); k++) {
+        if (strcmp(name, known_keys[k]) == 0) return true;
+    }
+    for (size_t k = 0; k < COUNT(family_keys); k++) {
+        if (strcmp(m->family->name, family_keys[k].family) == 0 && strcmp(name, family_keys[k].name) == 0) return true;
+    }
+    return false;
+}
+
 static int check_keys(const struct metadata *m, struct error *error) {
     size_t prefix = strlen(m->architecture->name);
     for (size_t i = 0; i < gguf_key_count(m->file); i++) {
         const char *key = gguf_key_name(m->file, i);
         if (strncmp(key, m->architecture->name, prefix) != 0 || key[prefix] != '.') continue;
-        size_t k = 0;
-        while (k < COUNT(known_keys) && strcmp(key + prefix + 1, known_keys[k]) != 0) k++;
-        if (k < COUNT(known_keys)) continue;
+        if (is_known(m, key + prefix + 1)) continue;
         return error_set(error, STATUS_INPUT,
                          "%s: key '%.100s' is not supported: what it changes would not be computed; choose another "
                          "model",
@@ -123,6 +147,11 @@ static bool has_tensor(const struct metadata *m, const char *name) {
 
 /* ---- Sizes ---- */
 
+static int refuse_missing(const struct metadata *m, const char *name, struct error *error) {
+    return error_set(error, STATUS_INPUT, "%s: has no key '%s.%s'; convert the model again", m->path,
+                     m->architecture->name, name);
+}
+
 static int read_sizes(const struct metadata *m, struct model_config *out, struct error *error) {
     const struct {
         const char *key;
@@ -138,16 +167,28 @@ static int read_sizes(const struct metadata *m, struct model_config *out, struct
         {"attention.key_length", &out->head_width, true},
     };
     for (size_t i = 0; i < COUNT(sizes); i++) {
-        if (!sizes[i].optional && !has_key(m, sizes[i].key)) {
-            return error_set(error, STATUS_INPUT, "%s: has no key '%s.%s'; convert the model again", m->path,
-                             m->architecture->name, sizes[i].key);
-        }
+        if (!sizes[i].optional && !has_key(m, sizes[i].key)) return refuse_missing(m, sizes[i].key, error);
         int status = get_size(m, sizes[i].key, sizes[i].field, error);
         if (status != STATUS_OK) return status;
     }
     if (!has_key(m, "attention.head_count_kv")) out->kv_heads = out->heads;
     if (!has_key(m, "attention.key_length") && out->heads > 0) out->head_width = out->hidden / out->heads;
     return check_number(m, "attention.value_length", (double)out->head_width, error);
+}
+
+/* Experts in all layers, whose weights llama.cpp divides by their sum. */
+static int read_experts(const struct metadata *m, struct model_config *out, struct error *error) {
+    static const char *const keys[] = {"expert_count", "expert_used_count"};
+    if (!m->family->experts) return check_number(m, keys[0], 0.0, error);
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        if (!has_key(m, keys[i])) return refuse_missing(m, keys[i], error);
+    }
+    out->expert_width = out->intermediate;
+    int status = get_size(m, keys[0], &out->experts, error);
+    if (status == STATUS_OK) status = get_size(m, keys[1], &out->experts_per_token, error);
+    if (status == STATUS_OK) status = get_size(m, "expert_feed_forward_length", &out->expert_width, error);
+    for (int64_t l = 0; l < out->layers && l < MODEL_MAX_LAYERS; l++) out->layer_kinds[l] |= LAYER_HAS_EXPERTS;
+    return status;
 }
 
 /* The rows of the embedding: some files state no vocab_size, others the number before padding. */
@@ -163,6 +204,18 @@ static int read_vocabulary(const struct metadata *m, int64_t *out, struct error 
     return STATUS_OK;
 }
 
+static int refuse_pattern(const struct metadata *m, struct error *error) {
+    static const char *const names[] = {"attention.sliding_window_pattern", "rope.freq_base_swa"};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        if (!has_key(m, names[i])) continue;
+        return error_set(
+            error, STATUS_INPUT,
+            "%s: key '%s.%s' is not supported: what it changes would not be computed; choose another model", m->path,
+            m->architecture->name, names[i]);
+    }
+    return STATUS_OK;
+}
+
 static int read_sliding_window(const struct metadata *m, int64_t *out, struct error *error) {
     *out = 0;
     int status = get_size(m, "attention.sliding_window", out, error);
@@ -170,6 +223,66 @@ static int read_sliding_window(const struct metadata *m, int64_t *out, struct er
     return error_set(error, STATUS_INPUT,
                      "%s: %s.attention.sliding_window %" PRId64 " is not supported for %s; choose another model",
                      m->path, m->architecture->name, *out, m->family->name);
+}
+
+/* Gemma 3, as llama.cpp computes it: each sixth layer sees all, unless the file has no sliding window; the others are
+ * rotated by frequencies without scaling. Keys of the two layer rules are refused where a family has no such layers. */
+static int read_pattern(const struct metadata *m, struct model_config *out, struct error *error) {
+    int64_t pattern = 6;
+    double theta = 10000.0;
+    if (m->family->layers != LAYERS_PATTERN) return refuse_pattern(m, error);
+    int status = get_size(m, "attention.sliding_window_pattern", &pattern, error);
+    if (status == STATUS_OK) status = get_number(m, "rope.freq_base_swa", &theta, error);
+    if (status != STATUS_OK || out->sliding_window == 0) return status;
+    if (pattern < 1 || pattern > out->layers) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: %s.attention.sliding_window_pattern is %" PRId64 "; it must lie within 1 to %" PRId64
+                         ", the number of layers",
+                         m->path, m->architecture->name, pattern, out->layers);
+    }
+    for (int64_t l = 0; l < out->layers; l++) {
+        out->layer_kinds[l] = (l + 1) % pattern != 0 ? LAYER_ROTATED_APART : LAYER_SEES_ALL;
+    }
+    out->window_rope = rope_model_plain(out->head_width / 2, theta);
+    return STATUS_OK;
+}
+
+/* SmolLM3, as llama.cpp computes it: each fourth layer is not rotated, and none slides. */
+static void read_rotated(const struct metadata *m, struct model_config *out) {
+    if (m->family->layers != LAYERS_NO_ROPE) return;
+    for (int64_t l = 3; l < out->layers; l += 4) out->layer_kinds[l] |= LAYER_NOT_ROTATED;
+}
+
+/* Gemma 3's; of queries that of the largest (27B, 62 layers) goes by hidden_size and not by the head's width. */
+static void read_gemma_scales(struct model_config *out) {
+    bool largest = out->layers == 62;
+    out->embedding_scale = (double)sqrtf((float)out->hidden);
+    out->query_scale = largest ? sqrt((double)(out->head_width * out->heads) / (double)out->hidden) : 1.0;
+}
+
+/* MiniCPM's. llama.cpp has other numbers for files without the keys, by which it would not compute the model. */
+static int read_minicpm_scales(const struct metadata *m, struct model_config *out, struct error *error) {
+    const struct {
+        const char *key;
+        double *field;
+    } scales[] = {{"embedding_scale", &out->embedding_scale},
+                  {"residual_scale", &out->residual_scale},
+                  {"logit_scale", &out->output_scale}};
+    for (size_t i = 0; i < COUNT(scales); i++) {
+        if (!has_key(m, scales[i].key)) return refuse_missing(m, scales[i].key, error);
+        int status = get_number(m, scales[i].key, scales[i].field, error);
+        if (status != STATUS_OK) return status;
+        if (*scales[i].field >= 1e-6 && *scales[i].field <= 1e6) continue;
+        return error_set(error, STATUS_INPUT, "%s: %s.%s is %g; it must lie within 1e-06 to 1e+06", m->path,
+                         m->architecture->name, scales[i].key, *scales[i].field);
+    }
+    out->output_scale = 1.0 / out->output_scale; /* logits are divided by the key's number */
+    return STATUS_OK;
+}
+
+static int read_scales(const struct metadata *m, struct model_config *out, struct error *error) {
+    if (m->family->layers == LAYERS_PATTERN) read_gemma_scales(out);
+    return strcmp(m->family->name, "minicpm") == 0 ? read_minicpm_scales(m, out, error) : STATUS_OK;
 }
 
 /* The file stores f32: the number that it stands for is the decimal one with the fewest digits, 1e-05. */
@@ -222,6 +335,8 @@ static void read_flags(const struct metadata *m, struct model_config *out) {
         *field = flag->key ? has_any(m, flag->field) : flag->value;
     }
     out->tied_embeddings = !has_tensor(m, "output.weight");
+    out->norms_less_one = false; /* converters add the one */
+    out->expert_weights_normed = m->family->experts != NULL;
 }
 
 /* ---- Rotary settings ---- */
@@ -231,6 +346,7 @@ struct scaling {
     char type[NAME_SIZE];
     double factor;
     double attention_factor;
+    double log_multiplier; /* DeepSeek's mscale_all_dim, beside an mscale of 1; 0: none */
 };
 
 static int read_scaling(const struct metadata *m, struct scaling *out, struct error *error) {
@@ -243,7 +359,12 @@ static int read_scaling(const struct metadata *m, struct scaling *out, struct er
     if (status == STATUS_OK) status = get_number(m, "rope.scaling.attn_factor", &out->attention_factor, error);
     if (status == STATUS_OK) status = check_number(m, "rope.scaling.yarn_ext_factor", 1.0, error);
     if (status == STATUS_OK) status = check_number(m, "rope.scaling.yarn_attn_factor", 1.0, error);
-    if (status == STATUS_OK) status = check_number(m, "rope.scaling.yarn_log_multiplier", 0.0, error);
+    bool multiplies = strcmp(m->architecture->name, "mistral3") == 0;
+    if (status == STATUS_OK && multiplies) {
+        status = get_number(m, "rope.scaling.yarn_log_multiplier", &out->log_multiplier, error);
+    } else if (status == STATUS_OK) {
+        status = check_number(m, "rope.scaling.yarn_log_multiplier", 0.0, error);
+    }
     if (factor == 0.0) factor = older;
     if (factor != 0.0 && strcmp(out->type, "none") != 0) out->factor = factor;
     return status;
@@ -325,7 +446,7 @@ static int read_longrope(const struct metadata *m, const struct scaling *scaling
     return STATUS_OK;
 }
 
-/* YaRN's attention factor is the formula's, which attn_factor multiplies. */
+/* YaRN's attention factor is the formula's, which attn_factor multiplies, or that of mscale and mscale_all_dim. */
 static int read_yarn(const struct metadata *m, const struct scaling *scaling, int64_t window, struct rope_model *out,
                      struct error *error) {
     out->type = ROPE_TYPE_YARN;
@@ -333,6 +454,11 @@ static int read_yarn(const struct metadata *m, const struct scaling *scaling, in
     out->beta_fast = 32.0;
     out->beta_slow = 1.0;
     out->truncate = true;
+    if (scaling->log_multiplier != 0.0) {
+        out->mscale = 1.0, out->mscale_all_dim = scaling->log_multiplier;
+        int status = check_number(m, "rope.scaling.attn_factor", 1.0, error);
+        if (status != STATUS_OK) return status;
+    }
     if (scaling->attention_factor != 1.0) {
         out->attention_factor = scaling->attention_factor * rope_yarn_attention_factor(scaling->factor);
     }
@@ -397,14 +523,40 @@ static int read_rope(const struct metadata *m, struct model_config *config, stru
                      m->path, rope_type_name(config->rope.type), m->family->name);
 }
 
+/* Ministral 3: queries grow with their position, in steps of the original window. */
+static int read_growth(const struct metadata *m, struct model_config *config, struct error *error) {
+    static const double most = 100.0;
+    if (!m->family->grows) return STATUS_OK;
+    int status = get_number(m, growth_key, &config->query_growth, error);
+    if (status == STATUS_OK) status = read_original_length(m, config->window, &config->query_growth_length, error);
+    if (status != STATUS_OK || (config->query_growth >= 0.0 && config->query_growth <= most)) return status;
+    return error_set(error, STATUS_INPUT, "%s: %s.%s is %g; it must lie within 0 to %g", m->path, m->architecture->name,
+                     growth_key, config->query_growth, most);
+}
+
 /* ---- The model ---- */
+
+/* Whether the row counts for the file. */
+static int is_meant(const struct gguf *file, const struct gguf_architecture *row, bool *out, struct error *error) {
+    char key[KEY_SIZE];
+    double number = 0.0;
+    *out = !row->where;
+    if (*out) return STATUS_OK;
+    snprintf(key, sizeof key, "%s.%s", row->name, row->where);
+    int status = gguf_get_number(file, key, &number, error);
+    *out = number != 0.0;
+    return status;
+}
 
 int gguf_config_architecture(const struct gguf *file, const struct gguf_architecture **out, struct error *error) {
     char name[NAME_SIZE] = "", known[256];
     int status = gguf_get_string(file, "general.architecture", name, sizeof name, error);
     if (status != STATUS_OK) return status;
-    *out = gguf_architecture_find(name);
-    if (*out) return STATUS_OK;
+    for (size_t row = 0; (*out = gguf_architecture_find(name, row)); row++) {
+        bool meant = false;
+        status = is_meant(file, *out, &meant, error);
+        if (status != STATUS_OK || meant) return status;
+    }
     gguf_architecture_list(known, sizeof known);
     if (!*name) {
         return error_set(error, STATUS_INPUT, "%s: has no general.architecture; it holds no model", gguf_path(file));
@@ -413,13 +565,13 @@ int gguf_config_architecture(const struct gguf *file, const struct gguf_architec
                      name, known);
 }
 
-/* Whether all matrices are stored as bf16. */
+/* Whether all matrices are stored as bf16, but for routers, which converters store as f32. */
 static bool says_bf16(const struct metadata *m) {
     bool any = false;
     for (size_t p = 0; p < m->parts->count; p++) {
         for (size_t i = 0; i < gguf_tensor_count(m->parts->files[p]); i++) {
             const struct gguf_tensor *tensor = gguf_tensor_at(m->parts->files[p], i);
-            if (tensor->rank < 2) continue;
+            if (tensor->rank < 2 || name_ends_with(tensor->name, ".ffn_gate_inp.weight")) continue;
             if (tensor->type != BLOCK_BF16) return false;
             any = true;
         }
@@ -435,16 +587,20 @@ int gguf_config_read(const struct gguf_parts *parts, struct model_config *out, s
 
     *out = (struct model_config){0};
     snprintf(out->family, sizeof out->family, "%s", m.family->name);
-    status = check_number(&m, "expert_count", 0.0, error); /* before the keys that only mixtures of experts have */
+    status = read_sizes(&m, out, error);
+    if (status == STATUS_OK) status = read_experts(&m, out, error); /* before the keys that only such models have */
     if (status == STATUS_OK) status = check_keys(&m, error);
-    if (status == STATUS_OK) status = read_sizes(&m, out, error);
     if (status == STATUS_OK) status = read_vocabulary(&m, &out->vocabulary, error);
     if (status == STATUS_OK) status = read_sliding_window(&m, &out->sliding_window, error);
     if (status == STATUS_OK) status = read_norm_eps(&m, &out->norm_eps, error);
     if (status == STATUS_OK) status = model_config_sizes_check(m.path, out, error);
     if (status != STATUS_OK) return status;
     read_flags(&m, out);
+    read_rotated(&m, out);
     out->says_bf16 = says_bf16(&m);
-    status = read_rope(&m, out, error);
+    status = read_scales(&m, out, error);
+    if (status == STATUS_OK) status = read_rope(&m, out, error);
+    if (status == STATUS_OK) status = read_growth(&m, out, error);
+    if (status == STATUS_OK) status = read_pattern(&m, out, error);
     return status == STATUS_OK ? model_config_check(m.path, out, error) : status;
 }

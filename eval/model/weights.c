@@ -31,9 +31,10 @@ struct shard_entry {
 
 struct weights {
     char dir[PATH_MAX];
-    char path[PATH_MAX];       /* of model.safetensors, of the index or of the GGUF */
-    struct gguf_weights *gguf; /* NULL: what follows */
-    struct shard *shards;      /* [shard_count], sorted by name */
+    char path[PATH_MAX];         /* of model.safetensors, of the index or of the GGUF */
+    struct gguf_weights *gguf;   /* NULL: what follows */
+    const struct family *family; /* whose tensors the GGUF's are */
+    struct shard *shards;        /* [shard_count], sorted by name */
     size_t shard_count;
     /* Without an index, none of these: */
     unsigned char *index; /* its text */
@@ -247,6 +248,7 @@ int weights_open_gguf(const char *path, const struct model_config *config, struc
     struct weights *weights = calloc(1, sizeof *weights);
     if (!weights) return error_memory(error, sizeof *weights, path);
     snprintf(weights->path, sizeof weights->path, "%s", path);
+    weights->family = family_find(config->family);
     int status = gguf_weights_open(path, config, &weights->gguf, error);
     if (status != STATUS_OK) {
         weights_close(weights);
@@ -327,7 +329,7 @@ bool weights_is_gguf(const struct weights *weights) { return weights->gguf != NU
 void weights_name(const struct weights *weights, const char *name, char out[WEIGHTS_NAME_SIZE]) {
     _Static_assert((int)WEIGHTS_NAME_SIZE == (int)GGUF_NAMES_SIZE, "one buffer");
     if (weights->gguf) {
-        gguf_name_of_family(name, out);
+        gguf_name_of_family(name, weights->family, out);
     } else {
         snprintf(out, WEIGHTS_NAME_SIZE, "%s", name);
     }

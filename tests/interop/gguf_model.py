@@ -71,8 +71,28 @@ def save_gguf(path, config, weights, dtype, factors):
             x = neighbours(x, x.shape[0] // config["head_dim"])
         if dtype == "bf16" and x.ndim == 2:
             writer.add_tensor(gguf_name(name), to_bf16(x).view(np.uint8), raw_dtype=gguf.GGMLQuantizationType.BF16)
+        elif dtype == "q8_0" and x.ndim == 2:
+            kind = gguf.GGMLQuantizationType.Q8_0
+            writer.add_tensor(gguf_name(name), gguf.quantize(x, kind), raw_dtype=kind)
         else:
             writer.add_tensor(gguf_name(name), np.ascontiguousarray(x))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def dequantise(path, out):
+    """The same model with all tensors in f32."""
+    reader = gguf.GGUFReader(path)
+    writer = gguf.GGUFWriter(str(out), reader.fields["general.architecture"].contents())
+    for name, field in reader.fields.items():
+        if name != "general.architecture" and not name.startswith("GGUF."):
+            kind = field.types[0]
+            of_items = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
+            writer.add_key_value(name, field.contents(), kind, sub_type=of_items)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,14 @@ LONGROPE = os.environ.get("LONGROPE", str(SOURCE / "build/release/longrope"))
 DEMO = SOURCE / "configs/demo/model"
 CORPUS = sorted((SOURCE / "configs/demo/corpus").glob("*.txt"))
 TEXT = SOURCE / "configs/demo/corpus/on-the-keeping-of-clocks.txt"
+
+
+def longrope(*arguments):
+    """What the command prints; a failure ends the script."""
+    done = subprocess.run([LONGROPE, *map(str, arguments)], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"longrope {arguments[0]}: {done.stderr}")
+    return done.stdout
 
 
 def run(*arguments, env=None):

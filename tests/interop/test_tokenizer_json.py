@@ -10,9 +10,7 @@ import json
 import os
 import random
 import subprocess
-import sys
 import unicodedata
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -277,23 +275,10 @@ def test_books(tmp_path, tokenizers_of, kind):
     assert_same(tmp_path, tokenizers_of(kind), books())
 
 
-@pytest.fixture(scope="session")
-def smollm2():
-    """The tokenizer.json of SmolLM2; REAL_MODELS names the folder that ../shared/real_models.py made or is to make."""
-    folder = Path(os.environ.get("REAL_MODELS", SOURCE / "build/real-models"))
-    path, script = folder / "smollm2/tokenizer.json", SHARED / "real_models.py"
-    if not path.exists():
-        if not script.exists():
-            pytest.skip("../shared/real_models.py is absent")
-        made = subprocess.run([sys.executable, script, "smollm2", folder], capture_output=True, text=True, check=False)
-        if made.returncode != 0:
-            pytest.skip(f"{script} fails: {made.stderr[-300:]}")
-    return path
-
-
 def test_smollm2(tmp_path, smollm2):
-    assert_same(tmp_path, smollm2, [*books(), *prose(), *source_code(), *strings(40)])
-    assert_same(tmp_path, smollm2, ["\n".join(strings(STRINGS, seed=5))])
+    path = smollm2 / "smollm2/tokenizer.json"
+    assert_same(tmp_path, path, [*books(), *prose(), *source_code(), *strings(40)])
+    assert_same(tmp_path, path, ["\n".join(strings(STRINGS, seed=5))])
 
 
 # ---- sets of characters: each one alone, also those that Unicode assigned lately ----

@@ -50,6 +50,8 @@ static const struct layout {
     const char *architecture;
     bool neighbours, qkv_bias, output_bias, mlp_bias, head_norms;
     struct entry entries[MOST];
+    const char *family; /* NULL: called like the architecture */
+    bool whole_norms;
 } layouts[] = {
     {"llama", .neighbours = true, .entries = {NORMS, OUTPUTS, APART}},
     {"llama", .neighbours = true, .qkv_bias = true, .output_bias = true, .mlp_bias = true,
@@ -72,6 +74,24 @@ static const struct layout {
                          OUTPUTS,
                          {"attn_qkv.weight", "self_attn.qkv_proj.weight", QUERY + 2 * KEY, HIDDEN, false},
                          {"ffn_up.weight", "mlp.gate_up_proj.weight", 2 * INTERMEDIATE, HIDDEN, false}}},
+    {"gemma3", .head_norms = true,
+     .entries = {{"attn_norm.weight", "input_layernorm.weight", HIDDEN, 0, false},
+                 {"post_attention_norm.weight", "post_attention_layernorm.weight", HIDDEN, 0, false},
+                 {"ffn_norm.weight", "pre_feedforward_layernorm.weight", HIDDEN, 0, false},
+                 {"post_ffw_norm.weight", "post_feedforward_layernorm.weight", HIDDEN, 0, false},
+                 OUTPUTS,
+                 APART,
+                 {"attn_q_norm.weight", "self_attn.q_norm.weight", HEAD, 0, false},
+                 {"attn_k_norm.weight", "self_attn.k_norm.weight", HEAD, 0, false}}},
+    {"mistral3", .family = "mistral", .neighbours = true, .entries = {NORMS, OUTPUTS, APART}},
+    {"smollm3", .neighbours = true, .entries = {NORMS, OUTPUTS, APART}},
+    {"olmo2", .whole_norms = true,
+     .entries = {{"post_attention_norm.weight", "post_attention_layernorm.weight", HIDDEN, 0, false},
+                 {"post_ffw_norm.weight", "post_feedforward_layernorm.weight", HIDDEN, 0, false},
+                 OUTPUTS,
+                 APART,
+                 {"attn_q_norm.weight", "self_attn.q_norm.weight", QUERY, 0, false},
+                 {"attn_k_norm.weight", "self_attn.k_norm.weight", KEY, 0, false}}},
 };
 enum { LAYOUTS = sizeof layouts / sizeof *layouts };
 
@@ -252,8 +272,15 @@ static struct model_config expected_config(const struct options *o) {
                                   .qkv_bias = o->layout->qkv_bias,
                                   .output_bias = o->layout->output_bias,
                                   .mlp_bias = o->layout->mlp_bias,
-                                  .head_norms = o->layout->head_norms};
-    strcpy(config.family, o->layout->architecture);
+                                  .head_norms = o->layout->head_norms,
+                                  .whole_norms = o->layout->whole_norms};
+    strcpy(config.family, o->layout->family ? o->layout->family : o->layout->architecture);
+    if (strcmp(config.family, "gemma3") == 0) {
+        strcpy(config.family, "gemma3_text");
+        config.gelu = true;
+        config.embedding_scale = (double)sqrtf(HIDDEN);
+        config.query_scale = 1.0;
+    }
     return config;
 }
 
@@ -277,6 +304,12 @@ static void assert_same_config(const struct model_config *a, const struct model_
     assert_int_equal(a->output_bias, b->output_bias);
     assert_int_equal(a->mlp_bias, b->mlp_bias);
     assert_int_equal(a->head_norms, b->head_norms);
+    assert_int_equal(a->whole_norms, b->whole_norms);
+    assert_int_equal(a->gelu, b->gelu);
+    assert_int_equal(a->norms_less_one, b->norms_less_one);
+    assert_true(a->embedding_scale == b->embedding_scale && a->query_scale == b->query_scale);
+    assert_memory_equal(a->layer_kinds, b->layer_kinds, sizeof a->layer_kinds);
+    assert_int_equal(a->window_rope.pairs, b->window_rope.pairs);
 }
 
 static void assert_same_matrix(const struct kernels *kernels, const struct matrix *a, const struct matrix *b) {
@@ -305,6 +338,8 @@ static void assert_same_layer(const struct kernels *kernels, const struct model_
     assert_same_matrix(kernels, &a->down, &b->down);
     assert_same_vector(a->attention_norm, b->attention_norm, HIDDEN);
     assert_same_vector(a->mlp_norm, b->mlp_norm, HIDDEN);
+    assert_same_vector(a->attention_post_norm, b->attention_post_norm, HIDDEN);
+    assert_same_vector(a->mlp_post_norm, b->mlp_post_norm, HIDDEN);
     assert_same_vector(a->query_bias, b->query_bias, QUERY);
     assert_same_vector(a->key_bias, b->key_bias, KEY);
     assert_same_vector(a->value_bias, b->value_bias, KEY);
@@ -413,7 +448,10 @@ static void test_refuses_what_is_no_model(void **state) {
     assert_refused(f->path, "is neither the folder of a model nor a GGUF file");
     const struct options o = {.layout = &(struct layout){"gpt2", .entries = {NORMS}}};
     write_gguf(&o, f->path);
-    assert_refused(f->path, "architecture 'gpt2' is not supported; supported: llama, qwen2, qwen3 and phi3");
+    assert_refused(
+        f->path,
+        "architecture 'gpt2' is not supported; supported: llama, mistral3, qwen2, qwen3, qwen3moe, smollm3, olmo2, "
+        "minicpm, phi3 and gemma3");
 }
 
 static void test_refuses_missing_keys(void **state) {
@@ -440,12 +478,17 @@ static void test_refuses_keys_that_change_the_model(void **state) {
         const char *key, *words;
     } refused[] = {
         {put_number, "llama.logit_scale", "key 'llama.logit_scale' is not supported"},
-        {put_size, "llama.expert_count", "llama.expert_count 2 is not supported, only 0"},
+        {put_size, "llama.expert_count", "has no key 'llama.expert_used_count'"},
+        {put_size, "llama.attention.temperature_scale", "'llama.attention.temperature_scale' is not supported"},
+        {put_size, "llama.rope.scaling.yarn_log_multiplier", "yarn_log_multiplier 2 is not supported, only 0"},
         {put_size, "llama.attention.value_length", "llama.attention.value_length 2 is not supported, only 4"},
         {put_size, "llama.attention.sliding_window", "llama.attention.sliding_window 2 is not supported for llama"},
         {put_size, "llama.rope.dimension_count", "llama.rope.dimension_count 2 is not supported for heads of 4"},
         {put_text, "llama.rope.scaling.type", "rope.scaling.type 'ntk' is not supported"},
         {put_number, "llama.rope.scaling.yarn_ext_factor", "yarn_ext_factor 0.25 is not supported, only 1"},
+        {put_size, "llama.attention.sliding_window_pattern",
+         "'llama.attention.sliding_window_pattern' is not supported"},
+        {put_number, "llama.rope.freq_base_swa", "'llama.rope.freq_base_swa' is not supported"},
         {put_number, "llama.rope.freq_base", "rope_theta is 0.25; it must lie above 1"},
     };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
@@ -454,6 +497,118 @@ static void test_refuses_keys_that_change_the_model(void **state) {
         write_gguf(&o, f->path);
         assert_refused(f->path, refused[i].words);
     }
+}
+
+/* Keys of one architecture each, which has no others that differ. */
+static void put_experts(struct gguf_bytes *b, void *state) {
+    char key[64];
+    snprintf(key, sizeof key, "%s.expert_count", (const char *)state), put_key_u32(b, key, 2);
+    snprintf(key, sizeof key, "%s.expert_used_count", (const char *)state), put_key_u32(b, key, 1);
+}
+
+static void put_scales(struct gguf_bytes *b, void *state) {
+    (void)state;
+    put_key_f32(b, "minicpm.embedding_scale", 12.0F);
+    put_key_f32(b, "minicpm.residual_scale", 0.25F);
+    put_key_f32(b, "minicpm.logit_scale", 4.0F);
+}
+
+static void put_growth(struct gguf_bytes *b, void *state) {
+    (void)state;
+    put_key_string(b, "mistral3.rope.scaling.type", "yarn");
+    put_key_f32(b, "mistral3.rope.scaling.factor", 4.0F);
+    put_key_u32(b, "mistral3.rope.scaling.original_context_length", 16);
+    put_key_f32(b, "mistral3.rope.scaling.yarn_log_multiplier", 0.5F);
+    put_key_f32(b, "mistral3.attention.temperature_scale", 0.25F);
+}
+
+static struct model_config read_config(const struct fixture *f, const struct options *o) {
+    struct model_config config;
+    struct error error = {""};
+    write_gguf(o, f->path);
+    if (model_read_config(f->path, &config, &error) != STATUS_OK) fail_msg("%s", error.message);
+    return config;
+}
+
+static void test_reads_what_one_architecture_has(void **state) {
+    const struct fixture *f = *state;
+    struct layout layout = layouts[0];
+    struct options o = {.layout = &layout, .more = put_scales, .more_keys = 3};
+    layout.architecture = "minicpm";
+    struct model_config config = read_config(f, &o);
+    assert_true(config.embedding_scale == 12 && config.residual_scale == 0.25 && config.output_scale == 0.25);
+    o.more = NULL, o.more_keys = 0;
+    write_gguf(&o, f->path);
+    assert_refused(f->path, "has no key 'minicpm.embedding_scale'; convert the model again");
+
+    layout.architecture = "mistral3", o.more = put_growth, o.more_keys = 5;
+    config = read_config(f, &o);
+    assert_string_equal(config.family, "ministral3");
+    assert_true(config.query_growth == 0.25 && config.query_growth_length == 16);
+    assert_true(config.rope.mscale == 1 && config.rope.mscale_all_dim == 0.5);
+
+    static const char *const mixtures[][2] = {{"llama", "mixtral"}, {"qwen3moe", "qwen3_moe"}};
+    for (int i = 0; i < 2; i++) {
+        layout.architecture = mixtures[i][0];
+        o.more = put_experts, o.more_keys = 2, o.state = (void *)mixtures[i][0];
+        config = read_config(f, &o);
+        assert_string_equal(config.family, mixtures[i][1]);
+        assert_true(config.experts == 2 && config.experts_per_token == 1 && config.expert_width == INTERMEDIATE);
+        assert_true(config.expert_weights_normed && config.layer_kinds[0] == LAYER_HAS_EXPERTS);
+    }
+    o.more = NULL, o.more_keys = 0;
+    write_gguf(&o, f->path);
+    assert_refused(f->path, "has no key 'qwen3moe.expert_count'; convert the model again");
+}
+
+static void test_refuses_experts_that_do_not_fit(void **state) {
+    const struct fixture *f = *state;
+    struct layout layout = layouts[0];
+    const struct options o = {.layout = &layout, .more = put_experts, .more_keys = 2, .state = "llama"};
+    write_gguf(&o, f->path); /* the feed-forward layers of a llama */
+    assert_refused(f->path, "tensor 'blk.0.ffn_down.weight' is not one of family mixtral");
+    layout.entries[3].gguf = "ffn_down_exps.weight";
+    write_gguf(&o, f->path);
+    assert_refused(f->path, "tensor 'blk.0.ffn_down_exps.weight' does not hold a matrix for each of 2 experts");
+    for (int e = 4; e < 9; e++) {
+        if (strncmp(layout.entries[e].gguf, "ffn", 3) == 0) layout.entries[e] = (struct entry){.gguf = NULL};
+    }
+    layout.entries[3] = (struct entry){"ffn_gate_inp.weight", "block_sparse_moe.gate.weight", 2, HIDDEN, false};
+    write_gguf(&o, f->path);
+    assert_refused(f->path, "has no tensor 'blk.0.ffn_gate_exps.weight'");
+}
+
+/* Gemma 3's layers: `pattern` 0 writes no such key. */
+struct gemma_keys {
+    uint32_t window, pattern;
+    float theta; /* of sliding layers; 0: no key */
+};
+
+static void put_gemma(struct gguf_bytes *b, void *state) {
+    const struct gemma_keys *keys = state;
+    put_key_u32(b, "gemma3.attention.sliding_window", keys->window);
+    if (keys->pattern > 0) put_key_u32(b, "gemma3.attention.sliding_window_pattern", keys->pattern);
+    if (keys->theta > 0) put_key_f32(b, "gemma3.rope.freq_base_swa", keys->theta);
+}
+
+static void test_reads_kinds_of_layers(void **state) {
+    const struct fixture *f = *state;
+    struct gemma_keys keys = {.window = 5, .pattern = 2, .theta = 700};
+    struct options o = {.layout = &layouts[5], .more = put_gemma, .state = &keys, .more_keys = 3};
+    struct model_config config;
+    struct error error = {""};
+    write_gguf(&o, f->path);
+    if (model_read_config(f->path, &config, &error) != STATUS_OK) fail_msg("%s", error.message);
+    assert_int_equal(config.sliding_window, 5);
+    assert_int_equal(config.layer_kinds[0], LAYER_ROTATED_APART);
+    assert_int_equal(config.layer_kinds[1], LAYER_SEES_ALL);
+    assert_true(config.window_rope.theta == 700 && config.window_rope.pairs == HEAD / 2);
+    assert_int_equal(config.window_rope.type, ROPE_TYPE_DEFAULT);
+
+    keys = (struct gemma_keys){.window = 5, .pattern = 3};
+    o.more_keys = 2;
+    write_gguf(&o, f->path);
+    assert_refused(f->path, "gemma3.attention.sliding_window_pattern is 3|1 to 2, the number of layers");
 }
 
 static void test_refuses_tensors_that_do_not_fit(void **state) {
@@ -593,6 +748,9 @@ int main(void) {
         TEST(test_refuses_what_is_no_model),
         TEST(test_refuses_missing_keys),
         TEST(test_refuses_keys_that_change_the_model),
+        TEST(test_reads_what_one_architecture_has),
+        TEST(test_refuses_experts_that_do_not_fit),
+        TEST(test_reads_kinds_of_layers),
         TEST(test_refuses_tensors_that_do_not_fit),
         TEST(test_refuses_number_types_that_are_not_read),
         TEST(test_reads_scalings),
