@@ -83,6 +83,39 @@ static int read_edges(const struct metadata *m, bool begins, struct tokenizer *o
     return read_edge(m, "tokenizer.ggml.add_eos_token", "tokenizer.ggml.eos_token_id", false, &out->eos, error);
 }
 
+/* ---- Texts of tokens ---- */
+
+/* Converters write a user-defined token with spaces where SentencePiece has U+2581. */
+static const char space_mark[] = "\u2581";
+
+/* The text of token `id`, with U+2581 again, in *out, which the caller frees with free(); for lack of memory it is
+ * NULL, and *size its bytes. */
+static void text_with_marks(const struct metadata *m, int32_t id, const char *text, size_t *size, char **out) {
+    size_t mark = strlen(space_mark), spaces = 0, length = 0;
+    if (m->types[id] == TOKEN_USER_DEFINED) {
+        for (size_t i = 0; i < *size; i++) spaces += text[i] == ' ';
+    }
+    *out = malloc(*size + spaces * (mark - 1) + 1);
+    for (size_t i = 0; i < *size && *out; i++) {
+        bool marked = spaces > 0 && text[i] == ' ';
+        memcpy(*out + length, marked ? space_mark : text + i, marked ? mark : 1);
+        length += marked ? mark : 1;
+    }
+    *size += spaces * (mark - 1);
+    if (*out) (*out)[*size] = '\0';
+}
+
+/* The token that stands for what has no token; -1 if the file has none. */
+static int read_unknown(const struct metadata *m, int32_t *out, struct error *error) {
+    uint64_t id = UINT64_MAX;
+    *out = -1;
+    int status = gguf_get_unsigned(m->file, "tokenizer.ggml.unknown_token_id", &id, error);
+    if (status != STATUS_OK || id == UINT64_MAX) return status;
+    if (id >= m->tokens.count) return wrong(m, error, "has an unknown_token_id that is no token");
+    *out = (int32_t)id;
+    return STATUS_OK;
+}
+
 /* ---- gpt2: as a tokenizer.json ---- */
 
 #define BYTES "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"use_regex\": false}"
@@ -137,25 +170,54 @@ static json_t *text_of(const char *text, size_t size) {
     return memchr(text, '\0', size) ? NULL : json_stringn(text, size);
 }
 
+/* What the file says of a tokenizer.json. */
+struct bpe_parts {
+    json_t *vocabulary, *added, *merges;
+};
+
+static bool bpe_parts_new(struct bpe_parts *parts) {
+    *parts = (struct bpe_parts){json_object(), json_array(), json_array()};
+    return parts->vocabulary && parts->added && parts->merges;
+}
+
+static void bpe_parts_free(struct bpe_parts *parts) {
+    json_decref(parts->vocabulary), json_decref(parts->added), json_decref(parts->merges);
+}
+
 /* Adds a token to the vocabulary, and to the added tokens unless it is a normal one. */
-static int add_token(struct metadata *m, int32_t id, json_t *vocabulary, json_t *added, struct error *error) {
-    const char *text = "";
-    size_t size = 0;
-    json_t *string = gguf_array_next(&m->tokens, &text, &size) ? text_of(text, size) : NULL;
+static int add_token(const struct metadata *m, int32_t id, const char *text, size_t size, struct bpe_parts *parts,
+                     struct error *error) {
+    json_t *string = text_of(text, size);
     const char *name = json_string_value(string);
     bool special = m->types[id] == TOKEN_CONTROL, named = special || m->types[id] == TOKEN_USER_DEFINED;
     int status = STATUS_OK;
     if (!name) status = wrong(m, error, "has a token that is not UTF-8 text");
-    if (status == STATUS_OK && json_object_get(vocabulary, name)) status = wrong(m, error, "has a token twice");
-    if (status == STATUS_OK && json_object_set_new(vocabulary, name, json_integer(id)) != 0) {
+    if (status == STATUS_OK && json_object_get(parts->vocabulary, name)) status = wrong(m, error, "has a token twice");
+    if (status == STATUS_OK && json_object_set_new(parts->vocabulary, name, json_integer(id)) != 0) {
         status = error_memory(error, (double)size, m->path);
     }
     if (status == STATUS_OK && named && *name) {
         json_t *entry = json_pack("{s:i, s:O, s:b, s:b}", "id", (int)id, "content", string, "special", (int)special,
                                   "normalized", 0);
-        if (json_array_append_new(added, entry) != 0) status = error_memory(error, (double)size, m->path);
+        if (json_array_append_new(parts->added, entry) != 0) status = error_memory(error, (double)size, m->path);
     }
     json_decref(string);
+    return status;
+}
+
+/* All tokens; `marks` whether text_with_marks() changes their texts. */
+static int add_tokens(struct metadata *m, bool marks, struct bpe_parts *parts, struct error *error) {
+    int status = STATUS_OK;
+    for (uint64_t id = 0; id < m->tokens.count && status == STATUS_OK; id++) {
+        const char *text = "";
+        size_t size = 0;
+        char *marked = NULL;
+        if (!gguf_array_next(&m->tokens, &text, &size)) return wrong(m, error, "has fewer tokens than it states");
+        if (marks) text_with_marks(m, (int32_t)id, text, &size, &marked);
+        if (marks && !marked) return error_memory(error, (double)size, m->path);
+        status = add_token(m, (int32_t)id, marks ? marked : text, size, parts, error);
+        free(marked);
+    }
     return status;
 }
 
@@ -178,29 +240,98 @@ static int add_merges(const struct metadata *m, json_t *merges, struct error *er
 }
 
 /* The root of such a file; the caller releases it. NULL for lack of memory. */
-static json_t *make_root(const struct pre_tokenizer *pre, json_t *vocabulary, json_t *added, json_t *merges) {
+static json_t *make_root(const struct pre_tokenizer *pre, const struct bpe_parts *parts) {
     json_t *words = json_loads(pre->json, 0, NULL);
     json_t *normalizer = pre->composes ? json_pack("{s:s}", "type", "NFC") : json_null();
-    return json_pack("{s:O, s:o, s:o, s:{s:s, s:O, s:O, s:b}}", "added_tokens", added, "normalizer", normalizer,
-                     "pre_tokenizer", words, "model", "type", "BPE", "vocab", vocabulary, "merges", merges,
-                     "ignore_merges", (int)pre->whole_words);
+    return json_pack("{s:O, s:o, s:o, s:{s:s, s:O, s:O, s:b}}", "added_tokens", parts->added, "normalizer", normalizer,
+                     "pre_tokenizer", words, "model", "type", "BPE", "vocab", parts->vocabulary, "merges",
+                     parts->merges, "ignore_merges", (int)pre->whole_words);
+}
+
+/* Reads what lies in `root`, whose reference it takes; NULL: memory was short. */
+static int load_root(const struct metadata *m, json_t *root, struct tokenizer *out, struct error *error) {
+    if (!root) return error_memory(error, 0, m->path);
+    int status = tokenizer_json_make(m->path, root, &out->json, error);
+    json_decref(root);
+    return status;
 }
 
 static int load_bpe(struct metadata *m, struct tokenizer *out, struct error *error) {
     const struct pre_tokenizer *pre = NULL;
-    json_t *vocabulary = json_object(), *added = json_array(), *merges = json_array(), *root = NULL;
+    struct bpe_parts parts = {NULL, NULL, NULL};
     int status = find_pre_tokenizer(m, &pre, error);
-    if (status == STATUS_OK && (!vocabulary || !added || !merges)) status = error_memory(error, 0, m->path);
-    for (uint64_t id = 0; id < m->tokens.count && status == STATUS_OK; id++) {
-        status = add_token(m, (int32_t)id, vocabulary, added, error);
-    }
-    if (status == STATUS_OK) status = add_merges(m, merges, error);
-    if (status == STATUS_OK) root = make_root(pre, vocabulary, added, merges);
-    if (status == STATUS_OK && !root) status = error_memory(error, 0, m->path);
-    if (status == STATUS_OK) status = tokenizer_json_make(m->path, root, &out->json, error);
-    json_decref(root);
-    json_decref(vocabulary), json_decref(added), json_decref(merges);
+    if (status == STATUS_OK && !bpe_parts_new(&parts)) status = error_memory(error, 0, m->path);
+    if (status == STATUS_OK) status = add_tokens(m, false, &parts, error);
+    if (status == STATUS_OK) status = add_merges(m, parts.merges, error);
+    if (status == STATUS_OK) status = load_root(m, make_root(pre, &parts), out, error);
+    bpe_parts_free(&parts);
     return status == STATUS_OK ? read_edges(m, pre->begins, out, error) : status;
+}
+
+/* ---- llama of Gemma 3: as a tokenizer.json ---- */
+
+/* Far longer than any token in use, and more merges for each than any vocabulary in use has. */
+enum { MOST_TOKEN_BYTES = 256, MOST_MERGES_PER_TOKEN = 8 };
+
+/* Adds "LEFT RIGHT" if both are tokens. */
+static int add_split(const struct metadata *m, const char *name, size_t left, struct bpe_parts *parts,
+                     struct error *error) {
+    char text[MOST_TOKEN_BYTES + 2];
+    snprintf(text, sizeof text, "%.*s", (int)left, name);
+    if (!json_object_get(parts->vocabulary, text) || !json_object_get(parts->vocabulary, name + left)) return STATUS_OK;
+    snprintf(text, sizeof text, "%.*s %s", (int)left, name, name + left);
+    if (json_array_size(parts->merges) >= MOST_MERGES_PER_TOKEN * m->tokens.count) {
+        return wrong(m, error, "has tokens that are made of others in too many ways");
+    }
+    if (json_array_append_new(parts->merges, json_string(text)) == 0) return STATUS_OK;
+    return error_memory(error, (double)strlen(text), m->path);
+}
+
+/* What transformers' converter of Gemma's tokenizer.model writes (convert_slow_tokenizer.py, generate_merges()): all
+ * ways to make a token of two others, in the order of the tokens, and of one token those with the shorter left part
+ * first. The vocabulary is in the order of the tokens. */
+static int make_merges(const struct metadata *m, struct bpe_parts *parts, struct error *error) {
+    const char *name;
+    json_t *id;
+    int status = STATUS_OK;
+    json_object_foreach(parts->vocabulary, name, id) {
+        size_t size = strlen(name);
+        if (size > MOST_TOKEN_BYTES) return wrong(m, error, "has a token of more than 256 bytes");
+        for (size_t left = 1; left < size && status == STATUS_OK; left++) {
+            bool inside = ((unsigned char)name[left] & 0xc0) == 0x80; /* a character */
+            if (!inside) status = add_split(m, name, left, parts, error);
+        }
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
+}
+
+/* The root of Gemma 3's tokenizer.json, as of make_root(). */
+static json_t *make_gemma_root(const char *unknown, const struct bpe_parts *parts) {
+    return json_pack("{s:O, s:{s:s, s:{s:s}, s:s}, s:n, s:{s:s, s:O, s:O, s:s, s:b, s:b}}", "added_tokens",
+                     parts->added, "normalizer", "type", "Replace", "pattern", "String", " ", "content", space_mark,
+                     "pre_tokenizer", "model", "type", "BPE", "vocab", parts->vocabulary, "merges", parts->merges,
+                     "unk_token", unknown, "fuse_unk", 1, "byte_fallback", 1);
+}
+
+/* tokenizer.json and tokenizer.model do not always give the same tokens: of more spaces in a row than the longest token
+ * of spaces has, other ones are joined. transformers has the former. */
+static int load_gemma(struct metadata *m, struct tokenizer *out, struct error *error) {
+    struct bpe_parts parts = {NULL, NULL, NULL};
+    const char *unknown = NULL, *name;
+    int32_t unknown_id = -1;
+    json_t *id;
+    int status = read_unknown(m, &unknown_id, error);
+    if (status == STATUS_OK && !bpe_parts_new(&parts)) status = error_memory(error, 0, m->path);
+    if (status == STATUS_OK) status = add_tokens(m, true, &parts, error);
+    if (status == STATUS_OK) status = make_merges(m, &parts, error);
+    json_object_foreach(parts.vocabulary, name, id) {
+        if (unknown_id >= 0 && json_integer_value(id) == unknown_id) unknown = name;
+    }
+    if (status == STATUS_OK && !unknown) status = wrong(m, error, "has no unknown_token_id");
+    if (status == STATUS_OK) status = load_root(m, make_gemma_root(unknown, &parts), out, error);
+    bpe_parts_free(&parts);
+    return status == STATUS_OK ? read_edges(m, true, out, error) : status;
 }
 
 /* ---- llama: as a tokenizer.model ---- */
@@ -258,6 +389,17 @@ static void put_piece(struct message *model, struct message *piece, const char *
     if (!piece->failed) put_text(model, MODEL_PIECES, piece->bytes, piece->size);
 }
 
+/* Converters that read tokenizer_config.json write the unknown token as a control token. */
+static int mark_unknown(struct metadata *m, struct error *error) {
+    int32_t id;
+    for (uint64_t i = 0; i < m->tokens.count; i++) {
+        if (m->types[i] == TOKEN_UNKNOWN) return STATUS_OK;
+    }
+    int status = read_unknown(m, &id, error);
+    if (status == STATUS_OK && id >= 0) m->types[id] = TOKEN_UNKNOWN;
+    return status;
+}
+
 static int put_pieces(struct metadata *m, struct message *model, struct error *error) {
     struct gguf_array scores;
     struct message piece = {0};
@@ -266,8 +408,12 @@ static int put_pieces(struct metadata *m, struct message *model, struct error *e
     int status = gguf_read_array(m->file, "tokenizer.ggml.scores", GGUF_F32, &scores, error);
     if (status == STATUS_OK && scores.count != m->tokens.count) status = wrong(m, error, "has not one score per token");
     for (uint64_t i = 0; i < m->tokens.count && status == STATUS_OK; i++) {
+        char *marked = NULL;
         if (!gguf_array_next(&m->tokens, &text, &size)) status = wrong(m, error, "has fewer tokens than it states");
-        if (status == STATUS_OK) put_piece(model, &piece, text, size, scores.bytes + 4 * i, m->types[i]);
+        if (status == STATUS_OK) text_with_marks(m, (int32_t)i, text, &size, &marked);
+        if (status == STATUS_OK && !marked) status = error_memory(error, (double)size, m->path);
+        if (status == STATUS_OK) put_piece(model, &piece, marked, size, scores.bytes + 4 * i, m->types[i]);
+        free(marked);
     }
     free(piece.bytes);
     gguf_array_free(&scores);
@@ -295,7 +441,8 @@ static int put_specifications(const struct metadata *m, struct message *model, s
 
 static int load_pieces(struct metadata *m, struct tokenizer *out, struct error *error) {
     struct message model = {0};
-    int status = put_pieces(m, &model, error);
+    int status = mark_unknown(m, error);
+    if (status == STATUS_OK) status = put_pieces(m, &model, error);
     if (status == STATUS_OK) status = put_specifications(m, &model, error);
     if (status == STATUS_OK && model.failed) status = error_memory(error, (double)model.size, m->path);
     if (status == STATUS_OK) {
@@ -306,7 +453,7 @@ static int load_pieces(struct metadata *m, struct tokenizer *out, struct error *
     return status == STATUS_OK ? read_edges(m, true, out, error) : status;
 }
 
-/* ---- Either ---- */
+/* ---- All kinds ---- */
 
 static int load(struct metadata *m, const char *kind, struct tokenizer *out, struct error *error) {
     bool pieces = strcmp(kind, "llama") == 0;
@@ -316,8 +463,11 @@ static int load(struct metadata *m, const char *kind, struct tokenizer *out, str
                          "tokenizer.json or tokenizer.model instead, or give tokens as .npy files",
                          m->path, kind);
     }
-    int status = metadata_open(m, error);
+    char architecture[64] = "";
+    int status = gguf_get_string(m->file, "general.architecture", architecture, sizeof architecture, error);
+    if (status == STATUS_OK) status = metadata_open(m, error);
     if (status != STATUS_OK) return status;
+    if (pieces && strcmp(architecture, "gemma3") == 0) return load_gemma(m, out, error);
     return pieces ? load_pieces(m, out, error) : load_bpe(m, out, error);
 }
 

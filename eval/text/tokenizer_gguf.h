@@ -5,6 +5,8 @@
  *   tokenizer_gguf.c lists stand for the pre-tokenizer and the normalizer of such models' tokenizer.json. Control and
  *   user-defined tokens in a text are those tokens.
  * - llama: SentencePiece's BPE with scores, through that library. Names of control tokens in a text are text.
+ * - llama in a file of architecture gemma3: the BPE of Gemma 3's tokenizer.json, whose merges follow from the order of
+ *   the tokens. Control and user-defined tokens in a text are those tokens.
  * Others are refused by name.
  *
  * A document begins with tokenizer.ggml.bos_token_id if add_bos_token says so, or, without that key, if the models of

@@ -209,6 +209,15 @@ gguf)
         tensor blk.0.attn_q_norm.weight 2 0 0
         tensor blk.0.attn_k_norm.weight 2 0 0
     } | gguf model-yarn "$(zeros_of 1856)"
+    {
+        gguf_begin 0 6
+        key_string general.architecture gemma3
+        key_string tokenizer.ggml.model llama
+        key_texts tokenizer.ggml.tokens '<unk>' '<s>' a b ab '  '
+        key_numbers tokenizer.ggml.token_type 5 3 3 1 1 1 4
+        key_u32 tokenizer.ggml.unknown_token_id 0
+        key_u32 tokenizer.ggml.bos_token_id 1
+    } | gguf gemma-tokenizer ''
     ;;
 factors)
     table='"max_length": 64, "scale": 4, "factors": [1, 6.25], "start_tokens": 0, "attention_factor": 1.1, "origin": "yarn"'

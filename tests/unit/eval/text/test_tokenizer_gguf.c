@@ -5,7 +5,7 @@
 #define SCRATCH_FILE_NAME "model.gguf"
 #include "tests/unit/scratch_file.h"
 
-enum { MOST = 16 };
+enum { MOST = 40 };
 
 /* What a file says; lists end with a NULL. */
 struct file {
@@ -18,6 +18,8 @@ struct file {
     const char *flag;    /* a key that is true; NULL: none */
     const char *refuted; /* a key that is false */
     int bos, eos;        /* -1: no key */
+    const char *architecture;
+    int unknown; /* 0: no key */
 };
 
 static const struct file bytes_file = {
@@ -58,8 +60,11 @@ static void write_file(const struct file *file, const char *path) {
     uint64_t count = count_of(file->tokens), keys = 2;
     keys += (file->pre != NULL) + !file->no_types + !file->no_merges + !file->no_scores;
     keys += (uint64_t)((file->flag != NULL) + (file->refuted != NULL) + (file->bos >= 0) + (file->eos >= 0));
+    keys += (uint64_t)((file->architecture != NULL) + (file->unknown > 0));
     gguf_bytes_begin(&b);
     put_prefix(&b, 3, 0, keys);
+    if (file->architecture) put_key_string(&b, "general.architecture", file->architecture);
+    if (file->unknown > 0) put_key_u32(&b, "tokenizer.ggml.unknown_token_id", (uint32_t)file->unknown);
     put_key_string(&b, "tokenizer.ggml.model", file->model);
     if (file->pre) put_key_string(&b, "tokenizer.ggml.pre", file->pre);
     put_texts(&b, "tokenizer.ggml.tokens", file->tokens);
@@ -208,6 +213,26 @@ static void test_pieces(void **state) {
     tokenizer_close(&tokenizer);
 }
 
+/* As converters write what tokenizer_config.json lists: <unk> is a control token, and U+2581 of user-defined tokens is
+ * a space. */
+static void test_pieces_that_were_added(void **state) {
+    const struct fixture *f = *state;
+    struct file file = {.model = "llama",
+                        .tokens = {"<s>", "<unk>", "\u2581", "a", "  "},
+                        .types = {3, 3, 1, 1, 4},
+                        .scores = {-1000, -1000, -1, -2, -1000},
+                        .refuted = "tokenizer.ggml.add_space_prefix",
+                        .bos = 0,
+                        .eos = -1,
+                        .unknown = 1};
+    struct tokenizer tokenizer = open_file(f, &file);
+    assert_tokens(&tokenizer, "a  a b", (int32_t[]){3, 4, 3, 2, 1}, 5);
+    assert_int_equal(tokenizer_unknown(&tokenizer), 1);
+    tokenizer_close(&tokenizer);
+    file.unknown = 5;
+    assert_refused(f, &file, "has an unknown_token_id that is no token");
+}
+
 static void test_refuses_what_pieces_cannot_be(void **state) {
     const struct fixture *f = *state;
     struct file file = pieces_file;
@@ -217,6 +242,52 @@ static void test_refuses_what_pieces_cannot_be(void **state) {
     assert_refused(f, &file, "is refused by the SentencePiece library"); /* no token for what is unknown */
     file = pieces_file, file.types[6] = 6;
     assert_refused(f, &file, "is refused by the SentencePiece library"); /* one byte of 256 */
+}
+
+/* ---- llama of Gemma 3 ---- */
+
+static const struct file gemma_file = {
+    .model = "llama",
+    .architecture = "gemma3",
+    .tokens = {"<pad>", "<bos>", "<unk>", "\u2581", "  ", "a", "b", "c", "ab", "bc", "abc", "c\u00e9", "\u00e9"},
+    .types = {3, 3, 3, 1, 4, 1, 1, 1, 1, 1, 1, 1, 1},
+    .bos = 1,
+    .eos = -1,
+    .unknown = 2};
+
+/* Merges are those of the order of tokens, whatever the scores. */
+static void test_gemma(void **state) {
+    const struct fixture *f = *state;
+    struct file file = gemma_file;
+    struct tokenizer tokenizer = open_file(f, &file);
+    assert_int_equal(tokenizer.bos, 1);
+    assert_int_equal(tokenizer_unknown(&tokenizer), 2);
+    assert_tokens(&tokenizer, "abcbc", (int32_t[]){10, 9}, 2);
+    assert_tokens(&tokenizer, "a  <bos>c\u00e9b x", (int32_t[]){5, 4, 1, 11, 6, 3, 2}, 7);
+    assert_tokens(&tokenizer, "<pad><unk>", (int32_t[]){0, 2}, 2);
+    tokenizer_close(&tokenizer);
+    file.tokens[8] = "bc", file.tokens[9] = "ab", file.tokens[10] = "abb";
+    tokenizer = open_file(f, &file);
+    assert_tokens(&tokenizer, "abc abb", (int32_t[]){5, 8, 3, 10}, 4);
+    tokenizer_close(&tokenizer);
+}
+
+static void test_refuses_what_gemma_cannot_be(void **state) {
+    const struct fixture *f = *state;
+    struct file file = gemma_file;
+    char longest[258] = "";
+    file.unknown = 0;
+    assert_refused(f, &file, "has no unknown_token_id");
+    file = gemma_file, file.tokens[3] = "\u2581\u2581";
+    assert_refused(f, &file, "has a token twice");
+    file = gemma_file, file.tokens[5] = memset(longest, 'a', 257);
+    assert_refused(f, &file, "has a token of more than 256 bytes");
+    char rows[24][25] = {""}; /* "a" n times is made of two others in n - 1 ways */
+    file = gemma_file;
+    for (int n = 1; n <= 24; n++) file.tokens[2 + n] = memset(rows[n - 1], 'a', (size_t)n), file.types[2 + n] = 1;
+    assert_refused(f, &file, "has tokens that are made of others in too many ways");
+    file = gemma_file, file.tokens[12] = "\xff";
+    assert_refused(f, &file, "has a token that is not UTF-8 text");
 }
 
 /* ---- none, and by name ---- */
@@ -250,7 +321,10 @@ int main(void) {
         TEST(test_beginnings_and_ends),
         TEST(test_refuses_what_bytes_cannot_be),
         TEST(test_pieces),
+        TEST(test_pieces_that_were_added),
         TEST(test_refuses_what_pieces_cannot_be),
+        TEST(test_gemma),
+        TEST(test_refuses_what_gemma_cannot_be),
         TEST(test_without_a_tokenizer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
