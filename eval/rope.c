@@ -11,7 +11,8 @@ enum { YARN_BETA_FAST = 32, YARN_BETA_SLOW = 1 }; /* turns within the original w
 /* ---- Names ---- */
 
 static const char *const type_names[ROPE_TYPES] = {"default", "linear", "dynamic", "llama3", "yarn", "longrope"};
-const char *const rope_method_names[ROPE_METHODS] = {"none", "pi", "ntk", "dynamic-ntk", "yarn"};
+const char *const rope_method_names[ROPE_METHODS] = {"none", "pi",     "ntk",           "dynamic-ntk",
+                                                     "yarn", "ntk-pi", "resonance-yarn"};
 const char *const rope_angles_names[ROPE_ANGLES_COUNT] = {[ROPE_ANGLES_F64] = "f64", [ROPE_ANGLES_F32] = "f32"};
 
 const char *rope_type_name(enum rope_type type) { return type_names[type]; }
@@ -175,6 +176,33 @@ bool rope_same(const struct rope_table *a, const struct rope_table *b) {
 
 /* ---- Closed forms ---- */
 
+int64_t rope_window_pair(const struct rope_table *table, int64_t window) {
+    int64_t pair = 0;
+    while (pair < table->pairs && 2.0 * M_PI < table->frequencies[pair] * (double)window) pair++;
+    return pair;
+}
+
+int64_t rope_critical_pair(const struct rope_table *table, int64_t window) {
+    int64_t pair = rope_window_pair(table, window), last = table->pairs - 1;
+    if (pair > last) pair = last;
+    return pair < 1 ? 1 : pair;
+}
+
+static void ntk_pi_factors(struct rope_table *table, const struct rope_setting *setting) {
+    int64_t critical = rope_critical_pair(table, setting->original_length);
+    for (int64_t i = 0; i < table->pairs; i++) {
+        table->factors[i] = i < critical ? pow(setting->scale, (double)i / (double)critical) : setting->scale;
+    }
+}
+
+/* Doubles from 2^52 on are whole, and infinity cannot be divided. */
+static void round_wavelengths(struct rope_table *table) {
+    for (int64_t i = 0; i < table->pairs; i++) {
+        double own = 2.0 * M_PI / table->frequencies[i], wavelength = table->factors[i] * own;
+        if (wavelength < 0x1p52) table->factors[i] = fmax(1.0, nearbyint(wavelength)) / own;
+    }
+}
+
 static struct yarn yarn_of(const struct rope_setting *setting) {
     return (struct yarn){.scale = setting->scale,
                          .original_length = setting->original_length,
@@ -204,6 +232,14 @@ void rope_closed_form(struct rope_table *table, enum rope_method method, const s
         break;
     case ROPE_YARN:
         yarn_factors(table->factors, model, &yarn);
+        table->attention_factor = rope_yarn_attention_factor(setting->scale);
+        break;
+    case ROPE_NTK_PI:
+        ntk_pi_factors(table, setting);
+        break;
+    case ROPE_RESONANCE_YARN:
+        yarn_factors(table->factors, model, &yarn);
+        round_wavelengths(table);
         table->attention_factor = rope_yarn_attention_factor(setting->scale);
         break;
     }

@@ -60,9 +60,19 @@ struct rope_model rope_model_plain(int64_t pairs, double theta);
 const char *rope_type_name(enum rope_type type);
 bool rope_type_parse(const char *name, enum rope_type *out);
 
-enum rope_method { ROPE_NONE, ROPE_PI, ROPE_NTK, ROPE_DYNAMIC_NTK, ROPE_YARN, ROPE_METHODS };
+enum rope_method {
+    ROPE_NONE,
+    ROPE_PI,
+    ROPE_NTK,
+    ROPE_DYNAMIC_NTK,
+    ROPE_YARN,
+    ROPE_NTK_PI,
+    ROPE_RESONANCE_YARN,
+    ROPE_METHODS
+};
 
-extern const char *const rope_method_names[ROPE_METHODS]; /* "none", "pi", "ntk", "dynamic-ntk", "yarn" */
+/* "none", "pi", "ntk", "dynamic-ntk", "yarn", "ntk-pi", "resonance-yarn" */
+extern const char *const rope_method_names[ROPE_METHODS];
 const char *rope_method_name(enum rope_method method);
 /* False for a name that is none of them. */
 bool rope_method_parse(const char *name, enum rope_method *out);
@@ -83,12 +93,31 @@ void rope_model_table(struct rope_table *table, const struct rope_model *model, 
  * fine-tuned with becomes part of the model's own, and a table searched on that model multiplies it. */
 void rope_compose(struct rope_table *table, const double *factors);
 
+/* The first pair whose wavelength 2 pi / f_i is at least `window` tokens, the table's factors aside: it makes no more
+ * than one turn in the window. For a model without scaling it is ceil(d/2 log_theta(window / 2 pi)). `pairs` if all
+ * pairs are faster. */
+int64_t rope_window_pair(const struct rope_table *table, int64_t window);
+
+/* The theoretical critical pair cd of LongRoPE2 (arXiv 2502.20082, eq. 7): rope_window_pair(), moved to where a pair is
+ * before it and to the last pair at most; 1 where d = 2. */
+int64_t rope_critical_pair(const struct rope_table *table, int64_t window);
+
 /* The table of a closed-form method at ratio s, on top of rope_model_table():
  * - PI (arXiv 2306.15595): lambda_i = s.
  * - NTK-aware: theta' = theta s^(d/(d-2)), so lambda_i = s^(2i/(d-2)); 1 where d = 2.
  * - Dynamic NTK: NTK with s L/L0 - (s-1) for s where L > L0, otherwise unscaled.
  * - YaRN (arXiv 2309.00071): 1/lambda_i = (1-g_i)/s + g_i, g falling linearly from 1 to 0 between
- *   the pairs (rounded outwards) that turn 32 times and once within L0; m = 0.1 ln s + 1. */
+ *   the pairs (rounded outwards) that turn 32 times and once within L0; m = 0.1 ln s + 1.
+ * - NTK and PI around the critical pair cd of L0: lambda_i = s^(i/cd) for i < cd, and lambda_i = s from cd on.
+ *   LongRoPE2 requires lambda_i >= s from cd on, cd included (eq. 10): these pairs make no full turn in L0 and would
+ *   leave the angles that the model knows. The table has that bound with equality; tables of this shape begin that
+ *   paper's search (algorithm 1). With cd = d/2 - 1, the last pair, it is NTK. What that paper calls NTK has s^(i/cd)
+ *   for all pairs: more than s behind cd.
+ * - Resonance YaRN (arXiv 2403.00071, algorithm 1, applied to YaRN's frequencies): the wavelength of every pair,
+ *   w_i = 2 pi lambda_i / f_i with YaRN's lambda_i, is rounded to whole tokens, at least one: lambda'_i =
+ *   round(w_i) f_i / 2 pi. A pair that turns within L0 then has no other angles beyond L0 than within. Pairs of long
+ *   wavelengths hardly change. lambda'_i may be below 1, may fall, and is not 1 for s = 1. m is YaRN's.
+ */
 void rope_closed_form(struct rope_table *table, enum rope_method method, const struct rope_setting *setting);
 
 /* lambda_i = (1-g_i) s + g_i: YaRN's ramp laid over lambda itself and not over 1/lambda, which is where

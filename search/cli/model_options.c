@@ -30,7 +30,9 @@ const struct option_row model_table_rows[MODEL_TABLE_ROWS] = {
      .what = "method",
      .sets = MODEL_SET_TABLES,
      .required = true,
-     .help = "closed-form methods"},
+     .help =
+         "closed-form methods; ntk-pi: NTK to the critical pair of the window, and PI from there on; resonance-yarn: "
+         "YaRN with wavelengths of whole tokens"},
     {.name = "factors",
      .kind = OPTION_TEXT,
      .word = "FILE",

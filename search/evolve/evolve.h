@@ -72,20 +72,22 @@ enum origin {
     ORIGIN_PI,
     ORIGIN_NTK,
     ORIGIN_YARN,
-    ORIGIN_YARN_LAMBDA,  /* YaRN's ramp between 1 and s laid over lambda itself, not over 1/lambda */
-    ORIGIN_DYNAMIC_NTK,  /* at the target length: reaches beyond what NTK does */
-    ORIGIN_NONE,         /* every factor 1 */
-    ORIGIN_OWN,          /* the model's own longrope table */
-    ORIGIN_CRITICAL_NTK, /* NTK to the critical pair, then rising evenly (search/recipe/stage_initial.h) */
-    ORIGIN_FILE,         /* a table of a factor file */
+    ORIGIN_YARN_LAMBDA,    /* YaRN's ramp between 1 and s laid over lambda itself, not over 1/lambda */
+    ORIGIN_DYNAMIC_NTK,    /* at the target length: reaches beyond what NTK does */
+    ORIGIN_NTK_PI,         /* as the method ntk-pi */
+    ORIGIN_RESONANCE_YARN, /* may be off the space: below 1, falling */
+    ORIGIN_NONE,           /* every factor 1 */
+    ORIGIN_OWN,            /* the model's own longrope table */
+    ORIGIN_CRITICAL_NTK,   /* NTK to the critical pair, then rising evenly (search/recipe/stage_initial.h) */
+    ORIGIN_FILE,           /* a table of a factor file */
     ORIGIN_MUTATION,
     ORIGIN_CROSSOVER,
     ORIGIN_SAMPLE, /* of CMA-ES's distribution */
     ORIGIN_MODEL,  /* proposed by the Gaussian process */
     ORIGIN_COUNT
 };
-/* "pi", "ntk", "yarn", "yarn-lambda", "dynamic-ntk", "none", "own", "critical-ntk", "file", "mutation", "crossover",
- * "sample", "model"; the store and all output use these words. */
+/* "pi", "ntk", "yarn", "yarn-lambda", "dynamic-ntk", "ntk-pi", "resonance-yarn", "none", "own", "critical-ntk", "file",
+ * "mutation", "crossover", "sample", "model"; the store and all output use these words. */
 extern const char *const origin_names[ORIGIN_COUNT];
 const char *origin_name(enum origin origin);
 bool origin_parse(const char *name, enum origin *out);

@@ -7,8 +7,12 @@
 #include "search/recipe/stage_space.h"
 #include "search/recipe/stage_state.h"
 
+/* none, pi, ntk, dynamic-ntk and yarn. A baseline costs an evaluation on all windows of every stage, and a search that
+ * knows baselines depends on them: with others, a run that was begun before could not be resumed. */
+enum { EXTEND_BASELINES = ROPE_YARN + 1 };
+
 /* At a short window the closed forms change nothing: the search has to improve on the model as it is. */
-int stage_baselines(enum stage_kind kind) { return kind == STAGE_RECOVER ? ROPE_NONE + 1 : ROPE_METHODS; }
+int stage_baselines(enum stage_kind kind) { return kind == STAGE_RECOVER ? ROPE_NONE + 1 : EXTEND_BASELINES; }
 
 static void baseline_table(const struct stage *stage, enum rope_method method, struct rope_table *out) {
     const struct rope_setting setting = stage_space_setting(&stage->record, &stage->base.own);

@@ -38,11 +38,11 @@ static void critical_ntk(const struct stage_record *record, struct rope_table *t
 
 static void closed_form(const struct stage_config *config, const struct stage_base *base,
                         const struct stage_record *record, enum origin origin, struct rope_table *table) {
-    static const enum rope_method methods[] = {[ORIGIN_PI] = ROPE_PI,
-                                               [ORIGIN_NTK] = ROPE_NTK,
-                                               [ORIGIN_YARN] = ROPE_YARN,
-                                               [ORIGIN_DYNAMIC_NTK] = ROPE_DYNAMIC_NTK,
-                                               [ORIGIN_NONE] = ROPE_NONE};
+    static const enum rope_method methods[] = {
+        [ORIGIN_PI] = ROPE_PI,         [ORIGIN_NTK] = ROPE_NTK,
+        [ORIGIN_YARN] = ROPE_YARN,     [ORIGIN_DYNAMIC_NTK] = ROPE_DYNAMIC_NTK,
+        [ORIGIN_NTK_PI] = ROPE_NTK_PI, [ORIGIN_RESONANCE_YARN] = ROPE_RESONANCE_YARN,
+        [ORIGIN_NONE] = ROPE_NONE};
     const struct rope_setting setting = setting_of(config, base, record);
     if (origin == ORIGIN_YARN_LAMBDA) {
         rope_yarn_lambda(table, &setting);
@@ -226,15 +226,16 @@ int stage_initial_check(const struct stage_config *config, const struct rope_mod
     return status;
 }
 
-/* The model's own table of a stage that recovers. */
-static void print_changes_of_own(const struct stage_base *base, const struct stage_record *record,
-                                 const struct genome *genome) {
-    struct request request = {.where = "'initial'", .source = "own"};
-    struct rope_table own;
-    stage_base_own_table(base, &own);
-    memcpy(request.factors, own.own_factors, sizeof request.factors);
-    request.attention_factor = own.own_attention_factor;
-    print_changes(record, &request, genome);
+/* Closed forms are rounded without a word. The model's own table, and one that may have factors below 1 and that fall,
+ * are not of the kind that is searched. */
+static void print_changes_of_closed_form(const struct stage_record *record, const struct initial_genome *initial,
+                                         const struct rope_table *table) {
+    bool own = initial->origin == ORIGIN_OWN;
+    if (!own && initial->origin != ORIGIN_RESONANCE_YARN) return;
+    struct request request = {.where = "'initial'", .source = origin_name(initial->origin)};
+    memcpy(request.factors, table->factors, sizeof request.factors);
+    if (own) request.attention_factor = table->own_attention_factor;
+    print_changes(record, &request, &initial->genome);
 }
 
 int stage_initial_make(const struct stage_config *config, const struct stage_base *base,
@@ -253,8 +254,7 @@ int stage_initial_make(const struct stage_config *config, const struct stage_bas
         closed_form(config, base, record, config->initial[i], &table);
         out->genomes[i].origin = config->initial[i];
         genome_from_factors(&record->space, table.factors, none, record->attention_factor, &out->genomes[i].genome);
-        bool own = config->initial[i] == ORIGIN_OWN;
-        if (own && verbose) print_changes_of_own(base, record, &out->genomes[i].genome);
+        if (verbose) print_changes_of_closed_form(record, &out->genomes[i], &table);
     }
     return STATUS_OK;
 }

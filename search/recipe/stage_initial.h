@@ -11,9 +11,9 @@
  *   search on a fine-tuned model is. Of several tables the one for the target length counts, as `longrope eval
  *   --factors` chooses. Its n_hat and attention factor count where the space allows.
  *
- * A file's table, and the model's own (`own`), are kept where they are members of the space. Each change is one line on
- * stderr: pair, value, new value and reason. The baseline `none` of a stage that recovers is the model's own table
- * exactly.
+ * A file's table, the model's own (`own`) and resonance-yarn, which has factors below 1, are kept where they are
+ * members of the space. Each change is one line on stderr: pair, value, new value and reason. Other closed forms are
+ * rounded to the lattice without a word. The baseline `none` of a stage that recovers is the model's own table exactly.
  */
 #ifndef LONGROPE_SEARCH_STAGE_INITIAL_H
 #define LONGROPE_SEARCH_STAGE_INITIAL_H

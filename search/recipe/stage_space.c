@@ -91,12 +91,12 @@ static int largest_gene(const struct stage_config *config, double scale, int32_t
     return STATUS_OK;
 }
 
-/* ceil(d/2 log_theta(L0 / 2 pi)): the first pair whose wavelength is longer than the window before any extension. It
- * leaves a pair before it and is one of the pairs. */
+/* That of the window before any extension. */
 static int32_t theoretical_critical(const struct stage_record *record, int64_t pairs) {
-    double turns = (double)record->pretrained_length / (2.0 * M_PI);
-    double pair = ceil((double)pairs * log(turns) / log(record->rope_theta));
-    return (int32_t)fmax(1.0, fmin(pair, (double)pairs - 1.0));
+    const struct rope_model plain = rope_model_plain(pairs, record->rope_theta);
+    struct rope_table table;
+    rope_model_table(&table, &plain, record->pretrained_length);
+    return (int32_t)rope_critical_pair(&table, record->pretrained_length);
 }
 
 /* The bounds of the critical pair, and the smallest gene: s, rounded up to the lattice. */

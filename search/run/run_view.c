@@ -154,11 +154,8 @@ void stage_view_baseline_factors(const struct stage_view *stage, const struct ba
 
 int64_t stage_view_window_pair(const struct stage_view *stage) {
     struct rope_table plain;
-    int64_t pair = 0;
     plain_frequencies(stage->record, &plain);
-    while (pair < plain.pairs && 2.0 * M_PI < plain.frequencies[pair] * (double)stage->record->pretrained_length)
-        pair++;
-    return pair;
+    return rope_window_pair(&plain, stage->record->pretrained_length);
 }
 
 struct stage_best stage_view_best(const struct stage_view *stage) {

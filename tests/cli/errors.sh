@@ -44,9 +44,10 @@ refused "unexpected argument '$demo/demo.yaml'; see longrope search --help" sear
 refused "missing RUN_DIR; see longrope show --help" "$LONGROPE" show
 refused "unexpected argument 'b'; see longrope show --help" "$LONGROPE" show a b
 
-refused "--method: unknown method 'frob'; choose none, pi, ntk, dynamic-ntk or yarn" evaluate --method frob
-refused "--method: unknown method 'yran' (did you mean 'yarn'?); choose none, pi, ntk, dynamic-ntk or yarn" \
-    evaluate --method yran
+methods="none, pi, ntk, dynamic-ntk, yarn, ntk-pi or resonance-yarn"
+refused "--method: unknown method 'frob'; choose $methods" evaluate --method frob
+refused "--method: unknown method 'yran' (did you mean 'yarn'?); choose $methods" evaluate --method yran
+refused "unknown method 'resonanse-yarn' (did you mean 'resonance-yarn'?)" evaluate --method resonanse-yarn
 refused "--method: an item is empty" evaluate --method pi,,ntk
 refused "--dtype: unknown number type 'f64' (did you mean 'f32'?); choose auto, f32 or bf16" evaluate --dtype f64
 refused "--angles: unknown precision of angles 'bf16'; choose f64 or f32" evaluate --angles bf16

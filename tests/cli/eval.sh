@@ -42,6 +42,22 @@ holds 'all(.results[]; .factors == (.factors | sort))'
 holds '[.results[] | select(.length == 64) | .nll] | unique | length == 1'
 holds '[.results[] | select(.length == 512) | .nll] | unique | length == 5'
 
+# Methods that are no baselines of a search. The demo model has 32 pairs, and 13 turn within its window of 256 bytes.
+evaluate --length 512 --method yarn,ntk-pi,resonance-yarn --json
+holds '[.results[].method] == ["yarn", "ntk-pi", "resonance-yarn"]'
+holds '.results[1] | .attention_factor == 1 and (.factors | .[0] == 1 and .[12] < 2 and (.[13:] | unique) == [2])'
+# shellcheck disable=SC2016 # variables of jq
+holds 'all(.results[1].factors | range(13) as $i | .[$i] - pow(2; $i / 13); fabs < 1e-12)'
+# shellcheck disable=SC2016
+holds '.results[0] as $yarn | .results[2] | .attention_factor == $yarn.attention_factor and .factors[0] < 1 and
+    all(range(32) as $i | [.factors[$i], $yarn.factors[$i] | . * 6.283185307179586 * pow(10000; $i / 32)];
+        (.[0] - (.[1] | round) | fabs) < 1e-9 * .[0])'
+# The tables can be given as numbers, also where factors are below 1 and fall.
+resonance=$(jq -c '.results[2]' "$work/stdout")
+evaluate --length 512 --factors "$(echo "$resonance" | jq -r '.factors | map(tostring) | join(",")')" \
+    --attention-factor "$(echo "$resonance" | jq .attention_factor)" --json
+[ "$(nll)" = "$(echo "$resonance" | jq .nll)" ] || fail "the table of resonance-yarn as numbers gives $(nll)"
+
 # A single token predicts nothing.
 evaluate --length 1 --method none,yarn --json
 holds 'all(.results[]; .tokens == 0 and .nll == null and .perplexity == null)'

@@ -66,6 +66,19 @@ runs search searched --set "search.initial=[$work/tables/run.json]" --set attent
 [ "$(sqlite3 "$work/searched/run.db" 'SELECT attention FROM individuals WHERE id = 0')" = 1250 ] ||
     fail "the attention factor of the file is not searched from"
 
+# Factors below 1 and factors that fall are no members of the space. Closed forms that are members are rounded silently.
+runs search closed --set 'search.initial=[ntk-pi, resonance-yarn]'
+changed "only: 'initial': resonance-yarn: pair 0: 0.9549296586 becomes 1: the smallest factor is 1"
+changed "more pairs change"
+! grep -q "ntk-pi: " "$work/stderr" || fail "reports that ntk-pi is rounded"
+[ "$(sqlite3 "$work/closed/run.db" 'SELECT group_concat(origin) FROM individuals')" = "ntk-pi,resonance-yarn" ] ||
+    fail "the first individuals are others"
+sqlite3 "$work/closed/run.db" 'SELECT genes FROM individuals' | jq -se '
+    (.[0][13:] | unique) == [200] and all(.[]; . == sort and .[0] == 100 and .[31] == 200)' >/dev/null ||
+    fail "the first individuals are not those of the formulas"
+[ "$(sqlite3 "$work/closed/run.db" 'SELECT count(*) FROM baselines')" = 5 ] || fail "there are other baselines"
+runs search closed --set 'search.initial=[ntk-pi, resonance-yarn]' --resume
+
 # ---- on top of a model's own table ----
 
 mkdir "$work/tuned"

@@ -21,7 +21,8 @@ torch.set_num_threads(1)
 logging.set_verbosity_error()
 logging.disable_progress_bar()
 
-METHODS = ["none", "pi", "ntk", "dynamic-ntk", "yarn"]
+BASELINES = ["none", "pi", "ntk", "dynamic-ntk", "yarn"]
+METHODS = [*BASELINES, "ntk-pi", "resonance-yarn"]
 # Nats in f32. Beyond a model's window a few tokens are that sensitive to the order of sums: with the demo model, method
 # none and 1000 tokens, transformers' largest difference to float64 is 5e-5, ours 4e-5 to 1.1e-4 by instruction set, and
 # the root mean square of ours is 6e-6 with each of them.
@@ -73,9 +74,28 @@ def own_table(config, rotary, length, kind=None):
     return ROPE_INIT_FUNCTIONS[rope_type](config, device="cpu", seq_len=length, **of_kind)
 
 
+def ntk_pi(own, window, scale):
+    """Factors [pairs]: NTK's curve up to s at the first pair whose period is no shorter than the window (LongRoPE2, arXiv
+    2502.20082, eq. 6 and 10), and s from there on. At least one pair lies before it, and it is a pair."""
+    periods = 2 * np.pi / own.double().numpy()
+    critical = min(max(1, int(np.sum(np.minimum.accumulate(periods < window)))), len(periods) - 1)
+    return torch.tensor([scale ** min(1.0, i / critical) for i in range(len(periods))], dtype=torch.float64)
+
+
+def resonance(own, factors):
+    """Factors [pairs] with which wavelengths are whole tokens (Resonance RoPE, arXiv 2403.00071, algorithm 1)."""
+    wavelengths = 2 * np.pi * factors.double().numpy() / own.double().numpy()
+    return torch.from_numpy(np.rint(wavelengths) / wavelengths) * factors.double()
+
+
 def rope_table(theta, width, window, method, scale, length):
     """Those of a closed-form method on a model without scaling of its own, of that rotary width and
     trained on that window."""
+    if method in ("ntk-pi", "resonance-yarn"):
+        with float_is_double():
+            own, _ = rope_table(theta, width, window, "none", 1.0, length)
+            factors, attention_factor = beyond_transformers(own, theta, width, window, method, scale, length)
+        return (own / factors).to(torch.float), attention_factor
     rope_type = {"pi": "linear", "dynamic-ntk": "dynamic", "yarn": "yarn"}.get(method, "default")
     if method == "ntk":
         theta = theta * scale ** (width / (width - 2))
@@ -88,6 +108,16 @@ def rope_table(theta, width, window, method, scale, length):
         hidden_size=width, num_attention_heads=1, max_position_embeddings=window, rope_parameters=parameters
     )
     return own_table(config, LlamaRotaryEmbedding, length)
+
+
+def beyond_transformers(own, theta, width, window, method, scale, length):
+    """Factors and attention factor of methods that depend on the model's own frequencies, its scaling included, and that
+    transformers does not have."""
+    if method == "ntk-pi":
+        return ntk_pi(own, window, scale), 1.0
+    plain, _ = rope_table(theta, width, window, "none", 1.0, length)
+    yarn, attention_factor = rope_table(theta, width, window, "yarn", scale, length)
+    return resonance(own, plain / yarn), attention_factor
 
 
 class DoubleRotary(torch.nn.Module):
@@ -136,6 +166,9 @@ def rotary_of(model, method, scale, length):
     config, pairs = model.config, pairs_of(model)
     plain = searched_parameters(config)["rope_theta"], 2 * pairs, config.max_position_embeddings
     with float_is_double():
+        if method not in BASELINES:
+            own, _ = own_table(config, type(model.model.rotary_emb), length)
+            return rotary_of_table(model, length, *beyond_transformers(own, *plain, method, scale, length))
         base, _ = rope_table(*plain, "none", 1.0, length)
         rescaled, attention_factor = rope_table(*plain, method, scale, length)
     return rotary_of_table(model, length, base / rescaled, attention_factor)

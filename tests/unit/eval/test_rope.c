@@ -60,8 +60,10 @@ static void assert_rising(const struct rope_table *table, double least, double m
 
 static void names_round_trip(void **state) {
     (void)state;
-    const char *const names[] = {"none", "pi", "ntk", "dynamic-ntk", "yarn"};
-    const enum rope_method methods[] = {ROPE_NONE, ROPE_PI, ROPE_NTK, ROPE_DYNAMIC_NTK, ROPE_YARN};
+    const char *const names[] = {"none", "pi", "ntk", "dynamic-ntk", "yarn", "ntk-pi", "resonance-yarn"};
+    const enum rope_method methods[] = {ROPE_NONE, ROPE_PI,     ROPE_NTK,           ROPE_DYNAMIC_NTK,
+                                        ROPE_YARN, ROPE_NTK_PI, ROPE_RESONANCE_YARN};
+    assert_int_equal(sizeof names / sizeof *names, ROPE_METHODS);
     for (int m = 0; m < ROPE_METHODS; m++) {
         enum rope_method method = ROPE_METHODS;
         assert_string_equal(rope_method_name(methods[m]), names[m]);
@@ -86,7 +88,8 @@ static void type_names_round_trip(void **state) {
 
 static void other_names_are_refused(void **state) {
     (void)state;
-    const char *const names[] = {"", "p", "pi ", "PI", "Yarn", "ntk-aware", "dynamic", "longrope", "none,pi"};
+    const char *const names[] = {"",        "p",        "pi ",     "PI",        "Yarn",        "ntk-aware",
+                                 "dynamic", "longrope", "none,pi", "resonance", "critical-ntk"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         enum rope_method method = ROPE_YARN;
         assert_false(rope_method_parse(names[i], &method));
@@ -285,10 +288,139 @@ static void yarn_ramps_between_fast_and_slow_pairs(void **state) {
     }
 }
 
+/* The critical pairs that LongRoPE2 states, by a formula of its own (eq. 7), and at the ends. */
+static void critical_pairs_are_those_of_longrope2(void **state) {
+    (void)state;
+    const struct {
+        int64_t pairs, window, critical;
+        double theta;
+    } published[] = {{64, 8192, 35, 500000.0}, {48, 2048, 31, 10000.0}}; /* LLaMA3-8B, Phi3-mini */
+    for (size_t i = 0; i < sizeof published / sizeof *published; i++) {
+        struct rope_table table;
+        const struct rope_model model = rope_model_plain(published[i].pairs, published[i].theta);
+        rope_model_table(&table, &model, 1);
+        assert_int_equal(rope_critical_pair(&table, published[i].window), published[i].critical);
+    }
+    const int64_t windows[] = {1, 6, 7, 63, 256, 4096, 100000, 2000000};
+    for (int w = 0; w < WIDTHS; w++) {
+        struct rope_setting setting = make_setting(widths[w], 8.0);
+        struct rope_table table = make_table(ROPE_PI, &setting);
+        for (size_t l = 0; l < sizeof windows / sizeof *windows; l++) {
+            double pair = ceil((double)widths[w] * log((double)windows[l] / (2.0 * M_PI)) / log(10000.0));
+            double window_pair = fmin(fmax(pair, 0.0), (double)widths[w]);
+            assert_int_equal(rope_window_pair(&table, windows[l]), (int64_t)window_pair);
+            assert_int_equal(rope_critical_pair(&table, windows[l]),
+                             (int64_t)fmax(1.0, fmin(pair, (double)widths[w] - 1.0)));
+        }
+    }
+}
+
+/* Pair 12.88 of 32 turns once in 256 tokens. */
+static void ntk_pi_by_hand(void **state) {
+    (void)state;
+    struct rope_setting setting = make_setting(32, 4.0);
+    setting.original_length = 256;
+    struct rope_table table = make_table(ROPE_NTK_PI, &setting);
+    for (int i = 0; i < 32; i++) assert_near(table.factors[i], i < 13 ? exp(log(4.0) * i / 13.0) : 4.0, 1e-14);
+    assert_true(table.factors[13] == 4.0 && table.factors[31] == 4.0 && table.attention_factor == 1.0);
+    /* No pair is as slow as the window: NTK. */
+    setting.original_length = 1000000;
+    struct rope_table ntk = make_table(ROPE_NTK, &setting);
+    table = make_table(ROPE_NTK_PI, &setting);
+    assert_factors(&table, ntk.factors, 1e-15);
+    /* All are: PI but for the first. */
+    setting.original_length = 2;
+    table = make_table(ROPE_NTK_PI, &setting);
+    for (int i = 0; i < 32; i++) assert_true(table.factors[i] == (i ? 4.0 : 1.0));
+    setting = make_setting(1, 4.0);
+    table = make_table(ROPE_NTK_PI, &setting);
+    assert_unscaled(&table);
+}
+
+/* A model that was extended four times has pairs four times as slow, in a window four times as long: the critical pair
+ * is the same. */
+static void ntk_pi_heeds_own_scaling(void **state) {
+    (void)state;
+    const struct rope_model extended = {
+        .pairs = 32, .theta = 10000.0, .type = ROPE_TYPE_LINEAR, .factor = 4.0, .original_length = 256};
+    struct rope_setting plain = make_setting(32, 8.0), setting = plain;
+    plain.original_length = 256;
+    setting.model = &extended, setting.original_length = 1024;
+    struct rope_table expected = make_table(ROPE_NTK_PI, &plain), table = make_table(ROPE_NTK_PI, &setting);
+    assert_memory_equal(table.factors, expected.factors, sizeof(double) * 32);
+}
+
+/* 2 pi lambda_i / f_i is the whole number that is nearest to YaRN's. */
+static void assert_whole_turns(const struct rope_table *table, const struct rope_table *yarn) {
+    for (int64_t i = 0; i < table->pairs; i++) {
+        double whole = 2.0 * M_PI * table->factors[i] / table->frequencies[i];
+        double exact = 2.0 * M_PI * yarn->factors[i] / yarn->frequencies[i];
+        assert_near(whole, round(whole), 1e-14);
+        assert_true(fabs(whole - exact) <= 0.5 * (1.0 + 1e-12) && whole >= 1.0 - 1e-14);
+    }
+    assert_true(table->attention_factor == yarn->attention_factor);
+}
+
+static void resonance_yarn_has_whole_wavelengths(void **state) {
+    (void)state;
+    for (int w = 0; w < WIDTHS; w++) {
+        for (int s = 0; s < SCALES; s++) {
+            for (int l = 0; l < LENGTHS; l++) {
+                struct rope_setting setting = make_setting(widths[w], scales[s]);
+                setting.original_length = lengths[l];
+                struct rope_table table = make_table(ROPE_RESONANCE_YARN, &setting);
+                struct rope_table yarn = make_table(ROPE_YARN, &setting);
+                assert_whole_turns(&table, &yarn);
+            }
+        }
+    }
+}
+
+/* Theta 10000 and YaRN's ramp from pair 0 to 13, as in yarn_by_hand(): lambda = 13 / (13 - 0.75 i), then 4. */
+static void resonance_yarn_by_hand(void **state) {
+    (void)state;
+    struct rope_setting setting = make_setting(32, 4.0);
+    setting.original_length = 256;
+    struct rope_table table = make_table(ROPE_RESONANCE_YARN, &setting);
+    for (int i = 0; i < 32; i++) {
+        double own = 2.0 * M_PI * pow(10000.0, i / 32.0), yarn = i < 13 ? 13.0 / (13.0 - 0.75 * i) : 4.0;
+        assert_near(table.factors[i], floor(own * yarn + 0.5) / own, 1e-14);
+    }
+    assert_near(table.factors[0], 3.0 / M_PI, 1e-15); /* 6.28 tokens become 6 */
+    assert_near(table.attention_factor, 1.1386294361119890, 1e-15);
+    /* Positions that are a whole turn of a pair apart have the same cosine and sine, however far from the beginning. */
+    float cos[3][32], sin[3][32];
+    const int64_t far[] = {5, 5 + 6 * 40, 5 + 6 * 100000};
+    for (int p = 0; p < 3; p++) rope_rows(&table, ROPE_ANGLES_F64, far[p], 1, cos[p], sin[p]);
+    for (int p = 1; p < 3; p++)
+        assert_true(fabsf(cos[p][0] - cos[0][0]) < 1e-6F && fabsf(sin[p][0] - sin[0][0]) < 1e-6F);
+}
+
+/* The wavelengths that a model with scaling has; none of less than a token. */
+static void resonance_yarn_heeds_own_scaling(void **state) {
+    (void)state;
+    struct rope_model own = {
+        .pairs = 4, .theta = 10000.0, .type = ROPE_TYPE_LONGROPE, .factor = 1.0, .original_length = 64};
+    for (int i = 0; i < 4; i++) own.short_factors[i] = own.long_factors[i] = i == 0 ? 0.01 : 1.3;
+    struct rope_setting setting = {&own, 64, 2.0, 64};
+    struct rope_table table = make_table(ROPE_RESONANCE_YARN, &setting), yarn = make_table(ROPE_YARN, &setting);
+    assert_near(table.factors[0], 100.0 / (2.0 * M_PI), 1e-14);
+    for (int i = 1; i < 4; i++) {
+        double wavelength = 2.0 * M_PI * 1.3 * pow(10.0, i);
+        assert_near(table.factors[i], floor(wavelength * yarn.factors[i] + 0.5) / wavelength, 1e-14);
+    }
+    /* Wavelengths that are no number: YaRN's table. */
+    own = rope_model_plain(4, 1e300);
+    own.type = ROPE_TYPE_LINEAR, own.factor = 1e100;
+    table = make_table(ROPE_RESONANCE_YARN, &setting), yarn = make_table(ROPE_YARN, &setting);
+    assert_true(table.factors[3] == yarn.factors[3] && table.factors[3] >= 1.0 && isfinite(table.factors[0]));
+}
+
+/* Resonance YaRN rounds wavelengths at every scale. */
 static void nothing_changes_at_scale_one(void **state) {
     (void)state;
     for (int w = 0; w < WIDTHS; w++) {
-        for (int m = 0; m < ROPE_METHODS; m++) {
+        for (int m = 0; m < ROPE_RESONANCE_YARN; m++) {
             struct rope_setting setting = make_setting(widths[w], 1.0);
             struct rope_table table = make_table((enum rope_method)m, &setting);
             assert_unscaled(&table);
@@ -716,13 +848,13 @@ static void own_scaling_is_that_of_transformers(void **state) {
     }
 }
 
-/* Closed forms multiply what the model does of itself. */
+/* Closed forms multiply what the model does of itself; those behind YaRN depend on it, too. */
 static void closed_forms_build_on_own_scaling(void **state) {
     (void)state;
     for (size_t c = 0; c < sizeof own_scalings / sizeof *own_scalings; c++) {
         const struct own *own = &own_scalings[c];
         struct rope_model plain = rope_model_plain(OWN_PAIRS, own->model.theta);
-        for (int m = 0; m < ROPE_METHODS; m++) {
+        for (int m = 0; m <= ROPE_YARN; m++) {
             struct rope_setting setting = {&own->model, 4096, 4.0, own->length}, bare = setting;
             bare.model = &plain;
             struct rope_table table = make_table((enum rope_method)m, &setting);
@@ -750,6 +882,12 @@ int main(void) {
         cmocka_unit_test(yarn_by_hand),
         cmocka_unit_test(yarn_over_lambda_by_hand),
         cmocka_unit_test(yarn_ramps_between_fast_and_slow_pairs),
+        cmocka_unit_test(critical_pairs_are_those_of_longrope2),
+        cmocka_unit_test(ntk_pi_by_hand),
+        cmocka_unit_test(ntk_pi_heeds_own_scaling),
+        cmocka_unit_test(resonance_yarn_has_whole_wavelengths),
+        cmocka_unit_test(resonance_yarn_by_hand),
+        cmocka_unit_test(resonance_yarn_heeds_own_scaling),
         cmocka_unit_test(nothing_changes_at_scale_one),
         cmocka_unit_test(attention_factors),
         cmocka_unit_test(rows_are_accurate_at_every_position),

@@ -790,8 +790,8 @@ static void test_values_out_of_range(void **state) {
         {"dtype", "bf61", "'dtype' must be auto, f32 or bf16, not 'bf61' (did you mean 'bf16'?)"},
         {"search.algorithm", "[paper]", "not a list"},
         {"search", "{algorithm: paper, initial: []}",
-         "'initial' must be a list of pi, ntk, yarn, yarn-lambda, dynamic-ntk, none, own and critical-ntk|list is "
-         "empty"},
+         "'initial' must be a list of pi, ntk, yarn, yarn-lambda, dynamic-ntk, ntk-pi, resonance-yarn, none, own and "
+         "critical-ntk|list is empty"},
         {"search.initial", "[[pi]]", "an item of 'initial' is a list, but must be a single value"},
         {"search.initial", "[pi, mutation]", "not 'mutation'"},
         {"search.initial", "[pi, ntk, pi]", "'initial' has 'pi' twice; name it once"},

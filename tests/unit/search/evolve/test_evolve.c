@@ -264,9 +264,9 @@ static double uniform_chance(const int64_t *counts, size_t cells) {
 
 static void origins_have_names(void **state) {
     (void)state;
-    const char *const names[ORIGIN_COUNT] = {"pi",        "ntk",    "yarn",         "yarn-lambda", "dynamic-ntk",
-                                             "none",      "own",    "critical-ntk", "file",        "mutation",
-                                             "crossover", "sample", "model"};
+    const char *const names[ORIGIN_COUNT] = {
+        "pi",  "ntk",          "yarn", "yarn-lambda", "dynamic-ntk", "ntk-pi", "resonance-yarn", "none",
+        "own", "critical-ntk", "file", "mutation",    "crossover",   "sample", "model"};
     for (int i = 0; i < ORIGIN_COUNT; i++) {
         enum origin origin = ORIGIN_COUNT;
         assert_string_equal(origin_name((enum origin)i), names[i]);

@@ -84,6 +84,43 @@ static void closed_forms_begin_without_start_tokens(void **state) {
     assert_true(f->initial.fingerprints[0] == 0 && f->initial.genomes[1].genome.start == 0);
 }
 
+/* Pair 3.22 of 8 turns once in 256 tokens, and YaRN's ramp runs from pair 0 to 4. */
+static void closed_forms_around_the_critical_pair(void **state) {
+    struct fixture *f = *state;
+    static const int32_t ntk_pi[PAIRS] = {100, 141, 200, 283, 400, 400, 400, 400}; /* 4^(i/4) */
+    begin_with(f, ORIGIN_NTK_PI);
+    make(f);
+    assert_genes(f, 0, ntk_pi);
+    /* In LongRoPE2's space factors increase strictly. */
+    static const int32_t critical[PAIRS] = {0, 0, 0, 0, 400, 401, 402, 403};
+    struct genome_space *space = &f->record.space;
+    space->critical_low = space->critical_high = 4, space->smallest = 400, space->largest = 800;
+    make(f);
+    assert_genes(f, 0, critical);
+    assert_true(f->initial.genomes[0].origin == ORIGIN_NTK_PI);
+}
+
+/* Wavelengths of 6.28, 11.2, 19.9, 35.3, 62.8, 112, 199 and 353 tokens; at a scale of 1 YaRN leaves them. What rounding
+ * puts below 1 becomes 1, and what falls becomes flat. */
+static void whole_wavelengths_come_into_the_space(void **state) {
+    struct fixture *f = *state;
+    int32_t genes[PAIRS];
+    int below = 0, falls = 0;
+    for (int i = 0; i < PAIRS; i++) {
+        double own = 2 * M_PI * pow(100.0, i / 8.0);
+        int32_t gene = (int32_t)lround(floor(own + 0.5) / own * 100), before = i ? genes[i - 1] : 100;
+        below += gene < 100, falls += i && gene >= 100 && gene < before;
+        genes[i] = gene < before ? before : gene;
+    }
+    assert_true(below > 0 && falls > 0);
+    f->base.own = f->base.searched = rope_model_plain(PAIRS, 100.0);
+    f->record.scale = 1.0, f->record.rope_theta = 100.0, f->record.target_length = WINDOW;
+    begin_with(f, ORIGIN_RESONANCE_YARN);
+    make(f);
+    assert_genes(f, 0, genes);
+    assert_true(f->initial.genomes[0].origin == ORIGIN_RESONANCE_YARN);
+}
+
 static void numbers_are_searched_factors(void **state) {
     struct fixture *f = *state;
     static const int32_t genes[PAIRS] = {100, 101, 150, 200, 200, 307, 399, 500};
@@ -202,6 +239,8 @@ static void bad_files_name_the_line(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(closed_forms_begin_without_start_tokens, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(closed_forms_around_the_critical_pair, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(whole_wavelengths_come_into_the_space, set_up, tear_down),
         cmocka_unit_test_setup_teardown(numbers_are_searched_factors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_factor_file_gives_its_table_for_the_length, set_up, tear_down),
         cmocka_unit_test_setup_teardown(whole_tables_are_divided_by_the_base, set_up, tear_down),
