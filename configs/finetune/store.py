@@ -100,12 +100,15 @@ class Weights:
         return digest.hexdigest()
 
 
-def load_weights(module, weights: Weights) -> dict:
-    """Fills the parameters, of which a process may hold a part; the number type each is stored in."""
+def load_weights(module, weights: Weights, new: dict) -> dict:
+    """Fills the parameters, of which a process may hold a part; the number type each is stored in.
+
+    Tensors that the stored model lacks come from `new`.
+    """
     types = {}
     with torch.no_grad():
         for name, parameter in module.named_parameters():
-            given = weights.tensor(name)
+            given = new[name] if name in new else weights.tensor(name)
             if given.shape != parameter.shape:
                 shapes = f"{list(given.shape)} and by config.json {list(parameter.shape)}"
                 raise WrongInput(f"{weights.paths[0]}: {name} is {shapes}")

@@ -1,5 +1,6 @@
 """Factor files, and the config.json of a model that is trained with one of their tables."""
 
+import copy
 import json
 import math
 import re
@@ -7,10 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig
+from transformers import CONFIG_MAPPING, AutoConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "phi3")
+# Families whose rotary table is one for all layers, and whose weights transformers keeps as the checkpoint has them.
+FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "smollm3", "olmo2", "phi3")
+
+# Families that longrope evaluates and this training does not support, with the reason.
+REFUSED = {
+    "qwen3_moe": "its experts are one tensor in transformers and many in the checkpoint, which store.py does not convert",
+    "mixtral": "its experts are one tensor in transformers and many in the checkpoint, which store.py does not convert",
+    "gemma3_text": "it has a rotary table per kind of layer, and config.json written here has room for one",
+    "ministral3": "it scales queries by their position in steps of the original window, which a table would change",
+    "minicpm": "transformers does not have it: its code comes with its models",
+}
 
 
 class WrongInput(Exception):
@@ -120,12 +131,30 @@ def read_config(model: Path) -> tuple[dict, object]:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WrongInput(f"{path}: cannot be read: {error}; --model is the folder of a Hugging Face model") from None
-    if raw.get("model_type") not in FAMILIES:
-        raise WrongInput(f"{path}: model_type {raw.get('model_type')!r} is not supported; {', '.join(FAMILIES)} are")
+    name = raw.get("model_type")
+    if name not in FAMILIES:
+        reason = f": {REFUSED[name]}" if name in REFUSED else ""
+        raise WrongInput(f"{path}: model_type {name!r} is not supported{reason}; supported: {', '.join(FAMILIES)}")
     try:
         return raw, AutoConfig.from_pretrained(model, local_files_only=True)
     except Exception as error:  # whatever transformers raises, it is about this file
         raise WrongInput(f"{path}: transformers does not accept it: {error}") from None
+
+
+def parse_config(raw: dict):
+    """A config.json as transformers understands it."""
+    # It adds to the blocks within what it is given.
+    return CONFIG_MAPPING[raw["model_type"]].from_dict(copy.deepcopy(raw))
+
+
+def without_scaling(raw: dict, config) -> dict:
+    """A config.json without a block about RoPE."""
+    out = {key: value for key, value in raw.items() if key not in ("rope_scaling", "rope_parameters")}
+    # These two may have stood in the block that was just taken out.
+    out["rope_theta"] = config.rope_parameters["rope_theta"]
+    if config.rope_parameters.get("partial_rotary_factor", 1.0) != 1.0:
+        out["partial_rotary_factor"] = config.rope_parameters["partial_rotary_factor"]
+    return out
 
 
 def own_scaling(path: Path, config, pairs: int) -> tuple[list, float]:
@@ -202,11 +231,7 @@ def trained_config(
     factors = [float(mine * given) for mine, given in zip(own, table.factors)]
     short = own_short_factors(model / "config.json", config, pairs) if mixed else factors
 
-    out = {key: value for key, value in raw.items() if key not in ("rope_scaling", "rope_parameters")}
-    # These two may have stood in the block that was just taken out.
-    out["rope_theta"] = config.rope_parameters["rope_theta"]
-    if config.rope_parameters.get("partial_rotary_factor", 1.0) != 1.0:
-        out["partial_rotary_factor"] = config.rope_parameters["partial_rotary_factor"]
+    out = without_scaling(raw, config)
     out["max_position_embeddings"] = target
     # At top level too, where transformers 4 and Phi-3's class look for it.
     out["original_max_position_embeddings"] = original

@@ -7,6 +7,7 @@ as its users do, on the demo model.
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,8 @@ import families
 import numpy as np
 import pytest
 import torch
-from program import CORPUS, DEMO, SOURCE, TEXT, nats as longrope_nats, result
+from program import CORPUS, DEMO, SOURCE, TEXT, nats as longrope_nats, result, run
+from recipe import run_within, words
 from reference import compare, load, nats
 from transformers import AutoConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
@@ -25,7 +27,8 @@ RECIPE = SOURCE / "configs/finetune"
 sys.path.insert(0, str(RECIPE))
 import finetune  # noqa: E402
 import store  # noqa: E402
-from table import Table, WrongInput, read_config, read_table, trained_config  # noqa: E402
+import training  # noqa: E402
+from table import FAMILIES, REFUSED, Table, WrongInput, read_config, read_table, trained_config  # noqa: E402
 from windows import Slots, Windows, read_documents  # noqa: E402
 
 FACTORS = [2 + i / 16 for i in range(32)]  # of the demo model's 32 pairs; bad ones, so that training has much to mend
@@ -44,14 +47,7 @@ def factor_file(path, factors=FACTORS, **more):
 def options(model, factors, out, **more):
     given = {"model": model, "factors": factors, "out": out, "length": 256, "target_length": 1024, "steps": 6,
              "batch": 2, "warmup": 1, "lr": 1e-3, "threads": 1, "save_every": 1, **more}  # fmt: skip
-    words = []
-    for name, value in given.items():
-        if value is None or value is False:
-            continue
-        words.append("--" + name.replace("_", "-"))
-        if value is not True:
-            words += map(str, value if isinstance(value, (list, tuple)) else [value])
-    return words
+    return words(**given)
 
 
 @pytest.fixture
@@ -59,9 +55,7 @@ def within(monkeypatch):
     """run(options...): the recipe in this process, whose signals stay as they are."""
 
     def run(*arguments, **more):
-        monkeypatch.setattr(sys, "argv", ["finetune.py", *options(*arguments, **more)])
-        monkeypatch.setattr(signal, "signal", lambda number, handler: None)
-        return finetune.run(finetune.parse(), finetune.Group())
+        return run_within(monkeypatch, finetune, options(*arguments, **more))
 
     return run
 
@@ -222,7 +216,7 @@ def test_mixed_windows_resume_to_the_same_bits(tmp_path, within, monkeypatch):
     factors = factor_file(tmp_path / "factors.json")
     more = {**MIXED, "length": 260, "steps": 3, "batch": 1}  # a kind a step
     assert within(DEMO, factors, tmp_path / "whole", **more) == 0
-    train, calls = finetune.accumulate, []
+    train, calls = training.accumulate, []
 
     def killed(*arguments):
         calls.append(1)
@@ -230,7 +224,7 @@ def test_mixed_windows_resume_to_the_same_bits(tmp_path, within, monkeypatch):
             raise KeyboardInterrupt
         return train(*arguments)
 
-    monkeypatch.setattr(finetune, "accumulate", killed)
+    monkeypatch.setattr(training, "accumulate", killed)
     with pytest.raises(KeyboardInterrupt):
         within(DEMO, factors, tmp_path / "out", **more)
     assert not (tmp_path / "out/config.json").exists()
@@ -247,7 +241,8 @@ def test_mixed_windows_resume_to_the_same_bits(tmp_path, within, monkeypatch):
 # ---- Families ----
 
 
-@pytest.mark.parametrize("name", ["llama-2", "llama-3", "llama-biases", "mistral-full", "qwen2", "qwen3", "phi3"])
+@pytest.mark.parametrize("name", ["llama-2", "llama-3", "llama-biases", "mistral-full", "qwen2", "qwen3", "smollm3",
+                                  "olmo2", "phi3"])  # fmt: skip
 def test_family(saved, tmp_path, within, monkeypatch, name):
     model = saved(name)
     pairs = len(load(model, torch.float32).model.rotary_emb.inv_freq)
@@ -257,7 +252,7 @@ def test_family(saved, tmp_path, within, monkeypatch, name):
     factors.write_text(json.dumps(root))
     tokens = families.random_tokens(tmp_path / "tokens.npy", 300)
     monkeypatch.setattr(store, "SHARD_BYTES", 100_000)
-    monkeypatch.setattr(finetune, "LOGITS", 10_000)  # several blocks
+    monkeypatch.setattr(training, "LOGITS", 10_000)  # several blocks
     out = tmp_path / "out"
     assert within(model, factors, out, tokens=tmp_path / "tokens.npy", length=300, steps=2, batch=1, dtype="f32",
                   gradient_checkpointing=True) == 0  # fmt: skip
@@ -282,6 +277,25 @@ def test_family(saved, tmp_path, within, monkeypatch, name):
                             "--method", "none", "--dtype", "f32")  # fmt: skip
     _, mean = compare(f"{name}: longrope - transformers", ours, theirs)
     assert mean < 1e-4 * theirs.mean()
+
+
+@pytest.mark.parametrize("name, reason", [
+    ("qwen3_moe", "experts"), ("mixtral", "experts"), ("gemma3_text", "a rotary table per kind of layer"),
+    ("ministral3", "scales queries by their position"), ("minicpm", "transformers does not have it"), ("gpt2", ""),
+])  # fmt: skip
+def test_other_families_are_refused_by_name(tmp_path, within, name, reason):
+    """Each family that longrope evaluates is either trained or refused with a reason."""
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": name}))
+    with pytest.raises(WrongInput, match=f"model_type '{name}' is not supported.*{reason}.*; supported: llama, mistral"):
+        within(tmp_path, factor_file(tmp_path / "factors.json"), tmp_path / "out", text=CORPUS)
+
+
+def test_no_family_is_left_out(tmp_path):
+    """Those that are trained and those that are refused are the families that longrope evaluates."""
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    said = run("--model", tmp_path, "--text", TEXT, "--length", 256, "--method", "none").stderr
+    evaluated = re.search(r"supported: (.*) and (\S+)$", said.splitlines()[0])
+    assert sorted([*evaluated[1].split(", "), evaluated[2]]) == sorted([*FAMILIES, *REFUSED])
 
 
 # ---- Interruptions ----
