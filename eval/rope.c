@@ -10,12 +10,17 @@ enum { YARN_BETA_FAST = 32, YARN_BETA_SLOW = 1 }; /* turns within the original w
 
 /* ---- Names ---- */
 
-static const char *const type_names[ROPE_TYPES] = {"default", "linear", "dynamic", "llama3", "yarn", "longrope"};
+static const char *const type_names[ROPE_TYPES] = {"default", "linear",   "dynamic", "llama3",
+                                                   "yarn",    "longrope", "clex"};
 const char *const rope_method_names[ROPE_METHODS] = {"none", "pi",     "ntk",           "dynamic-ntk",
                                                      "yarn", "ntk-pi", "resonance-yarn"};
+const char *const rope_activation_names[ROPE_ACTIVATIONS] = {
+    [ROPE_ACTIVATION_SILU] = "silu", [ROPE_ACTIVATION_TANH] = "tanh"};
 const char *const rope_angles_names[ROPE_ANGLES_COUNT] = {[ROPE_ANGLES_F64] = "f64", [ROPE_ANGLES_F32] = "f32"};
 
 const char *rope_type_name(enum rope_type type) { return type_names[type]; }
+
+bool rope_type_varies(enum rope_type type) { return type == ROPE_TYPE_DYNAMIC || type == ROPE_TYPE_CLEX; }
 
 bool rope_type_parse(const char *name, enum rope_type *out) {
     int type = name_find(type_names, ROPE_TYPES, name);
@@ -100,6 +105,17 @@ struct rope_model rope_model_plain(int64_t pairs, double theta) {
     return (struct rope_model){.pairs = pairs, .theta = theta, .type = ROPE_TYPE_DEFAULT};
 }
 
+int64_t rope_clex_time(const struct rope_model *model, int64_t length) {
+    int64_t most = (int64_t)model->max_factor, t = length / model->original_length;
+    if (length % model->original_length != 0) t++;
+    return t < 1 ? 1 : t < most ? t : most;
+}
+
+static const double *clex_row(const struct rope_model *model, int64_t length) {
+    assert(model->clex_factors);
+    return model->clex_factors + (rope_clex_time(model, length) - 1) * model->pairs;
+}
+
 /* By what the model's own scaling divides its frequencies. */
 static void own_factors(double *out, const struct rope_model *model, const double *frequencies, int64_t length) {
     const struct yarn yarn = {.scale = model->factor,
@@ -128,15 +144,24 @@ static void own_factors(double *out, const struct rope_model *model, const doubl
     case ROPE_TYPE_LONGROPE:
         memcpy(out, longrope, (size_t)model->pairs * sizeof *out);
         break;
+    case ROPE_TYPE_CLEX:
+        memcpy(out, clex_row(model, length), (size_t)model->pairs * sizeof *out);
+        break;
     }
 }
 
 /* 0.1 k ln s + 1: YaRN's attention factor with DeepSeek's mscale k. */
 static double yarn_mscale(double scale, double mscale) { return scale <= 1.0 ? 1.0 : 0.1 * mscale * log(scale) + 1.0; }
 
-static double own_attention_factor(const struct rope_model *model) {
+/* Scores times ln L / ln L0 are queries and keys times the root of it. One token has no other to look at. */
+static double log_scale_factor(const struct rope_model *model, int64_t length) {
+    return sqrt(log(fmax(2.0, (double)length)) / log(fmax(2.0, (double)model->original_length)));
+}
+
+static double own_attention_factor(const struct rope_model *model, int64_t length) {
     bool yarn = model->type == ROPE_TYPE_YARN, longrope = model->type == ROPE_TYPE_LONGROPE;
     if ((yarn || longrope) && model->attention_factor > 0.0) return model->attention_factor;
+    if (model->type == ROPE_TYPE_CLEX) return model->log_scale ? log_scale_factor(model, length) : 1.0;
     if (longrope) return rope_longrope_attention_factor(model->factor, model->original_length);
     if (yarn && model->mscale > 0.0 && model->mscale_all_dim > 0.0) {
         return yarn_mscale(model->factor, model->mscale) / yarn_mscale(model->factor, model->mscale_all_dim);
@@ -150,7 +175,7 @@ void rope_model_table(struct rope_table *table, const struct rope_model *model, 
                                  .theta = model->theta,
                                  .start_tokens = 0,
                                  .attention_factor = 1.0,
-                                 .own_attention_factor = own_attention_factor(model)};
+                                 .own_attention_factor = own_attention_factor(model, length)};
     for (int64_t i = 0; i < model->pairs; i++) {
         table->frequencies[i] = pow(model->theta, -(double)i / (double)model->pairs);
         table->factors[i] = 1.0;

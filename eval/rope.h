@@ -33,8 +33,13 @@ enum rope_type {
     ROPE_TYPE_LLAMA3,
     ROPE_TYPE_YARN,
     ROPE_TYPE_LONGROPE,
+    ROPE_TYPE_CLEX, /* not transformers': arXiv 2310.16450, clex.h */
     ROPE_TYPES
 };
+
+/* Of the hidden layer of CLEX: x / (1 + e^-x) or tanh x. */
+enum rope_activation { ROPE_ACTIVATION_SILU, ROPE_ACTIVATION_TANH, ROPE_ACTIVATIONS };
+extern const char *const rope_activation_names[ROPE_ACTIVATIONS]; /* "silu", "tanh" */
 
 /* The rotary settings that a model has of its own, before a table is searched. Fields below `type` belong
  * to the types named beside them. */
@@ -51,14 +56,23 @@ struct rope_model {
     double low_freq_factor, high_freq_factor; /* llama3 */
     double short_factors[ROPE_MAX_PAIRS];     /* longrope: up to original_length tokens */
     double long_factors[ROPE_MAX_PAIRS];      /* longrope: beyond */
+    double max_factor;                        /* clex: the largest extension factor t; whole */
+    double param_factor, time_dt;             /* clex: p and the step of the integration, see clex.h */
+    enum rope_activation activation;          /* clex */
+    bool log_scale;                           /* clex: m = sqrt(ln L / ln L0) at every length L, 1 otherwise */
+    const double *clex_factors;               /* clex: [max_factor][pairs], lambda at t = 1, 2, ...; borrowed. NULL: the
+                                               * weights have not been read, and there is no table yet */
 };
 
 /* A model without scaling of its own. pairs <= ROPE_MAX_PAIRS. */
 struct rope_model rope_model_plain(int64_t pairs, double theta);
 
-/* "default", "linear", "dynamic", "llama3", "yarn", "longrope". */
+/* "default", "linear", "dynamic", "llama3", "yarn", "longrope", "clex". */
 const char *rope_type_name(enum rope_type type);
 bool rope_type_parse(const char *name, enum rope_type *out);
+
+/* Whether the table grows with the input: dynamic and clex. (longrope only switches between two.) */
+bool rope_type_varies(enum rope_type type);
 
 enum rope_method {
     ROPE_NONE,
@@ -85,8 +99,11 @@ struct rope_setting {
     int64_t length;          /* L, tokens of the input; only dynamic NTK depends on it */
 };
 
-/* The model's own table for inputs of `length` tokens (dynamic and longrope depend on it): factors and m
- * are 1, no start tokens. */
+/* CLEX's t for inputs of `length` tokens: ceil(L / L0), at most max_factor. */
+int64_t rope_clex_time(const struct rope_model *model, int64_t length);
+
+/* The model's own table for inputs of `length` tokens (dynamic, longrope and clex depend on it): factors and m
+ * are 1, no start tokens. A model of type clex must have its clex_factors. */
 void rope_model_table(struct rope_table *table, const struct rope_model *model, int64_t length);
 
 /* Divides the table's frequencies by factors[pairs] once more, also those of start tokens: the table that a model was

@@ -24,7 +24,7 @@ git ls-files 'eval/*.c' 'eval/*.cc' 'eval/*.h' 'search/*.c' 'search/*.h' | while
     sed -n "s|^#include \"\\([^\"]*\\)\".*|$file \\1|p" "$file"
 done | awk -v table="$arrows" '
     function room(path) {
-        if (path ~ /^eval\/rope\./) return "eval/rope"
+        if (path ~ /^eval\/(rope|clex)\./) return "eval/rope"
         sub(/\/[^\/]*$/, "", path)
         return path
     }

@@ -167,9 +167,9 @@ def own_scaling(path: Path, config, pairs: int) -> tuple[list, float]:
     kind = rope["rope_type"]
     if kind in ("default", "longrope"):
         return [1.0] * pairs, 1.0
-    if kind == "dynamic":
+    if kind in ("dynamic", "clex"):
         raise WrongInput(
-            f"{path}: its rope_scaling is dynamic, which changes with the length of the input, so that no table can "
+            f"{path}: its rope_scaling is {kind}, which changes with the length of the input, so that no table can "
             "hold it; remove it from config.json to train with the table alone"
         )
     inverse, attention_factor = ROPE_INIT_FUNCTIONS[kind](config, torch.device("cpu"))

@@ -11,6 +11,7 @@
 
 #include "eval/base/file.h"
 #include "eval/base/trace.h"
+#include "eval/model/clex_weights.h"
 #include "eval/model/gguf_config.h"
 #include "eval/model/model_config.h"
 #include "eval/model/model_family.h"
@@ -251,6 +252,7 @@ void model_free(struct model *model) {
     free(model->layers);
     free(model->experts);
     free(model->notes);
+    free(model->clex_factors);
     free(model);
 }
 
@@ -510,12 +512,26 @@ int model_read_config(const char *path, struct model_config *out, struct error *
     return status;
 }
 
+int model_read_clex(const char *path, double max_factor, struct model_config *config, double **out,
+                    struct error *error) {
+    struct weights *weights = NULL;
+    *out = NULL;
+    if (config->rope.type != ROPE_TYPE_CLEX) return STATUS_OK;
+    if (max_factor > 0.0) config->rope.max_factor = max_factor;
+    int status = model_rope_check(path, &config->rope, config->head_width, error);
+    if (status == STATUS_OK) status = weights_open(path, &weights, error);
+    if (status == STATUS_OK) status = clex_weights_read(weights, &config->rope, out, error);
+    weights_close(weights);
+    return status;
+}
+
 int model_load(const char *path, enum model_type type, struct model **out, struct error *error) {
     unsigned char *text; /* config.json */
     size_t text_size;
     uint64_t fingerprint = 0;
     struct model_config stated = {0}, config;
     struct weights *weights = NULL;
+    double *clex = NULL;
     const struct kernels *kernels = NULL;
 
     int status = config_load(path, &text, &text_size, &stated, error);
@@ -525,6 +541,9 @@ int model_load(const char *path, enum model_type type, struct model **out, struc
     }
     if (status == STATUS_OK) status = settle_ties(weights, &config, error);
     if (status == STATUS_OK) status = weights_check(weights, &config, error);
+    if (status == STATUS_OK && config.rope.type == ROPE_TYPE_CLEX) {
+        status = clex_weights_read(weights, &config.rope, &clex, error);
+    }
     if (status == STATUS_OK) status = model_kernels(type, matrices_are_bf16(weights, &config), &kernels, error);
     if (status == STATUS_OK) status = weights_fingerprint(weights, text, text_size, &fingerprint, error);
     if (status == STATUS_OK) {
@@ -535,6 +554,7 @@ int model_load(const char *path, enum model_type type, struct model **out, struc
     if (status == STATUS_OK) {
         /* earlier versions tied them: their scores are another model's */
         bool untied = stated.tied_embeddings && !config.tied_embeddings;
+        (*out)->clex_factors = clex;
         (*out)->fingerprint = untied ? ~fingerprint : fingerprint;
         (*out)->notes = model_notes_make(text, text_size, &stated, &config, weights);
         TRACE(TRACE_MODEL, "%s: family %s, %s, kernels %s, %.1f MiB packed, fingerprint %016" PRIx64, path,
@@ -542,6 +562,7 @@ int model_load(const char *path, enum model_type type, struct model **out, struc
               (double)model_bytes(&config, kernels) / (1024.0 * 1024.0), (*out)->fingerprint);
     }
 
+    if (status != STATUS_OK) free(clex);
     weights_close(weights);
     free(text);
     return status;

@@ -109,6 +109,7 @@ struct model {
     struct expert *experts;        /* of all layers, which point into it */
     float *norm;                   /* [hidden] */
     struct matrix logits;          /* [vocabulary][hidden]; the embedding itself where tied */
+    double *clex_factors;          /* that config.rope points to; NULL: its type is not clex */
     char *notes;                   /* see model_print_notes(); NULL: none */
     uint64_t fingerprint; /* of config.json and the bytes of the files of weights; 0 for models made in memory */
     void *storage;        /* the one block that all of them point into */
@@ -140,8 +141,16 @@ void model_print_notes(const struct model *model, const char *dir, FILE *out);
 /* Warns on `out`, after "WHO: ", if windows of `length` tokens are longer than the model's sliding window. */
 void model_warn_sliding(const struct model_config *config, const char *who, int64_t length, FILE *out);
 
-/* Reads config.json, or the metadata of a GGUF, only. Errors are those of model_load(). */
+/* Reads config.json, or the metadata of a GGUF, only. Errors are those of model_load(). The rotary table of a model of
+ * type clex is in its weights: model_read_clex() reads it. */
 int model_read_config(const char *path, struct model_config *out, struct error *error);
+
+/* Of a model of type clex in the folder `path`, whose configuration is *config: reads the tensors of its rotary table
+ * and integrates it (clex_weights.h) to t = max_factor; 0: to that of config.json. Sets config->rope.max_factor, and
+ * config->rope.clex_factors to *out, which the caller frees after its last use. Of other models nothing is read, and
+ * *out is NULL. STATUS_INPUT also for a max_factor that config.json may not have. */
+int model_read_clex(const char *path, double max_factor, struct model_config *config, double **out,
+                    struct error *error);
 
 /* The kernels that a model is packed for: `bf16_weights` tells whether all its matrices are stored as bf16. Errors are
  * those of kernels_choose(). */

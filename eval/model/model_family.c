@@ -273,6 +273,8 @@ static const struct family_requirement qwen_requirements[] = {
 
 enum {
     ALL_ROPE_TYPES = (1 << ROPE_TYPES) - 1,
+    LAYERWISE_ROPE_TYPES =
+        ALL_ROPE_TYPES & ~(1 << ROPE_TYPE_CLEX), /* CLEX's one table and log_scale are for all layers */
     PHI3_ROPE_TYPES = 1 << ROPE_TYPE_DEFAULT | 1 << ROPE_TYPE_LONGROPE,
     MINICPM_ROPE_TYPES = PHI3_ROPE_TYPES | 1 << ROPE_TYPE_LINEAR | 1 << ROPE_TYPE_DYNAMIC,
     MINISTRAL3_ROPE_TYPES = 1 << ROPE_TYPE_LLAMA3 | 1 << ROPE_TYPE_YARN | 1 << ROPE_TYPE_LONGROPE,
@@ -347,7 +349,7 @@ const struct family families[FAMILIES] = {
         .requirements = silu_requirements,
         .flags = smollm3_flags,
         .tensors = llama_tensors,
-        .rope_types = ALL_ROPE_TYPES,
+        .rope_types = LAYERWISE_ROPE_TYPES,
         .rope_names = old_rope_names,
         .layers = LAYERS_NO_ROPE,
         .slides = true,
@@ -394,7 +396,7 @@ const struct family families[FAMILIES] = {
         .flags = gemma3_flags,
         .numbers = gemma3_numbers,
         .tensors = gemma3_tensors,
-        .rope_types = ALL_ROPE_TYPES,
+        .rope_types = LAYERWISE_ROPE_TYPES,
         .rope_names = old_rope_names,
         .layers = LAYERS_PATTERN,
         .slides = true,

@@ -42,6 +42,13 @@ static void note_text(const void *text, size_t size, FILE *out) {
 static void note_scaling(const struct rope_model *rope, FILE *out) {
     struct rope_table table;
     if (rope->type == ROPE_TYPE_DEFAULT) return;
+    if (rope->type == ROPE_TYPE_CLEX) {
+        fprintf(out,
+                "the model's own rope scaling (clex, up to %g times the window of %" PRId64
+                " tokens%s) is what method none computes; other methods multiply it\n",
+                rope->max_factor, rope->original_length, rope->log_scale ? ", log_scale" : "");
+        return;
+    }
     rope_model_table(&table, rope, rope->original_length);
     fprintf(out,
             "the model's own rope scaling (%s, factor %g, attention factor %.4f) is what method none computes; other "

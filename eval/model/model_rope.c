@@ -11,6 +11,10 @@
 /* Bounds of the numbers of rotary settings: frequencies and angles then stay finite. */
 static const double number_min = 1e-15, number_max = 1e15;
 
+/* Of CLEX: its table is integrated when the model is loaded, and these bound the time and memory of that. The last is
+ * of steps x pairs x the width of the hidden layer. */
+static const double max_factor_most = 1024.0, param_factor_most = 64.0, clex_work_most = 0x1p32;
+
 /* ---- Keys of rope_scaling and rope_parameters ---- */
 
 enum {
@@ -20,6 +24,7 @@ enum {
     LLAMA3 = 1 << ROPE_TYPE_LLAMA3,
     YARN = 1 << ROPE_TYPE_YARN,
     LONGROPE = 1 << ROPE_TYPE_LONGROPE,
+    CLEX = 1 << ROPE_TYPE_CLEX,
     EVERY = (1 << ROPE_TYPES) - 1,
 };
 
@@ -28,6 +33,7 @@ enum kind {
     READ_APART, /* by its own function, or without effect on results */
     NUMBER,
     SWITCH,
+    ACTIVATION,
     FACTORS, /* a list of a number for each pair */
 };
 
@@ -62,6 +68,10 @@ static const struct rope_key {
     {"truncate", SWITCH, YARN, 0, offsetof(struct rope_model, truncate), false},
     {"low_freq_factor", NUMBER, LLAMA3, LLAMA3, offsetof(struct rope_model, low_freq_factor), false},
     {"high_freq_factor", NUMBER, LLAMA3, LLAMA3, offsetof(struct rope_model, high_freq_factor), false},
+    {"max_factor", NUMBER, CLEX, CLEX, offsetof(struct rope_model, max_factor), false},
+    {"param_factor", NUMBER, CLEX, CLEX, offsetof(struct rope_model, param_factor), false},
+    {"time_dt", NUMBER, CLEX, 0, offsetof(struct rope_model, time_dt), false},
+    {"act", ACTIVATION, CLEX, 0, offsetof(struct rope_model, activation), false},
     {"short_factor", FACTORS, LONGROPE, LONGROPE, offsetof(struct rope_model, short_factors), false},
     {"long_factor", FACTORS, LONGROPE, LONGROPE, offsetof(struct rope_model, long_factors), false},
 };
@@ -353,6 +363,18 @@ static int read_factors(const struct config_file *file, const struct stated *sta
     return STATUS_OK;
 }
 
+static int read_activation(const struct config_file *file, const struct stated *stated, enum rope_activation *out,
+                           struct error *error) {
+    const char *name = json_string_value(stated->value);
+    int found = name ? name_find(rope_activation_names, ROPE_ACTIVATIONS, name) : NAME_UNKNOWN;
+    if (found == NAME_UNKNOWN) {
+        return error_set(error, STATUS_INPUT, "%s: %s is %s%.60s%s; it must be \"silu\" or \"tanh\"", file->path,
+                         stated->where, name ? "\"" : "not a name", name ? name : "", name ? "\"" : "");
+    }
+    *out = (enum rope_activation)found;
+    return STATUS_OK;
+}
+
 static int read_switch(const struct config_file *file, const struct stated *stated, bool *out, struct error *error) {
     if (!json_is_boolean(stated->value)) {
         return error_set(error, STATUS_INPUT, "%s: %s is not true or false", file->path, stated->where);
@@ -374,6 +396,7 @@ static int read_key(const struct place *at, const struct rope_key *key, struct r
     void *field = (char *)out + key->field;
     if (key->kind == FACTORS) return read_factors(file, &stated, out->pairs, field, error);
     if (key->kind == SWITCH) return read_switch(file, &stated, field, error);
+    if (key->kind == ACTIVATION) return read_activation(file, &stated, field, error);
     double *number = field;
     status = read_number(file, &stated, number, error);
     if (status == STATUS_OK && *number == 0.0 && !key->may_be_zero) {
@@ -398,6 +421,14 @@ static int check_mscale(const struct place *at, const struct rope_model *rope, c
     return error_set(error, STATUS_INPUT,
                      "%s: %s is %g, but the attention factor is %g: engines disagree about such a model; remove one",
                      file->path, stated.where, mscale, table.own_attention_factor);
+}
+
+/* The authors' key at top level. Their class takes `true` if it is absent, but their trainer always writes it, and only
+ * one of their three ways to compute attention heeds it: false is what a config.json of another writer means. */
+static int read_log_scale(const struct config_file *file, bool *out, struct error *error) {
+    struct stated stated = {.value = NULL};
+    int status = state(file, &stated, file->root, NULL, "log_scale", error);
+    return status == STATUS_OK && stated.value ? read_switch(file, &stated, out, error) : status;
 }
 
 /* MiniCPM's own code takes longrope's attention factor from the two windows alone, and so do engines, but that vLLM
@@ -425,7 +456,7 @@ static int check_own_code(const struct place *at, int64_t window, const struct r
 }
 
 /* yarn and longrope may leave out the factor or the original window; it is then derived from the other.
- * Dynamic NTK's original window is the model's. */
+ * The original window of dynamic NTK and of CLEX is the model's. */
 static int read_scaling(const struct place *at, int64_t window, struct rope_model *out, struct error *error) {
     int status = STATUS_OK;
     out->original_length = window;
@@ -439,6 +470,7 @@ static int read_scaling(const struct place *at, int64_t window, struct rope_mode
     if (status == STATUS_OK && out->factor == 0.0 && out->original_length > 0) {
         out->factor = (double)window / (double)out->original_length;
     }
+    if (out->type == ROPE_TYPE_CLEX && status == STATUS_OK) status = read_log_scale(at->file, &out->log_scale, error);
     if (out->type != ROPE_TYPE_LONGROPE) return status;
     if (status == STATUS_OK) status = check_mscale(at, out, "short_mscale", error);
     if (status == STATUS_OK) status = check_mscale(at, out, "long_mscale", error);
@@ -462,6 +494,7 @@ static int read_table(const struct place *at, const struct model_config *config,
     out->beta_fast = 32.0;
     out->beta_slow = 1.0;
     out->truncate = true;
+    out->time_dt = 0.01; /* of CLEX's first version, which has neither time_dt nor act; its activation is silu, 0 */
     return read_scaling(at, config->window, out, error);
 }
 
@@ -602,6 +635,37 @@ static int numbers_check(const char *where, const struct rope_model *rope, struc
     return status;
 }
 
+static int whole_check(const char *where, const char *key, double value, double most, struct error *error) {
+    if (value >= 1.0 && value <= most && value == floor(value)) return STATUS_OK;
+    return error_set(error, STATUS_INPUT, "%s: %s is %g; it must be an integer within 1 to %g", where, key, value,
+                     most);
+}
+
+static int clex_check(const char *where, const struct rope_model *rope, struct error *error) {
+    if (rope->factor != 1.0) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: factor is %g, but CLEX's authors write 1 and do not read it; write 1 or remove "
+                         "it",
+                         where, rope->factor);
+    }
+    if (rope->pairs < 2) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: rope_type \"clex\" requires at least 2 rotary pairs; this model has 1", where);
+    }
+    if (rope->time_dt > 1.0) {
+        return error_set(error, STATUS_INPUT, "%s: time_dt is %g; it must not be above 1", where, rope->time_dt);
+    }
+    int status = whole_check(where, "max_factor", rope->max_factor, max_factor_most, error);
+    if (status == STATUS_OK) status = whole_check(where, "param_factor", rope->param_factor, param_factor_most, error);
+    double pairs = (double)rope->pairs, width = rope->param_factor * 2.0 * pairs;
+    if (status != STATUS_OK || (rope->max_factor - 1.0) / rope->time_dt * pairs * width <= clex_work_most)
+        return status;
+    return error_set(error, STATUS_INPUT,
+                     "%s: to integrate CLEX to max_factor %g in steps of time_dt %g with param_factor %g is too "
+                     "much work; raise time_dt",
+                     where, rope->max_factor, rope->time_dt, rope->param_factor);
+}
+
 /* Relations between numbers. */
 static int relations_check(const char *where, const struct rope_model *rope, struct error *error) {
     if (rope->type != ROPE_TYPE_DEFAULT && rope->type != ROPE_TYPE_LINEAR &&
@@ -610,6 +674,7 @@ static int relations_check(const char *where, const struct rope_model *rope, str
                          "%s: original_max_position_embeddings is %" PRId64 "; it must lie within 1 to %d", where,
                          rope->original_length, (int)MODEL_WINDOW_MAX);
     }
+    if (rope->type == ROPE_TYPE_CLEX) return clex_check(where, rope, error);
     if (rope->type == ROPE_TYPE_LLAMA3 && rope->high_freq_factor <= rope->low_freq_factor) {
         return error_set(error, STATUS_INPUT, "%s: high_freq_factor (%g) must lie above low_freq_factor (%g)", where,
                          rope->high_freq_factor, rope->low_freq_factor);

@@ -105,7 +105,7 @@ static int open_source(struct exporting *e, struct error *error) {
     if (status == STATUS_OK && e->dir) status = model_read_config(e->dir, &e->model, error);
     if (status == STATUS_OK) status = read_window(e, error);
     if (status != STATUS_OK) return status;
-    const struct export_origin origin = {o->original_length, o->rope_theta, e->dir ? &e->model : NULL};
+    const struct export_origin origin = {o->original_length, o->rope_theta, o->max_factor, e->dir ? &e->model : NULL};
     return export_source_read(o->sources.items, o->sources.count, o->choice.stage, &origin, &e->file, error);
 }
 
@@ -156,10 +156,11 @@ static int write_hf(struct exporting *e, struct error *error) {
 
 static void copied(void *state, double fraction) { progress_step(state, (size_t)(100.0 * fraction), "", false); }
 
-/* The factors by which the model's GGUF file already divides frequencies, [pairs]; NULL if it does not. */
+/* The factors by which the model's GGUF file already divides frequencies, [pairs]; NULL if it does not. llama.cpp does
+ * not support dynamic NTK and CLEX. */
 static const double *own_factors_of(const struct exporting *e, struct rope_table *base) {
     const struct rope_model *rope = &e->model.rope;
-    if (rope->type == ROPE_TYPE_DEFAULT || rope->type == ROPE_TYPE_DYNAMIC) return NULL;
+    if (rope->type == ROPE_TYPE_DEFAULT || rope_type_varies(rope->type)) return NULL;
     rope_model_table(base, rope, e->pair.long_table.max_length);
     return base->own_factors;
 }

@@ -20,7 +20,8 @@ static const struct option_row source_rows[] = {
      .offset = AT(sources),
      .required = true,
      .help = "a run directory, of which finished stages are used; a factor file in any form that longrope eval "
-             "--factors accepts; or several LENGTH=FILE, plain tables for inputs of up to LENGTH tokens"},
+             "--factors accepts, the folder of a CLEX model included; or several LENGTH=FILE, plain tables for inputs "
+             "of up to LENGTH tokens"},
 };
 
 static const struct option_row output_rows[] = {
@@ -112,6 +113,14 @@ static const struct option_row table_rows[] = {
      .help = "puts the long or the short table into both places (default: the short table serves up to --short-length "
              "tokens), for engines that change tables in the middle of a conversation, whose cached keys then belong "
              "to the other table"},
+    {.name = "max-factor",
+     .kind = OPTION_NUMBER,
+     .word = "T",
+     .offset = AT(max_factor),
+     .least = 1.0,
+     .most = 1024.0,
+     .help =
+         "of a CLEX model as SOURCE: the largest extension factor, an integer (default: max_factor of config.json)"},
     {.name = "original-length",
      .kind = OPTION_INTEGER,
      .word = "L0",

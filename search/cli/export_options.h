@@ -22,6 +22,7 @@ struct export_options {
     struct export_choice choice;
     int64_t original_length; /* 0: not given */
     double rope_theta;       /* 0: not given */
+    double max_factor;       /* 0: not given */
     int weights;             /* enum model_files_weights */
     int one_table;           /* 0: long, 1: short; NAME_UNKNOWN: two tables */
     bool force, json;

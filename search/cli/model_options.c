@@ -41,7 +41,8 @@ const struct option_row model_table_rows[MODEL_TABLE_ROWS] = {
      .required = true,
      .help = "a run directory, of which finished stages are used, or a factor file; each length uses the shortest "
              "table that reaches it. Accepted: this program's JSON; a "
-             "config.json, or the folder of a model, with longrope scaling; a GGUF with longrope scaling; a text file "
+             "config.json, or the folder of a model, with longrope or clex scaling; a GGUF with longrope scaling; a "
+             "text file "
              "with one number per rotary pair; or the numbers themselves, \"1.0,1.2,...\""},
     {.name = "scale",
      .kind = OPTION_NUMBER,
@@ -72,6 +73,14 @@ const struct option_row model_table_rows[MODEL_TABLE_ROWS] = {
      .low = 0,
      .high = INT32_MAX,
      .help = "positions below NHAT are not rescaled (default: as stated in the factor file, else 0)"},
+    {.name = "max-factor",
+     .kind = OPTION_NUMBER,
+     .word = "T",
+     .offset = AT(tables.max_factor),
+     .least = 1.0,
+     .most = 1024.0,
+     .help = "of a model of type clex: the largest extension factor of its own table, an integer (default: max_factor "
+             "of config.json); N tokens use the table of N / the model's window, rounded up"},
 };
 
 const struct option_row model_arithmetic_rows[MODEL_ARITHMETIC_ROWS] = {

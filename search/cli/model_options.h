@@ -32,14 +32,15 @@ struct model_options {
             .scale = TABLE_REQUEST_UNSET,                                                                              \
             .attention_factor = TABLE_REQUEST_UNSET,                                                                   \
             .original_length = TABLE_REQUEST_UNSET,                                                                    \
-            .start_tokens = TABLE_REQUEST_UNSET                                                                        \
+            .start_tokens = TABLE_REQUEST_UNSET,                                                                       \
+            .max_factor = TABLE_REQUEST_UNSET                                                                          \
         }                                                                                                              \
     }
 
 /* Bits of option_row.sets: these rows use those below MODEL_SETS, a command uses MODEL_SETS and above. */
 enum { MODEL_SET_TABLES = 1, MODEL_SETS = 8 };
 
-enum { MODEL_ROWS = 2, MODEL_TABLE_ROWS = 6, MODEL_ARITHMETIC_ROWS = 3, MODEL_RECORD_ROWS = 3 };
+enum { MODEL_ROWS = 2, MODEL_TABLE_ROWS = 7, MODEL_ARITHMETIC_ROWS = 3, MODEL_RECORD_ROWS = 3 };
 extern const struct option_row model_rows[MODEL_ROWS];
 extern const struct option_row model_table_rows[MODEL_TABLE_ROWS];
 extern const struct option_row model_arithmetic_rows[MODEL_ARITHMETIC_ROWS];

@@ -1,15 +1,28 @@
 #include "search/cli/session.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "search/base/atomic_output.h"
 #include "search/base/output_path.h"
 #include "search/base/signals.h"
 #include "search/store/store.h"
 
+static int read_clex(struct session *s, struct error *error) {
+    double asked = s->options->tables.max_factor;
+    if (asked == TABLE_REQUEST_UNSET)
+        return model_read_clex(s->options->model, 0.0, &s->config, &s->clex_factors, error);
+    if (s->config.rope.type != ROPE_TYPE_CLEX) {
+        return error_set(error, STATUS_INPUT, "--max-factor: the rope type of %s is %s, not clex; remove the option",
+                         s->options->model, rope_type_name(s->config.rope.type));
+    }
+    return model_read_clex(s->options->model, asked, &s->config, &s->clex_factors, error);
+}
+
 int session_open(const struct model_options *options, struct session *out, struct error *error) {
     *out = (struct session){.options = options, .out = stdout};
     int status = model_read_config(options->model, &out->config, error);
+    if (status == STATUS_OK) status = read_clex(out, error);
     return status == STATUS_OK ? table_source_open(&options->tables, &out->config, &out->tables, error) : status;
 }
 
@@ -92,4 +105,5 @@ void session_close(struct session *s) {
     model_free(s->model);
     measurement_log_close(&s->log);
     table_source_close(&s->tables);
+    free(s->clex_factors);
 }

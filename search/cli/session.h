@@ -17,6 +17,7 @@
 struct session {
     const struct model_options *options;
     struct model_config config;
+    double *clex_factors; /* that config.rope points to; NULL: its type is not clex */
     struct table_source tables;
     struct measurement_log log; /* of --into */
     struct model *model;
@@ -26,8 +27,9 @@ struct session {
     FILE *out;                /* of results: standard output, or stderr if that gets a file's content */
 };
 
-/* Reads config.json and the factor file: errors that are cheap to find come before text is read and weights are
- * loaded. The options are borrowed. The caller closes *out with session_close(), also after an error. */
+/* Reads config.json, the rotary table of a CLEX model and the factor file: errors that are cheap to find come before
+ * text is read and weights are loaded. The options are borrowed. The caller closes *out with session_close(), also
+ * after an error. */
 int session_open(const struct model_options *options, struct session *out, struct error *error);
 
 /* The model's tokenizer, or the one of --tokenizer. The caller closes *out unless there is an error. */

@@ -137,11 +137,11 @@ static void fill_table(struct export_table *table, const struct model_config *mo
 static int check_own(const struct export_pair *pair, const struct export_table *table, const struct model_config *model,
                      struct error *error) {
     if (table->used->whole || !model) return STATUS_OK;
-    if (model->rope.type == ROPE_TYPE_DYNAMIC) {
+    if (rope_type_varies(model->rope.type)) {
         return error_set(error, STATUS_INPUT,
-                         "table '%s' multiplies the model's own \"dynamic\" scaling, which depends on the length; no "
+                         "table '%s' multiplies the model's own \"%s\" scaling, which depends on the length; no "
                          "engine supports both: remove that scaling from config.json and search again",
-                         name_of(table->used));
+                         name_of(table->used), rope_type_name(model->rope.type));
     }
     if (model->rope.type != ROPE_TYPE_LONGROPE || pair->switch_length == model->rope.original_length) return STATUS_OK;
     return error_set(error, STATUS_INPUT,

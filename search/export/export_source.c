@@ -159,9 +159,16 @@ static bool is_list(char *const *sources, size_t count) {
     return count > 1 || listed_parse(sources[0], &listed);
 }
 
-static int read_sources(char *const *sources, size_t count, const char *stage, struct factor_file *out,
-                        struct error *error) {
-    if (is_list(sources, count)) return read_list(sources, count, out, error);
+static int read_sources(char *const *sources, size_t count, const char *stage, double max_factor,
+                        struct factor_file *out, struct error *error) {
+    bool several = is_list(sources, count);
+    if (max_factor > 0.0 && (several || store_exists(sources[0]))) {
+        return error_set(error, STATUS_INPUT,
+                         "--max-factor: requires the folder of a CLEX model as the only SOURCE; '%s' is %s", sources[0],
+                         several ? "of a list" : "a run");
+    }
+    if (max_factor > 0.0) return factors_read_clex(sources[0], max_factor, out, error);
+    if (several) return read_list(sources, count, out, error);
     if (store_exists(sources[0])) return read_run(sources[0], stage, out, error);
     return factors_read(sources[0], out, error);
 }
@@ -204,7 +211,7 @@ static void add_scales(struct factor_file *file) {
 int export_source_read(char *const *sources, size_t count, const char *stage, const struct export_origin *origin,
                        struct factor_file *out, struct error *error) {
     *out = (struct factor_file){0};
-    int status = read_sources(sources, count, stage, out, error);
+    int status = read_sources(sources, count, stage, origin->max_factor, out, error);
     if (status == STATUS_OK) status = add_origin(sources[0], origin, out, error);
     if (status == STATUS_OK) status = ask_model(sources[0], origin->model, out, error);
     if (status == STATUS_OK && is_list(sources, count)) add_scales(out);

@@ -9,10 +9,11 @@
 #include "eval/model/model.h"
 #include "search/factors/factors.h"
 
-/* What files of plain numbers lack. */
+/* What files of plain numbers lack, and what may replace a model's own. */
 struct export_origin {
     int64_t original_length;          /* tokens; 0: not given */
     double rope_theta;                /* 0: not given */
+    double max_factor;                /* of a CLEX model, which is the only source; 0: its own */
     const struct model_config *model; /* the default of both; NULL: none */
 };
 
@@ -22,8 +23,8 @@ struct export_origin {
  *
  * `stage` is the table to export, or NULL. If a run found it on another model than its other tables, *out holds it
  * alone. `origin` completes tables that lack it. STATUS_INPUT if a source contradicts `origin`, if no stage of a run is
- * done, if the tables of a list are not of one model, and for tables of another model than `origin`'s. The caller frees
- * *out with factors_free(), also after an error. */
+ * done, if a max_factor is given for another source than a CLEX model, if the tables of a list are not of one model,
+ * and for tables of another model than `origin`'s. The caller frees *out with factors_free(), also after an error. */
 int export_source_read(char *const *sources, size_t count, const char *stage, const struct export_origin *origin,
                        struct factor_file *out, struct error *error);
 

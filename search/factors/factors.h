@@ -19,7 +19,8 @@
  *
  * factors_read() also reads the other formats of `longrope export`: text, in a file or inline, with one number per
  * rotary pair, separated by commas, blanks or newlines; a config.json, or the folder that contains it; and a GGUF. The
- * longrope scaling of the latter two is one table for lengths up to the original window and one for longer inputs.
+ * longrope scaling of the latter two is one table for lengths up to the original window and one for longer inputs. The
+ * clex scaling of a model's folder is one whole table per extension factor, for up to that many windows.
  */
 #ifndef LONGROPE_SEARCH_FACTORS_H
 #define LONGROPE_SEARCH_FACTORS_H
@@ -64,6 +65,11 @@ void factor_entry_complete(struct factor_entry *entry);
 /* `source` is a path or inline numbers, "1.0,1.2,...". STATUS_INPUT for anything else. The caller frees *out with
  * factors_free(). */
 int factors_read(const char *source, struct factor_file *out, struct error *error);
+
+/* The tables of the CLEX model in `folder` for t = 1 to `max_factor`; 0: to that of its config.json. STATUS_INPUT for
+ * another model and for the errors of model_read_clex(). The caller frees *out with factors_free(), also after an
+ * error. */
+int factors_read_clex(const char *folder, double max_factor, struct factor_file *out, struct error *error);
 void factors_free(struct factor_file *file); /* a zeroed struct is allowed */
 
 /* The table of tables[count] for inputs of `length` tokens: the smallest max_length that is at least `length`, where an

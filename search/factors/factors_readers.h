@@ -14,7 +14,9 @@
 int factors_read_json(const char *source, const char *text, size_t size, struct factor_file *out, struct error *error);
 
 /* The longrope scaling of a config.json as two tables: "short" for inputs up to the original window, "long" for longer
- * ones. STATUS_INPUT if it has another scaling, or if model_read_config() rejects the model. */
+ * ones. A clex scaling as a table per extension factor t: "clex-t" for up to t windows; its tensors are in the weights
+ * beside the file `source` (model_read_clex()). STATUS_INPUT if it has another scaling, or if model_read_config()
+ * rejects the model. */
 int factors_read_config(const char *source, const void *bytes, size_t size, struct factor_file *out,
                         struct error *error);
 

@@ -18,6 +18,7 @@ struct table_request {
     char *factors;                         /* as run_tables_source() takes it; NULL: methods */
     double scale, attention_factor;        /* TABLE_REQUEST_UNSET: the method's or file's own */
     int64_t original_length, start_tokens; /* TABLE_REQUEST_UNSET: the model's, the file's own */
+    double max_factor;                     /* of a model of type clex; TABLE_REQUEST_UNSET: the model's */
 };
 
 struct table_source {

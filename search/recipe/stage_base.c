@@ -12,7 +12,8 @@ int64_t stage_pretrained_length(const struct model_config *model) {
     case ROPE_TYPE_LINEAR:
         return (int64_t)fmax(1.0, (double)model->window / model->rope.factor);
     case ROPE_TYPE_DEFAULT:
-    case ROPE_TYPE_DYNAMIC: /* of which config.json keeps the window as it was */
+    case ROPE_TYPE_DYNAMIC: /* of these config.json keeps the window as it was */
+    case ROPE_TYPE_CLEX:
     case ROPE_TYPES:
         break;
     }

@@ -158,6 +158,7 @@ model_config)
     config minicpm minicpm ', "scale_emb": 12, "scale_depth": 1.4, "dim_model_base": 2'
     config llama3 llama ', "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 32}'
     config yarn llama ', "rope_scaling": {"type": "yarn", "factor": 4, "beta_fast": 32, "beta_slow": 1, "mscale": 0.7, "mscale_all_dim": 0.5, "truncate": false, "attention_factor": 1.2}'
+    config clex llama ', "log_scale": true, "rope_scaling": {"type": "clex", "max_factor": 4, "param_factor": 1, "act": "tanh", "time_dt": 0.1}'
     config longrope llama ", \"rope_scaling\": {\"type\": \"longrope\", \"factor\": 4, $factors}"
     ;;
 npy)

@@ -79,6 +79,14 @@ def frequencies(config, length):
     return ROPE_INIT_FUNCTIONS[kind](config, torch.device("cpu"), seq_len=length)
 
 
+def test_refuses_clex(saved, tmp_path):
+    config = json.loads((saved("default") / "config.json").read_text()) | {"rope_parameters": None}
+    config["rope_scaling"] = {"type": "clex", "max_factor": 4, "param_factor": 1, "act": "silu", "time_dt": 0.01}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(WrongInput, match="its rope_scaling is clex, which changes with the length"):
+        trained_config(tmp_path, Table("given", [1.0] * 12, 1.0), 2048, None)
+
+
 @pytest.mark.parametrize("name", families.ROPE_TYPES)
 def test_table_replaces_longrope_and_multiplies_others(saved, name):
     given, m = [round(1 + 0.3 * i, 2) for i in range(12)], 1.2

@@ -74,7 +74,7 @@ static void names_round_trip(void **state) {
 
 static void type_names_round_trip(void **state) {
     (void)state;
-    const char *const names[] = {"default", "linear", "dynamic", "llama3", "yarn", "longrope"};
+    const char *const names[] = {"default", "linear", "dynamic", "llama3", "yarn", "longrope", "clex"};
     for (int t = 0; t < ROPE_TYPES; t++) {
         enum rope_type type = ROPE_TYPES;
         assert_string_equal(rope_type_name((enum rope_type)t), names[t]);

@@ -470,6 +470,7 @@ static void test_refuses_missing_keys(void **state) {
 static void put_number(struct gguf_bytes *b, void *state) { put_key_f32(b, state, 0.25F); }
 static void put_size(struct gguf_bytes *b, void *state) { put_key_u32(b, state, 2); }
 static void put_text(struct gguf_bytes *b, void *state) { put_key_string(b, state, "ntk"); }
+static void put_clex(struct gguf_bytes *b, void *state) { put_key_string(b, state, "clex"); }
 
 static void test_refuses_keys_that_change_the_model(void **state) {
     const struct fixture *f = *state;
@@ -485,6 +486,7 @@ static void test_refuses_keys_that_change_the_model(void **state) {
         {put_size, "llama.attention.sliding_window", "llama.attention.sliding_window 2 is not supported for llama"},
         {put_size, "llama.rope.dimension_count", "llama.rope.dimension_count 2 is not supported for heads of 4"},
         {put_text, "llama.rope.scaling.type", "rope.scaling.type 'ntk' is not supported"},
+        {put_clex, "llama.rope.scaling.type", "rope.scaling.type 'clex' is not supported"},
         {put_number, "llama.rope.scaling.yarn_ext_factor", "yarn_ext_factor 0.25 is not supported, only 1"},
         {put_size, "llama.attention.sliding_window_pattern",
          "'llama.attention.sliding_window_pattern' is not supported"},

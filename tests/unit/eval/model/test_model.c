@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "eval/base/file.h"
+#include "eval/clex.h"
 #include "eval/model/model.h"
 
 /* Address sanitizer stops a program that asks for absurd amounts of memory; here it is to be told no. */
@@ -235,6 +236,31 @@ static struct model *load(const struct fixture *fixture, enum model_type type) {
     struct error error;
     if (model_load(fixture->scratch.dir, type, &model, &error) != STATUS_OK) fail_msg("%s", error.message);
     return model;
+}
+
+/* ---- CLEX ---- */
+
+/* Behind the tensors of the first layout: U and D of 2 pairs and 4 columns, whose numbers are 0, 1, 2, ... */
+enum { CLEX_PAIRS = HEAD / 2, CLEX_WIDTH = HEAD, CLEX_UP = 0, CLEX_FREQUENCIES, CLEX_DOWN, CLEX_ENTRIES };
+
+static const char clex_settings[] = "\"model_type\": \"llama\", \"rope_theta\": 2.5e5, \"rope_scaling\":"
+                                    " {\"type\": \"clex\", \"max_factor\": %d, \"param_factor\": 1,"
+                                    " \"act\": \"tanh\", \"time_dt\": 0.1}";
+
+static int list_clex(struct entry out[MOST_ENTRIES]) {
+    const struct entry clex[CLEX_ENTRIES] = {
+        [CLEX_UP] = {"model.clex_layer.proj_func.ode_up_proj", 0, CLEX_PAIRS, CLEX_WIDTH},
+        [CLEX_DOWN] = {"model.clex_layer.proj_func.ode_down_proj", 0, CLEX_WIDTH, CLEX_PAIRS},
+        [CLEX_FREQUENCIES] = {"model.clex_layer.inv_freq", 0, 0, 0}};
+    int count = list_entries(&layouts[0], out);
+    memcpy(out + count, clex, sizeof clex);
+    return count + CLEX_ENTRIES;
+}
+
+static void write_clex_config(const struct fixture *fixture, int max_factor) {
+    char settings[256];
+    snprintf(settings, sizeof settings, clex_settings, max_factor);
+    write_config(fixture, settings, LAYERS);
 }
 
 /* Loading ends with a message of those words. */
@@ -728,6 +754,82 @@ static void test_refuses_wrong_tensors(void **state) {
 }
 
 /* A configuration of terabytes with a file of kilobytes: the shapes say no before memory is asked for. */
+static void test_loads_clex(void **state) {
+    const struct fixture *fixture = *state;
+    struct entry entries[MOST_ENTRIES];
+    struct error error;
+    float numbers[CLEX_PAIRS * CLEX_WIDTH];
+    double times[] = {1, 2, 3}, expected[3 * CLEX_PAIRS], *factors = NULL;
+    for (int i = 0; i < CLEX_PAIRS * CLEX_WIDTH; i++) numbers[i] = (float)i;
+    const struct clex clex = {CLEX_PAIRS, CLEX_WIDTH, ROPE_ACTIVATION_TANH, 2.5e5, 0.1, numbers, numbers};
+    assert_int_equal(clex_factors(&clex, "", times, 3, expected, &error), STATUS_OK);
+    assert_true(expected[CLEX_PAIRS + 1] != expected[2 * CLEX_PAIRS + 1]);
+
+    tensors_write(fixture->weights, entries, list_clex(entries), false);
+    write_clex_config(fixture, 2);
+    struct model *model = load(fixture, MODEL_F32);
+    assert_ptr_equal(model->config.rope.clex_factors, model->clex_factors);
+    assert_memory_equal(model->clex_factors, expected, 2 * CLEX_PAIRS * sizeof *expected);
+    assert_non_null(strstr(model->notes, "clex, up to 2 times the window of 64 tokens"));
+
+    /* without the model: to that of config.json, or further */
+    struct model_config config;
+    assert_int_equal(model_read_config(fixture->scratch.dir, &config, &error), STATUS_OK);
+    assert_null(config.rope.clex_factors);
+    assert_int_equal(model_read_clex(fixture->scratch.dir, 3, &config, &factors, &error), STATUS_OK);
+    assert_true(config.rope.max_factor == 3 && config.rope.clex_factors == factors);
+    assert_memory_equal(factors, expected, sizeof expected);
+    free(factors);
+    assert_int_equal(model_read_clex(fixture->scratch.dir, 1.5, &config, &factors, &error), STATUS_INPUT);
+    assert_null(factors);
+    model_free(model);
+
+    write_model(fixture, &layouts[0], false); /* of other types nothing is read */
+    assert_int_equal(model_read_config(fixture->scratch.dir, &config, &error), STATUS_OK);
+    assert_int_equal(remove(fixture->weights), 0);
+    assert_int_equal(model_read_clex(fixture->scratch.dir, 0, &config, &factors, &error), STATUS_OK);
+    assert_null(factors);
+}
+
+static void assert_clex_refused(const struct fixture *fixture, int entry, int rows, int columns, const char *words) {
+    struct entry entries[MOST_ENTRIES];
+    int count = list_clex(entries);
+    struct entry *changed = &entries[count - CLEX_ENTRIES + entry];
+    changed->rows = rows, changed->columns = columns;
+    tensors_write(fixture->weights, entries, count, false);
+    assert_refused(fixture, words);
+}
+
+static void test_refuses_wrong_clex_tensors(void **state) {
+    const struct fixture *fixture = *state;
+    write_clex_config(fixture, 2);
+    assert_clex_refused(fixture, CLEX_UP, 0, 0, "no tensor 'model.clex_layer.proj_func.ode_up_proj'|[2, 4]");
+    assert_clex_refused(fixture, CLEX_UP, 4, 2, "ode_up_proj' has shape [4, 2]|requires [2, 4]");
+    assert_clex_refused(fixture, CLEX_UP, 8, 0, "ode_up_proj' has shape [8]|requires [2, 4]");
+    assert_clex_refused(fixture, CLEX_DOWN, 0, 0, "no tensor 'model.clex_layer.proj_func.ode_down_proj'|[4, 2]");
+    assert_clex_refused(fixture, CLEX_DOWN, 5, 2, "ode_down_proj' has shape [5, 2]|requires [4, 2]");
+    assert_clex_refused(fixture, CLEX_FREQUENCIES, 3, 0, "inv_freq' has shape [3]|requires [2]");
+    assert_clex_refused(fixture, CLEX_FREQUENCIES, 2, 0, "inv_freq': number 0 is 0|rope_theta 250000 makes it 1");
+
+    write_clex_config(fixture, 100); /* the factors grow without end */
+    assert_clex_refused(fixture, CLEX_FREQUENCIES, 0, 0, "model.safetensors|factor of pair|extension factor");
+}
+
+static void test_refuses_clex_tensors_that_are_no_numbers(void **state) {
+    const struct fixture *fixture = *state;
+    struct entry entries[MOST_ENTRIES];
+    const float nan_number = NAN;
+    tensors_write(fixture->weights, entries, list_clex(entries), false);
+    write_clex_config(fixture, 2);
+    model_free(load(fixture, MODEL_F32));
+    FILE *file = fopen(fixture->weights, "r+b"); /* D is the last tensor */
+    assert_non_null(file);
+    assert_int_equal(fseek(file, -4, SEEK_END), 0);
+    assert_int_equal(fwrite(&nan_number, sizeof nan_number, 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+    assert_refused(fixture, "ode_down_proj': number [3, 1] is nan|fetch the file again");
+}
+
 static void test_checks_shapes_before_allocating(void **state) {
     const struct fixture *fixture = *state;
     static const char huge[] =
@@ -939,6 +1041,9 @@ int main(void) {
         WITH_FILES(test_fingerprint_follows_the_bytes),
         WITH_FILES(test_refuses_configurations_before_weights),
         WITH_FILES(test_refuses_wrong_tensors),
+        WITH_FILES(test_loads_clex),
+        WITH_FILES(test_refuses_wrong_clex_tensors),
+        WITH_FILES(test_refuses_clex_tensors_that_are_no_numbers),
         WITH_FILES(test_checks_shapes_before_allocating),
         WITH_FILES(test_refuses_every_truncation_of_weights),
         WITH_FILES(test_refuses_paths),

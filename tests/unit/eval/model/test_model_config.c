@@ -757,6 +757,63 @@ static void reads_what_each_type_has(void **state) {
     assert_int_equal(rope.original_length, 64);
 }
 
+static void reads_clex(void **state) {
+    (void)state;
+    struct rope_model rope =
+        accept("{\"log_scale\": true, \"rope_scaling\": {\"type\": \"clex\", \"factor\": 1,"
+               " \"max_factor\": 16, \"param_factor\": 2.0, \"act\": \"tanh\", \"time_dt\": 0.05}}")
+            .rope;
+    assert_int_equal(rope.type, ROPE_TYPE_CLEX);
+    assert_true(rope.max_factor == 16 && rope.param_factor == 2 && rope.time_dt == 0.05 && rope.log_scale);
+    assert_int_equal(rope.activation, ROPE_ACTIVATION_TANH);
+    assert_int_equal(rope.original_length, 64); /* max_position_embeddings */
+    assert_null(rope.clex_factors);
+
+    rope = accept("{\"rope_scaling\": {\"rope_type\": \"clex\", \"max_factor\": 4, \"param_factor\": 1}}").rope;
+    assert_true(rope.time_dt == 0.01 && !rope.log_scale);
+    assert_int_equal(rope.activation, ROPE_ACTIVATION_SILU);
+    assert_false(accept("{\"log_scale\": true}").rope.log_scale); /* a key of CLEX's models only */
+}
+
+static void refuses_clex(void **state) {
+    (void)state;
+#define CLEX(more) "{\"rope_scaling\": {\"type\": \"clex\", \"max_factor\": 4, \"param_factor\": 1" more "}}"
+    static const char *const cases[][2] = {
+        {"{\"rope_scaling\": {\"type\": \"clex\", \"param_factor\": 1}}", "\"clex\" has no max_factor"},
+        {"{\"rope_scaling\": {\"type\": \"clex\", \"max_factor\": 1}}", "\"clex\" has no param_factor"},
+        {"{\"rope_scaling\": {\"type\": \"clex\", \"max_factor\": 1.5, \"param_factor\": 1}}",
+         "max_factor is 1.5|integer within 1 to 1024"},
+        {"{\"rope_scaling\": {\"type\": \"clex\", \"max_factor\": 0.5, \"param_factor\": 1}}", "max_factor is 0.5"},
+        {"{\"rope_scaling\": {\"type\": \"clex\", \"max_factor\": 1e9, \"param_factor\": 1}}", "max_factor is 1e+09"},
+        {"{\"rope_scaling\": {\"type\": \"clex\", \"max_factor\": \"4\", \"param_factor\": 1}}",
+         "rope_scaling.max_factor is not a number"},
+        {"{\"rope_scaling\": {\"type\": \"clex\", \"max_factor\": 4, \"param_factor\": 65}}",
+         "param_factor is 65|integer within 1 to 64"},
+        {"{\"rope_scaling\": {\"type\": \"clex\", \"max_factor\": 4, \"param_factor\": -1}}", "param_factor is -1"},
+        {CLEX(", \"time_dt\": 0"), "rope_scaling.time_dt is 0"},
+        {CLEX(", \"time_dt\": -0.01"), "time_dt is -0.01"},
+        {CLEX(", \"time_dt\": 1.5"), "time_dt is 1.5|above 1"},
+        {CLEX(", \"time_dt\": 1e-12"), "too much work|raise time_dt"},
+        {CLEX(", \"act\": \"gelu\""), "rope_scaling.act is \"gelu\"|\"silu\" or \"tanh\""},
+        {CLEX(", \"act\": 1"), "rope_scaling.act is not a name"},
+        {CLEX(", \"factor\": 4"), "factor is 4|write 1 or remove it"},
+        {CLEX(", \"beta_fast\": 4"), "rope_scaling.beta_fast does not belong to rope_type \"clex\""},
+        {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2, \"max_factor\": 4}}",
+         "rope_scaling.max_factor does not belong to rope_type \"linear\""},
+        {"{\"head_dim\": 2, \"rope_scaling\": {\"type\": \"clex\", \"max_factor\": 4, \"param_factor\": 1}}",
+         "at least 2 rotary pairs"},
+        {"{\"log_scale\": 1, \"rope_scaling\": {\"type\": \"clex\", \"max_factor\": 4, \"param_factor\": 1}}",
+         "log_scale is not true or false"},
+        {"{\"model_type\": \"phi3\", \"rope_scaling\": {\"type\": \"clex\", \"max_factor\": 4, \"param_factor\": 1}}",
+         "\"clex\" is not supported for phi3"},
+        {"{\"model_type\": \"smollm3\", \"rope_scaling\": {\"type\": \"clex\", \"max_factor\": 4, \"param_factor\": "
+         "1}}",
+         "\"clex\" is not supported for smollm3"},
+    };
+    REFUSE_ALL(cases);
+#undef CLEX
+}
+
 /* transformers: an explicit factor holds; otherwise it is max_position_embeddings over the original
  * window, which lies in the block or, as Phi-3 has it, at top level. */
 static void derives_factor_and_original_window(void **state) {
@@ -925,6 +982,8 @@ int main(void) {
         cmocka_unit_test(reads_theta),
         cmocka_unit_test(reads_partial_rotary_factors),
         cmocka_unit_test(reads_what_each_type_has),
+        cmocka_unit_test(reads_clex),
+        cmocka_unit_test(refuses_clex),
         cmocka_unit_test(derives_factor_and_original_window),
         cmocka_unit_test(refuses_rope_blocks),
         cmocka_unit_test(refuses_rope_numbers),

@@ -445,7 +445,7 @@ static void configs_with_longrope(void **state) {
 
 static void configs_without_tables(void **state) {
     (void)state;
-    assert_text_refused(CONFIG "1024}", "holds no factors|\"default\"|--method none");
+    assert_text_refused(CONFIG "1024}", "holds no factors|\"default\"|name a run|--method none");
     assert_text_refused(CONFIG "1024, \"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 2.0}}", "\"linear\"");
     assert_text_refused(CONFIG "1024" LONGROPE ", \"attention_factor\": 1.5, \"long_mscale\": 1.2}}",
                         "long_mscale is 1.2|1.5");
