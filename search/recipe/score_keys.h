@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "eval/base/error.h"
+#include "eval/fingerprint.h"
 #include "eval/model/model.h"
 #include "eval/perplexity.h"
 #include "search/store/score_cache.h"
@@ -14,7 +15,7 @@ enum { SCORE_KEY_SIZE = 33 }; /* of a fingerprint, with the end of the string */
 
 struct score_keys {
     char model[SCORE_KEY_SIZE];
-    char arithmetic[160];
+    char arithmetic[FINGERPRINT_ARITHMETIC];
     char (*windows)[SCORE_KEY_SIZE]; /* [scoring->count] */
     char all_windows[SCORE_KEY_SIZE];
     XXH3_state_t *hash;
