@@ -74,6 +74,7 @@ struct forward {
     _Atomic int64_t bad_layer; /* the first after which the stream was not finite, or NO_LAYER; the
                                 * embedding counts as layer 0, the model's first layer as 1 */
     bool overflowed;           /* forward_overflowed() */
+    double earlier_seconds;    /* forward_earlier_seconds() */
 };
 
 /* ---- Buffers ---- */
@@ -658,29 +659,6 @@ static void check_rows(struct forward *f, int64_t layer, struct block at) {
     if (zero != 0.0f) f->bad_layer = layer;
 }
 
-/* One layer over all rows. Keys and values of all rows come first; then each block from `begin` on goes
- * through the rest by itself. Later blocks attend to more keys, so they are handed out first. */
-static void run_layer(struct forward *f, int64_t l, const int32_t *tokens, int64_t rows, int64_t begin) {
-    int64_t blocks = block_count(rows, BLOCK_ROWS), key_blocks = block_count(rows, KEY_ROWS);
-#pragma omp parallel num_threads(f->threads)
-    {
-        struct workspace *w = &f->workspaces[omp_get_thread_num()];
-#pragma omp for schedule(dynamic)
-        for (int64_t b = 0; b < key_blocks; b++) {
-            if (!given_up(f)) key_value_rows(f, l, tokens, block_at(b, KEY_ROWS, rows), w);
-        }
-#pragma omp for schedule(dynamic)
-        for (int64_t b = blocks - 1; b >= begin; b--) {
-            struct block at = block_at(b, BLOCK_ROWS, rows);
-            if (given_up(f)) continue;
-            attention_rows(f, l, tokens, at, w);
-            mlp_rows(f, l, at, w);
-            check_rows(f, l + 1, at);
-            report_work(f, work_layer(&f->model->config, l, at.first, at.rows));
-        }
-    }
-}
-
 /* ---- The pass ---- */
 
 static void embed_rows(struct forward *f, const int32_t *tokens, struct block at) {
@@ -721,14 +699,6 @@ static void predict_rows(struct forward *f, const int32_t *tokens, struct block 
     report_work(f, work_logits(c, at.rows));
 }
 
-/* The last layer leaves out whole blocks before the first prediction that is required. */
-static double pass_work(const struct model_config *c, int64_t rows, int64_t skip) {
-    int64_t first = skip / BLOCK_ROWS * BLOCK_ROWS;
-    double work = work_layer(c, c->layers - 1, first, rows - first) + work_logits(c, rows - skip);
-    for (int64_t l = 0; l + 1 < c->layers; l++) work += work_layer(c, l, 0, rows);
-    return work;
-}
-
 static int check_result(const struct forward *f, const double *nats, int64_t count, struct error *error) {
     const char *const remedy = "its weights or this factor table overflow; check the weights for NaN and infinity";
     if (f->bad_layer == 0) {
@@ -748,40 +718,253 @@ static int check_result(const struct forward *f, const double *nats, int64_t cou
     return STATUS_OK;
 }
 
-int forward_predict(struct forward *f, const struct rope_table *table, const int32_t *tokens, int64_t count,
-                    int64_t skip, double *nats, int32_t *arg_max, struct error *error) {
-    struct predictions predictions = {.skip = skip, .nats = nats};
-    predictions.arg_max = arg_max;
-    const struct model_config *config = &f->model->config;
-    assert(table->pairs == config->rope.pairs && skip >= 0);
-    int64_t rows = count - 1; /* the last token predicts nothing */
-    if (rows <= skip) return STATUS_OK;
-    f->overflowed = false;
-    int status = reserve(f, rows, error);
-    if (status == STATUS_OK) status = prepare_first_layer(f, tokens, rows, error);
-    if (status != STATUS_OK) return status;
-    prepare_tables(f, table, rows);
-    f->work = pass_work(config, rows, skip), f->work_done = 0.0;
-    f->bad_layer = NO_LAYER;
+/* A pass, and how far it is. */
+struct pass {
+    const struct rope_table *table;
+    const int32_t *tokens;
+    int64_t rows;
+    struct predictions predictions;
+    int64_t layer;                 /* config.layers is the output matrix */
+    int64_t left;                  /* blocks of the layer that are left: the first of those that it has to make */
+    bool keyed;                    /* the layer's keys and values are made */
+    double began, saved;           /* omp_get_wtime() */
+    struct checkpoint *checkpoint; /* NULL: none are written */
+};
 
-    int64_t blocks = block_count(rows, BLOCK_ROWS), wanted = skip / BLOCK_ROWS;
-#pragma omp parallel for schedule(static) num_threads(f->threads)
-    for (int64_t b = 0; b < blocks; b++) embed_rows(f, tokens, block_at(b, BLOCK_ROWS, rows));
-    for (int64_t l = 0; l < config->layers && !given_up(f); l++) {
-        run_layer(f, l, tokens, rows, l + 1 < config->layers ? 0 : wanted);
+/* The last layer and the output matrix leave out whole blocks before the first prediction that is required. */
+static int64_t first_block(const struct forward *f, const struct pass *pass, int64_t layer) {
+    return layer + 1 < f->model->config.layers ? 0 : pass->predictions.skip / BLOCK_ROWS;
+}
+
+static int64_t blocks_of(const struct forward *f, const struct pass *pass, int64_t layer) {
+    return block_count(pass->rows, BLOCK_ROWS) - first_block(f, pass, layer);
+}
+
+static bool is_over(const struct forward *f, const struct pass *pass) {
+    return pass->layer == f->model->config.layers && pass->left == 0;
+}
+
+/* The first of the layer's rows that are done. */
+static int64_t first_done(const struct forward *f, const struct pass *pass, int64_t layer) {
+    int64_t left = layer > pass->layer ? blocks_of(f, pass, layer) : pass->left;
+    int64_t row = (first_block(f, pass, layer) + left) * BLOCK_ROWS;
+    return row < pass->rows ? row : pass->rows;
+}
+
+static double work_left(const struct forward *f, const struct pass *pass) {
+    const struct model_config *c = &f->model->config;
+    double work = 0.0;
+    for (int64_t l = pass->layer; l < c->layers; l++) {
+        int64_t first = first_block(f, pass, l) * BLOCK_ROWS;
+        work += work_layer(c, l, first, first_done(f, pass, l) - first);
     }
+    int64_t skip = pass->predictions.skip;
+    return work + work_logits(c, most(first_done(f, pass, c->layers) - skip, 0));
+}
+
+/* Blocks begin at multiples of PACK_ROWS, so that no two threads write to the same PACK_ROWS of tokens. */
+static void make_keys(struct forward *f, const struct pass *pass) {
+    int64_t blocks = block_count(pass->rows, KEY_ROWS);
 #pragma omp parallel for schedule(dynamic) num_threads(f->threads)
-    for (int64_t b = wanted; b < blocks; b++) {
-        struct block at = block_at(b, BLOCK_ROWS, rows);
-        if (!given_up(f)) predict_rows(f, tokens, at, &predictions, &f->workspaces[omp_get_thread_num()]);
+    for (int64_t b = 0; b < blocks; b++) {
+        struct workspace *w = &f->workspaces[omp_get_thread_num()];
+        if (!given_up(f)) key_value_rows(f, pass->layer, pass->tokens, block_at(b, KEY_ROWS, pass->rows), w);
     }
-    if (stopped(f)) return error_set(error, STATUS_STOPPED, "stopped by a signal");
-    status = check_result(f, nats, rows - skip, error);
-    f->overflowed = status != STATUS_OK && f->bad_layer != 0;
+}
+
+static void run_block(struct forward *f, const struct pass *pass, struct block at, struct workspace *w) {
+    int64_t l = pass->layer;
+    if (l == f->model->config.layers) {
+        predict_rows(f, pass->tokens, at, &pass->predictions, w);
+        return;
+    }
+    attention_rows(f, l, pass->tokens, at, w);
+    mlp_rows(f, l, at, w);
+    check_rows(f, l + 1, at);
+    report_work(f, work_layer(&f->model->config, l, at.first, at.rows));
+}
+
+static bool checkpoint_is_due(const struct forward *f, const struct pass *pass) {
+    return pass->checkpoint && omp_get_wtime() - pass->saved >= checkpoints_interval(f->options.checkpoints);
+}
+
+/* Takes blocks of the layer through it, each by itself, until none is left or a checkpoint is due; each thread ends
+ * what it began. Later blocks attend to more keys, so they are taken first. */
+static void run_blocks(struct forward *f, struct pass *pass) {
+    int64_t first = first_block(f, pass, pass->layer);
+    _Atomic int64_t left = pass->left;
+    _Atomic bool due = false;
+#pragma omp parallel num_threads(f->threads)
+    while (!due && !given_up(f)) {
+        int64_t b = --left;
+        if (b < 0) break;
+        run_block(f, pass, block_at(first + b, BLOCK_ROWS, pass->rows), &f->workspaces[omp_get_thread_num()]);
+        if (checkpoint_is_due(f, pass)) due = true;
+    }
+    pass->left = most(left, 0);
+}
+
+/* One layer over all rows, or a part of it. Keys and values of all rows come first. */
+static void advance(struct forward *f, struct pass *pass) {
+    const struct model_config *c = &f->model->config;
+    if (pass->layer < c->layers && !pass->keyed) make_keys(f, pass);
+    pass->keyed = pass->layer < c->layers;
+    run_blocks(f, pass);
+    if (pass->left > 0 || pass->layer == c->layers) return;
+    pass->layer++;
+    pass->left = blocks_of(f, pass, pass->layer);
+    pass->keyed = false;
+}
+
+/* ---- Checkpoints of a pass ---- */
+
+static struct checkpoint_place place_of(const struct forward *f, const struct pass *pass) {
+    return (struct checkpoint_place){.layer = pass->layer,
+                                     .layers = f->model->config.layers,
+                                     .left = pass->left,
+                                     .blocks = blocks_of(f, pass, pass->layer),
+                                     .seconds = f->earlier_seconds + omp_get_wtime() - pass->began,
+                                     .fraction = 1.0 - work_left(f, pass) / f->work};
+}
+
+/* What a pass has that is at this place: the stream, unless the pass is over; keys and values, if the layer has begun;
+ * nats, and arg maxima, of the blocks that are done. */
+static void list_pieces(const struct forward *f, const struct pass *pass,
+                        struct checkpoint_piece out[CHECKPOINT_PIECES]) {
+    const struct model_config *c = &f->model->config;
+    const struct predictions *p = &pass->predictions;
+    bool over = is_over(f, pass), begun = pass->left < blocks_of(f, pass, pass->layer);
+    size_t stream = over ? 0 : floats(pass->rows * c->hidden), keys = 0;
+    int64_t done = 0;
+    if (begun && pass->layer < c->layers) keys = f->kernels->key_bytes(pass->rows, c->kv_heads, c->head_width);
+    if (begun && pass->layer == c->layers) {
+        done = pass->rows - most(p->skip, first_done(f, pass, c->layers));
+    }
+    int64_t undone = pass->rows - p->skip - done;
+    out[0] = (struct checkpoint_piece){f->stream, stream};
+    out[1] = (struct checkpoint_piece){f->kv.keys, keys};
+    out[2] = (struct checkpoint_piece){f->kv.values, keys};
+    out[3] = (struct checkpoint_piece){p->nats + undone, (size_t)done * sizeof *p->nats};
+    out[4] = p->arg_max ? (struct checkpoint_piece){p->arg_max + undone, (size_t)done * sizeof *p->arg_max}
+                        : (struct checkpoint_piece){NULL, 0};
+}
+
+static bool is_place(const struct forward *f, const struct pass *pass, const struct checkpoint_place *place) {
+    int64_t layers = f->model->config.layers;
+    if (place->layers != layers || place->layer < 0 || place->layer > layers) return false;
+    int64_t blocks = blocks_of(f, pass, place->layer);
+    bool left = place->left <= blocks && place->left >= (place->layer == layers ? 0 : 1);
+    bool told = place->seconds >= 0.0 && isfinite(place->seconds) && place->fraction >= 0.0 && place->fraction <= 1.0;
+    return left && place->blocks == blocks && told;
+}
+
+/* Whether the pass continues at a checkpoint. */
+static bool resume(struct forward *f, struct pass *pass) {
+    struct checkpoint_place place;
+    struct checkpoint_piece pieces[CHECKPOINT_PIECES];
+    if (!pass->checkpoint || !checkpoint_find(pass->checkpoint, &place)) return false;
+    bool possible = is_place(f, pass, &place);
+    struct pass found = *pass;
+    if (possible) {
+        found.layer = place.layer, found.left = place.left;
+        found.keyed = place.layer < place.layers && place.left < place.blocks;
+        list_pieces(f, &found, pieces);
+    }
+    if (!checkpoint_read(pass->checkpoint, &place, possible ? pieces : NULL)) return false;
+    *pass = found;
+    f->earlier_seconds = place.seconds;
+    f->work_done = f->work - work_left(f, pass);
+    return true;
+}
+
+static void save_if_due(struct forward *f, struct pass *pass) {
+    struct checkpoint_piece pieces[CHECKPOINT_PIECES];
+    if (given_up(f) || is_over(f, pass) || !checkpoint_is_due(f, pass)) return;
+    const struct checkpoint_place place = place_of(f, pass);
+    list_pieces(f, pass, pieces);
+    checkpoint_write(pass->checkpoint, &place, pieces);
+    pass->saved = omp_get_wtime();
+}
+
+static int open_checkpoint(const struct forward *f, struct pass *pass, struct error *error) {
+    const struct checkpoint_subject subject = {.model = f->model,
+                                               .angles = f->options.angles,
+                                               .table = pass->table,
+                                               .tokens = pass->tokens,
+                                               .count = pass->rows + 1,
+                                               .skip = pass->predictions.skip,
+                                               .arg_max = pass->predictions.arg_max != NULL};
+    if (!f->options.checkpoints) return STATUS_OK;
+    return checkpoint_begin(f->options.checkpoints, &subject, &pass->checkpoint, error);
+}
+
+static void close_checkpoint(const struct forward *f, struct pass *pass, int status) {
+    if (!pass->checkpoint) return;
+    if (status == STATUS_OK) {
+        struct checkpoint_piece results[CHECKPOINT_PIECES];
+        const struct checkpoint_place place = place_of(f, pass);
+        list_pieces(f, pass, results);
+        checkpoint_finish(pass->checkpoint, &place, results);
+    } else if (status != STATUS_STOPPED) {
+        checkpoint_delete(pass->checkpoint);
+    }
+    checkpoint_end(pass->checkpoint);
+}
+
+/* ---- All of it ---- */
+
+/* Makes ready what a pass needs at any place. */
+static int prepare(struct forward *f, struct pass *pass, struct error *error) {
+    int status = reserve(f, pass->rows, error);
+    if (status == STATUS_OK) status = prepare_first_layer(f, pass->tokens, pass->rows, error);
+    if (status != STATUS_OK) return status;
+    prepare_tables(f, pass->table, pass->rows);
+    f->kv.tokens = pass->rows; /* the layout depends on it, and checkpoints must not depend on windows before */
+    pass->left = blocks_of(f, pass, pass->layer);
+    f->work = work_left(f, pass), f->work_done = 0.0;
+    pass->began = pass->saved = omp_get_wtime();
+    return STATUS_OK;
+}
+
+/* The residual stream before the first layer. */
+static void embed(struct forward *f, const struct pass *pass) {
+    int64_t blocks = block_count(pass->rows, BLOCK_ROWS);
+#pragma omp parallel for schedule(static) num_threads(f->threads)
+    for (int64_t b = 0; b < blocks; b++) embed_rows(f, pass->tokens, block_at(b, BLOCK_ROWS, pass->rows));
+}
+
+static int run_pass(struct forward *f, struct pass *pass, struct error *error) {
+    int status = open_checkpoint(f, pass, error);
+    if (status != STATUS_OK) return status;
+    if (!resume(f, pass)) embed(f, pass);
+    while (!is_over(f, pass) && !given_up(f)) {
+        advance(f, pass);
+        save_if_due(f, pass);
+    }
+    int64_t count = pass->rows - pass->predictions.skip;
+    status = stopped(f) ? error_set(error, STATUS_STOPPED, "stopped by a signal")
+                        : check_result(f, pass->predictions.nats, count, error);
+    close_checkpoint(f, pass, status);
+    f->overflowed = status == STATUS_FAILED && f->bad_layer != 0;
     return status;
 }
 
+int forward_predict(struct forward *f, const struct rope_table *table, const int32_t *tokens, int64_t count,
+                    int64_t skip, double *nats, int32_t *arg_max, struct error *error) {
+    struct pass pass = {.table = table, .tokens = tokens, .rows = count - 1}; /* the last token predicts nothing */
+    pass.predictions.skip = skip, pass.predictions.nats = nats, pass.predictions.arg_max = arg_max;
+    assert(table->pairs == f->model->config.rope.pairs && skip >= 0);
+    f->overflowed = false;
+    f->bad_layer = NO_LAYER;
+    f->earlier_seconds = 0.0;
+    if (pass.rows <= skip) return STATUS_OK;
+    int status = prepare(f, &pass, error);
+    return status == STATUS_OK ? run_pass(f, &pass, error) : status;
+}
+
 bool forward_overflowed(const struct forward *f) { return f->overflowed; }
+
+double forward_earlier_seconds(const struct forward *f) { return f->earlier_seconds; }
 
 int forward_nats(struct forward *f, const struct rope_table *table, const int32_t *tokens, int64_t count, int64_t skip,
                  double *nats, struct error *error) {

@@ -10,6 +10,10 @@
  *
  * A block of rows is computed by one thread from start to end, so results do not depend on the
  * number of threads, bit for bit.
+ * A pass can write checkpoints (eval/checkpoint.h): between layers its state is the residual stream. Within a layer
+ * blocks of rows are taken from the last to the first and change their rows of the stream only, so its state is the
+ * stream, the layer's keys and values, and the number of blocks that are left. In the output matrix nats take the place
+ * of keys and values. Nothing is computed in another way than without checkpoints.
  */
 #ifndef LONGROPE_EVAL_FORWARD_H
 #define LONGROPE_EVAL_FORWARD_H
@@ -19,6 +23,7 @@
 #include <stdint.h>
 
 #include "eval/base/error.h"
+#include "eval/checkpoint.h"
 #include "eval/kernels/kernels.h"
 #include "eval/model/model.h"
 #include "eval/rope.h"
@@ -34,6 +39,7 @@ struct forward_options {
     const volatile sig_atomic_t *stop; /* a value other than 0 stops the pass; read atomically; may be NULL */
     void (*progress)(void *state, double fraction); /* called by one thread at a time; may be NULL */
     void *progress_state;
+    struct checkpoints *checkpoints; /* NULL: none are written */
 };
 
 /* The model with the buffers that a pass needs; they grow to the longest window seen. */
@@ -58,14 +64,19 @@ void forward_free(struct forward *forward); /* NULL is allowed */
 
 /* nats[count-1-skip]: -ln p(tokens[i+1] | tokens[0..i]) for i = skip..count-2; tokens 0..skip are
  * context only. Requires tokens[count] within the vocabulary, table->pairs equal to the model's, and
- * 0 <= skip < count. STATUS_STOPPED if the stop flag was set (nats are then undefined); STATUS_FAILED for
- * lack of memory, or for a result that is not finite: the message names the first such layer. */
+ * 0 <= skip < count. STATUS_STOPPED if the stop flag was set (nats are then undefined, and the last checkpoint stays);
+ * STATUS_FAILED for lack of memory, or for a result that is not finite: the message names the first such layer. With
+ * checkpoints also the errors of checkpoint_begin(); the checkpoint of a pass that ends otherwise is deleted, unless
+ * it is kept as checkpoint_finish() says. */
 int forward_nats(struct forward *forward, const struct rope_table *table, const int32_t *tokens, int64_t count,
                  int64_t skip, double *nats, struct error *error);
 
 /* Whether the last pass failed because numbers of the model overflowed after its embedding: another table may be
  * without fault. */
 bool forward_overflowed(const struct forward *forward);
+
+/* Seconds of work that the last pass took over from a checkpoint. */
+double forward_earlier_seconds(const struct forward *forward);
 
 /* As forward_nats(), with equal nats to the last bit, and the model's own predictions: arg_max[count-1-skip] is the
  * token of the largest logit given tokens[0..i], the lowest token of equal logits, as torch.argmax chooses. */

@@ -16,7 +16,7 @@ void progress_begin(struct progress *progress, const char *title, const char *st
                                   .terminal = isatty(STDERR_FILENO) == 1,
                                   .began = now,
                                   .printed = now,
-                                  .first = done,
+                                  .first = (double)done,
                                   .planned = planned,
                                   .done = done};
 }
@@ -33,7 +33,7 @@ static void format_duration(double seconds, char *out, size_t size) {
 
 /* `done` may be a fraction more than whole steps. */
 static void print_line(struct progress *progress, double now, double done, const char *within) {
-    double rate = now > progress->began ? (done - (double)progress->first) / (now - progress->began) : 0.0;
+    double rate = now > progress->began ? (done - progress->first) / (now - progress->began) : 0.0;
     char left[32] = "?";
     if (rate > 0.0) format_duration(((double)progress->planned - done) / rate, left, sizeof left);
     fprintf(stderr, "%s%s: %zu/%zu %s%s%s%s, %.3g/s, %s left%s", progress->terminal ? "\r\033[K" : "", progress->title,
@@ -62,6 +62,8 @@ void progress_within(struct progress *progress, double fraction) {
     snprintf(within, sizeof within, " and %.0f %% of the next", 100.0 * fraction);
     print_line(progress, now, (double)progress->done + fraction, within);
 }
+
+void progress_continue(struct progress *progress, double fraction) { progress->first += fraction; }
 
 void progress_end(struct progress *progress) {
     if (progress->line) fputc('\n', stderr);

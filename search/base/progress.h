@@ -13,7 +13,7 @@ struct progress {
     bool line;      /* the terminal shows a line */
     double began;   /* clock_seconds() at the start */
     double printed; /* clock_seconds() when the last line was printed */
-    size_t first;   /* steps that an earlier process finished */
+    double first;   /* steps that an earlier process finished */
     size_t planned; /* total number of steps, earlier ones included */
     size_t done;    /* last arguments of progress_step() */
     char what[160];
@@ -28,6 +28,9 @@ void progress_step(struct progress *progress, size_t done, const char *what, boo
 
 /* The fraction 0..1 of the current step is done. Prints as often as progress_step(). */
 void progress_within(struct progress *progress, double fraction);
+
+/* An earlier process did the fraction 0..1 of the current step: the rate is that of what follows. */
+void progress_continue(struct progress *progress, double fraction);
 
 /* End the output on a terminal: progress_end() keeps the line, progress_clear() erases it. */
 void progress_end(struct progress *progress);

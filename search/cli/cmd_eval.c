@@ -132,6 +132,7 @@ static int evaluation_open(struct evaluation *e, struct error *error) {
     signals_end_at_once("nothing was printed\n"); /* much text takes a while */
     int status = session_open(&e->options->model, &e->session, error);
     if (status == STATUS_OK) status = check_nats(e, error);
+    if (status == STATUS_OK) status = session_open_checkpoints(&e->session, &e->options->checkpoint, error);
     if (status == STATUS_OK) status = read_documents(e, error);
     if (status == STATUS_OK) status = plan_rows(e, error);
     signals_end_at_once(NULL);

@@ -4,9 +4,11 @@
 #include <sys/stat.h>
 
 #include "eval/base/file.h"
+#include "eval/checkpoint.h"
 #include "search/base/json.h"
 #include "search/base/signals.h"
 #include "search/base/version.h"
+#include "search/cli/checkpoint_options.h"
 #include "search/cli/commands.h"
 #include "search/cli/estimate_measure.h"
 #include "search/cli/estimate_print.h"
@@ -30,6 +32,7 @@ struct search_options {
     int64_t threads; /* 0: all */
     double rate;     /* GFLOP/s; 0: not given */
     struct integer_list ranks;
+    struct checkpoint_options checkpoint;
 };
 
 #define AT(field) offsetof(struct search_options, field)
@@ -115,6 +118,7 @@ static const struct option_row option_rows[] = {
 static const struct option_group groups[] = {
     OPTION_GROUP("Arguments", argument_rows, 0),
     OPTION_GROUP("Options", option_rows, 0),
+    OPTION_GROUP("Checkpoints", checkpoint_rows, AT(checkpoint)),
 };
 
 static const char *const usage[] = {"CONFIG.yaml [-o RUN_DIR] [--set KEY=VALUE]... [--resume] [OPTION]...",
@@ -132,8 +136,8 @@ static int check(const struct option_table *table, void *options, struct error *
     if (!o->config && o->overrides.count) {
         return options_wrong(table, error, "--set requires a configuration, CONFIG.yaml");
     }
-    if (o->print_config &&
-        (o->dry_run || o->run_dir || o->cache || o->resume || o->threads || o->rate > 0.0 || o->ranks.count)) {
+    if (o->print_config && (o->dry_run || o->run_dir || o->cache || o->resume || o->threads || o->rate > 0.0 ||
+                            o->ranks.count || o->checkpoint.folder)) {
         return options_wrong(table, error, "--print-config takes no other options than --set and --json");
     }
     if ((o->run_dir && strcmp(o->run_dir, "-") == 0) || (o->cache && strcmp(o->cache, "-") == 0)) {
@@ -312,7 +316,11 @@ static int run_rank(const struct config *config, const struct search_options *op
                                      .run_dir = options->run_dir,
                                      .ranks = ranks,
                                      .threads = (int)options->threads,
+                                     .checkpoints = options->checkpoint.folder,
+                                     .checkpoint_interval = options->checkpoint.every,
                                      .stop = signals_caught()};
+    int status = context.checkpoints ? checkpoints_check(context.checkpoints, error) : STATUS_OK;
+    if (status != STATUS_OK) return status;
     if (ranks_index(ranks) > 0) return serve_run(&context, error);
     if (ranks) {
         fprintf(stderr, "%s: one search on %zu ranks, with %d threads on rank 0\n", config->name, ranks_count(ranks),
@@ -331,6 +339,7 @@ static char *command_text(const struct search_options *options) {
     if (!out) return NULL;
     fprintf(out, "search %s -o %s", options->config, options->run_dir ? options->run_dir : "");
     for (size_t i = 0; i < options->overrides.count; i++) fprintf(out, " --set %s", options->overrides.items[i]);
+    if (options->checkpoint.folder) fprintf(out, " --checkpoint %s", options->checkpoint.folder);
     return fclose(out) == 0 ? text : NULL;
 }
 

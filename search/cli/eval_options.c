@@ -71,6 +71,7 @@ static const struct option_group groups[] = {
     OPTION_GROUP("Arithmetic", model_arithmetic_rows, AT(model)),
     OPTION_GROUP("Output", model_record_rows, AT(model)),
     OPTION_GROUP(NULL, output_rows, 0),
+    OPTION_GROUP("Checkpoints", checkpoint_rows, AT(checkpoint)),
 };
 
 static const char *const usage[] = {"--model DIR --text FILE... --length N[,N...] --method NAME[,...] [OPTION]...",
@@ -108,7 +109,8 @@ const struct option_table eval_option_table = {
     .groups = groups,
     .group_count = sizeof groups / sizeof *groups,
     .examples = examples,
-    .stopped = "stopped by a signal; rows that were printed are complete",
+    .stopped = "stopped by a signal; rows that were printed are complete, and with --checkpoint the same command "
+               "continues at the last checkpoint",
     .size = sizeof(struct eval_options),
     .initial = &initial,
     .check = check,

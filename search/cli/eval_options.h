@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "search/cli/checkpoint_options.h"
 #include "search/cli/model_options.h"
 #include "search/cli/options.h"
 
@@ -17,6 +18,7 @@ struct eval_options {
     int64_t stride;                  /* 0: windows do not slide */
     char *nats;                      /* file; NULL: not written */
     bool force;
+    struct checkpoint_options checkpoint;
 };
 
 extern const struct option_table eval_option_table;

@@ -49,6 +49,27 @@ int session_check_output(struct session *s, const char *path, bool replace, stru
     return status;
 }
 
+/* Windows are counted from 1. */
+static void checkpoint_told(void *state, double start, const char *line) {
+    struct session *s = state;
+    struct progress *progress = &s->progress;
+    progress_clear(progress);
+    fprintf(stderr, "%s, window %zu: %s\n", progress->title, progress->done + 1, line);
+    if (start > 0.0) progress_continue(progress, start);
+}
+
+int session_open_checkpoints(struct session *s, const struct checkpoint_options *given, struct error *error) {
+    if (!given->folder) return STATUS_OK;
+    s->checkpoint = given;
+    const struct checkpoints_options options = {.folder = given->folder,
+                                                .interval = given->every,
+                                                .keep = true,
+                                                .stop = signals_caught(),
+                                                .tell = checkpoint_told,
+                                                .tell_state = s};
+    return checkpoints_open(&options, &s->checkpoints, error);
+}
+
 static void pass_advanced(void *progress, double fraction) { progress_within(progress, fraction); }
 
 int session_load(struct session *s, struct error *error) {
@@ -57,7 +78,8 @@ int session_load(struct session *s, struct error *error) {
                                             .angles = (enum rope_angles)o->angles,
                                             .stop = signals_caught(),
                                             .progress = pass_advanced,
-                                            .progress_state = &s->progress};
+                                            .progress_state = &s->progress,
+                                            .checkpoints = s->checkpoints};
     signals_end_at_once("nothing was printed\n");
     int status = model_load(o->model, (enum model_type)o->type, &s->model, error);
     signals_end_at_once(NULL);
@@ -85,12 +107,7 @@ void session_describe(const struct session *s, const struct chosen_table *table,
     measurement_log_describe(&s->log, &setup, out);
 }
 
-int session_end(const struct session *s, int status, struct error *error) {
-    if (status == STATUS_STOPPED) {
-        return error_set(error, status, "stopped by %s; %s", signals_name(),
-                         s->options->json ? "nothing was printed" : "rows that were printed are complete");
-    }
-    if (status != STATUS_OK || !s->results) return status;
+static int print_results(const struct session *s, struct error *error) {
     json_t *root = json_pack("{s:O}", "results", s->results);
     if (!root) return error_memory(error, 0, "the results");
     json_dumpf(root, s->out, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
@@ -99,9 +116,21 @@ int session_end(const struct session *s, int status, struct error *error) {
     return STATUS_OK;
 }
 
+int session_end(struct session *s, int status, struct error *error) {
+    if (status == STATUS_STOPPED) {
+        return error_set(error, status, "stopped by %s; %s%s", signals_name(),
+                         s->options->json ? "nothing was printed" : "rows that were printed are complete",
+                         s->checkpoint ? "; the same command continues at the last checkpoint" : "");
+    }
+    if (status == STATUS_OK && s->results) status = print_results(s, error);
+    s->finished = status == STATUS_OK && fflush(s->out) == 0 && !ferror(s->out);
+    return status;
+}
+
 void session_close(struct session *s) {
     json_decref(s->results);
     forward_free(s->forward);
+    checkpoints_close(s->checkpoints, s->finished);
     model_free(s->model);
     measurement_log_close(&s->log);
     table_source_close(&s->tables);

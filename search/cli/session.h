@@ -6,10 +6,12 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "eval/checkpoint.h"
 #include "eval/forward.h"
 #include "eval/model/model.h"
 #include "eval/text/tokenizer.h"
 #include "search/base/progress.h"
+#include "search/cli/checkpoint_options.h"
 #include "search/cli/model_options.h"
 #include "search/measure/measurement_log.h"
 #include "search/measure/table_source.h"
@@ -21,8 +23,11 @@ struct session {
     struct table_source tables;
     struct measurement_log log; /* of --into */
     struct model *model;
+    const struct checkpoint_options *checkpoint; /* of windows; NULL: none */
+    struct checkpoints *checkpoints;
     struct forward *forward;  /* stops when a signal is caught; reports to `progress` */
     struct progress progress; /* of the current row */
+    bool finished;            /* all results are printed */
     json_t *results;          /* with --json, else NULL */
     FILE *out;                /* of results: standard output, or stderr if that gets a file's content */
 };
@@ -42,6 +47,10 @@ int session_open_log(struct session *session, struct error *error);
  * is a file that the session reads. Call it before anything is computed. */
 int session_check_output(struct session *session, const char *path, bool replace, struct error *error);
 
+/* Has the passes of this process write checkpoints, if a folder is given. The options are borrowed. Errors are those of
+ * checkpoints_open(). */
+int session_open_checkpoints(struct session *session, const struct checkpoint_options *given, struct error *error);
+
 /* Loads the weights. */
 int session_load(struct session *session, struct error *error);
 
@@ -52,9 +61,9 @@ int session_add_result(struct session *session, json_t *result, struct error *er
 void session_describe(const struct session *session, const struct chosen_table *table, int64_t length, double seconds,
                       struct measurement *out);
 
-/* Prints the JSON object after STATUS_OK; after STATUS_STOPPED the message says what was printed. Returns `status`,
- * or STATUS_FAILED if memory is short. */
-int session_end(const struct session *session, int status, struct error *error);
+/* Prints the JSON object after STATUS_OK, and then lets session_close() delete what is kept of finished windows; after
+ * STATUS_STOPPED the message says what was printed. Returns `status`, or STATUS_FAILED if memory is short. */
+int session_end(struct session *session, int status, struct error *error);
 
 void session_close(struct session *session); /* a zeroed session is allowed */
 

@@ -140,6 +140,7 @@ static int compute(struct sweep *sweep, struct sweep_window *window, struct forw
     int status = perplexity_window(forward, &row->table.rope, &row->scoring, window->window,
                                    &row->window_nats[window->window], token_nats, error);
     row->seconds += clock_seconds() - began;
+    row->seconds += forward_earlier_seconds(forward);
     if (status != STATUS_OK) return status;
     window->known = true;
     for (struct sweep_window *w = window->next; w; w = w->next) take_nats(sweep, w, token_nats);

@@ -29,7 +29,8 @@ static int open_forward(struct scorer *scorer, struct error *error) {
                                             .angles = ROPE_ANGLES_F64,
                                             .stop = options->stop,
                                             .progress = pass_advanced,
-                                            .progress_state = scorer};
+                                            .progress_state = scorer,
+                                            .checkpoints = options->checkpoints};
     return forward_new(options->model, &forward, &scorer->forward, error);
 }
 
@@ -137,6 +138,7 @@ static int score_range(struct scorer *scorer, const struct under_way *at, const 
         if (status != STATUS_OK) return status;
         scored->windows++;
         scored->computed += computed;
+        if (computed && scorer->forward) scored->seconds += forward_earlier_seconds(scorer->forward);
         lost = isinf(nats->nats[window]);
         if (!lost) lost = race && !window_nats_complete(nats, all) && racing_lost(race, scoring, nats);
     }
@@ -151,6 +153,6 @@ int scorer_score(struct scorer *scorer, const struct rope_table *table, const st
     int status = begin(scorer, table, &at, error);
     if (status == STATUS_OK) status = score_range(scorer, &at, race, range, nats, scored, error);
     if (status == STATUS_OK && scorer->pool) window_pool_end(scorer->pool, at.pooled);
-    scored->seconds = clock_seconds() - began;
+    scored->seconds += clock_seconds() - began;
     return status;
 }

@@ -9,6 +9,7 @@
 #include <signal.h>
 
 #include "eval/base/error.h"
+#include "eval/checkpoint.h"
 #include "eval/model/model.h"
 #include "eval/perplexity.h"
 #include "search/evolve/racing.h"
@@ -31,7 +32,8 @@ struct scorer_options {
     const volatile sig_atomic_t *stop;              /* non-zero: end with STATUS_STOPPED */
     void (*progress)(void *state, double fraction); /* 0..1 of the current table; may be NULL */
     void *progress_state;
-    const struct workers *workers; /* NULL: this thread computes */
+    struct checkpoints *checkpoints; /* of windows; NULL: none. Not used with workers */
+    const struct workers *workers;   /* NULL: this thread computes */
     /* With workers, see struct window_pool_options; may be NULL. */
     int (*hopeless)(void *state, int64_t tag, const struct window_nats *known, bool *out, struct error *error);
     void *hopeless_state;

@@ -20,6 +20,8 @@ struct search_context {
     const struct configuration_record *configuration; /* what `config` was read from, for the store */
     struct ranks *ranks;                              /* NULL: the search is one process */
     int threads;                                      /* of a process; 0: as many as the machine offers it */
+    const char *checkpoints;                          /* folder of checkpoints of windows; NULL: none */
+    double checkpoint_interval;                       /* seconds between two of them, at least */
     const volatile sig_atomic_t *stop;                /* non-zero: save everything and end with STATUS_STOPPED */
 };
 

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "eval/base/trace.h"
@@ -31,6 +32,7 @@ void stage_close(struct stage *stage) {
     evolve_free(stage->evolve);
     free(stage->known);
     scorer_free(stage->scorer);
+    checkpoints_close(stage->checkpoints, true);
     stage_workers_close(stage->workers);
     score_keys_close(&stage->keys);
     window_nats_close(&stage->later_rival.nats);
@@ -111,6 +113,29 @@ static void table_advanced(void *state, double fraction) {
     store_keep_readable(stage->context->store);
 }
 
+static void checkpoint_told(void *state, double start, const char *line) {
+    struct stage *stage = state;
+    (void)start;
+    progress_clear(&stage->progress);
+    fprintf(stderr, "%s: %s\n", stage->config->name, line);
+}
+
+/* Finished windows are in the cache, so nothing is kept of them: a result that is kept is deleted only by a process
+ * that asks for its window, which one that finds it in the cache does not. */
+static struct checkpoints_options checkpoint_options(struct stage *stage) {
+    return (struct checkpoints_options){.folder = stage->checkpoint_folder,
+                                        .interval = stage->context->checkpoint_interval,
+                                        .stop = stage->context->stop,
+                                        .tell = checkpoint_told,
+                                        .tell_state = stage};
+}
+
+static int open_checkpoints(struct stage *stage, struct error *error) {
+    const struct checkpoints_options options = checkpoint_options(stage);
+    if (!options.folder || stage->checkpoints || stage->context->ranks) return STATUS_OK;
+    return checkpoints_open(&options, &stage->checkpoints, error);
+}
+
 static int make_scorer(struct stage *stage, struct error *error) {
     const struct search_context *context = stage->context;
     const struct workers *workers = NULL;
@@ -119,6 +144,7 @@ static int make_scorer(struct stage *stage, struct error *error) {
         status = stage_workers_open(stage->workers, stage->model, &stage->scoring, &stage->keys, context->threads,
                                     &workers, error);
     }
+    if (status == STATUS_OK) status = open_checkpoints(stage, error);
     if (status != STATUS_OK) return status;
     const struct scorer_options options = {.model = stage->model,
                                            .scoring = &stage->scoring,
@@ -129,6 +155,7 @@ static int make_scorer(struct stage *stage, struct error *error) {
                                            .stop = context->stop,
                                            .progress = table_advanced,
                                            .progress_state = stage,
+                                           .checkpoints = stage->checkpoints,
                                            .workers = workers,
                                            .hopeless = stage_is_hopeless,
                                            .hopeless_state = stage};
@@ -183,6 +210,7 @@ int stage_run(const struct search_context *context, size_t index, const char *mo
     struct stage stage = {.context = context,
                           .config = &context->config->stages[index],
                           .folder = model,
+                          .checkpoint_folder = context->checkpoints,
                           .rival = {.id = EVOLVE_NO_PARENT},
                           .later_rival = {.id = EVOLVE_NO_PARENT},
                           .best_baseline = INFINITY};

@@ -36,9 +36,11 @@ struct stage {
     struct model *model;
     struct stage_base base;
     struct stage_windows windows;
-    struct scoring scoring;        /* on all windows */
-    struct score_keys keys;        /* of both */
-    struct stage_workers *workers; /* NULL for a search of one process */
+    struct scoring scoring;          /* on all windows */
+    struct score_keys keys;          /* of both */
+    struct stage_workers *workers;   /* NULL for a search of one process */
+    const char *checkpoint_folder;   /* of windows; NULL: none */
+    struct checkpoints *checkpoints; /* there, for a search of one process */
     struct scorer *scorer;
     struct window_nats window_nats; /* of the table that is being scored */
     struct progress progress;
