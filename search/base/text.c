@@ -37,6 +37,12 @@ void text_of_number(double value, char out[TEXT_NUMBER_SIZE]) {
     }
 }
 
+void text_to_ascii(char *text) {
+    for (; *text; text++) {
+        if (*text < ' ' || *text > '~') *text = '?';
+    }
+}
+
 bool text_has_control(const char *text) {
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
         if (*c < 0x20 || *c == 0x7f) return true;

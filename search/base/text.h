@@ -21,6 +21,10 @@ enum { TEXT_NUMBER_SIZE = 32 };
 /* A finite number with the fewest digits that read back to the same double: "1.25", "3", "1e-05". */
 void text_of_number(double value, char out[TEXT_NUMBER_SIZE]);
 
+/* Replaces all bytes that are not printable ASCII by '?': for names that other programs gave, and that are only shown.
+ */
+void text_to_ascii(char *text);
+
 /* Whether text holds a control character: a byte below a blank, or 0x7f. */
 bool text_has_control(const char *text);
 

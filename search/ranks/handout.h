@@ -26,7 +26,7 @@ enum {
 };
 
 struct handout_unit {
-    uint64_t id; /* 1, 2, ...; none is used again */
+    uint64_t id; /* 1, 2, ...; a hand-out uses none again */
     int64_t table;
     size_t window;
 };

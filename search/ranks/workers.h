@@ -24,8 +24,8 @@ struct work_result {
     int status;          /* STATUS_STOPPED also of a unit that was cancelled */
     double seconds;      /* that it was computed for */
     double nats;         /* of the window, if status is STATUS_OK */
-    const float *blocks; /* [block_count] of the window; valid until the next take() */
-    size_t block_count;
+    const void *details; /* [size] bytes, as struct window_task has them; aligned, valid until the next take() */
+    size_t size;
     struct error error; /* otherwise */
 };
 

@@ -38,29 +38,38 @@ static const struct stage_config *config_of(const struct search_context *context
     return NULL;
 }
 
-static int make_scorer(struct stage *stage, struct error *error) {
-    const struct scorer_options options = {.model = stage->model,
-                                           .scoring = &stage->scoring,
-                                           .keys = &stage->keys,
-                                           .cache = stage->context->cache,
-                                           .threads = stage->context->threads,
-                                           .stop = stage->context->stop};
-    return scorer_new(&options, &stage->scorer, error);
+struct stage_config old_window_config(const struct stage_config *found, int64_t length) {
+    struct stage_config config = *found;
+    config.target_length = length;
+    config.samples = windows_of(found, length);
+    config.objective = OBJECTIVE_PERPLEXITY;
+    return config;
+}
+
+static int begin_elsewhere(struct old_window *old, const struct stage_config *found, struct error *error) {
+    const struct config *config = old->stage.context->config;
+    struct stage_order order;
+    memset(&order, 0, sizeof order); /* all of it is sent */
+    order.number = (int64_t)config->stage_count;
+    order.index = found - config->stages;
+    order.old_window = old->window.length;
+    strcpy(order.model, old->model);
+    return stage_begin_elsewhere(&old->stage, &order, error);
 }
 
 static int open_stage(struct old_window *old, const struct search_context *context, const struct stage_config *found,
                       struct error *error) {
-    old->config = *found;
-    old->config.target_length = old->window.length;
-    old->config.samples = windows_of(found, old->window.length);
-    old->config.objective = OBJECTIVE_PERPLEXITY;
+    old->config = old_window_config(found, old->window.length);
     fprintf(stderr, "%s: evaluating its table within the old window of %" PRId64 " tokens\n", found->name,
             old->window.length);
     old->stage = (struct stage){.context = context, .config = &old->config, .folder = old->model};
+    int status = begin_elsewhere(old, found, error);
+    if (status != STATUS_OK) return status;
     signals_end_at_once("everything scored is saved; resume with --resume\n");
-    int status = stage_load(&old->stage, error);
+    status = stage_load(&old->stage, error);
     signals_end_at_once(NULL);
-    return status == STATUS_OK ? make_scorer(&old->stage, error) : status;
+    const struct scorer_options options = {.scoring = &old->stage.scoring};
+    return status == STATUS_OK ? stage_make_scorer(&old->stage, options, error) : status;
 }
 
 static int measure_table(struct old_window *old, const char *label, const struct rope_table *table,
@@ -91,17 +100,23 @@ static int measure_table(struct old_window *old, const char *label, const struct
     return STATUS_OK;
 }
 
+static int expect(const struct old_window *old, const struct rope_table *table, struct error *error) {
+    const struct stage *stage = &old->stage;
+    return scorer_expect(stage->scorer, table, stage_all_windows(stage), 0, SCORER_NO_TAG, error);
+}
+
 /* The run's table is stored with the factors that the run has, so that a reader can compare them. */
 static int measure(struct old_window *old, struct error *error) {
     const struct rope_model *rope = &old->stage.model->config.rope;
     const struct factor_entry *entry = &old->window.table;
     struct length_record own, found;
-    struct rope_table table;
-    rope_model_table(&table, rope, old->window.length);
-    int status = measure_table(old, SHORT_WINDOW_OWN, &table, &own, error);
-    if (status != STATUS_OK) return status;
-    factor_entry_table(entry, rope, old->window.length, 1.0, &table);
-    status = measure_table(old, SHORT_WINDOW_FOUND, &table, &found, error);
+    struct rope_table own_table, found_table;
+    rope_model_table(&own_table, rope, old->window.length);
+    factor_entry_table(entry, rope, old->window.length, 1.0, &found_table);
+    int status = expect(old, &own_table, error);
+    if (status == STATUS_OK) status = expect(old, &found_table, error);
+    if (status == STATUS_OK) status = measure_table(old, SHORT_WINDOW_OWN, &own_table, &own, error);
+    if (status == STATUS_OK) status = measure_table(old, SHORT_WINDOW_FOUND, &found_table, &found, error);
     if (status != STATUS_OK) return status;
     if (!isfinite(own.nats_per_token) || !isfinite(found.nats_per_token)) {
         fprintf(stderr, "%s: not measured: the model's numbers overflow in the old window\n", entry->name);

@@ -7,12 +7,12 @@
 
 #include "eval/base/trace.h"
 #include "search/base/signals.h"
+#include "search/ranks/rank_workers.h"
 #include "search/recipe/finetune.h"
 #include "search/recipe/old_window.h"
 #include "search/recipe/recipe_paths.h"
 #include "search/recipe/stage.h"
 #include "search/recipe/stage_check.h"
-#include "search/recipe/stage_workers.h"
 #include "search/run/run_tables.h"
 #include "search/run/run_view.h"
 
@@ -188,6 +188,16 @@ static int check_stage(const struct search_context *context, size_t index, struc
     return status;
 }
 
+static int meet_ranks(const struct search_context *context, struct error *error) {
+    size_t count = context->config->stage_count;
+    enum model_type *types = calloc(count, sizeof *types);
+    if (!types) return error_memory(error, (double)count * sizeof *types, "the stages");
+    for (size_t i = 0; i < count; i++) types[i] = context->config->stages[i].type;
+    int status = rank_workers_meet(context->ranks, types, count, error);
+    free(types);
+    return status;
+}
+
 int recipe_run(const struct search_context *context, struct error *error) {
     size_t stages = context->config->stage_count;
     /* now, and not when a stage is reached days later */
@@ -195,7 +205,7 @@ int recipe_run(const struct search_context *context, struct error *error) {
         int status = check_stage(context, i, error);
         if (status != STATUS_OK) return status;
     }
-    int met = stage_workers_meet(context->ranks, context->config, error);
+    int met = meet_ranks(context, error);
     if (met != STATUS_OK) return met == STATUS_STOPPED ? stopped(context, error) : met;
     struct recipe recipe = {.context = context};
     recipe.done = calloc(stages, sizeof *recipe.done);

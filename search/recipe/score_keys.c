@@ -45,6 +45,15 @@ void score_keys_close(struct score_keys *keys) {
     *keys = (struct score_keys){.windows = NULL};
 }
 
+struct rank_loaded score_keys_loaded(const struct score_keys *keys) {
+    struct rank_loaded loaded;
+    memset(&loaded, 0, sizeof loaded); /* all of it is sent */
+    strcpy(loaded.model, keys->model);
+    strcpy(loaded.windows, keys->all_windows);
+    strcpy(loaded.arithmetic, keys->arithmetic);
+    return loaded;
+}
+
 struct score_cache_key score_keys_of(const struct score_keys *keys, const char *table, size_t window) {
     return (struct score_cache_key){keys->model, keys->arithmetic, keys->windows[window], table};
 }

@@ -9,6 +9,7 @@
 #include "eval/fingerprint.h"
 #include "eval/model/model.h"
 #include "eval/perplexity.h"
+#include "search/ranks/rank_messages.h"
 #include "search/store/score_cache.h"
 
 enum { SCORE_KEY_SIZE = 33 }; /* of a fingerprint, with the end of the string */
@@ -25,6 +26,9 @@ struct score_keys {
 int score_keys_open(struct score_keys *out, const struct model *model, const struct scoring *scoring,
                     struct error *error);
 void score_keys_close(struct score_keys *keys); /* a zeroed struct is allowed */
+
+/* What the ranks of a search or a measurement compare. */
+struct rank_loaded score_keys_loaded(const struct score_keys *keys);
 
 /* The fingerprint of a table. */
 void score_keys_table(const struct score_keys *keys, const struct rope_table *table, char out[SCORE_KEY_SIZE]);

@@ -148,8 +148,8 @@ static int take(void *state, struct work_result *out, bool *taken, struct error 
                                 .id = unit->id,
                                 .status = unit->cancelled ? STATUS_STOPPED : STATUS_OK,
                                 .nats = unit->nats,
-                                .blocks = unit->blocks,
-                                .block_count = workers->options.block_count};
+                                .details = unit->blocks,
+                                .size = workers->options.block_count * sizeof *unit->blocks};
     queue->count--;
     memmove(unit, unit + 1, (size_t)(queue->units + queue->count - unit) * sizeof *unit);
     schedule(workers, worker);

@@ -5,11 +5,14 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "eval/base/trace.h"
 #include "search/base/signals.h"
+#include "search/base/text.h"
 #include "search/recipe/stage_space.h"
 #include "search/recipe/stage_state.h"
+#include "search/store/store_ranks.h"
 
 /* ---- opening ---- */
 
@@ -33,7 +36,7 @@ void stage_close(struct stage *stage) {
     free(stage->known);
     scorer_free(stage->scorer);
     checkpoints_close(stage->checkpoints, true);
-    stage_workers_close(stage->workers);
+    rank_workers_close(stage->workers, true);
     score_keys_close(&stage->keys);
     window_nats_close(&stage->later_rival.nats);
     window_nats_close(&stage->rival.nats);
@@ -62,10 +65,17 @@ static int enter_in_store(struct stage *stage, struct error *error) {
     return status;
 }
 
-/* Other ranks load at the same time. They need not, if the stage is done. */
+int stage_begin_elsewhere(struct stage *stage, const struct stage_order *order, struct error *error) {
+    return rank_workers_begin(stage->context->ranks, order, sizeof *order, &stage->workers, error);
+}
+
+/* Other ranks load at the same time. */
 static int begin_elsewhere(struct stage *stage, struct error *error) {
-    if (stage->workers || stage->record.state == STAGE_DONE) return STATUS_OK;
-    return stage_workers_begin(stage->context->ranks, (size_t)stage->record.id, &stage->workers, error);
+    struct stage_order order;
+    if (stage->workers) return STATUS_OK;
+    memset(&order, 0, sizeof order); /* all of it is sent */
+    order.number = order.index = stage->record.id;
+    return stage_begin_elsewhere(stage, &order, error);
 }
 
 static void tell_of_model(const struct stage *stage) {
@@ -76,7 +86,7 @@ static void tell_of_model(const struct stage *stage) {
 }
 
 static int open_stage(struct stage *stage, struct error *error) {
-    int status = begin_elsewhere(stage, error);
+    int status = stage->record.state == STAGE_DONE ? STATUS_OK : begin_elsewhere(stage, error);
     if (status != STATUS_OK) return status;
     signals_end_at_once("a model and its text were being read; everything scored is saved; resume with --resume\n");
     status = stage_load(stage, error);
@@ -103,14 +113,15 @@ struct window_range stage_all_windows(const struct stage *stage) {
     return (struct window_range){0, stage->scoring.count};
 }
 
-const char *stage_score_name(const struct stage *stage) {
-    return stage->config->objective == OBJECTIVE_NEEDLE ? "answers' perplexity" : "perplexity";
-}
-
-static void table_advanced(void *state, double fraction) {
-    struct stage *stage = state;
-    progress_within(&stage->progress, fraction);
-    store_keep_readable(stage->context->store);
+/* A window of a unit, with its blocks. `state` is a struct scoring. */
+static int compute_window(const void *state, struct forward *forward, const struct work_unit *unit, double *nats,
+                          void **details, size_t *size, struct error *error) {
+    const struct scoring *scoring = state;
+    size_t count = nats_block_count((size_t)window_tokens(&scoring->windows[unit->window]));
+    float *blocks = calloc(count + 1, sizeof *blocks);
+    *details = blocks, *size = count * sizeof *blocks;
+    if (!blocks) return error_memory(error, (double)*size, "the blocks of a window");
+    return perplexity_window_blocks(forward, &unit->table, scoring, unit->window, nats, blocks, error);
 }
 
 static void checkpoint_told(void *state, double start, const char *line) {
@@ -130,6 +141,49 @@ static struct checkpoints_options checkpoint_options(struct stage *stage) {
                                         .tell_state = stage};
 }
 
+struct window_task stage_task(struct stage *stage) {
+    return (struct window_task){.model = stage->model,
+                                .angles = ROPE_ANGLES_F64,
+                                .windows = stage->scoring.count,
+                                .compute = compute_window,
+                                .state = &stage->scoring,
+                                .checkpoints = checkpoint_options(stage)};
+}
+
+const char *stage_score_name(const struct stage *stage) {
+    return stage->config->objective == OBJECTIVE_NEEDLE ? "answers' perplexity" : "perplexity";
+}
+
+static void table_advanced(void *state, double fraction) {
+    struct stage *stage = state;
+    progress_within(&stage->progress, fraction);
+    store_keep_readable(stage->context->store);
+}
+
+static int open_workers(struct stage *stage, struct error *error) {
+    if (!stage->workers || stage->open_workers) return STATUS_OK;
+    const struct window_task task = stage_task(stage);
+    const struct rank_loaded loaded = score_keys_loaded(&stage->keys);
+    return rank_workers_open(stage->workers, &task, &loaded, stage->context->threads, &stage->open_workers, error);
+}
+
+int stage_make_scorer(struct stage *stage, struct scorer_options options, struct error *error) {
+    const struct search_context *context = stage->context;
+    int status = open_workers(stage, error);
+    if (status != STATUS_OK) return status;
+    options.model = stage->model;
+    options.keys = &stage->keys;
+    options.cache = context->cache;
+    options.threads = context->threads;
+    options.stop = context->stop;
+    options.workers = stage->open_workers;
+    options.hopeless_state = stage;
+    scorer_free(stage->scorer);
+    stage->scorer = NULL;
+    return scorer_new(&options, &stage->scorer, error);
+}
+
+/* With several ranks each has its own. */
 static int open_checkpoints(struct stage *stage, struct error *error) {
     const struct checkpoints_options options = checkpoint_options(stage);
     if (!options.folder || stage->checkpoints || stage->context->ranks) return STATUS_OK;
@@ -137,29 +191,15 @@ static int open_checkpoints(struct stage *stage, struct error *error) {
 }
 
 static int make_scorer(struct stage *stage, struct error *error) {
-    const struct search_context *context = stage->context;
-    const struct workers *workers = NULL;
-    int status = begin_elsewhere(stage, error); /* a stage that was done, and has a larger budget now */
-    if (status == STATUS_OK && stage->workers) {
-        status = stage_workers_open(stage->workers, stage->model, &stage->scoring, &stage->keys, context->threads,
-                                    &workers, error);
-    }
-    if (status == STATUS_OK) status = open_checkpoints(stage, error);
-    if (status != STATUS_OK) return status;
-    const struct scorer_options options = {.model = stage->model,
-                                           .scoring = &stage->scoring,
-                                           .keys = &stage->keys,
-                                           .cache = context->cache,
+    int status = open_checkpoints(stage, error);
+    if (status == STATUS_OK) status = begin_elsewhere(stage, error); /* also of a stage that was done */
+    const struct scorer_options options = {.scoring = &stage->scoring,
                                            .blocks = stage->config->racing == RACING_BLOCKS,
-                                           .threads = context->threads,
-                                           .stop = context->stop,
                                            .progress = table_advanced,
                                            .progress_state = stage,
                                            .checkpoints = stage->checkpoints,
-                                           .workers = workers,
-                                           .hopeless = stage_is_hopeless,
-                                           .hopeless_state = stage};
-    return scorer_new(&options, &stage->scorer, error);
+                                           .hopeless = stage_is_hopeless};
+    return status == STATUS_OK ? stage_make_scorer(stage, options, error) : status;
 }
 
 static void trace_stage(const struct stage *stage) {
@@ -178,17 +218,39 @@ static void trace_stage(const struct stage *stage) {
                             : "the model's own table");
 }
 
+static int add_ranks(const struct stage *stage, const struct rank_work *done, struct error *error) {
+    struct ranks *ranks = stage->context->ranks;
+    size_t count = ranks_count(ranks);
+    struct rank_record *records = calloc(count, sizeof *records);
+    if (!records) return error_memory(error, (double)count * sizeof *records, "what ranks do");
+    for (size_t r = 0; r < count; r++) {
+        records[r] = (struct rank_record){.rank = (int64_t)r,
+                                          .units = done[r].units,
+                                          .seconds = done[r].seconds,
+                                          .present = rank_workers_present(stage->workers)};
+        snprintf(records[r].host, sizeof records[r].host, "%s", ranks_host(ranks, r));
+        text_to_ascii(records[r].host);
+    }
+    int status = store_add_ranks(stage->context->store, stage->record.id, records, count, error);
+    free(records);
+    return status;
+}
+
 /* Also of a stage that was stopped or failed: then another error is to be told. */
 static int store_ranks_work(const struct stage *stage, int status, struct error *error) {
-    struct rank_record *records = NULL;
-    size_t count = 0;
+    const struct rank_work *done = stage->workers ? rank_workers_done(stage->workers) : NULL;
     struct error own = {""};
-    if (!stage->workers) return status;
-    int stored = stage_workers_records(stage->workers, &records, &count, &own);
-    if (stored == STATUS_OK) stored = store_add_ranks(stage->context->store, stage->record.id, records, count, &own);
-    free(records);
+    if (!done) return status;
+    int stored = add_ranks(stage, done, &own);
     if (status == STATUS_OK && stored != STATUS_OK) *error = own;
     return status == STATUS_OK ? stored : status;
+}
+
+static int search(struct stage *stage, struct error *error) {
+    int status = make_scorer(stage, error);
+    if (status == STATUS_OK) status = store_set_state(stage->context->store, stage->record.id, STAGE_RUNNING, error);
+    if (status == STATUS_OK) status = stage_score_baselines(stage, error);
+    return status == STATUS_OK ? stage_search(stage, error) : status;
 }
 
 static int run(struct stage *stage, struct error *error) {
@@ -196,14 +258,10 @@ static int run(struct stage *stage, struct error *error) {
     if (status != STATUS_OK) return status;
     trace_stage(stage);
     if (stage->record.state == STAGE_DONE) return STATUS_OK;
-    struct store *store = stage->context->store;
-    status = make_scorer(stage, error);
-    if (status == STATUS_OK) status = store_set_state(store, stage->record.id, STAGE_RUNNING, error);
-    if (status == STATUS_OK) status = stage_score_baselines(stage, error);
-    if (status == STATUS_OK) status = stage_search(stage, error);
+    status = search(stage, error);
     status = store_ranks_work(stage, status, error);
-    if (status == STATUS_OK) status = store_set_state(store, stage->record.id, STAGE_DONE, error);
-    return status;
+    if (status != STATUS_OK) return status;
+    return store_set_state(stage->context->store, stage->record.id, STAGE_DONE, error);
 }
 
 int stage_run(const struct search_context *context, size_t index, const char *model, struct error *error) {
@@ -220,6 +278,7 @@ int stage_run(const struct search_context *context, size_t index, const char *mo
         stage.stored_budget = (struct stage_budget){stage.record.iterations, stage.record.evaluations};
         status = run(&stage, error);
     }
+    if (status != STATUS_OK) rank_workers_stop(stage.workers);
     stage_close(&stage);
     return status;
 }

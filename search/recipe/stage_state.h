@@ -6,6 +6,7 @@
 #include "search/base/progress.h"
 #include "search/evolve/evolve.h"
 #include "search/evolve/window_nats.h"
+#include "search/ranks/rank_workers.h"
 #include "search/recipe/score_keys.h"
 #include "search/recipe/scorer.h"
 #include "search/recipe/search_context.h"
@@ -13,7 +14,6 @@
 #include "search/recipe/stage_initial.h"
 #include "search/recipe/stage_settings.h"
 #include "search/recipe/stage_windows.h"
-#include "search/recipe/stage_workers.h"
 
 /* How long a stage searches: what may change when its run is continued. */
 struct stage_budget {
@@ -36,11 +36,12 @@ struct stage {
     struct model *model;
     struct stage_base base;
     struct stage_windows windows;
-    struct scoring scoring;          /* on all windows */
-    struct score_keys keys;          /* of both */
-    struct stage_workers *workers;   /* NULL for a search of one process */
-    const char *checkpoint_folder;   /* of windows; NULL: none */
-    struct checkpoints *checkpoints; /* there, for a search of one process */
+    struct scoring scoring;             /* on all windows */
+    struct score_keys keys;             /* of both */
+    struct rank_workers *workers;       /* NULL for a search of one process */
+    const struct workers *open_workers; /* NULL until they have loaded */
+    const char *checkpoint_folder;      /* of windows; NULL: none */
+    struct checkpoints *checkpoints;    /* there, for a search of one process */
     struct scorer *scorer;
     struct window_nats window_nats; /* of the table that is being scored */
     struct progress progress;
@@ -55,6 +56,22 @@ struct stage {
     struct rival rival, later_rival; /* of the individual that is scored, and of one that will be */
 };
 
+/* What rank 0 says to the others of a stage that begins. */
+struct stage_order {
+    int64_t number; /* in messages: those of stages are their places in the configuration, that of the old window comes
+                     * behind them */
+    int64_t index;  /* in the configuration */
+    int64_t old_window;          /* tokens: the tables of the stage are measured there; 0: the stage is searched */
+    char model[STORE_PATH_SIZE]; /* with old_window: folder */
+};
+
+/* The other ranks, which load the stage at the same time, into stage->workers. Nothing happens without any. */
+int stage_begin_elsewhere(struct stage *stage, const struct stage_order *order, struct error *error);
+
+/* Makes the scorer of a loaded stage, with all ranks, in place of one that it has; `options` has what is the caller's
+ * own: scoring, blocks, progress and hopeless. */
+int stage_make_scorer(struct stage *stage, struct scorer_options options, struct error *error);
+
 /* Loads what a stage is scored with: windows, scoring, model, keys, and room for nats. The caller calls stage_close(),
  * also after an error. */
 int stage_load(struct stage *stage, struct error *error);
@@ -62,6 +79,10 @@ void stage_close(struct stage *stage);
 
 /* All windows of the stage, from the first one on. */
 struct window_range stage_all_windows(const struct stage *stage);
+
+/* All windows of a loaded stage, as ranks compute them; their details are the blocks of windows.
+ * Borrows the stage. */
+struct window_task stage_task(struct stage *stage);
 
 /* The name of scores in messages. */
 const char *stage_score_name(const struct stage *stage);

@@ -86,9 +86,36 @@ static void remove_table(struct window_pool *pool, struct pooled_table *table) {
     pool->changed = true;
 }
 
+static bool is_under_way(const struct window_pool *pool) {
+    struct handout_unit units[HANDOUT_MOST];
+    size_t count = 0;
+    for (size_t w = 0; w < pool->options.workers->count; w++) count += handout_under_way(pool->handout, w, units);
+    return count > 0;
+}
+
+/* Waits for the units that were cancelled. The next pool of these workers numbers its units from 1 again, and would
+ * take their results for its own. Not after a stop or an error of the workers: no other pool follows. */
+static void drain(struct window_pool *pool) {
+    const struct workers *workers = pool->options.workers;
+    const volatile sig_atomic_t *stop = pool->options.stop;
+    struct work_result result;
+    struct handout_unit unit;
+    struct error error;
+    while (is_under_way(pool) && !(stop && *stop)) {
+        bool taken = false;
+        if (workers->take(workers->state, &result, &taken, &error) != STATUS_OK) return;
+        if (taken) {
+            handout_done(pool->handout, result.worker, result.id, &unit);
+        } else {
+            workers->wait(workers->state);
+        }
+    }
+}
+
 void window_pool_free(struct window_pool *pool) {
     if (!pool) return;
     while (pool->tables) remove_table(pool, pool->tables);
+    if (pool->handout) drain(pool);
     handout_free(pool->handout);
     free(pool);
 }
@@ -202,11 +229,12 @@ static int keep(struct window_pool *pool, struct pooled_table *table, size_t win
                 struct error *error) {
     const struct score_cache_key key = score_keys_of(pool->options.keys, table->fingerprint, window);
     struct score_cache_entry entry = entry_of(table, window);
-    if (result->block_count != entry.block_count || !(result->nats >= 0.0)) {
-        return error_set(error, STATUS_FAILED, "worker %zu answered with %zu blocks and %g nats, which no window has",
-                         result->worker, result->block_count, result->nats);
+    if (result->size != entry.block_count * sizeof *entry.blocks || !(result->nats >= 0.0)) {
+        return error_set(error, STATUS_FAILED,
+                         "worker %zu answered with %zu bytes of blocks and %g nats, which the window does not have",
+                         result->worker, result->size, result->nats);
     }
-    if (entry.block_count) memcpy(entry.blocks, result->blocks, entry.block_count * sizeof *entry.blocks);
+    if (result->size) memcpy(entry.blocks, result->details, result->size);
     entry.nats = table->nats.nats[window] = result->nats;
     table->windows[window] = (struct pooled_window){WINDOW_KNOWN, true};
     table->known++;

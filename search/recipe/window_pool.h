@@ -35,7 +35,7 @@ struct window_pool_options {
 struct window_pool;
 
 /* All in `options` is borrowed. STATUS_FAILED for lack of memory. The caller frees *out with window_pool_free(), which
- * cancels what is under way. */
+ * cancels what is under way and waits for it, so that another pool may follow with the same workers. */
 int window_pool_new(const struct window_pool_options *options, struct window_pool **out, struct error *error);
 void window_pool_free(struct window_pool *pool); /* NULL is allowed */
 

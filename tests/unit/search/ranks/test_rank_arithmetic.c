@@ -1,5 +1,5 @@
 /* Ranks whose processors differ: what is refused, and which kernels are recommended. */
-#include "search/recipe/rank_arithmetic.h"
+#include "search/ranks/rank_arithmetic.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "search/recipe/rank_arithmetic.h"
+#include "search/ranks/rank_arithmetic.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Which kernels the ranks of a search compute with. The last bits of nats depend on them, so all have to use the same.
+/* Which kernels ranks compute with. The last bits of nats depend on them, so all have to use the same.
  */
 #ifndef LONGROPE_SEARCH_RANK_ARITHMETIC_H
 #define LONGROPE_SEARCH_RANK_ARITHMETIC_H

@@ -1,4 +1,4 @@
-#include "search/recipe/window_thread.h"
+#include "search/ranks/window_thread.h"
 
 #include <omp.h>
 #include <pthread.h>
@@ -8,17 +8,26 @@
 #include <string.h>
 #include <time.h>
 
-#include "eval/forward.h"
 #include "search/base/clock.h"
 #include "search/ranks/handout.h"
+
+/* Seconds that a window waits for a process that has locked its checkpoint. */
+static const double lock_patience = 120.0;
 
 /* A unit, and what came of it. */
 struct job {
     struct work_unit unit;
     int status;
     double seconds, nats;
-    float *blocks; /* [nats_block_count()] owned */
+    void *details; /* [size] bytes, owned */
+    size_t size;
     struct error error;
+};
+
+/* What a checkpoint told. */
+struct line {
+    struct line *next;
+    char text[];
 };
 
 /* A queue of at most HANDOUT_MOST. */
@@ -28,7 +37,8 @@ struct jobs {
 };
 
 struct window_thread {
-    const struct scoring *scoring;
+    struct window_task task;
+    struct checkpoints *checkpoints; /* NULL: none */
     struct forward *forward;
     pthread_t thread;
     bool started;
@@ -36,8 +46,9 @@ struct window_thread {
     pthread_cond_t given, finished;
     struct jobs waiting, done;
     struct job *running;
-    struct job *taken;            /* by the owner, whose blocks are borrowed */
-    volatile sig_atomic_t cancel; /* ends the pass that runs; atomic */
+    struct line *lines, **last;   /* that the owner is to be told */
+    struct job *taken;            /* by the owner, whose details are borrowed */
+    volatile sig_atomic_t cancel; /* ends the pass that runs; atomic. 1, or CHECKPOINTS_FORGET */
     bool stopped, ending;
 };
 
@@ -45,7 +56,7 @@ struct window_thread {
 
 static void job_free(struct job *job) {
     if (!job) return;
-    free(job->blocks);
+    free(job->details);
     free(job);
 }
 
@@ -61,16 +72,58 @@ static struct job *remove_at(struct jobs *jobs, size_t at) {
 static void job_stop(struct job *job) { job->status = error_set(&job->error, STATUS_STOPPED, "stopped"); }
 
 static void job_run(struct window_thread *thread, struct job *job) {
-    size_t window = job->unit.window, tokens = (size_t)window_tokens(&thread->scoring->windows[window]);
-    job->blocks = calloc(nats_block_count(tokens) + 1, sizeof *job->blocks);
-    if (!job->blocks) {
-        job->status = error_memory(&job->error, (double)tokens / SCORING_BLOCK, "the blocks of a window");
-        return;
-    }
+    const struct window_task *task = &thread->task;
     double began = clock_seconds();
-    job->status = perplexity_window_blocks(thread->forward, &job->unit.table, thread->scoring, window, &job->nats,
-                                           job->blocks, &job->error);
+    job->status =
+        task->compute(task->state, thread->forward, &job->unit, &job->nats, &job->details, &job->size, &job->error);
     job->seconds = clock_seconds() - began;
+}
+
+static void set_cancel(struct window_thread *thread, int value) {
+    __atomic_store_n(&thread->cancel, value, __ATOMIC_RELAXED);
+}
+
+/* ---- what checkpoints tell: in the thread, and to its owner ---- */
+
+/* Without memory the line is lost, and nothing else. */
+static void note_line(void *state, double start, const char *text) {
+    struct window_thread *thread = state;
+    struct line *line = malloc(sizeof *line + strlen(text) + 1);
+    (void)start;
+    if (!line) return;
+    line->next = NULL;
+    strcpy(line->text, text);
+    pthread_mutex_lock(&thread->mutex);
+    *thread->last = line;
+    thread->last = &line->next;
+    pthread_mutex_unlock(&thread->mutex);
+}
+
+static struct line *take_lines(struct window_thread *thread) {
+    pthread_mutex_lock(&thread->mutex);
+    struct line *lines = thread->lines;
+    thread->lines = NULL;
+    thread->last = &thread->lines;
+    pthread_mutex_unlock(&thread->mutex);
+    return lines;
+}
+
+static void tell_lines(struct window_thread *thread, bool aloud) {
+    const struct checkpoints_options *options = &thread->task.checkpoints;
+    for (struct line *line = take_lines(thread), *next; line; line = next) {
+        next = line->next;
+        if (aloud && options->tell) options->tell(options->tell_state, 0.0, line->text);
+        free(line);
+    }
+}
+
+static int open_checkpoints(struct window_thread *thread, struct error *error) {
+    struct checkpoints_options options = thread->task.checkpoints;
+    if (!options.folder) return STATUS_OK;
+    options.patience = lock_patience;
+    options.stop = &thread->cancel;
+    options.tell = note_line, options.tell_state = thread;
+    return checkpoints_open(&options, &thread->checkpoints, error);
 }
 
 /* ---- the thread ---- */
@@ -84,7 +137,7 @@ static void *run(void *state) {
             continue;
         }
         struct job *job = thread->running = remove_at(&thread->waiting, 0);
-        __atomic_store_n(&thread->cancel, 0, __ATOMIC_RELAXED);
+        set_cancel(thread, 0);
         pthread_mutex_unlock(&thread->mutex);
         job_run(thread, job);
         pthread_mutex_lock(&thread->mutex);
@@ -117,31 +170,35 @@ static void init_locks(struct window_thread *thread) {
     pthread_condattr_destroy(&clock);
 }
 
-int window_thread_new(const struct model *model, const struct scoring *scoring, int threads, struct window_thread **out,
-                      struct error *error) {
+int window_thread_new(const struct window_task *task, int threads, struct window_thread **out, struct error *error) {
     *out = NULL;
     struct window_thread *thread = calloc(1, sizeof *thread);
     if (!thread) return error_memory(error, sizeof *thread, "a thread");
-    thread->scoring = scoring;
+    thread->task = *task;
+    thread->last = &thread->lines;
     init_locks(thread);
+    int status = open_checkpoints(thread, error);
     /* LLVM's OpenMP ends with the last thread that used it, and does not survive that: this one uses it, too */
     int most = omp_get_max_threads();
-    const struct forward_options forward = {
-        .threads = threads ? threads : most, .angles = ROPE_ANGLES_F64, .stop = &thread->cancel};
-    int status = forward_new(model, &forward, &thread->forward, error);
+    const struct forward_options forward = {.threads = threads ? threads : most,
+                                            .angles = task->angles,
+                                            .stop = &thread->cancel,
+                                            .checkpoints = thread->checkpoints};
+    if (status == STATUS_OK) status = forward_new(task->model, &forward, &thread->forward, error);
     int failed = status == STATUS_OK ? start(thread) : 0;
     if (failed) status = error_set(error, STATUS_FAILED, "a thread could not be started: %s", strerror(failed));
     if (status != STATUS_OK) {
-        window_thread_free(thread);
+        window_thread_free(thread, false);
         return status;
     }
     *out = thread;
     return STATUS_OK;
 }
 
+/* A unit that was cancelled before is not required after a stop either: its checkpoint goes. */
 static void stop_locked(struct window_thread *thread) {
     thread->stopped = true;
-    __atomic_store_n(&thread->cancel, 1, __ATOMIC_RELAXED);
+    if (thread->cancel != CHECKPOINTS_FORGET) set_cancel(thread, 1);
     while (thread->waiting.count) {
         struct job *job = remove_at(&thread->waiting, 0);
         job_stop(job);
@@ -149,7 +206,7 @@ static void stop_locked(struct window_thread *thread) {
     }
 }
 
-void window_thread_free(struct window_thread *thread) {
+void window_thread_free(struct window_thread *thread, bool finished) {
     if (!thread) return;
     pthread_mutex_lock(&thread->mutex);
     stop_locked(thread);
@@ -159,7 +216,9 @@ void window_thread_free(struct window_thread *thread) {
     if (thread->started) pthread_join(thread->thread, NULL);
     while (thread->done.count) job_free(remove_at(&thread->done, 0));
     job_free(thread->taken);
+    tell_lines(thread, false);
     forward_free(thread->forward);
+    checkpoints_close(thread->checkpoints, finished);
     pthread_cond_destroy(&thread->finished);
     pthread_cond_destroy(&thread->given);
     pthread_mutex_destroy(&thread->mutex);
@@ -189,7 +248,8 @@ int window_thread_give(struct window_thread *thread, const struct work_unit *uni
 
 void window_thread_cancel(struct window_thread *thread, uint64_t unit) {
     pthread_mutex_lock(&thread->mutex);
-    if (thread->running && thread->running->unit.id == unit) __atomic_store_n(&thread->cancel, 1, __ATOMIC_RELAXED);
+    bool running = thread->running && thread->running->unit.id == unit;
+    if (running && !thread->stopped) set_cancel(thread, CHECKPOINTS_FORGET);
     for (size_t i = 0; i < thread->waiting.count; i++) {
         if (thread->waiting.items[i]->unit.id != unit) continue;
         struct job *job = remove_at(&thread->waiting, i);
@@ -210,16 +270,16 @@ bool window_thread_take(struct window_thread *thread, struct work_result *out) {
     pthread_mutex_lock(&thread->mutex);
     struct job *job = thread->done.count ? remove_at(&thread->done, 0) : NULL;
     pthread_mutex_unlock(&thread->mutex);
+    tell_lines(thread, true); /* what it told before it was done, at the least */
     if (!job) return false;
     job_free(thread->taken);
     thread->taken = job;
-    size_t tokens = (size_t)window_tokens(&thread->scoring->windows[job->unit.window]);
     *out = (struct work_result){.id = job->unit.id,
                                 .status = job->status,
                                 .seconds = job->seconds,
                                 .nats = job->nats,
-                                .blocks = job->blocks,
-                                .block_count = nats_block_count(tokens),
+                                .details = job->details,
+                                .size = job->size,
                                 .error = job->error};
     return true;
 }
