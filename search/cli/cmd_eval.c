@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "eval/perplexity.h"
 #include "search/base/atomic_output.h"
@@ -28,6 +29,8 @@ struct evaluation {
     struct documents documents;
     int32_t bos;             /* that documents of text begin with; -1: none */
     struct windows *windows; /* [lengths] */
+    struct window *all;      /* their items, one length after another */
+    struct scoring scoring;  /* on all of them */
     struct sweep_row *rows;  /* by length, then by RoPE table */
     struct sweep sweep;
     bool headed; /* the heading is printed */
@@ -40,6 +43,7 @@ static void evaluation_close(struct evaluation *e) {
     free(e->rows);
     for (size_t l = 0; e->windows && l < e->options->lengths.count; l++) free(e->windows[l].items);
     free(e->windows);
+    free(e->all);
     documents_free(&e->documents);
     session_close(&e->session);
 }
@@ -68,7 +72,17 @@ static int choose_windows(const struct evaluation *e, struct windows *out, struc
                      : windows_choose(&e->documents, out->length, (size_t)o->samples, &out->items, &out->count, error);
 }
 
-static void window_scored(void *state, size_t windows) { progress_step(state, windows, "", false); }
+static void window_scored(void *state, size_t known) { progress_step(state, known, "", false); }
+
+static int append_windows(struct evaluation *e, const struct windows *windows, struct error *error) {
+    size_t count = e->scoring.count + windows->count;
+    struct window *grown = realloc(e->all, (count + 1) * sizeof *grown);
+    if (!grown) return error_memory(error, (double)count * sizeof *grown, "the windows");
+    memcpy(grown + e->scoring.count, windows->items, windows->count * sizeof *grown);
+    e->all = grown;
+    e->scoring = (struct scoring){.documents = &e->documents, .windows = grown, .count = count};
+    return STATUS_OK;
+}
 
 /* Plans all rows before the weights are loaded, so that a length beyond the documents is an error at once. */
 static int plan_rows(struct evaluation *e, struct error *error) {
@@ -80,13 +94,16 @@ static int plan_rows(struct evaluation *e, struct error *error) {
     e->sweep.rows = e->rows;
     for (size_t l = 0; l < lengths && status == STATUS_OK; l++) {
         struct windows *windows = &e->windows[l];
+        size_t first = e->scoring.count;
         windows->length = e->options->lengths.items[l];
         status = choose_windows(e, windows, error);
+        if (status == STATUS_OK) status = append_windows(e, windows, error);
         for (size_t t = 0; t < tables && status == STATUS_OK; t++) {
             struct sweep_row *row = &e->rows[e->sweep.count++];
             row->length = windows->length;
             row->scoring =
                 (struct scoring){.documents = &e->documents, .windows = windows->items, .count = windows->count};
+            row->first_window = first;
             row->progress = window_scored, row->progress_state = &e->session.progress;
             table_source_get(&e->session.tables, t, windows->length, &row->table);
         }
@@ -97,7 +114,7 @@ static int plan_rows(struct evaluation *e, struct error *error) {
 /* The file of --nats must not replace what is read. */
 static int check_nats(struct evaluation *e, struct error *error) {
     const struct eval_options *o = e->options;
-    if (!o->nats) return STATUS_OK;
+    if (!o->nats || !session_speaks(&e->session)) return STATUS_OK;
     int status = session_check_output(&e->session, o->nats, o->force, error);
     for (size_t i = 0; i < o->tokens.count && status == STATUS_OK; i++) {
         status = atomic_output_check_input(o->nats, o->tokens.items[i], error);
@@ -111,7 +128,7 @@ static int check_nats(struct evaluation *e, struct error *error) {
 /* What people may not expect: documents that are left out, BOS, a sliding window. */
 static int tell_of_windows(const struct evaluation *e, struct error *error) {
     const struct eval_options *o = e->options;
-    for (size_t l = 0; l < o->lengths.count; l++) {
+    for (size_t l = 0; l < o->lengths.count && session_speaks(&e->session); l++) {
         const struct windows_told told = {.documents = &e->documents,
                                           .windows = e->windows[l].items,
                                           .count = e->windows[l].count,
@@ -129,7 +146,8 @@ static int tell_of_windows(const struct evaluation *e, struct error *error) {
 }
 
 static int evaluation_open(struct evaluation *e, struct error *error) {
-    signals_end_at_once("nothing was printed\n"); /* much text takes a while */
+    struct window_task task = {.compute = sweep_compute, .state = &e->scoring};
+    session_end_at_once(&e->session, "nothing was printed\n"); /* much text takes a while */
     int status = session_open(&e->options->model, &e->session, error);
     if (status == STATUS_OK) status = check_nats(e, error);
     if (status == STATUS_OK) status = session_open_checkpoints(&e->session, &e->options->checkpoint, error);
@@ -138,7 +156,10 @@ static int evaluation_open(struct evaluation *e, struct error *error) {
     signals_end_at_once(NULL);
     if (status == STATUS_OK) status = session_open_log(&e->session, error);
     if (status == STATUS_OK) status = tell_of_windows(e, error);
-    return status == STATUS_OK ? session_load(&e->session, error) : status;
+    if (status == STATUS_OK) status = session_load(&e->session, error);
+    task.windows = e->scoring.count;
+    if (status == STATUS_OK) status = session_share(&e->session, &task, &e->scoring, error);
+    return status == STATUS_OK && e->session.list ? sweep_hand_out(&e->sweep, e->session.list, error) : status;
 }
 
 /* ---- output ---- */
@@ -231,7 +252,7 @@ static int score_row(struct evaluation *e, size_t index, struct error *error) {
     }
     char title[64];
     snprintf(title, sizeof title, "%s at %" PRId64 " tokens", row->table.method, row->length);
-    progress_begin(&e->session.progress, title, "windows", 0, row->scoring.count);
+    progress_begin(&e->session.progress, title, "windows", row->known, row->scoring.count);
     int status = sweep_score(&e->sweep, index, e->session.forward, token_nats, error);
     progress_clear(&e->session.progress);
     if (status == STATUS_OK && token_nats) status = write_nats(e, row, token_nats, error);
@@ -248,11 +269,14 @@ static int evaluate_row(struct evaluation *e, size_t index, struct error *error)
 
 static int evaluate(const void *options, struct error *error) {
     struct evaluation e = {.options = options};
-    int status = evaluation_open(&e, error);
-    for (size_t r = 0; r < e.sweep.count && status == STATUS_OK; r++) status = evaluate_row(&e, r, error);
+    int status = session_join(&eval_option_table, options, &e.session, error);
+    struct ranks *ranks = e.session.ranks;
+    if (status == STATUS_OK) status = evaluation_open(&e, error);
+    size_t rows = session_speaks(&e.session) ? e.sweep.count : 0;
+    for (size_t r = 0; r < rows && status == STATUS_OK; r++) status = evaluate_row(&e, r, error);
     status = session_end(&e.session, status, error);
     evaluation_close(&e);
-    return status;
+    return ranks_end(ranks, status, error);
 }
 
 const struct command eval_command = {&eval_option_table, evaluate};

@@ -22,12 +22,18 @@ struct retrieval {
     struct session session;
     struct tokenizer tokenizer;
     struct passkey_task task;
+    struct needle_prompt *first;     /* [lengths] of each its first prompt */
+    struct document *first_document; /* [lengths] the same */
+    struct chosen_table *tables;     /* [table_source_count()][lengths], in the order in which they are asked */
+    struct passkey_asker asker;
     bool unicode;
 };
 
 /* ---- Opening: errors that are cheap to find come before the weights are loaded ---- */
 
 static void retrieval_close(struct retrieval *r) {
+    for (size_t l = 0; r->first && l < r->options->lengths.count; l++) needle_prompt_free(&r->first[l]);
+    free(r->first), free(r->first_document), free(r->tables), free(r->asker.known);
     tokenizer_close(&r->tokenizer);
     session_close(&r->session);
 }
@@ -45,16 +51,22 @@ static int check_memory(const struct model_config *config, int64_t length, struc
 }
 
 /* Makes a prompt of each length before the weights are loaded, so that an impossible length is an error at once. */
-static int check_lengths(const struct retrieval *r, struct error *error) {
+static int check_lengths(struct retrieval *r, struct error *error) {
+    const size_t lengths = r->task.length_count;
     int status = STATUS_OK;
-    for (size_t l = 0; l < r->options->lengths.count && status == STATUS_OK; l++) {
-        model_warn_sliding(&r->session.config, r->options->model.model, r->options->lengths.items[l], stderr);
-        status = check_memory(&r->session.config, r->options->lengths.items[l], error);
+    r->first = calloc(lengths, sizeof *r->first);
+    r->first_document = calloc(lengths, sizeof *r->first_document);
+    if (!r->first || !r->first_document) return error_memory(error, (double)lengths * sizeof *r->first, "prompts");
+    for (size_t l = 0; l < lengths && status == STATUS_OK; l++) {
+        if (session_speaks(&r->session)) {
+            model_warn_sliding(&r->session.config, r->options->model.model, r->task.lengths[l], stderr);
+        }
+        status = check_memory(&r->session.config, r->task.lengths[l], error);
     }
-    for (size_t l = 0; l < r->options->lengths.count && status == STATUS_OK; l++) {
-        struct needle_prompt prompt;
-        status = passkey_prompt(&r->task, r->options->lengths.items[l], r->task.depths[0], 0, &prompt, error);
-        needle_prompt_free(&prompt);
+    for (size_t l = 0; l < lengths && status == STATUS_OK; l++) {
+        struct needle_prompt *prompt = &r->first[l];
+        status = passkey_prompt(&r->task, r->task.lengths[l], r->task.depths[0], 0, prompt, error);
+        r->first_document[l] = (struct document){.count = prompt->count, .tokens = prompt->tokens};
     }
     return status;
 }
@@ -79,8 +91,6 @@ static int save_tokens(const struct retrieval *r, struct error *error) {
     return status;
 }
 
-static void prompt_asked(void *state, size_t prompts) { progress_step(state, prompts, "", false); }
-
 static void set_task(struct retrieval *r) {
     const struct passkey_options *o = r->options;
     r->task = (struct passkey_task){
@@ -90,6 +100,8 @@ static void set_task(struct retrieval *r) {
         .trials = o->trials,
         .seed = (uint64_t)o->seed,
         .vocabulary = r->session.config.vocabulary,
+        .lengths = o->lengths.items,
+        .length_count = o->lengths.count,
     };
 }
 
@@ -105,20 +117,66 @@ static int open_tokenizer(struct retrieval *r, struct error *error) {
         why.message);
 }
 
+static int choose_tables(struct retrieval *r, struct error *error) {
+    size_t lengths = r->task.length_count, sheets = table_source_count(&r->session.tables) * lengths;
+    r->tables = calloc(sheets, sizeof *r->tables);
+    if (!r->tables) return error_memory(error, (double)sheets * sizeof *r->tables, "the tables");
+    for (size_t i = 0; i < sheets; i++) {
+        table_source_get(&r->session.tables, i / lengths, r->task.lengths[i % lengths], &r->tables[i]);
+    }
+    return STATUS_OK;
+}
+
+/* That all ranks make the same prompts shows in the first of each length. */
+static int share(struct retrieval *r, struct error *error) {
+    const size_t lengths = r->task.length_count;
+    struct window_task task = {
+        .windows = lengths * passkey_prompts(&r->task), .compute = passkey_compute, .state = &r->task};
+    struct window *windows = calloc(lengths, sizeof *windows);
+    if (!windows) return error_memory(error, (double)lengths * sizeof *windows, "prompts");
+    for (size_t l = 0; l < lengths; l++) windows[l] = (struct window){.document = l, .length = r->task.lengths[l]};
+    const struct documents documents = {lengths, r->first_document};
+    const struct scoring first = {&documents, windows, lengths};
+    int status = session_share(&r->session, &task, &first, error);
+    free(windows);
+    return status;
+}
+
+static void prompt_asked(void *state, size_t prompts) { progress_step(state, prompts, "", false); }
+
+static int open_asker(struct retrieval *r, struct error *error) {
+    size_t sheets = table_source_count(&r->session.tables) * r->task.length_count;
+    int status = STATUS_OK;
+    r->asker = (struct passkey_asker){.forward = r->session.forward,
+                                      .list = r->session.list,
+                                      .known = calloc(sheets, sizeof *r->asker.known),
+                                      .asked = prompt_asked,
+                                      .state = &r->session.progress};
+    if (!r->asker.known) return error_memory(error, (double)sheets * sizeof *r->asker.known, "prompts");
+    for (size_t i = 0; i < sheets && r->asker.list && status == STATUS_OK; i++) {
+        status = passkey_hand_out(&r->task, &r->tables[i].rope, i % r->task.length_count, r->asker.list, error);
+    }
+    return status;
+}
+
 static int retrieval_open(struct retrieval *r, struct error *error) {
-    signals_end_at_once("nothing was printed\n"); /* long prompts take a while */
+    session_end_at_once(&r->session, "nothing was printed\n"); /* long prompts take a while */
+    const bool speaks = session_speaks(&r->session);
     const struct passkey_options *o = r->options;
     int status = session_open(&o->model, &r->session, error);
-    if (status == STATUS_OK && o->save_tokens) {
+    if (status == STATUS_OK && o->save_tokens && speaks) {
         status = session_check_output(&r->session, o->save_tokens, o->force, error);
     }
     if (status == STATUS_OK) status = open_tokenizer(r, error);
     set_task(r);
+    if (status == STATUS_OK) status = choose_tables(r, error);
     if (status == STATUS_OK) status = check_lengths(r, error);
     signals_end_at_once(NULL);
     if (status == STATUS_OK) status = session_open_log(&r->session, error);
-    if (status == STATUS_OK && o->save_tokens) status = save_tokens(r, error);
-    return status == STATUS_OK ? session_load(&r->session, error) : status;
+    if (status == STATUS_OK && o->save_tokens && speaks) status = save_tokens(r, error);
+    if (status == STATUS_OK) status = session_load(&r->session, error);
+    if (status == STATUS_OK) status = share(r, error);
+    return status == STATUS_OK ? open_asker(r, error) : status;
 }
 
 /* ---- Rows ---- */
@@ -148,23 +206,22 @@ static int show(struct retrieval *r, const struct passkey_result *result, struct
     return STATUS_OK;
 }
 
-/* The `index`-th table at one length. */
-static int ask_length(struct retrieval *r, size_t index, int64_t length, struct error *error) {
-    struct chosen_table table;
+/* The `index`-th table at the `length`-th length. */
+static int ask_length(struct retrieval *r, size_t index, size_t length, struct error *error) {
+    const struct chosen_table *table = &r->tables[index * r->task.length_count + length];
+    const size_t prompts = passkey_prompts(&r->task);
     struct passkey_sheet sheet;
     char title[64];
-    table_source_get(&r->session.tables, index, length, &table);
-    snprintf(title, sizeof title, "%s at %" PRId64 " tokens", table.method, length);
-    progress_begin(&r->session.progress, title, "prompts", 0, r->task.depth_count * (size_t)r->task.trials);
-    int status = passkey_ask(&r->task, r->session.forward, &table.rope, length, prompt_asked, &r->session.progress,
-                             &sheet, error);
+    snprintf(title, sizeof title, "%s at %" PRId64 " tokens", table->method, r->task.lengths[length]);
+    progress_begin(&r->session.progress, title, "prompts", r->asker.known[r->asker.sheets], prompts);
+    int status = passkey_ask(&r->task, &r->asker, &table->rope, length, &sheet, error);
     progress_clear(&r->session.progress);
     if (status == STATUS_OK) {
         const struct passkey_result result = {.options = r->options,
                                               .kernels = r->session.model->kernels,
-                                              .table = &table,
+                                              .table = table,
                                               .sheet = &sheet,
-                                              .length = length,
+                                              .length = r->task.lengths[length],
                                               .seconds = clock_seconds() - r->session.progress.began};
         status = record(r, &result, error);
         if (status == STATUS_OK) status = show(r, &result, error);
@@ -182,20 +239,20 @@ static int ask_all(struct retrieval *r, struct error *error) {
         if (!o->model.json)
             passkey_print_heading(r->session.out, o,
                                   o->model.tables.factors ? "factors" : o->model.tables.methods.items[t]);
-        for (size_t l = 0; l < o->lengths.count && status == STATUS_OK; l++) {
-            status = ask_length(r, t, o->lengths.items[l], error);
-        }
+        for (size_t l = 0; l < r->task.length_count && status == STATUS_OK; l++) status = ask_length(r, t, l, error);
     }
     return status;
 }
 
 static int retrieve(const void *options, struct error *error) {
     struct retrieval r = {.options = options, .unicode = terminal_shows_unicode()};
-    int status = retrieval_open(&r, error);
-    if (status == STATUS_OK) status = ask_all(&r, error);
+    int status = session_join(&passkey_option_table, options, &r.session, error);
+    struct ranks *ranks = r.session.ranks;
+    if (status == STATUS_OK) status = retrieval_open(&r, error);
+    if (status == STATUS_OK && session_speaks(&r.session)) status = ask_all(&r, error);
     status = session_end(&r.session, status, error);
     retrieval_close(&r);
-    return status;
+    return ranks_end(ranks, status, error);
 }
 
 const struct command passkey_command = {&passkey_option_table, retrieve};

@@ -105,7 +105,8 @@ const struct option_table eval_option_table = {
             "If several rows share a table, each window is evaluated once, at the greatest length; shorter rows reuse "
             "its prefix, with the same results to the last bit. The seconds of a row are those of the windows "
             "evaluated for it; \"reused\" in the JSON counts the windows taken from other rows. A length that is given "
-            "twice is evaluated twice.",
+            "twice is evaluated twice.\n"
+            "mpirun or srun can start several processes, which share the windows; rank 0 prints the same results.",
     .groups = groups,
     .group_count = sizeof groups / sizeof *groups,
     .examples = examples,

@@ -114,6 +114,10 @@ int options_wrong(const struct option_table *table, struct error *error, const c
  * reads it. */
 void options_print_help(const struct option_table *table, FILE *out);
 
+/* Writes the command's name and the options that were given or have a default, but for the one called `except`. Two
+ * processes that write the same were given the same. */
+void options_write(const struct option_table *table, const void *options, const char *except, FILE *out);
+
 extern const struct option_row option_help_row; /* -h, --help, which every command has */
 
 #endif

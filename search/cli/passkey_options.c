@@ -112,7 +112,8 @@ const struct option_table passkey_option_table = {
     .usage = usage,
     .text = "Pass-key retrieval: a number is hidden at some depth of a text of N tokens, and the model is asked for "
             "it. A key is found if greedy decoding would produce it; one forward pass per prompt decides that. All "
-            "tables are asked with the same prompts.",
+            "tables are asked with the same prompts.\n"
+            "mpirun or srun can start several processes, which share the prompts; rank 0 prints the same results.",
     .groups = groups,
     .group_count = sizeof groups / sizeof *groups,
     .examples = examples,

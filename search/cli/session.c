@@ -6,7 +6,27 @@
 #include "search/base/atomic_output.h"
 #include "search/base/output_path.h"
 #include "search/base/signals.h"
+#include "search/ranks/rank_service.h"
+#include "search/recipe/score_keys.h"
 #include "search/store/store.h"
+
+int session_join(const struct option_table *table, const void *options, struct session *out, struct error *error) {
+    size_t size = 0;
+    char *text = NULL;
+    FILE *command = open_memstream(&text, &size);
+    *out = (struct session){.out = stdout};
+    if (!command) return error_memory(error, 0, "the command line");
+    options_write(table, options, "threads", command);
+    int status = fclose(command) == 0 ? ranks_open(text, &out->ranks, error) : error_memory(error, 0, "a text");
+    free(text);
+    return status;
+}
+
+bool session_speaks(const struct session *s) { return ranks_index(s->ranks) == 0; }
+
+void session_end_at_once(const struct session *s, const char *message) {
+    signals_end_at_once(session_speaks(s) ? message : "");
+}
 
 static int read_clex(struct session *s, struct error *error) {
     double asked = s->options->tables.max_factor;
@@ -19,11 +39,11 @@ static int read_clex(struct session *s, struct error *error) {
     return model_read_clex(s->options->model, asked, &s->config, &s->clex_factors, error);
 }
 
-int session_open(const struct model_options *options, struct session *out, struct error *error) {
-    *out = (struct session){.options = options, .out = stdout};
-    int status = model_read_config(options->model, &out->config, error);
-    if (status == STATUS_OK) status = read_clex(out, error);
-    return status == STATUS_OK ? table_source_open(&options->tables, &out->config, &out->tables, error) : status;
+int session_open(const struct model_options *options, struct session *s, struct error *error) {
+    s->options = options;
+    int status = model_read_config(options->model, &s->config, error);
+    if (status == STATUS_OK) status = read_clex(s, error);
+    return status == STATUS_OK ? table_source_open(&options->tables, &s->config, &s->tables, error) : status;
 }
 
 int session_tokenizer(const struct session *s, struct tokenizer *out, struct error *error) {
@@ -31,6 +51,7 @@ int session_tokenizer(const struct session *s, struct tokenizer *out, struct err
 }
 
 int session_open_log(struct session *s, struct error *error) {
+    if (!session_speaks(s)) return STATUS_OK;
     return measurement_log_open(s->options->into, s->options->label, &s->log, error);
 }
 
@@ -49,6 +70,14 @@ int session_check_output(struct session *s, const char *path, bool replace, stru
     return status;
 }
 
+/* With several ranks the row that is waited for is none of the window's business; the line names the rank. */
+static void rank_told(void *state, double start, const char *line) {
+    struct session *s = state;
+    (void)start;
+    progress_clear(&s->progress);
+    fprintf(stderr, "%s\n", line);
+}
+
 /* Windows are counted from 1. */
 static void checkpoint_told(void *state, double start, const char *line) {
     struct session *s = state;
@@ -58,19 +87,44 @@ static void checkpoint_told(void *state, double start, const char *line) {
     if (start > 0.0) progress_continue(progress, start);
 }
 
+static struct checkpoints_options checkpoints_of(struct session *s) {
+    if (!s->checkpoint) return (struct checkpoints_options){.folder = NULL};
+    return (struct checkpoints_options){.folder = s->checkpoint->folder,
+                                        .interval = s->checkpoint->every,
+                                        .keep = true,
+                                        .stop = signals_caught(),
+                                        .tell = s->ranks ? rank_told : checkpoint_told,
+                                        .tell_state = s};
+}
+
 int session_open_checkpoints(struct session *s, const struct checkpoint_options *given, struct error *error) {
     if (!given->folder) return STATUS_OK;
     s->checkpoint = given;
-    const struct checkpoints_options options = {.folder = given->folder,
-                                                .interval = given->every,
-                                                .keep = true,
-                                                .stop = signals_caught(),
-                                                .tell = checkpoint_told,
-                                                .tell_state = s};
-    return checkpoints_open(&options, &s->checkpoints, error);
+    const struct checkpoints_options options = checkpoints_of(s);
+    return s->ranks ? checkpoints_check(given->folder, error) : checkpoints_open(&options, &s->checkpoints, error);
 }
 
 static void pass_advanced(void *progress, double fraction) { progress_within(progress, fraction); }
+
+/* ---- ranks and weights ---- */
+
+/* Before minutes of loading: that all ranks are there and have the same kernels. */
+static int meet(struct session *s, struct error *error) {
+    const enum model_type type = (enum model_type)s->options->type;
+    const int64_t stage = 0;
+    struct ranks_message message = {.kind = RANKS_END};
+    if (!s->ranks) return STATUS_OK;
+    if (session_speaks(s)) {
+        int status = rank_workers_meet(s->ranks, &type, 1, error);
+        return status == STATUS_OK ? rank_workers_begin(s->ranks, &stage, sizeof stage, &s->workers, error) : status;
+    }
+    int status = rank_service_hello(s->ranks, error);
+    while (status == STATUS_OK && message.kind != RANK_STAGE && !s->ended) {
+        status = ranks_wait(s->ranks, &message, error);
+        s->ended = status == STATUS_OK && message.kind == RANKS_END;
+    }
+    return status;
+}
 
 int session_load(struct session *s, struct error *error) {
     const struct model_options *o = s->options;
@@ -80,14 +134,54 @@ int session_load(struct session *s, struct error *error) {
                                             .progress = pass_advanced,
                                             .progress_state = &s->progress,
                                             .checkpoints = s->checkpoints};
-    signals_end_at_once("nothing was printed\n");
-    int status = model_load(o->model, (enum model_type)o->type, &s->model, error);
+    int status = meet(s, error);
+    if (status != STATUS_OK || s->ended) return status;
+    session_end_at_once(s, "nothing was printed\n");
+    status = model_load(o->model, (enum model_type)o->type, &s->model, error);
     signals_end_at_once(NULL);
-    if (status == STATUS_OK) model_print_notes(s->model, o->model, stderr);
-    if (status == STATUS_OK) status = forward_new(s->model, &forward, &s->forward, error);
+    if (status == STATUS_OK && session_speaks(s)) model_print_notes(s->model, o->model, stderr);
+    if (status == STATUS_OK && !s->ranks) status = forward_new(s->model, &forward, &s->forward, error);
     if (status == STATUS_OK && o->json && !(s->results = json_array())) status = error_memory(error, 0, "the results");
     return status;
 }
+
+static int lead(struct session *s, const struct window_task *task, const struct rank_loaded *loaded,
+                struct error *error) {
+    const struct workers *workers = NULL;
+    int threads = (int)s->options->threads;
+    fprintf(stderr, "one measurement on %zu ranks, with %d threads on rank 0\n", ranks_count(s->ranks),
+            threads ? threads : ranks_threads(s->ranks));
+    int status = rank_workers_open(s->workers, task, loaded, threads, &workers, error);
+    return status == STATUS_OK ? work_list_new(workers, signals_caught(), &s->list, error) : status;
+}
+
+static int serve(struct session *s, const struct window_task *task, const struct rank_loaded *loaded,
+                 struct error *error) {
+    struct ranks_message message;
+    int status = rank_service_run(s->ranks, 0, task, loaded, (int)s->options->threads, &s->ended, error);
+    while (status == STATUS_OK && !s->ended) {
+        status = ranks_wait(s->ranks, &message, error);
+        s->ended = status == STATUS_OK && message.kind == RANKS_END;
+    }
+    return status;
+}
+
+int session_share(struct session *s, struct window_task *task, const struct scoring *windows, struct error *error) {
+    struct score_keys keys;
+    if (!s->ranks || s->ended) return STATUS_OK;
+    task->model = s->model;
+    task->angles = (enum rope_angles)s->options->angles;
+    task->checkpoints = checkpoints_of(s);
+    int status = score_keys_open(&keys, s->model, windows, error);
+    if (status == STATUS_OK) {
+        const struct rank_loaded loaded = score_keys_loaded(&keys);
+        status = (session_speaks(s) ? lead : serve)(s, task, &loaded, error);
+    }
+    score_keys_close(&keys);
+    return status;
+}
+
+/* ---- results ---- */
 
 int session_add_result(struct session *s, json_t *result, struct error *error) {
     bool added = result && json_array_append_new(s->results, result) == 0;
@@ -117,6 +211,7 @@ static int print_results(const struct session *s, struct error *error) {
 }
 
 int session_end(struct session *s, int status, struct error *error) {
+    if (!session_speaks(s)) return status;
     if (status == STATUS_STOPPED) {
         return error_set(error, status, "stopped by %s; %s%s", signals_name(),
                          s->options->json ? "nothing was printed" : "rows that were printed are complete",
@@ -128,6 +223,9 @@ int session_end(struct session *s, int status, struct error *error) {
 }
 
 void session_close(struct session *s) {
+    if (!s->finished) rank_workers_stop(s->workers);
+    work_list_free(s->list);
+    rank_workers_close(s->workers, s->finished);
     json_decref(s->results);
     forward_free(s->forward);
     checkpoints_close(s->checkpoints, s->finished);

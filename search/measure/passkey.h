@@ -8,6 +8,7 @@
 
 #include "eval/forward.h"
 #include "eval/text/needle_prompt.h"
+#include "search/ranks/work_list.h"
 
 /* The answer to one prompt. */
 struct passkey_answer {
@@ -25,8 +26,13 @@ struct passkey_task {
     size_t depth_count;
     int64_t trials; /* per depth */
     uint64_t seed;
-    int64_t vocabulary; /* the model's */
+    int64_t vocabulary;     /* the model's */
+    const int64_t *lengths; /* [length_count] that prompts are asked at */
+    size_t length_count;
 };
+
+/* The prompts of a length. */
+size_t passkey_prompts(const struct passkey_task *task);
 
 /* Answers to all prompts of one length, depth by depth: [depth_count][trials]. */
 struct passkey_sheet {
@@ -40,12 +46,30 @@ struct passkey_sheet {
 int passkey_prompt(const struct passkey_task *task, int64_t length, double depth, int64_t trial,
                    struct needle_prompt *out, struct error *error);
 
-/* Evaluates all prompts of that length. `asked` receives the number of prompts that are done; it may be NULL. Errors
- * are those of forward_predict() and passkey_prompt(). The caller frees *out with passkey_sheet_free(), also after a
- * failure. */
-int passkey_ask(const struct passkey_task *task, struct forward *forward, const struct rope_table *table,
-                int64_t length, void (*asked)(void *state, size_t prompts), void *state, struct passkey_sheet *out,
-                struct error *error);
+/* Who evaluates prompts: `forward`, or workers that have them in a list, one length and table after another. */
+struct passkey_asker {
+    struct forward *forward; /* not used with a list */
+    struct work_list *list;  /* NULL: none */
+    size_t sheets;           /* with a list: how many were asked before */
+    size_t *known;           /* with a list: [sheets of the list] prompts of each whose answers have come */
+    void (*asked)(void *state, size_t prompts); /* receives the number of prompts that are done */
+    void *state;
+};
+
+/* Adds the prompts of that length, one of the task's, to a list, which workers compute by passkey_compute(). The table
+ * is borrowed. STATUS_FAILED for lack of memory. */
+int passkey_hand_out(const struct passkey_task *task, const struct rope_table *table, size_t length,
+                     struct work_list *list, struct error *error);
+
+/* How a worker asks a prompt: for struct window_task. `task` is a struct passkey_task, whose windows are the prompts of
+ * all its lengths. */
+int passkey_compute(const void *task, struct forward *forward, const struct work_unit *unit, double *nats,
+                    void **details, size_t *size, struct error *error);
+
+/* Evaluates all prompts of that length, one of the task's. Errors are those of forward_predict(), passkey_prompt() and
+ * work_list_hear(). The caller frees *out with passkey_sheet_free(), also after a failure. */
+int passkey_ask(const struct passkey_task *task, struct passkey_asker *asker, const struct rope_table *table,
+                size_t length, struct passkey_sheet *out, struct error *error);
 void passkey_sheet_free(struct passkey_sheet *sheet); /* a zeroed struct is allowed */
 
 /* Keys found at depth number `depth`, and at all depths. */

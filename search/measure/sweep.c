@@ -13,6 +13,7 @@ struct sweep_window {
     size_t table;               /* the first row with the same table */
     struct sweep_window *owner; /* itself where it is computed */
     struct sweep_window *next;  /* the next window of the owner; NULL: the last */
+    size_t unit;                /* of an owner, with workers: its number in the list */
     bool known;
 };
 
@@ -97,9 +98,10 @@ static bool make_row(const struct sweep *sweep, size_t index) {
 int sweep_open(struct sweep *sweep, struct error *error) {
     size_t count = 0, listed = 0;
     bool made = true;
+    sweep->list = NULL, sweep->listed = NULL;
     for (size_t r = 0; r < sweep->count; r++) {
         struct sweep_row *row = &sweep->rows[r];
-        row->window_nats = NULL, row->windows = NULL, row->reused = 0, row->seconds = 0.0;
+        row->window_nats = NULL, row->windows = NULL, row->known = 0, row->reused = 0, row->seconds = 0.0;
         count += row->scoring.count;
     }
     for (size_t r = 0; r < sweep->count && made; r++) made = make_row(sweep, r);
@@ -115,11 +117,50 @@ int sweep_open(struct sweep *sweep, struct error *error) {
 }
 
 void sweep_close(struct sweep *sweep) {
+    free(sweep->listed);
+    sweep->listed = NULL;
     for (size_t r = 0; r < sweep->count; r++) {
         free(sweep->rows[r].window_nats);
         free(sweep->rows[r].windows);
         sweep->rows[r].window_nats = NULL, sweep->rows[r].windows = NULL;
     }
+}
+
+/* ---- Workers ---- */
+
+static int list_window(struct sweep *sweep, struct sweep_window *owner, size_t unit, struct error *error) {
+    const struct sweep_row *row = &sweep->rows[owner->row];
+    owner->unit = unit;
+    sweep->listed[unit] = owner;
+    return work_list_add(sweep->list, &row->table.rope, row->first_window + owner->window, error);
+}
+
+int sweep_hand_out(struct sweep *sweep, struct work_list *list, struct error *error) {
+    size_t windows = 0, units = 0;
+    int status = STATUS_OK;
+    for (size_t r = 0; r < sweep->count; r++) windows += sweep->rows[r].scoring.count;
+    sweep->list = list;
+    sweep->listed = calloc(windows + 1, sizeof(struct sweep_window *));
+    if (!sweep->listed) return error_memory(error, (double)windows * sizeof *sweep->listed, "the windows");
+    for (size_t r = 0; r < sweep->count; r++) {
+        const struct sweep_row *row = &sweep->rows[r];
+        for (size_t s = 0; s < row->scoring.count && status == STATUS_OK; s++) {
+            struct sweep_window *owner = row->windows[s].owner;
+            bool is_listed = owner->unit < units && sweep->listed[owner->unit] == owner;
+            if (!is_listed) status = list_window(sweep, owner, units++, error);
+        }
+    }
+    return status;
+}
+
+int sweep_compute(const void *all, struct forward *forward, const struct work_unit *unit, double *nats, void **details,
+                  size_t *size, struct error *error) {
+    const struct scoring *scoring = all;
+    size_t tokens = (size_t)window_tokens(&scoring->windows[unit->window]);
+    double *each = malloc((tokens + 1) * sizeof *each);
+    *details = each, *size = tokens * sizeof *each;
+    if (!each) return error_memory(error, (double)*size, "the nats of a window");
+    return perplexity_window(forward, &unit->table, scoring, unit->window, nats, each, error);
 }
 
 /* ---- Evaluating ---- */
@@ -132,17 +173,56 @@ static void take_nats(const struct sweep *sweep, struct sweep_window *window, co
     window->known = true;
 }
 
+static void count_known(struct sweep *sweep, const struct sweep_window *owner) {
+    for (const struct sweep_window *w = owner; w; w = w->next) sweep->rows[w->row].known++;
+}
+
+/* The row that is scored. */
+struct scored_row {
+    struct sweep *sweep;
+    const struct sweep_row *row;
+};
+
+static void tell_progress(const struct sweep_row *row) {
+    if (row->progress) row->progress(row->progress_state, row->known);
+}
+
+static void unit_arrived(void *state, size_t number) {
+    struct scored_row *at = state;
+    count_known(at->sweep, at->sweep->listed[number]);
+    tell_progress(at->row);
+}
+
+/* The nats of a window and of its tokens that a worker computed. */
+static int hear(struct scored_row *at, const struct sweep_window *window, double *token_nats, struct error *error) {
+    const struct sweep *sweep = at->sweep;
+    size_t size = (size_t)window_tokens(window_of(sweep, window)) * sizeof *token_nats;
+    struct work_result result;
+    int status = work_list_hear(sweep->list, window->unit, unit_arrived, at, &result, error);
+    if (status != STATUS_OK) return status;
+    if (result.size != size) {
+        return error_set(error, STATUS_FAILED, "worker %zu answered with %zu bytes of nats, and not with %zu",
+                         result.worker, result.size, size);
+    }
+    if (size) memcpy(token_nats, result.details, size);
+    sweep->rows[window->row].window_nats[window->window] = result.nats;
+    return STATUS_OK;
+}
+
 /* Computes a window that is its own owner, and with it all that it owns. */
-static int compute(struct sweep *sweep, struct sweep_window *window, struct forward *forward, double *token_nats,
+static int compute(struct scored_row *at, struct sweep_window *window, struct forward *forward, double *token_nats,
                    struct error *error) {
+    struct sweep *sweep = at->sweep;
     struct sweep_row *row = &sweep->rows[window->row];
     double began = clock_seconds();
-    int status = perplexity_window(forward, &row->table.rope, &row->scoring, window->window,
-                                   &row->window_nats[window->window], token_nats, error);
+    int status = sweep->list ? hear(at, window, token_nats, error)
+                             : perplexity_window(forward, &row->table.rope, &row->scoring, window->window,
+                                                 &row->window_nats[window->window], token_nats, error);
     row->seconds += clock_seconds() - began;
-    row->seconds += forward_earlier_seconds(forward);
+    if (!sweep->list) row->seconds += forward_earlier_seconds(forward);
     if (status != STATUS_OK) return status;
     window->known = true;
+    if (!sweep->list) count_known(sweep, window);
     for (struct sweep_window *w = window->next; w; w = w->next) take_nats(sweep, w, token_nats);
     return STATUS_OK;
 }
@@ -159,6 +239,7 @@ static int64_t most_tokens(const struct sweep *sweep, const struct sweep_row *ro
 
 int sweep_score(struct sweep *sweep, size_t index, struct forward *forward, double *token_nats, struct error *error) {
     struct sweep_row *row = &sweep->rows[index];
+    struct scored_row at = {sweep, row};
     int64_t most = most_tokens(sweep, row);
     int status = STATUS_OK;
     assert(!token_nats || sweep->count == 1);
@@ -166,9 +247,9 @@ int sweep_score(struct sweep *sweep, size_t index, struct forward *forward, doub
     if (!token_nats && !own) return error_memory(error, (double)most * sizeof *own, "the nats of a window");
     for (size_t s = 0; s < row->scoring.count && status == STATUS_OK; s++) {
         struct sweep_window *window = &row->windows[s];
-        if (!window->known) status = compute(sweep, window->owner, forward, token_nats ? token_nats : own, error);
+        if (!window->known) status = compute(&at, window->owner, forward, token_nats ? token_nats : own, error);
         if (token_nats) token_nats += window_tokens(window_of(sweep, window));
-        if (status == STATUS_OK && row->progress) row->progress(row->progress_state, s + 1);
+        if (status == STATUS_OK) tell_progress(row);
     }
     free(own);
     return status;

@@ -80,7 +80,7 @@ static int compare_introductions(const struct ranks *ranks, struct error *error)
         if (strcmp(own->command, other->command) != 0) {
             return error_set(error, STATUS_INPUT,
                              "%s was started with '%.300s', and rank 0 on host %s with '%.300s'; all processes that "
-                             "one launcher starts are one search: start other searches on their own",
+                             "one launcher starts work on one command: start other commands on their own",
                              ranks_name(ranks, r, name), other->command, own->host, own->command);
         }
     }

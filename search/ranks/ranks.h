@@ -1,7 +1,8 @@
-/* The processes of one search that a launcher of MPI programs started, numbered from 0, its ranks. Rank 0 holds run,
- * cache and search, and prints; the others compute windows for it. Messages go between rank 0 and each of the others.
+/* The processes of one search or measurement that a launcher of MPI programs started, numbered from 0, its ranks. Rank
+ * 0 holds run, cache and search, and prints; the others compute windows for it. Messages go between rank 0 and each of
+ * the others.
  *
- * Beside the messages of its callers this file has those that end a search:
+ * Beside the messages of its callers this file has those that end the work:
  * - A signal on any rank stops all of them: it tells rank 0, which tells the others, and on each the flag of
  *   search/base/signals.h rises.
  * - An error on a rank becomes an error of rank 0 that names rank and host.
@@ -9,7 +10,7 @@
  * A rank that vanishes ends an MPI program as a whole. Nothing that is scored is lost: rank 0 commits each result when
  * it comes.
  *
- * A NULL `struct ranks *` is a search of one process: rank 0 of 1.
+ * A NULL `struct ranks *` is one process alone: rank 0 of 1.
  */
 #ifndef LONGROPE_SEARCH_RANKS_H
 #define LONGROPE_SEARCH_RANKS_H
@@ -31,7 +32,7 @@ enum ranks_kind {
  * build, or if this build has no MPI; STATUS_FAILED for lack of memory. The caller calls ranks_end(). */
 int ranks_open(const char *command, struct ranks **out, struct error *error);
 
-/* Ends the search on all ranks and returns its status. Rank 0's is that of the search: after an error it prints
+/* Ends the work on all ranks and returns its status. Rank 0's is that of the work: after an error it prints
  * "longrope: " and *error on stderr, and empties *error, which is said. On another rank a status other than STATUS_OK
  * is an error that becomes rank 0's, as far as that has not ended; *error is empty then, too. If others do not answer
  * within two seconds, ends all processes at once. `ranks` may be NULL: `status` is returned, and nothing is done. */
@@ -61,7 +62,7 @@ struct ranks_message {
 /* The next message, if there is one: *received. Does not wait. Passes signals on. An error is one of this rank, or on
  * rank 0 that of another one. */
 int ranks_receive(struct ranks *ranks, struct ranks_message *out, bool *received, struct error *error);
-/* Waits for it. STATUS_STOPPED on rank 0 if a signal stops the search; another rank waits for RANKS_END then. */
+/* Waits for it. STATUS_STOPPED on rank 0 if a signal stops it; another rank waits for RANKS_END then. */
 int ranks_wait(struct ranks *ranks, struct ranks_message *out, struct error *error);
 
 /* For rank 0 while it is busy with something else for long, such as a fine-tuning: lets a signal on another rank

@@ -1,5 +1,5 @@
-/* Those who compute windows for a search, as an interface: a thread of this process, other processes, or a test's. They
- * are numbered from 0. */
+/* Those who compute windows for a search or a measurement, as an interface: a thread of this process, other processes,
+ * or a test's. They are numbered from 0. */
 #ifndef LONGROPE_SEARCH_WORKERS_H
 #define LONGROPE_SEARCH_WORKERS_H
 

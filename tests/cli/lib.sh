@@ -296,6 +296,27 @@ stages:
 YAML
 }
 
+# needs_mpi NAME: ends the test as skipped where the program or the machine has no MPI. Before, the test has tried a
+# command as one of several processes.
+needs_mpi() {
+    if grep -q "was built without MPI; start a single one" "$work/stderr"; then
+        echo "$1: this longrope was built without MPI; it says so, and the rest is skipped"
+        exit 77
+    fi
+    use_mpirun && return
+    echo "$1: Open MPI's mpirun is not installed (Debian package openmpi-bin)"
+    exit 77
+}
+
+# on RANKS COMMAND...: the program with one thread per rank; 0: without mpirun.
+on() (
+    ranks=$1
+    shift
+    set -- "$LONGROPE" "$@" --threads 1
+    [ "$ranks" = 0 ] || set -- mpirun -n "$ranks" "$@"
+    exec "$@"
+)
+
 # children PROCESS: their numbers
 children() { grep -l "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status 2>/dev/null | sed 's|/proc/||; s|/status||'; }
 rank_of() { tr '\0' '\n' 2>/dev/null <"/proc/$1/environ" | sed -n 's/^OMPI_COMM_WORLD_RANK=//p'; }

@@ -95,7 +95,7 @@ static void test_prefixes(void **state) {
                                    make_row(b, middle, 2, 1.5),       make_row(b, middle, 2, 2.5),
                                    make_row(b, single, 2, 1.5),       make_row(b, long_windows, 2, 1.5)};
         rows[7].table.method = "pi"; /* another name of the same table */
-        struct sweep sweep = {8, rows};
+        struct sweep sweep = {.count = 8, .rows = rows};
         score_all(b, &sweep, orders[o]);
         assert_int_equal(b->passes.count, 4); /* two windows with each table */
         const size_t reused[] = {2, 2, 0, 0, 2, 2, 2, 2};
@@ -113,7 +113,7 @@ static void test_asked_for_twice(void **state) {
     struct bench *b = *state;
     struct sweep_row rows[] = {make_row(b, windows, 1, 1.5), make_row(b, shorter, 1, 1.5),
                                make_row(b, windows, 1, 1.5)};
-    struct sweep sweep = {3, rows};
+    struct sweep sweep = {.count = 3, .rows = rows};
     score_all(b, &sweep, (const size_t[]){0, 1, 2});
     assert_int_equal(b->passes.count, 2);
     assert_true(rows[0].seconds > 0.0 && rows[2].seconds > 0.0);
@@ -127,7 +127,7 @@ static void test_what_is_not_shared(void **state) {
                                second[] = {{1, 0, 120, 99}, {0, 50, 100, 20}, {0, 49, 100, 0}, {1, 0, 130, 110}};
     struct bench *b = *state;
     struct sweep_row rows[] = {make_row(b, first, 3, 1.5), make_row(b, second, 4, 1.5)};
-    struct sweep sweep = {2, rows};
+    struct sweep sweep = {.count = 2, .rows = rows};
     score_all(b, &sweep, (const size_t[]){1, 0});
     assert_int_equal(rows[0].reused, 0);
     assert_int_equal(rows[1].reused, 2); /* the second and the last */
@@ -149,7 +149,7 @@ static void test_tables_that_differ(void **state) {
     rows[2].table.rope.attention_factor *= 1.0 + 1e-12;
     rows[3].table.rope.own_attention_factor *= 1.5;
     rows[4].table.rope.frequencies[2] *= 1.0 + 1e-12;
-    struct sweep sweep = {5, rows};
+    struct sweep sweep = {.count = 5, .rows = rows};
     score_all(b, &sweep, (const size_t[]){0, 1, 2, 3, 4});
     assert_int_equal(b->passes.count, 5);
     sweep_close(&sweep);
@@ -173,7 +173,7 @@ static void test_single_row(void **state) {
     static const struct window windows[] = {{0, 0, 150, 20}, {1, 0, 2, 0}, {1, 40, 97, 0}};
     struct bench *b = *state;
     struct sweep_row row = make_row(b, windows, 3, 1.5);
-    struct sweep sweep = {1, &row};
+    struct sweep sweep = {.count = 1, .rows = &row};
     double got[TOKENS], expected[TOKENS], sums[3];
     assert_int_equal(sweep_open(&sweep, &b->error), STATUS_OK);
     assert_int_equal(sweep_score(&sweep, 0, b->forward, got, &b->error), STATUS_OK);
@@ -193,7 +193,7 @@ static void test_stopped(void **state) {
     assert_int_equal(forward_new(b->model, &options, &forward, &b->error), STATUS_OK);
     struct sweep_row rows[] = {make_row(b, windows, 1, 1.5), make_row(b, windows, 1, 1.5)};
     rows[1].table.method = "pi";
-    struct sweep sweep = {2, rows};
+    struct sweep sweep = {.count = 2, .rows = rows};
     assert_int_equal(sweep_open(&sweep, &b->error), STATUS_OK);
     assert_int_equal(sweep_score(&sweep, 1, forward, NULL, &b->error), STATUS_STOPPED);
     stop = 0; /* nothing of it counts as known */
