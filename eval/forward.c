@@ -15,6 +15,7 @@ enum {
     BLOCK_ROWS = FORWARD_BLOCK_ROWS,
     KEY_ROWS = 3 * PACK_ROWS, /* rows whose keys and values a thread makes at a time */
     MOST_ROWS = KEY_ROWS,     /* the larger of the two */
+    KEPT_ROWS = 512,          /* buffers that keep rows have a multiple of it: they lose the rows when they grow */
     NO_LAYER = -1
 };
 
@@ -64,7 +65,10 @@ struct forward {
 
     int64_t capacity;             /* rows that the buffers hold */
     float *stream;                /* [capacity][hidden]: the residual stream */
-    struct key_values kv;         /* of the layer at hand, for `capacity` tokens */
+    struct key_values kv;         /* of the layer at hand, for `capacity` tokens; with kept_tokens, of the first layer,
+                                   * followed by those of all others */
+    int32_t *kept_tokens;         /* [capacity]: the tokens of the rows that are kept; NULL: buffers for one layer */
+    int64_t kept;                 /* rows that the last pass kept */
     struct angles angles;         /* of the table at hand */
     struct angles apart;          /* of the layers that have a table of their own; NULL: there are none */
     struct workspace *workspaces; /* [threads] */
@@ -75,6 +79,7 @@ struct forward {
                                 * embedding counts as layer 0, the model's first layer as 1 */
     bool overflowed;           /* forward_overflowed() */
     double earlier_seconds;    /* forward_earlier_seconds() */
+    int64_t computed_rows;     /* forward_computed_rows() */
 };
 
 /* ---- Buffers ---- */
@@ -199,6 +204,7 @@ struct forward_memory forward_memory(const struct model_config *config, const st
 int forward_new(const struct model *model, const struct forward_options *options, struct forward **out,
                 struct error *error) {
     int threads = options->threads > 0 ? options->threads : omp_get_max_threads();
+    assert(!options->checkpoints || options->kept_bytes == 0);
     int status = threads_check(threads, error);
     if (status != STATUS_OK) return status;
     struct forward *f = calloc(1, sizeof *f);
@@ -236,11 +242,12 @@ static bool angles_make(struct angles *angles, size_t bytes) {
 }
 
 static void free_buffers(struct forward *f) {
-    free(f->stream), free(f->kv.keys), free(f->kv.values);
+    free(f->stream), free(f->kv.keys), free(f->kv.values), free(f->kept_tokens);
     angles_free(&f->angles), angles_free(&f->apart);
     f->stream = NULL;
     f->kv.keys = f->kv.values = NULL;
-    f->capacity = 0;
+    f->kept_tokens = NULL;
+    f->capacity = f->kept = 0;
 }
 
 void forward_free(struct forward *f) {
@@ -252,19 +259,32 @@ void forward_free(struct forward *f) {
     free(f);
 }
 
-/* Makes the buffers hold `rows` rows. */
+/* The capacity of buffers that keep `rows` rows. */
+static int64_t kept_capacity(int64_t rows) { return (rows + KEPT_ROWS - 1) / KEPT_ROWS * KEPT_ROWS; }
+
+static bool may_keep(const struct forward *f, int64_t rows) {
+    const struct model_config *c = &f->model->config;
+    size_t layer = 2 * f->kernels->key_bytes(kept_capacity(rows), c->kv_heads, c->head_width);
+    return layer <= f->options.kept_bytes / (size_t)c->layers;
+}
+
+/* Makes the buffers hold `rows` rows, and keep them if they may. */
 static int reserve(struct forward *f, int64_t rows, struct error *error) {
-    if (rows <= f->capacity) return STATUS_OK;
+    const bool keep = may_keep(f, rows);
+    if (rows <= f->capacity && (f->kept_tokens || !keep)) return STATUS_OK;
+    if (keep) rows = kept_capacity(rows);
     const struct model_config *c = &f->model->config;
     struct window_sizes sizes = window_sizes(c, f->kernels, rows);
+    const size_t keys = keep ? (size_t)c->layers * sizes.keys : sizes.keys;
     free_buffers(f);
     f->stream = kernels_allocate(sizes.stream);
+    f->kept_tokens = keep ? malloc((size_t)rows * sizeof *f->kept_tokens) : NULL;
     f->kv = (struct key_values){.tokens = rows,
                                 .heads = c->kv_heads,
                                 .width = c->head_width,
-                                .keys = kernels_allocate(sizes.keys),
-                                .values = kernels_allocate(sizes.keys)};
-    bool made = f->stream && f->kv.keys && f->kv.values;
+                                .keys = kernels_allocate(keys),
+                                .values = kernels_allocate(keys)};
+    bool made = f->stream && f->kv.keys && f->kv.values && (f->kept_tokens || !keep);
     made = angles_make(&f->angles, sizes.angles) && angles_make(&f->apart, sizes.apart) && made;
     for (int t = 0; t < f->threads; t++) {
         struct workspace *w = &f->workspaces[t];
@@ -274,7 +294,7 @@ static int reserve(struct forward *f, int64_t rows, struct error *error) {
     }
     if (!made) {
         free_buffers(f);
-        return error_memory(error, (double)window_bytes(&sizes), "a window of this length");
+        return error_memory(error, (double)(window_bytes(&sizes) + 2 * (keys - sizes.keys)), "a window of this length");
     }
     f->capacity = rows;
     return STATUS_OK;
@@ -292,6 +312,11 @@ static int64_t block_count(int64_t rows, int64_t step) { return (rows + step - 1
 static struct block block_at(int64_t index, int64_t step, int64_t rows) {
     int64_t first = index * step;
     return (struct block){first, rows - first < step ? rows - first : step};
+}
+
+/* The rows of a block from row `first` on, if that is in it; else all of them. */
+static struct block block_from(struct block at, int64_t first) {
+    return at.first < first ? (struct block){first, at.first + at.rows - first} : at;
 }
 
 /* Atomic, because another thread may set the flag. */
@@ -339,6 +364,12 @@ static void prepare_tables(struct forward *f, const struct rope_table *table, in
     struct rope_table apart;
     prepare_angles(f, &f->angles, table, rows);
     if (table_apart(f, rows, &apart)) prepare_angles(f, &f->apart, &apart, rows);
+}
+
+/* Whether the last pass, over any number of rows, had the tables of a pass over `rows` rows. */
+static bool same_tables(const struct forward *f, const struct rope_table *table, int64_t rows) {
+    struct rope_table apart;
+    return rope_same(&f->angles.table, table) && (!table_apart(f, rows, &apart) || rope_same(&f->apart.table, &apart));
 }
 
 /* Queries or keys of layer l. */
@@ -515,6 +546,14 @@ static void gather(const struct forward *f, float *out, const float *table, cons
 
 /* ---- A layer ---- */
 
+/* Where keys and values of layer l are. */
+static struct key_values layer_keys(const struct forward *f, int64_t l) {
+    struct key_values kv = f->kv;
+    size_t bytes = f->kept_tokens ? (size_t)l * f->kernels->key_bytes(kv.tokens, kv.heads, kv.width) : 0;
+    kv.keys = (char *)kv.keys + bytes, kv.values = (char *)kv.values + bytes;
+    return kv;
+}
+
 /* k = rotate(W_k norm(x)), v = W_v norm(x) */
 static void key_value_rows(struct forward *f, int64_t l, const int32_t *tokens, struct block at, struct workspace *w) {
     const struct model_config *c = &f->model->config;
@@ -528,8 +567,9 @@ static void key_value_rows(struct forward *f, int64_t l, const int32_t *tokens, 
         project(f, w->value, w->operand, &layer->value, layer->value_bias, at.rows);
     }
     rotate(f, l, w->key, at, c->kv_heads);
-    f->kernels->pack_keys(&f->kv, w->key, at.first, at.rows);
-    f->kernels->pack_values(&f->kv, w->value, at.first, at.rows);
+    struct key_values kv = layer_keys(f, l);
+    f->kernels->pack_keys(&kv, w->key, at.first, at.rows);
+    f->kernels->pack_values(&kv, w->value, at.first, at.rows);
 }
 
 /* x += W_o attention(rotate(W_q norm(x)), k, v), with the norms that the family has */
@@ -546,10 +586,11 @@ static void attention_rows(struct forward *f, int64_t l, const int32_t *tokens, 
     rotate(f, l, w->query, at, c->heads);
     scale_queries(c, w->query, at);
     f->kernels->narrow(w->query_numbers, w->query, at.rows * c->heads, c->head_width);
+    const struct key_values kv = layer_keys(f, l);
     struct attention_shape shape = {
         .first = at.first, .rows = at.rows, .heads = c->heads, .window = model_layer_window(c, l)};
     for (; shape.head < c->heads && !stopped(f); shape.head++) {
-        f->kernels->attention(w->attended, w->query_numbers, &f->kv, &shape, w->scratch);
+        f->kernels->attention(w->attended, w->query_numbers, &kv, &shape, w->scratch);
     }
     f->kernels->narrow(w->operand, w->attended, at.rows, c->heads * c->head_width);
     add_branch(f, x, &layer->output, layer->output_bias, layer->attention_post_norm, at.rows, w);
@@ -688,7 +729,7 @@ struct predictions {
 static void predict_rows(struct forward *f, const int32_t *tokens, struct block at, const struct predictions *out,
                          struct workspace *w) {
     const struct model_config *c = &f->model->config;
-    if (at.first < out->skip) at = (struct block){out->skip, at.first + at.rows - out->skip};
+    at = block_from(at, out->skip);
     f->kernels->rms_norm(w->normed, f->stream + at.first * c->hidden, f->model->norm, at.rows, c->hidden, c->norm_eps);
     scale_numbers(w->normed, c->output_scale, at.rows * c->hidden);
     f->kernels->narrow(w->operand, w->normed, at.rows, c->hidden);
@@ -723,6 +764,7 @@ struct pass {
     const struct rope_table *table;
     const int32_t *tokens;
     int64_t rows;
+    int64_t from; /* rows before it are not computed: the last pass kept their keys and values */
     struct predictions predictions;
     int64_t layer;                 /* config.layers is the output matrix */
     int64_t left;                  /* blocks of the layer that are left: the first of those that it has to make */
@@ -733,11 +775,17 @@ struct pass {
 
 /* The last layer and the output matrix leave out whole blocks before the first prediction that is required. */
 static int64_t first_block(const struct forward *f, const struct pass *pass, int64_t layer) {
-    return layer + 1 < f->model->config.layers ? 0 : pass->predictions.skip / BLOCK_ROWS;
+    return layer + 1 < f->model->config.layers ? 0 : (pass->predictions.skip - pass->from) / BLOCK_ROWS;
 }
 
 static int64_t blocks_of(const struct forward *f, const struct pass *pass, int64_t layer) {
-    return block_count(pass->rows, BLOCK_ROWS) - first_block(f, pass, layer);
+    return block_count(pass->rows - pass->from, BLOCK_ROWS) - first_block(f, pass, layer);
+}
+
+/* Blocks of the rows that are computed. */
+static struct block row_block(const struct pass *pass, int64_t index) {
+    struct block at = block_at(index, BLOCK_ROWS, pass->rows - pass->from);
+    return (struct block){pass->from + at.first, at.rows};
 }
 
 static bool is_over(const struct forward *f, const struct pass *pass) {
@@ -747,7 +795,7 @@ static bool is_over(const struct forward *f, const struct pass *pass) {
 /* The first of the layer's rows that are done. */
 static int64_t first_done(const struct forward *f, const struct pass *pass, int64_t layer) {
     int64_t left = layer > pass->layer ? blocks_of(f, pass, layer) : pass->left;
-    int64_t row = (first_block(f, pass, layer) + left) * BLOCK_ROWS;
+    int64_t row = pass->from + (first_block(f, pass, layer) + left) * BLOCK_ROWS;
     return row < pass->rows ? row : pass->rows;
 }
 
@@ -755,7 +803,7 @@ static double work_left(const struct forward *f, const struct pass *pass) {
     const struct model_config *c = &f->model->config;
     double work = 0.0;
     for (int64_t l = pass->layer; l < c->layers; l++) {
-        int64_t first = first_block(f, pass, l) * BLOCK_ROWS;
+        int64_t first = pass->from + first_block(f, pass, l) * BLOCK_ROWS;
         work += work_layer(c, l, first, first_done(f, pass, l) - first);
     }
     int64_t skip = pass->predictions.skip;
@@ -766,9 +814,10 @@ static double work_left(const struct forward *f, const struct pass *pass) {
 static void make_keys(struct forward *f, const struct pass *pass) {
     int64_t blocks = block_count(pass->rows, KEY_ROWS);
 #pragma omp parallel for schedule(dynamic) num_threads(f->threads)
-    for (int64_t b = 0; b < blocks; b++) {
+    for (int64_t b = pass->from / KEY_ROWS; b < blocks; b++) {
         struct workspace *w = &f->workspaces[omp_get_thread_num()];
-        if (!given_up(f)) key_value_rows(f, pass->layer, pass->tokens, block_at(b, KEY_ROWS, pass->rows), w);
+        struct block at = block_from(block_at(b, KEY_ROWS, pass->rows), pass->from);
+        if (!given_up(f)) key_value_rows(f, pass->layer, pass->tokens, at, w);
     }
 }
 
@@ -798,7 +847,7 @@ static void run_blocks(struct forward *f, struct pass *pass) {
     while (!due && !given_up(f)) {
         int64_t b = --left;
         if (b < 0) break;
-        run_block(f, pass, block_at(first + b, BLOCK_ROWS, pass->rows), &f->workspaces[omp_get_thread_num()]);
+        run_block(f, pass, row_block(pass, first + b), &f->workspaces[omp_get_thread_num()]);
         if (checkpoint_is_due(f, pass)) due = true;
     }
     pass->left = most(left, 0);
@@ -913,13 +962,31 @@ static void close_checkpoint(const struct forward *f, struct pass *pass, int sta
 
 /* ---- All of it ---- */
 
+/* The first rows of the pass that the last pass kept. Rows that predict are computed in any case: what a row predicts
+ * does not follow from its keys and values. */
+static int64_t shared_rows(const struct forward *f, const struct pass *pass) {
+    int64_t rows = 0, end = f->kept < pass->predictions.skip ? f->kept : pass->predictions.skip;
+    if (end == 0 || !same_tables(f, pass->table, pass->rows)) return 0;
+    while (rows < end && f->kept_tokens[rows] == pass->tokens[rows]) rows++;
+    return rows;
+}
+
+static void keep(struct forward *f, const struct pass *pass) {
+    if (!f->kept_tokens) return;
+    memcpy(f->kept_tokens, pass->tokens, (size_t)pass->rows * sizeof *f->kept_tokens);
+    f->kept = pass->rows;
+}
+
 /* Makes ready what a pass needs at any place. */
 static int prepare(struct forward *f, struct pass *pass, struct error *error) {
     int status = reserve(f, pass->rows, error);
+    pass->from = status == STATUS_OK ? shared_rows(f, pass) : 0;
+    f->kept = 0; /* until this pass has ended */
     if (status == STATUS_OK) status = prepare_first_layer(f, pass->tokens, pass->rows, error);
     if (status != STATUS_OK) return status;
     prepare_tables(f, pass->table, pass->rows);
-    f->kv.tokens = pass->rows; /* the layout depends on it, and checkpoints must not depend on windows before */
+    /* The layout depends on it: one for all passes that keep, but checkpoints must not depend on windows before. */
+    if (!f->kept_tokens) f->kv.tokens = pass->rows;
     pass->left = blocks_of(f, pass, pass->layer);
     f->work = work_left(f, pass), f->work_done = 0.0;
     pass->began = pass->saved = omp_get_wtime();
@@ -928,9 +995,9 @@ static int prepare(struct forward *f, struct pass *pass, struct error *error) {
 
 /* The residual stream before the first layer. */
 static void embed(struct forward *f, const struct pass *pass) {
-    int64_t blocks = block_count(pass->rows, BLOCK_ROWS);
+    int64_t blocks = block_count(pass->rows - pass->from, BLOCK_ROWS);
 #pragma omp parallel for schedule(static) num_threads(f->threads)
-    for (int64_t b = 0; b < blocks; b++) embed_rows(f, pass->tokens, block_at(b, BLOCK_ROWS, pass->rows));
+    for (int64_t b = 0; b < blocks; b++) embed_rows(f, pass->tokens, row_block(pass, b));
 }
 
 static int run_pass(struct forward *f, struct pass *pass, struct error *error) {
@@ -945,6 +1012,8 @@ static int run_pass(struct forward *f, struct pass *pass, struct error *error) {
     status = stopped(f) ? error_set(error, STATUS_STOPPED, "stopped by a signal")
                         : check_result(f, pass->predictions.nats, count, error);
     close_checkpoint(f, pass, status);
+    if (status == STATUS_OK) keep(f, pass);
+    f->computed_rows = pass->rows - pass->from;
     f->overflowed = status == STATUS_FAILED && f->bad_layer != 0;
     return status;
 }
@@ -957,6 +1026,7 @@ int forward_predict(struct forward *f, const struct rope_table *table, const int
     f->overflowed = false;
     f->bad_layer = NO_LAYER;
     f->earlier_seconds = 0.0;
+    f->computed_rows = 0;
     if (pass.rows <= skip) return STATUS_OK;
     int status = prepare(f, &pass, error);
     return status == STATUS_OK ? run_pass(f, &pass, error) : status;
@@ -965,6 +1035,8 @@ int forward_predict(struct forward *f, const struct rope_table *table, const int
 bool forward_overflowed(const struct forward *f) { return f->overflowed; }
 
 double forward_earlier_seconds(const struct forward *f) { return f->earlier_seconds; }
+
+int64_t forward_computed_rows(const struct forward *f) { return f->computed_rows; }
 
 int forward_nats(struct forward *f, const struct rope_table *table, const int32_t *tokens, int64_t count, int64_t skip,
                  double *nats, struct error *error) {

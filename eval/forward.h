@@ -10,6 +10,11 @@
  *
  * A block of rows is computed by one thread from start to end, so results do not depend on the
  * number of threads, bit for bit.
+ *
+ * A forward can keep the keys and values of all layers of its last pass. If the next pass has the same table and begins
+ * with the same tokens, it computes only the rows after them. Its nats are equal to the last bit, because the result of
+ * a row does not depend on the rows computed with it (kernels.h), and its keys and values only on the rows before it.
+ *
  * A pass can write checkpoints (eval/checkpoint.h): between layers its state is the residual stream. Within a layer
  * blocks of rows are taken from the last to the first and change their rows of the stream only, so its state is the
  * stream, the layer's keys and values, and the number of blocks that are left. In the output matrix nats take the place
@@ -40,6 +45,8 @@ struct forward_options {
     void (*progress)(void *state, double fraction); /* called by one thread at a time; may be NULL */
     void *progress_state;
     struct checkpoints *checkpoints; /* NULL: none are written */
+    size_t kept_bytes;               /* a pass keeps the keys and values of all layers for the next one if they take
+                                      * no more bytes; 0: none does. Must be 0 with checkpoints */
 };
 
 /* The model with the buffers that a pass needs; they grow to the longest window seen. */
@@ -52,8 +59,9 @@ struct forward_memory {
     size_t threads;     /* the buffers of all threads */
 };
 
-/* What a forward of such a model allocates if its longest window has `count` tokens and all windows together have
- * `distinct` distinct tokens. Nothing overflows within the bounds of model_config_check() and 2^30 tokens. */
+/* What a forward of such a model that keeps nothing allocates if its longest window has `count` tokens and all windows
+ * together have `distinct` distinct tokens. Nothing overflows within the bounds of model_config_check() and 2^30
+ * tokens. */
 struct forward_memory forward_memory(const struct model_config *config, const struct kernels *kernels, int64_t count,
                                      int64_t distinct, int threads);
 
@@ -77,6 +85,9 @@ bool forward_overflowed(const struct forward *forward);
 
 /* Seconds of work that the last pass took over from a checkpoint. */
 double forward_earlier_seconds(const struct forward *forward);
+
+/* The number of rows that the last pass computed: count - 1, less those whose keys and values were kept. */
+int64_t forward_computed_rows(const struct forward *forward);
 
 /* As forward_nats(), with equal nats to the last bit, and the model's own predictions: arg_max[count-1-skip] is the
  * token of the largest logit given tokens[0..i], the lowest token of equal logits, as torch.argmax chooses. */

@@ -72,8 +72,8 @@ struct kernels {
 
     /* Bytes of packed keys; values take as many. */
     size_t (*key_bytes)(int64_t tokens, int64_t heads, int64_t width);
-    /* Packs k[rows][heads][width] as tokens first..first+rows-1; `first` is a multiple of PACK_ROWS,
-     * and so is `rows`, except at the end of what attention will read. */
+    /* Packs k[rows][heads][width] as tokens first..first+rows-1. Tokens before `first` stay; tokens after them, up to
+     * the next multiple of PACK_ROWS, are lost. */
     void (*pack_keys)(struct key_values *kv, const float *k, int64_t first, int64_t rows);
     void (*pack_values)(struct key_values *kv, const float *v, int64_t first, int64_t rows);
 

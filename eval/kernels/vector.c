@@ -117,14 +117,17 @@ static size_t key_bytes(int64_t tokens, int64_t heads, int64_t width) {
 static void pack_keys(struct key_values *kv, const float *k, int64_t first, int64_t rows) {
     int64_t length = row_length(kv->width);
     for (int64_t h = 0; h < kv->heads; h++) {
-        for (int64_t t = 0; t < rows; t += PACK_ROWS) {
-            number *panel = (number *)kv->keys + h * head_numbers(kv) + (first + t) * length;
-            int64_t tokens = smaller(PACK_ROWS, rows - t);
-            if (tokens < PACK_ROWS || length > kv->width)
-                memset(panel, 0, (size_t)(PACK_ROWS * length) * sizeof *panel);
+        for (int64_t t = 0, tokens; t < rows; t += tokens) {
+            int64_t column = (first + t) % PACK_ROWS;
+            number *panel = (number *)kv->keys + h * head_numbers(kv) + (first + t - column) * length;
+            tokens = smaller(PACK_ROWS - column, rows - t);
+            bool part = tokens < PACK_ROWS || length > kv->width;
+            if (part && column == 0) memset(panel, 0, (size_t)(PACK_ROWS * length) * sizeof *panel);
             for (int64_t j = 0; j < tokens; j++) {
                 const float *from = k + ((t + j) * kv->heads + h) * kv->width;
-                for (int64_t i = 0; i < kv->width; i++) panel[panel_index(i, j, PACK_ROWS)] = number_of(from[i]);
+                for (int64_t i = 0; i < kv->width; i++) {
+                    panel[panel_index(i, column + j, PACK_ROWS)] = number_of(from[i]);
+                }
             }
         }
     }
@@ -140,12 +143,11 @@ static void pack_values(struct key_values *kv, const float *v, int64_t first, in
     for (int64_t h = 0; h < kv->heads; h++) {
         for (int64_t column = 0; column < kv->width; column += PANEL) {
             int64_t width = panel_columns(column, kv->width), columns = smaller(PANEL, kv->width - column);
-            number *panel = (number *)kv->values + value_offset(kv, h, column) + first * width;
-            int64_t padded = packed_tokens(rows);
-            if (rows < padded || columns < width) memset(panel, 0, (size_t)(padded * width) * sizeof *panel);
-            for (int64_t t = 0; t < rows; t++) {
-                const float *from = v + (t * kv->heads + h) * kv->width + column;
-                for (int64_t i = 0; i < columns; i++) panel[panel_index(t, i, width)] = number_of(from[i]);
+            number *panel = (number *)kv->values + value_offset(kv, h, column);
+            for (int64_t t = 0; first + t < packed_tokens(first + rows); t++) {
+                int64_t from = (t * kv->heads + h) * kv->width + column, given = t < rows ? columns : 0;
+                for (int64_t i = 0; i < given; i++) panel[panel_index(first + t, i, width)] = number_of(v[from + i]);
+                for (int64_t i = given; i < width; i++) panel[panel_index(first + t, i, width)] = 0;
             }
         }
     }

@@ -133,7 +133,8 @@ int session_load(struct session *s, struct error *error) {
                                             .stop = signals_caught(),
                                             .progress = pass_advanced,
                                             .progress_state = &s->progress,
-                                            .checkpoints = s->checkpoints};
+                                            .checkpoints = s->checkpoints,
+                                            .kept_bytes = s->kept_bytes};
     int status = meet(s, error);
     if (status != STATUS_OK || s->ended) return status;
     session_end_at_once(s, "nothing was printed\n");
@@ -171,6 +172,7 @@ int session_share(struct session *s, struct window_task *task, const struct scor
     if (!s->ranks || s->ended) return STATUS_OK;
     task->model = s->model;
     task->angles = (enum rope_angles)s->options->angles;
+    task->kept_bytes = s->kept_bytes;
     task->checkpoints = checkpoints_of(s);
     int status = score_keys_open(&keys, s->model, windows, error);
     if (status == STATUS_OK) {

@@ -32,6 +32,7 @@ struct session {
     struct model *model;
     const struct checkpoint_options *checkpoint; /* of windows; NULL: none */
     struct checkpoints *checkpoints;             /* of a single process; NULL: none */
+    size_t kept_bytes;            /* of struct forward_options, 0 after session_join(); set it before session_load() */
     struct forward *forward;      /* of a single process; stops when a signal is caught; reports to `progress` */
     struct ranks *ranks;          /* NULL: this process is alone */
     bool ended;                   /* on another rank than 0: that is at its end */
@@ -76,8 +77,8 @@ int session_open_checkpoints(struct session *session, const struct checkpoint_op
 int session_load(struct session *session, struct error *error);
 
 /* With several ranks, makes them workers: on rank 0, session->list is there for what they have to compute. On another
- * rank, computes until rank 0 is at its end; the caller has nothing more to do then. task->model and ->angles
- * are the session's; all is borrowed. All ranks have to have the same model, and the same documents and
+ * rank, computes until rank 0 is at its end; the caller has nothing more to do then. task->model, ->angles and
+ * ->kept_bytes are the session's; all is borrowed. All ranks have to have the same model, and the same documents and
  * windows in `loaded`: STATUS_INPUT, naming one that has not; its errors, and STATUS_STOPPED. Does nothing for a single
  * process. */
 int session_share(struct session *session, struct window_task *task, const struct scoring *loaded, struct error *error);

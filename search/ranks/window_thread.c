@@ -183,7 +183,8 @@ int window_thread_new(const struct window_task *task, int threads, struct window
     const struct forward_options forward = {.threads = threads ? threads : most,
                                             .angles = task->angles,
                                             .stop = &thread->cancel,
-                                            .checkpoints = thread->checkpoints};
+                                            .checkpoints = thread->checkpoints,
+                                            .kept_bytes = task->kept_bytes};
     if (status == STATUS_OK) status = forward_new(task->model, &forward, &thread->forward, error);
     int failed = status == STATUS_OK ? start(thread) : 0;
     if (failed) status = error_set(error, STATUS_FAILED, "a thread could not be started: %s", strerror(failed));

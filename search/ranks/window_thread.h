@@ -12,7 +12,8 @@
 struct window_task {
     const struct model *model;
     enum rope_angles angles;
-    size_t windows; /* those of units are below it */
+    size_t kept_bytes; /* as struct forward_options has it */
+    size_t windows;    /* those of units are below it */
     /* Computes the window of a unit: *nats, and *size bytes of details in *details, which the caller frees (NULL where
      * there are none). Errors are those of forward_nats(), and others of the task. */
     int (*compute)(const void *state, struct forward *forward, const struct work_unit *unit, double *nats,

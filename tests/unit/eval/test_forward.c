@@ -779,6 +779,142 @@ static void history_does_not_change_a_bit(void **state) {
     model_free(model);
 }
 
+/* A pass through a forward that keeps, after the one before it. `equal` tokens are those of every text, the others the
+ * text's own; so many rows are expected to be computed. */
+struct kept_pass {
+    int64_t count, equal, skip;
+    int text, table;
+    int64_t computed;
+};
+
+static struct forward *make_keeping(const struct model *model, int threads, size_t kept_bytes) {
+    const struct forward_options options = {.threads = threads, .kept_bytes = kept_bytes};
+    struct forward *forward = NULL;
+    struct error error;
+    assert_int_equal(forward_new(model, &options, &forward, &error), STATUS_OK);
+    return forward;
+}
+
+/* Each pass against a fresh forward that keeps nothing. */
+static void check_passes(const struct model *model, int threads, size_t kept_bytes, const struct kept_pass *passes,
+                         size_t count) {
+    const struct rope_table tables[2] = {searched_table(), plain_table()};
+    int32_t tokens[MOST_TOKENS];
+    double expected[MOST_TOKENS], nats[MOST_TOKENS];
+    struct forward *keeping = make_keeping(model, threads, kept_bytes);
+    for (size_t i = 0; i < count; i++) {
+        const struct kept_pass *pass = &passes[i];
+        struct forward *fresh = make_forward(model, 1);
+        make_tokens(tokens, pass->count);
+        for (int64_t t = pass->equal; t < pass->count; t++) tokens[t] = (tokens[t] + pass->text) % VOCABULARY;
+        run_from(fresh, &tables[pass->table], tokens, pass->count, pass->skip, expected);
+        run_from(keeping, &tables[pass->table], tokens, pass->count, pass->skip, nats);
+        assert_same_bits(nats, expected, pass->count - 1 - pass->skip);
+        assert_int_equal(forward_computed_rows(keeping), pass->computed);
+        assert_int_equal(forward_computed_rows(fresh), pass->count - 1);
+        forward_free(fresh);
+    }
+    forward_free(keeping);
+}
+
+/* Beginnings of every length against blocks of rows, of keys and of packed tokens; predictions that begin within what
+ * is equal, where it ends, and behind it; another table. */
+static const struct kept_pass choices[] = {
+    {.count = 120, .equal = 100, .skip = 99, .text = 1, .computed = 119},
+    {.count = 130, .equal = 100, .skip = 99, .text = 2, .computed = 30},
+    {.count = 101, .equal = 100, .skip = 99, .text = 3, .computed = 1}, /* a choice of one token */
+    {.count = 120, .equal = 100, .skip = 110, .text = 4, .computed = 19},
+    {.count = 120, .equal = 100, .skip = 110, .text = 4, .computed = 9},
+    {.count = 120, .equal = 100, .skip = 50, .text = 4, .computed = 69},
+    {.count = 200, .equal = 63, .skip = 180, .text = 5, .computed = 136},
+    {.count = 200, .equal = 64, .skip = 180, .text = 6, .computed = 136},
+    {.count = 200, .equal = 65, .skip = 180, .text = 7, .computed = 135},
+    {.count = 200, .equal = 65, .skip = 180, .text = 7, .table = 1, .computed = 199},
+    {.count = 200, .equal = 65, .skip = 180, .text = 7, .table = 0, .computed = 199},
+    {.count = 20, .equal = 1, .skip = 0, .text = 8, .computed = 19}, /* the first prediction is required */
+    {.count = 20, .equal = 1, .skip = 10, .text = 9, .computed = 18},
+    {.count = 200, .equal = 0, .skip = 150, .text = 10, .computed = 199},
+    {.count = 200, .equal = 192, .skip = 195, .text = 10, .computed = 199},
+    {.count = 210, .equal = 192, .skip = 195, .text = 11, .computed = 17},
+    {.count = 1, .equal = 1, .skip = 0, .computed = 0}, /* no pass: what is kept stays */
+    {.count = 210, .equal = 192, .skip = 195, .text = 12, .computed = 17},
+};
+enum { CHOICES = sizeof choices / sizeof *choices, MANY_BYTES = 1 << 30 };
+
+static void kept_rows_do_not_change_a_bit(void **state) {
+    (void)state;
+    const enum number_type types[] = {NUMBER_F32, NUMBER_BF16};
+    struct model_config config = plain_config();
+    config.window_rope = rope_model_plain(PAIRS, 500.0);
+    config.layer_kinds[0] = LAYER_ROTATED_APART, config.layer_kinds[1] = LAYER_SEES_ALL;
+    config.sliding_window = 70;
+    for (int type = 0; type < 2; type++) {
+        for (const struct kernels *const *kernels = kernels_available(types[type]); *kernels; kernels++) {
+            struct model *model = build(&config, *kernels, (struct named_weights){0});
+            for (int threads = 1; threads <= 2; threads++) check_passes(model, threads, MANY_BYTES, choices, CHOICES);
+            model_free(model);
+        }
+    }
+}
+
+/* Of everything that differs between families, what depends on rows: experts, and scales that grow by position. */
+static void kept_rows_of_other_families(void **state) {
+    (void)state;
+    struct model_config experts = plain_config(), scales = plain_config();
+    snprintf(experts.family, sizeof experts.family, "qwen3_moe");
+    experts.head_norms = true;
+    experts.experts = EXPERTS, experts.experts_per_token = CHOSEN, experts.expert_width = EXPERT_WIDTH;
+    experts.layer_kinds[0] = experts.layer_kinds[2] = LAYER_HAS_EXPERTS;
+    scales.query_growth = 0.3, scales.query_growth_length = 40;
+    const struct model_config *const configs[] = {&experts, &scales};
+    for (int i = 0; i < 2; i++) {
+        struct model *model = build(configs[i], fastest(NUMBER_F32), (struct named_weights){0});
+        check_passes(model, 2, MANY_BYTES, choices, CHOICES);
+        model_free(model);
+    }
+}
+
+/* Layers with a table of their own, which depends on the length of the input. */
+static void rows_of_another_length_are_not_kept(void **state) {
+    (void)state;
+    static const struct kept_pass passes[] = {
+        {.count = 100, .equal = 90, .skip = 95, .text = 1, .computed = 99},
+        {.count = 110, .equal = 90, .skip = 95, .text = 2, .computed = 19}, /* within the window: one table */
+        {.count = 150, .equal = 90, .skip = 95, .text = 3, .computed = 149},
+        {.count = 151, .equal = 90, .skip = 95, .text = 4, .computed = 150},
+        {.count = 151, .equal = 90, .skip = 95, .text = 5, .computed = 60},
+        {.count = 110, .equal = 90, .skip = 95, .text = 6, .computed = 109},
+    };
+    struct model_config config = plain_config();
+    config.window_rope = rope_model_plain(PAIRS, 10000.0);
+    config.window_rope.type = ROPE_TYPE_DYNAMIC;
+    config.window_rope.factor = 2.0, config.window_rope.original_length = 128;
+    config.layer_kinds[1] = LAYER_ROTATED_APART;
+    struct model *model = build(&config, fastest(NUMBER_F32), (struct named_weights){0});
+    check_passes(model, 2, MANY_BYTES, passes, sizeof passes / sizeof *passes);
+    model_free(model);
+}
+
+/* 512 rows of this model's 3 layers have 3 x 512 x 2 x 2 x 16 x 4 bytes of keys and values in f32. */
+static void no_more_bytes_are_kept(void **state) {
+    (void)state;
+    enum { KEPT = 3 * 512 * 2 * 2 * 16 * 4 };
+    static const struct kept_pass passes[] = {
+        {.count = 200, .equal = 190, .skip = 195, .text = 1, .computed = 199},
+        {.count = 513, .equal = 190, .skip = 195, .text = 2, .computed = 322},
+        {.count = 514, .equal = 190, .skip = 195, .text = 3, .computed = 513}, /* 513 rows: too many */
+        {.count = 514, .equal = 190, .skip = 195, .text = 4, .computed = 513},
+        {.count = 200, .equal = 190, .skip = 195, .text = 5, .computed = 199},
+        {.count = 513, .equal = 190, .skip = 195, .text = 6, .computed = 322},
+    };
+    static const struct kept_pass none[] = {{.count = 200, .equal = 190, .skip = 195, .text = 1, .computed = 199},
+                                            {.count = 200, .equal = 190, .skip = 195, .text = 2, .computed = 199}};
+    struct model *model = make_model();
+    check_passes(model, 2, KEPT, passes, sizeof passes / sizeof *passes);
+    check_passes(model, 2, KEPT - 1, none, 2);
+    model_free(model);
+}
+
 /* A base frequency is part of a table too. */
 static void frequencies_are_part_of_the_table(void **state) {
     (void)state;
@@ -933,6 +1069,10 @@ int main(void) {
         cmocka_unit_test(nats_of_a_model_that_knows_nothing),
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(history_does_not_change_a_bit),
+        cmocka_unit_test(kept_rows_do_not_change_a_bit),
+        cmocka_unit_test(kept_rows_of_other_families),
+        cmocka_unit_test(rows_of_another_length_are_not_kept),
+        cmocka_unit_test(no_more_bytes_are_kept),
         cmocka_unit_test(frequencies_are_part_of_the_table),
         cmocka_unit_test(stop_flag_stops_the_pass),
         cmocka_unit_test(broken_weights_are_noticed),

@@ -256,14 +256,15 @@ static struct attention make_end(gsl_rng *rng, int64_t tokens, int64_t width) {
  * holds NaN. */
 static void keys_packed_in_steps(void **state) {
     (void)state;
-    const int64_t steps[] = {64, 128, 192}, rooms[] = {0, 1, 100};
+    enum { STEPS = 6 };
+    const int64_t steps[STEPS] = {64, 128, 192, 1, 37, 100}, rooms[] = {0, 1, 100};
     gsl_rng *rng = make_rng(24);
-    for (int i = 0; i < TOKEN_COUNTS * 3; i++) {
-        struct attention a = make_end(rng, token_counts[i / 3], head_widths[i % HEAD_WIDTHS]);
+    for (int i = 0; i < TOKEN_COUNTS * STEPS; i++) {
+        struct attention a = make_end(rng, token_counts[i / STEPS], head_widths[i % HEAD_WIDTHS]);
         for (const struct kernels *const *table = all_tables(); *table; table++) {
             float *expected = attend(*table, &a);
             for (int r = 0; r < 3; r++) {
-                struct key_values kv = packed(*table, &a, steps[i % 3], rooms[r]);
+                struct key_values kv = packed(*table, &a, steps[i % STEPS], rooms[r]);
                 float *out = attend_to(*table, &a, &kv, a.shape.rows);
                 assert_all_same(*table, out, expected, outputs_of(&a));
                 free(out), free_packed(&kv);
@@ -275,19 +276,22 @@ static void keys_packed_in_steps(void **state) {
     gsl_rng_free(rng);
 }
 
-/* A shorter text in the memory of a longer one, whose keys and values were NaN and infinite. */
+/* A shorter text in the memory of a longer one, whose keys and values were NaN and infinite, but for the first, which
+ * are those of the shorter text and stay. */
 static void keys_packed_over_others(void **state) {
     (void)state;
     gsl_rng *rng = make_rng(25);
-    for (int i = 0; i < TOKEN_COUNTS; i++) {
-        struct attention a = make_end(rng, token_counts[i], head_widths[i]), longer = a;
+    for (int i = 0; i < 2 * TOKEN_COUNTS; i++) {
+        struct attention a = make_end(rng, token_counts[i / 2], head_widths[i / 2]), longer = a;
+        int64_t first = i % 2 ? tokens_of(&a) * 2 / 3 : 0, before = first * a.kv_heads * a.width;
         longer.shape.first += 150;
         longer.k = filled(kv_numbers(&longer), NAN), longer.v = filled(kv_numbers(&longer), INFINITY);
+        memcpy(longer.k, a.k, (size_t)before * sizeof *a.k), memcpy(longer.v, a.v, (size_t)before * sizeof *a.v);
         for (const struct kernels *const *table = all_tables(); *table; table++) {
             float *expected = attend(*table, &a);
             struct key_values kv = packed(*table, &longer, 0, 0);
-            (*table)->pack_keys(&kv, a.k, 0, tokens_of(&a));
-            (*table)->pack_values(&kv, a.v, 0, tokens_of(&a));
+            (*table)->pack_keys(&kv, a.k + before, first, tokens_of(&a) - first);
+            (*table)->pack_values(&kv, a.v + before, first, tokens_of(&a) - first);
             float *out = attend_to(*table, &a, &kv, a.shape.rows);
             assert_all_same(*table, out, expected, outputs_of(&a));
             free(expected), free(out), free_packed(&kv);
