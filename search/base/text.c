@@ -88,3 +88,9 @@ void text_put_word(FILE *out, const char *word, void (*put)(FILE *out, const cha
 static void put_part(FILE *out, const char *part, size_t size) { fwrite(part, 1, size, out); }
 
 void text_print_word(FILE *out, const char *word) { text_put_word(out, word, put_part); }
+
+size_t text_characters(const char *text) {
+    size_t count = 0;
+    for (; *text; text++) count += ((unsigned char)*text & 0xc0) != 0x80;
+    return count;
+}

@@ -3,6 +3,7 @@
 #define LONGROPE_SEARCH_TEXT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -36,5 +37,8 @@ void text_put_word(FILE *out, const char *word, void (*put)(FILE *out, const cha
 /* Number of bytes, 1..4, of the UTF-8 character at `text`, which may be the terminating zero; 0 if it is not valid
  * UTF-8: truncated, overlong, a surrogate or beyond U+10FFFF. */
 int text_utf8_length(const char *text);
+
+/* Number of UTF-8 characters, of text that is valid: what a label takes in columns, and a choice in characters. */
+size_t text_characters(const char *text);
 
 #endif

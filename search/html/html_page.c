@@ -114,6 +114,7 @@ int html_page_write(struct html_page *page, struct error *error) {
     for (size_t i = 0; i < cited_count(&stages) && status == STATUS_OK; i++) status = html_stage(page, i, error);
     if (status == STATUS_OK) status = html_measurements(page, error);
     if (status != STATUS_OK) return status;
+    html_choices(page);
     html_reproduce(page);
     put_footer(page->out);
     return STATUS_OK;

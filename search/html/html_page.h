@@ -43,6 +43,9 @@ int html_genealogy(struct html_page *page, size_t stage, struct error *error);
 /* Perplexity by length and pass keys, or how to measure them. */
 int html_measurements(struct html_page *page, struct error *error);
 
+/* Accuracy in multiple choice; nothing where none was measured. */
+void html_choices(struct html_page *page);
+
 /* Commands, configuration and settings. */
 void html_reproduce(struct html_page *page);
 

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "search/base/json.h"
+#include "search/base/proportion.h"
+#include "search/base/text.h"
 #include "search/store/store_measurements.h"
 
 /* What the search measured itself has a place of its own (search/report/report_short_window.h). */
@@ -24,12 +26,8 @@ static int read_lengths(struct store *store, struct length_record **out, size_t 
 
 enum { LABEL_WIDTH = 22 /* at least, as in the overview of a stage */, A_LINE = 8 /* columns */ };
 
-/* Characters of UTF-8, not bytes, so that labels of any script are padded alike. */
-static int label_width(const char *label) {
-    int characters = 0;
-    for (const char *c = label; *c; c++) characters += ((unsigned char)*c & 0xc0) != 0x80;
-    return characters;
-}
+/* Labels of any script are padded alike. */
+static int label_width(const char *label) { return (int)text_characters(label); }
 
 static int wider(int width, const char *label) {
     int own = label_width(label);
@@ -158,16 +156,41 @@ static int print_passkeys(FILE *out, const struct passkey_record *records, size_
     return STATUS_OK;
 }
 
+static void print_choices(FILE *out, const struct choice_record *records, size_t count) {
+    int width = LABEL_WIDTH, task_width = 0;
+    for (size_t i = 0; i < count; i++) {
+        int own = label_width(records[i].task);
+        width = wider(width, records[i].measurement.label);
+        if (own > task_width) task_width = own;
+    }
+    if (!count) return;
+    fputs("accuracy in multiple choice, in %: acc, acc_norm and acc_bytes\n", out);
+    for (size_t i = 0; i < count; i++) {
+        const struct choice_record *r = &records[i];
+        print_label(out, r->measurement.label, width);
+        fprintf(out, " %10" PRId64 "  %s%*s %6" PRId64 " items", r->measurement.length, r->task,
+                task_width - label_width(r->task), "", r->items);
+        proportion_print(out, r->correct, r->items);
+        proportion_print(out, r->correct_norm, r->items);
+        proportion_print(out, r->correct_bytes, r->items);
+        fprintf(out, "  chance %.2f\n", 100.0 * r->chance);
+    }
+}
+
 int report_measurements(struct store *store, FILE *out, struct error *error) {
     struct length_record *lengths = NULL;
     struct passkey_record *keys = NULL;
-    size_t length_count, key_count;
+    struct choice_record *choices = NULL;
+    size_t length_count, key_count, choice_count;
     int status = read_lengths(store, &lengths, &length_count, error);
     if (status == STATUS_OK) status = print_lengths(out, lengths, length_count, error);
     if (status == STATUS_OK) status = store_passkeys(store, &keys, &key_count, error);
     if (status == STATUS_OK) status = print_passkeys(out, keys, key_count, error);
+    if (status == STATUS_OK) status = store_choices(store, &choices, &choice_count, error);
+    if (status == STATUS_OK) print_choices(out, choices, choice_count);
     free(lengths);
     free(keys);
+    free(choices);
     return status;
 }
 
@@ -179,7 +202,7 @@ static json_t *text_or_null(const char *text) {
     return string ? string : json_null();
 }
 
-/* Of either kind, with `more`, which this takes, at the end; NULL for lack of memory. */
+/* Of any kind, with `more`, which this takes, at the end; NULL for lack of memory. */
 static json_t *measured_json(const struct measurement *m, json_t *more) {
     json_t *object =
         json_pack("{s:s, s:o, s:I, s:f, s:f, s:I, s:o, s:o, s:o, s:o, s:f}", "label", m->label, "model",
@@ -209,6 +232,22 @@ static json_t *passkey_json(const struct passkey_record *r) {
                                    (json_int_t)r->seed, "wording", text_or_null(r->wording)));
 }
 
+static double share(int64_t correct, const struct choice_record *r) { return (double)correct / (double)r->items; }
+
+static json_t *deviation(int64_t correct, const struct choice_record *r) {
+    return json_number_or_null(proportion_standard_error(correct, r->items));
+}
+
+static json_t *choice_json(const struct choice_record *r) {
+    return measured_json(&r->measurement,
+                         json_pack("{s:s, s:I, s:f, s:f, s:f, s:f, s:o, s:o, s:o}", "task", r->task, "items",
+                                   (json_int_t)r->items, "chance", r->chance, "accuracy", share(r->correct, r),
+                                   "accuracy_norm", share(r->correct_norm, r), "accuracy_bytes",
+                                   share(r->correct_bytes, r), "standard_error", deviation(r->correct, r),
+                                   "standard_error_norm", deviation(r->correct_norm, r), "standard_error_bytes",
+                                   deviation(r->correct_bytes, r)));
+}
+
 static int lengths_json(struct store *store, json_t *array, struct error *error) {
     struct length_record *records;
     size_t count;
@@ -233,11 +272,24 @@ static int passkeys_json(struct store *store, json_t *array, struct error *error
     return status;
 }
 
+static int choices_json(struct store *store, json_t *array, struct error *error) {
+    struct choice_record *records;
+    size_t count;
+    int status = store_choices(store, &records, &count, error);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        if (json_array_append_new(array, choice_json(&records[i])) != 0) status = error_memory(error, 0, "the report");
+    }
+    free(records);
+    return status;
+}
+
 int report_measurements_json(struct store *store, json_t **out, struct error *error) {
-    json_t *lengths = json_array(), *keys = json_array();
+    json_t *lengths = json_array(), *keys = json_array(), *choices = json_array();
     int status = lengths_json(store, lengths, error);
     if (status == STATUS_OK) status = passkeys_json(store, keys, error);
-    *out = json_pack("{s:o, s:o}", "lengths", lengths, "pass_keys", keys); /* takes both, also where it fails */
+    if (status == STATUS_OK) status = choices_json(store, choices, error);
+    *out = json_pack("{s:o, s:o, s:o}", "lengths", lengths, "pass_keys", keys, "choices",
+                     choices); /* takes all, also where it fails */
     if (status == STATUS_OK && !*out) status = error_memory(error, 0, "the report");
     if (status == STATUS_OK) return STATUS_OK;
     json_decref(*out);

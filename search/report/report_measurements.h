@@ -1,4 +1,5 @@
-/* Measurements stored in a run beside its search: perplexity by length, and pass keys by length and depth. */
+/* Measurements stored in a run beside its search: perplexity by length, pass keys by length and depth, and
+ * accuracy in multiple choice. */
 #ifndef LONGROPE_SEARCH_REPORT_MEASUREMENTS_H
 #define LONGROPE_SEARCH_REPORT_MEASUREMENTS_H
 
@@ -11,7 +12,8 @@
 /* One text table of each kind, one row per label; nothing where no measurement is stored. */
 int report_measurements(struct store *store, FILE *out, struct error *error);
 
-/* {"lengths": [...], "pass_keys": [...]}, as search/report/README.md documents them; the caller releases it. */
+/* {"lengths": [...], "pass_keys": [...], "choices": [...]}, as search/report/README.md documents them; the caller
+ * releases it. */
 int report_measurements_json(struct store *store, json_t **out, struct error *error);
 
 #endif

@@ -12,8 +12,7 @@
 
 /* ---- valid values ---- */
 
-/* NULL, or what is wrong with it. */
-static const char *label_fault(const char *label) {
+const char *store_label_fault(const char *label) {
     if (!*label) return "is empty";
     if (strlen(label) >= STORE_NAME_SIZE) return "is too long";
     if (text_has_control(label)) return "contains a control character";
@@ -23,7 +22,7 @@ static const char *label_fault(const char *label) {
 }
 
 int store_check_label(const char *label, struct error *error) {
-    const char *fault = label_fault(label);
+    const char *fault = store_label_fault(label);
     if (!fault && strncmp(label, STORE_OWN_LABELS, strlen(STORE_OWN_LABELS)) == 0) {
         fault = "begins with '" STORE_OWN_LABELS "'";
     }
@@ -34,7 +33,7 @@ int store_check_label(const char *label, struct error *error) {
 
 /* The name of the first field that is not valid, or NULL. */
 static const char *measured_fault(const struct measurement *m) {
-    if (label_fault(m->label)) return "label";
+    if (store_label_fault(m->label)) return "label";
     if (m->length < 1) return "length";
     if (!store_values_positive(m->scale)) return "scale";
     if (m->start_tokens < 0) return "start_tokens";
@@ -61,6 +60,15 @@ static const char *passkey_fault(const struct passkey_record *r) {
     return r->seed < 0 ? "seed" : NULL;
 }
 
+static const char *choice_fault(const struct choice_record *r) {
+    if (store_label_fault(r->task)) return "task";
+    if (r->items < 1 || !store_values_count_valid(r->items)) return "items";
+    if (!(r->chance > 0.0 && r->chance <= 1.0)) return "chance";
+    if (r->correct < 0 || r->correct > r->items) return "correct";
+    if (r->correct_norm < 0 || r->correct_norm > r->items) return "correct_norm";
+    return r->correct_bytes < 0 || r->correct_bytes > r->items ? "correct_bytes" : NULL;
+}
+
 static int cannot_be_recorded(const struct measurement *m, const char *field, struct error *error) {
     return error_set(error, STATUS_FAILED, "'%.100s' at %" PRId64 " tokens cannot be recorded: its %s is not valid",
                      m->label, m->length, field);
@@ -69,13 +77,14 @@ static int cannot_be_recorded(const struct measurement *m, const char *field, st
 static int row_damaged(const struct store *store, const char *table, const struct measurement *m, const char *field,
                        struct error *error) {
     char what[300];
-    if (label_fault(m->label)) return database_damaged(&store->database, "the label of a row is not valid", error);
+    if (store_label_fault(m->label))
+        return database_damaged(&store->database, "the label of a row is not valid", error);
     snprintf(what, sizeof what, "%s, '%.100s' at %" PRId64 " tokens: its %s is not valid", table, m->label, m->length,
              field);
     return database_damaged(&store->database, what, error);
 }
 
-/* ---- the columns that both SQL tables begin with ---- */
+/* ---- the columns that all these SQL tables begin with ---- */
 
 #define MEASURED_COLUMNS                                                                                               \
     "label, length, model, scale, factors, start_tokens, attention_factor, dtype, kernels, angles, seconds"
@@ -123,7 +132,7 @@ static bool read_factors(sqlite3_stmt *row, struct measurement *out) {
 static const char *read_measured(sqlite3_stmt *row, struct measurement *out) {
     const char *label = database_text(row, "label");
     snprintf(out->label, sizeof out->label, "%s", label);
-    if (label_fault(label)) return "label";
+    if (store_label_fault(label)) return "label";
     out->length = database_integer(row, "length");
     snprintf(out->model, sizeof out->model, "%s", database_text(row, "model"));
     out->scale = database_double(row, "scale");
@@ -229,6 +238,57 @@ int store_passkeys(struct store *store, struct passkey_record **out, size_t *cou
                           "SELECT " MEASURED_COLUMNS ", depth, digits, trials, correct, seed, wording FROM "
                           "pass_keys AS p "
                           "ORDER BY (SELECT min(id) FROM pass_keys AS f WHERE f.label = p.label), length, depth",
+                          &reader, &items, count, error);
+    *out = items;
+    return status;
+}
+
+/* ---- multiple choice ---- */
+
+int store_put_choice(struct store *store, const struct choice_record *record, struct error *error) {
+    const char *fault = measured_fault(&record->measurement);
+    if (!fault) fault = choice_fault(record);
+    if (fault) return cannot_be_recorded(&record->measurement, fault, error);
+    const struct database_value values[] = {
+        database_set_text("task", record->task),
+        database_set_integer("items", record->items),
+        database_set_double("chance", record->chance),
+        database_set_integer("correct", record->correct),
+        database_set_integer("correct_norm", record->correct_norm),
+        database_set_integer("correct_bytes", record->correct_bytes),
+    };
+    const struct database_row row = {"choices", values, sizeof values / sizeof *values,
+                                     .replaces = "label, length, task"};
+    int status = database_begin(&store->database, error);
+    if (status != STATUS_OK) return status;
+    return database_end(&store->database, insert_measured(store, &record->measurement, &row, error), error);
+}
+
+static int read_choice(const struct store *store, sqlite3_stmt *row, const struct stage_record *stage, void *item,
+                       struct error *error) {
+    (void)stage;
+    struct choice_record *out = item;
+    const char *fault = read_measured(row, &out->measurement), *task = database_text(row, "task");
+    snprintf(out->task, sizeof out->task, "%s", task);
+    if (store_label_fault(task)) fault = "task";
+    out->items = database_integer(row, "items");
+    out->chance = database_double(row, "chance");
+    out->correct = database_integer(row, "correct");
+    out->correct_norm = database_integer(row, "correct_norm");
+    out->correct_bytes = database_integer(row, "correct_bytes");
+    if (!fault) fault = choice_fault(out);
+    return fault ? row_damaged(store, "choices", &out->measurement, fault, error) : STATUS_OK;
+}
+
+int store_choices(struct store *store, struct choice_record **out, size_t *count, struct error *error) {
+    const struct store_reader reader = {sizeof **out, read_choice, NULL};
+    void *items = NULL;
+    int status =
+        store_values_read(store,
+                          "SELECT " MEASURED_COLUMNS ", task, items, chance, correct, correct_norm, correct_bytes FROM "
+                          "choices AS c "
+                          "ORDER BY (SELECT min(id) FROM choices AS f WHERE f.label = c.label), length, "
+                          "(SELECT min(id) FROM choices AS f WHERE f.task = c.task)",
                           &reader, &items, count, error);
     *out = items;
     return status;

@@ -1,4 +1,5 @@
-/* Measurements of `longrope eval` and `longrope passkey` on a run: the SQL tables `lengths` and `pass_keys` of run.db.
+/* Measurements of `longrope eval`, `longrope passkey` and `longrope choice` on a run: the SQL tables `lengths`,
+ * `pass_keys` and `choices` of run.db.
  *
  * A search neither reads nor writes them. They are written beside a running search (STORE_RECORD of
  * search/store/store.h), one transaction per call. */
@@ -53,18 +54,35 @@ struct passkey_record {
     char wording[STORE_WORD_SIZE]; /* of the prompts, as needle_form_name(); "": unknown */
 };
 
+/* Accuracy in a task of multiple choice. */
+struct choice_record {
+    struct measurement measurement; /* length: of an input, at most */
+    char task[STORE_NAME_SIZE];
+    int64_t items;         /* at least 1 */
+    double chance;         /* accuracy of guessing, above 0 to 1 */
+    int64_t correct;       /* by log-likelihood */
+    int64_t correct_norm;  /* per character */
+    int64_t correct_bytes; /* per byte */
+};
+
+/* NULL, or what is wrong with the name of a label or a task. */
+const char *store_label_fault(const char *label);
+
 /* STATUS_INPUT, naming --label, unless it is 1..STORE_NAME_SIZE-1 bytes of UTF-8 without control characters that do not
  * begin with STORE_OWN_LABELS. */
 int store_check_label(const char *label, struct error *error);
 
-/* Record one length, or `count` rows, in one transaction. A row with equal label, length (and depth) is replaced.
+/* Record one length, `count` rows, or one task, in one transaction. A row with equal label, length (and depth, or task)
+ * is replaced.
  * STATUS_FAILED if a value is outside the range that its field states. */
 int store_put_length(struct store *store, const struct length_record *record, struct error *error);
 int store_put_passkeys(struct store *store, const struct passkey_record *records, size_t count, struct error *error);
+int store_put_choice(struct store *store, const struct choice_record *record, struct error *error);
 
-/* All rows: labels in the order of their first recording, then ascending lengths, then ascending depths. The caller
- * frees *out with free(). */
+/* All rows: labels in the order of their first recording, then ascending lengths, then ascending depths, or
+ * tasks in the order of their first recording. The caller frees *out with free(). */
 int store_lengths(struct store *store, struct length_record **out, size_t *count, struct error *error);
 int store_passkeys(struct store *store, struct passkey_record **out, size_t *count, struct error *error);
+int store_choices(struct store *store, struct choice_record **out, size_t *count, struct error *error);
 
 #endif

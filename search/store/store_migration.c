@@ -133,6 +133,7 @@ static const struct migration steps[STORE_SCHEMA] = {
            .created = {SCHEMA_INDIVIDUALS_7, SCHEMA_SAMPLE_NATS_6},
            .copy = copy_6_to_7},
     [7] = {.created = {SCHEMA_RANKS_8}, .copy = ""},
+    [8] = {.created = {SCHEMA_CHOICES_9}, .copy = ""},
 };
 
 /* Runs `format`, in which each %1$s stands for a table's name, for every replaced table. */

@@ -320,6 +320,30 @@ const char *const store_schema_tables[SCHEMA_TABLES] = {
                        "  present_seconds REAL NOT NULL, -- in which it was asked for windows\n"
                        "  PRIMARY KEY (stage, rank)\n"
                        ") STRICT, WITHOUT ROWID;",
+
+    [SCHEMA_CHOICES_9] = "CREATE TABLE choices (\n"
+                         "  -- Accuracy in multiple choice, as longrope choice --into measured it beside the search.\n"
+                         "  id INTEGER PRIMARY KEY, -- label to seconds are as in lengths\n"
+                         "  label TEXT NOT NULL,\n"
+                         "  length INTEGER NOT NULL, -- tokens of an input, at most\n"
+                         "  model TEXT NOT NULL,\n"
+                         "  scale REAL NOT NULL,\n"
+                         "  factors TEXT NOT NULL,\n"
+                         "  start_tokens INTEGER NOT NULL,\n"
+                         "  attention_factor REAL NOT NULL,\n"
+                         "  dtype TEXT NOT NULL,\n"
+                         "  kernels TEXT NOT NULL,\n"
+                         "  angles TEXT NOT NULL,\n"
+                         "  seconds REAL,\n"
+                         "  task TEXT NOT NULL,\n"
+                         "  items INTEGER NOT NULL,\n"
+                         "  chance REAL NOT NULL, -- accuracy of guessing\n"
+                         "  correct INTEGER NOT NULL, -- items whose answer has the largest log-likelihood\n"
+                         "  correct_norm INTEGER NOT NULL, -- the largest per character\n"
+                         "  correct_bytes INTEGER NOT NULL, -- the largest per byte\n"
+                         "  measured_at TEXT NOT NULL, -- UTC\n"
+                         "  UNIQUE (label, length, task)\n"
+                         ") STRICT;",
 };
 
 /* Those of the newest schema, parents before children. */
@@ -327,7 +351,7 @@ static const enum store_schema_table newest[] = {
     SCHEMA_RUN_2,         SCHEMA_STAGES_2,        SCHEMA_STAGE_MODELS_3,  SCHEMA_SETTINGS_2,
     SCHEMA_SAMPLES_2,     SCHEMA_BASELINES_2,     SCHEMA_LENGTHS_4,       SCHEMA_PASS_KEYS_5,
     SCHEMA_NEEDLES_4,     SCHEMA_CONFIGURATION_4, SCHEMA_BASELINE_NATS_6, SCHEMA_CRITICAL_PAIRS_6,
-    SCHEMA_INDIVIDUALS_7, SCHEMA_SAMPLE_NATS_6,   SCHEMA_RANKS_8};
+    SCHEMA_INDIVIDUALS_7, SCHEMA_SAMPLE_NATS_6,   SCHEMA_RANKS_8,         SCHEMA_CHOICES_9};
 
 int store_schema_create(struct database *database, struct error *error) {
     int status = database_begin(database, error);

@@ -4,7 +4,7 @@
 
 #include "search/store/database.h"
 
-enum { STORE_SCHEMA = 8 }; /* SQLite's user_version */
+enum { STORE_SCHEMA = 9 }; /* SQLite's user_version */
 
 /* An SQL table as of one schema version: NAME_V is the table from schema V on, until a later version replaces it. */
 enum store_schema_table {
@@ -29,6 +29,7 @@ enum store_schema_table {
     SCHEMA_CRITICAL_PAIRS_6,
     SCHEMA_INDIVIDUALS_7,
     SCHEMA_RANKS_8,
+    SCHEMA_CHOICES_9,
     SCHEMA_TABLES
 };
 

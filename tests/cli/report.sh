@@ -23,7 +23,12 @@ copy_run two measured "
     INSERT INTO pass_keys (label, length, model, scale, factors, start_tokens, attention_factor, dtype, kernels, angles,
             seconds, depth, digits, trials, correct, seed, wording, measured_at)
         SELECT label, length, 'model', 2.5, '[1.0,2.0]', n, 1.125, 'f32', 'avx2', 'f64', 1.5, depth, 5, 7,
-            n + CAST(4 * depth AS INTEGER), 1, iif(n = 1, 'demo', NULL), '' FROM labels, lengths, depths ORDER BY n, length, depth"
+            n + CAST(4 * depth AS INTEGER), 1, iif(n = 1, 'demo', NULL), '' FROM labels, lengths, depths ORDER BY n, length, depth;
+    WITH labels (label, n) AS (VALUES ('yarn', 1), ('found', 2)), tasks (task, items) AS (VALUES ('arc', 7), ('one', 1))
+    INSERT INTO choices (label, length, model, scale, factors, start_tokens, attention_factor, dtype, kernels, angles,
+            seconds, task, items, chance, correct, correct_norm, correct_bytes, measured_at)
+        SELECT label, 512, 'model', 2.5, '[1.0,2.0]', n, 1.125, 'f32', 'avx2', 'f64', 1.5, task, items, 1 / 3.0,
+            items / n, 0, items, '' FROM labels, tasks ORDER BY n, task"
 
 # Racing cut short the last individual, and all of generation 1.
 copy_run run cut "DELETE FROM sample_nats WHERE sample = 1 AND individual IN (6, 7, 8, 9, 13);
@@ -102,7 +107,9 @@ required() {
             (.[2] == "samples") or
             (.[0] == "short_window" and (.[1] | IN("length", "own_perplexity", "perplexity", "cost", "samples"))) or
             (.[0] == "lengths" and (.[2] | IN("length", "perplexity", "samples", "tokens"))) or
-            (.[0] == "pass_keys" and (.[2] | IN("length", "depth", "trials", "correct"))))),
+            (.[0] == "pass_keys" and (.[2] | IN("length", "depth", "trials", "correct"))) or
+            (.[0] == "choices" and (.[2] | IN("length", "items", "chance", "accuracy", "accuracy_norm", "accuracy_bytes",
+                "standard_error", "standard_error_norm", "standard_error_bytes"))))),
         (.generations | paths(numbers) as $path | $path | select(.[-1] != "windows" and .[-1] != "start_tokens" and
             .[-1] != "attention_factor") | ["--generations"] + .),
         (.genealogy | paths(numbers) as $path | $path | select(.[-1] != "genes") | ["--genealogy"] + .) |
@@ -147,8 +154,8 @@ check_numbers 330
 [ "$(wc -l <"$work/required")" -ge 250 ] || fail "hardly a number is required"
 report measured
 check_numbers 800
-grep -cE '^\.(lengths|pass_keys)' "$work/required" >"$work/count"
-[ "$(cat "$work/count")" = $((6 * 4 + 12 * 4)) ] || fail "the measurements are not required"
+grep -cE '^\.(lengths|pass_keys|choices)' "$work/required" >"$work/count"
+[ "$(cat "$work/count")" = $((6 * 4 + 12 * 4 + 4 * 6 + 2 * 3)) ] || fail "the measurements are not required"
 report cut
 check_numbers 300
 for run in nothing early baselines begun based untimed; do
@@ -244,6 +251,7 @@ copy_run measured evil "UPDATE run SET name = substr('$quoted', 1, 100);
     UPDATE settings SET key = '$quoted' WHERE key = 'search.seed';
     UPDATE lengths SET label = substr('$quoted', 1, 100) || id, model = '$quoted', dtype = '<b>';
     UPDATE pass_keys SET label = substr('$quoted', 1, 100) || id, model = '$quoted';
+    UPDATE choices SET label = substr('$quoted', 1, 100) || id, task = substr('$quoted', 1, 100) || id;
     UPDATE configuration SET program = '$quoted', path = '$quoted', content = '$quoted' || char(7) || '$quoted',
         overrides = json_array('$quoted')"
 report evil

@@ -504,7 +504,7 @@ fails_with 2 "--convergence and --lambda exclude each other" "$LONGROPE" show "$
 # ---- what was measured beside the search ----
 
 show run --json
-[ "$(jq -c '[.lengths, .pass_keys]' "$work/stdout")" = '[[],[]]' ] || fail "something was measured that was not"
+[ "$(jq -c '[.lengths, .pass_keys, .choices]' "$work/stdout")" = '[[],[],[]]' ] || fail "something was measured that was not"
 show run
 ! grep -q 'by length\|pass keys' "$work/stdout" || fail "there are tables of nothing"
 
@@ -516,7 +516,10 @@ copy_run run measured "INSERT INTO lengths (label, length, model, scale, factors
     INSERT INTO pass_keys (label, length, model, scale, factors, start_tokens, attention_factor,
         dtype, kernels, angles, seconds, depth, digits, trials, correct, seed, measured_at) VALUES
     ('yarn', 512, $measured, 1, 5, 10, 0, 7, ''), ('yarn', 512, $measured, 0.125, 5, 10, 10, 7, ''),
-    ('yarn', 256, $measured, 1, 5, 4, 3, 7, '')"
+    ('yarn', 256, $measured, 1, 5, 4, 3, 7, '');
+    INSERT INTO choices (label, length, model, scale, factors, start_tokens, attention_factor, dtype, kernels, angles,
+        seconds, task, items, chance, correct, correct_norm, correct_bytes, measured_at) VALUES
+    ('yarn', 512, $measured, 'arc', 4, 0.25, 1, 2, 3, ''), ('yarn', 512, $measured, 'one', 1, 0.5, 1, 1, 0, '')"
 show measured --json
 same "lengths" '["yarn",256,null,null,null]
 ["yarn",512,null,1.5,4.4816890703380645]
@@ -527,7 +530,11 @@ same "pass_keys" '["yarn",256,8,5,4,3,7]
 ["yarn",512,8,5,10,0,7]' "$(
     jq -c '.pass_keys[] | [.label, .length, .depth * 8, .digits, .trials, .correct, .seed]' "$work/stdout" >"$work/rows"
     echo "$work/rows")"
-for list in lengths pass_keys; do
+same "choices" '["yarn",512,"arc",4,2500,2500,5000,7500,2500,2887,2500]
+["yarn",512,"one",1,5000,10000,10000,0,null,null,null]' "$(
+    jq -c '.choices[] | [.label, .length, .task, .items] + [.chance, .accuracy, .accuracy_norm, .accuracy_bytes,
+        .standard_error, .standard_error_norm, .standard_error_bytes | if . then . * 10000 | round else . end]' "$work/stdout" >"$work/rows"; echo "$work/rows")"
+for list in lengths pass_keys choices; do
     [ "$(jq -c ".${list}[0] | [.model, .scale, .factors, .start_tokens, .attention_factor, .dtype, .kernels, .angles,
         .seconds]" "$work/stdout")" = '["m/odel",2.5,[1.5,2.5],4,1.25,"f32","avx2","f64",0.5]' ] ||
         fail "a row of $list is not as it was measured"
@@ -541,8 +548,11 @@ same "the tables of what was measured" 'perplexity by length in tokens
 pass keys found, by depth in the prompt
   label                      length    12.5 %     100 %
   yarn                          256                 3/4
-  yarn                          512     10/10      0/10' "$work/tables"
-copy_run measured long "UPDATE lengths SET label = 'twenty-four-letters-long' WHERE label = 'yarn';
+  yarn                          512     10/10      0/10
+accuracy in multiple choice, in %: acc, acc_norm and acc_bytes
+  yarn                          512  arc      4 items  25.00 +- 25.00  50.00 +- 28.87  75.00 +- 25.00  chance 25.00
+  yarn                          512  one      1 items 100.00          100.00            0.00           chance 50.00' "$work/tables"
+copy_run measured long "DELETE FROM choices; UPDATE lengths SET label = 'twenty-four-letters-long' WHERE label = 'yarn';
     UPDATE pass_keys SET label = 'labels-in-éxactly-28-letters' WHERE length = 512"
 show long
 sed -n '/^perplexity by length/,$p' "$work/stdout" >"$work/tables"

@@ -61,7 +61,10 @@ static const char rows[] =
     "INSERT INTO pass_keys VALUES (1, 'yarn', 64, 'model', 4.0, '[1.0,4.0]', 0, 1.1, 'f32', 'avx2', 'f64', 0.5, 0.5, 5,"
     "  10, 7, 1, 'published', '2024-01-31T12:34:56Z');"
     "INSERT INTO configuration VALUES (0, 'longrope 1', '/a.yaml', 'name: a run', '[\"search.seed=2\"]');"
-    "INSERT INTO ranks VALUES (0, 0, 'here', 3, 1.5, 2.0), (0, 1, 'there', 1, 0.5, 2.0);";
+    "INSERT INTO ranks VALUES (0, 0, 'here', 3, 1.5, 2.0), (0, 1, 'there', 1, 0.5, 2.0);"
+    "INSERT INTO choices VALUES (1, 'yarn', 64, 'model', 4.0, '[1.0,4.0]', 0, 1.1, 'f32', 'avx2', 'f64', 0.5, 'arc', "
+    "20,"
+    "  0.25, 7, 8, 9, '2024-01-31T12:34:56Z');";
 
 static const struct database_kind kind = {
     .name = "a run", .application = DATABASE_RUN, .schema = STORE_SCHEMA, .if_foreign = "-", .if_damaged = "-"};

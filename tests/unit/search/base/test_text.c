@@ -119,11 +119,26 @@ static void numbers_read_back(void **state) {
     }
 }
 
+static void names_become_ascii(void **state) {
+    (void)state;
+    char name[] = "Zen\t4 \xc2\xae ~\x7f";
+    text_to_ascii(name);
+    assert_string_equal(name, "Zen?4 ?? ~?");
+}
+
+static void characters_are_counted(void **state) {
+    (void)state;
+    assert_int_equal(text_characters(""), 0);
+    assert_int_equal(text_characters("abc"), 3);
+    assert_int_equal(text_characters("\xc3\xa9\xe2\x82\xac\xf0\x9f\x99\x82x"), 4); /* of 2, 3, 4 and 1 bytes */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(integers_are_read_whole), cmocka_unit_test(other_texts_are_no_integers),
         cmocka_unit_test(numbers_are_read_whole),  cmocka_unit_test(other_texts_are_no_numbers),
         cmocka_unit_test(numbers_read_back),       cmocka_unit_test(words_are_quoted_for_the_shell),
+        cmocka_unit_test(names_become_ascii),      cmocka_unit_test(characters_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

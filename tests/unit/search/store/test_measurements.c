@@ -80,6 +80,17 @@ static struct passkey_record make_passkeys(const char *label, int64_t length, do
                                    .wording = "demo"};
 }
 
+static struct choice_record make_choice(const char *label, int64_t length, const char *task) {
+    struct choice_record r = {.measurement = make_measured(label, length),
+                              .items = 7,
+                              .chance = 1.0 / 3,
+                              .correct = 3,
+                              .correct_norm = 0,
+                              .correct_bytes = 7};
+    snprintf(r.task, sizeof r.task, "%s", task);
+    return r;
+}
+
 static bool same_bits(double a, double b) { return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0; }
 
 static void assert_measured(const struct measurement *got, const struct measurement *expected) {
@@ -131,6 +142,23 @@ static void check_passkeys(struct fixture *f, struct store *store, const struct 
     good(f, store_passkeys(store, &got, &found, &f->error));
     assert_int_equal(found, count);
     for (size_t i = 0; i < count; i++) assert_passkeys(&got[i], &expected[i]);
+    free(got);
+}
+
+static void check_choices(struct fixture *f, struct store *store, const struct choice_record *expected, size_t count) {
+    struct choice_record *got;
+    size_t found;
+    good(f, store_choices(store, &got, &found, &f->error));
+    assert_int_equal(found, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_measured(&got[i].measurement, &expected[i].measurement);
+        assert_string_equal(got[i].task, expected[i].task);
+        assert_int_equal(got[i].items, expected[i].items);
+        assert_true(same_bits(got[i].chance, expected[i].chance));
+        assert_int_equal(got[i].correct, expected[i].correct);
+        assert_int_equal(got[i].correct_norm, expected[i].correct_norm);
+        assert_int_equal(got[i].correct_bytes, expected[i].correct_bytes);
+    }
     free(got);
 }
 
@@ -197,6 +225,57 @@ static void test_passkeys(void **state) {
     records[0].correct = 3;
     records[3].correct = 10;
     check_passkeys(f, store, records, 4);
+    store_close(store);
+}
+
+/* Labels, then lengths, then tasks, labels and tasks in the order of their first row. */
+static void test_choices(void **state) {
+    struct fixture *f = *state;
+    store_close(make_run(f));
+    struct store *store = open_run(f, STORE_RECORD);
+    check_choices(f, store, NULL, 0);
+    struct choice_record records[] = {make_choice("yarn", 256, "b"), make_choice("yarn", 256, "a"),
+                                      make_choice("yarn", 512, "b"), make_choice("none", 256, "a")};
+    static const int order[] = {2, 3, 0, 1};
+    for (int i = 0; i < 4; i++) good(f, store_put_choice(store, &records[order[i]], &f->error));
+    check_choices(f, store, records, 4);
+    records[1].items = 2;
+    records[1].correct = 2;
+    records[1].correct_bytes = 0;
+    good(f, store_put_choice(store, &records[1], &f->error)); /* the same row */
+    store_close(store);
+    store = open_run(f, STORE_READ);
+    check_choices(f, store, records, 4);
+    store_close(store);
+}
+
+static void test_choices_that_cannot_be(void **state) {
+    struct fixture *f = *state;
+    store_close(make_run(f));
+    struct store *store = open_run(f, STORE_RECORD);
+#define REFUSED_CHOICE(change, field)                                                                                  \
+    do {                                                                                                               \
+        struct choice_record r = make_choice("yarn", 512, "a");                                                        \
+        change;                                                                                                        \
+        assert_int_equal(store_put_choice(store, &r, &f->error), STATUS_FAILED);                                       \
+        assert_message(f->error.message, "cannot be recorded: its " field " is not valid");                            \
+    } while (0)
+    REFUSED_CHOICE(r.measurement.length = 0, "length");
+    REFUSED_CHOICE(r.task[0] = '\n', "task");
+    REFUSED_CHOICE(r.items = 0, "items");
+    REFUSED_CHOICE(r.chance = 0.0, "chance");
+    REFUSED_CHOICE(r.chance = NAN, "chance");
+    REFUSED_CHOICE(r.correct = 8, "correct");
+    REFUSED_CHOICE(r.correct_norm = -1, "correct_norm");
+    REFUSED_CHOICE(r.correct_bytes = 8, "correct_bytes");
+    check_choices(f, store, NULL, 0);
+    const struct choice_record record = make_choice("yarn", 512, "a");
+    good(f, store_put_choice(store, &record, &f->error));
+    run_sql(f, "UPDATE choices SET task = 'a' || char(10)");
+    struct choice_record *choices;
+    size_t count;
+    assert_int_equal(store_choices(store, &choices, &count, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "choices, 'yarn' at 512 tokens: its task is not valid");
     store_close(store);
 }
 
@@ -437,6 +516,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_lengths),
         TEST(test_passkeys),
+        TEST(test_choices),
+        TEST(test_choices_that_cannot_be),
         TEST(test_beside_a_search),
         TEST(test_many_at_once),
         TEST(test_where_nothing_is_recorded),

@@ -363,7 +363,8 @@ static void test_schema_2_migrates(void **state) {
                "UPDATE individuals SET stopped = 1, nats_per_token = NULL WHERE id = 399;"
                "DROP TABLE stage_models; DROP TABLE lengths; DROP TABLE pass_keys; DROP TABLE needles; DROP TABLE "
                "configuration; DROP TABLE critical_pairs;"
-               "DELETE FROM settings WHERE key = 'objective'; DROP TABLE ranks; PRAGMA user_version = 2");
+               "DELETE FROM settings WHERE key = 'objective'; DROP TABLE ranks; "
+               "DROP TABLE choices; PRAGMA user_version = 2");
     struct store *store = open_run(f, STORE_READ); /* as a copy */
     struct stage_record stage = find_stage(f, store);
     store_close(store);
@@ -395,7 +396,8 @@ static void make_schema_3(struct fixture *f) {
     run_sql(f, "INSERT INTO stage_models VALUES (1, 'recover', 'model', 256, 'extend-2k', '[1,2,3,4]', 1.5);"
                "DROP TABLE lengths; DROP TABLE pass_keys; DROP TABLE needles; DROP TABLE configuration;"
                "DROP TABLE critical_pairs;"
-               "DELETE FROM settings WHERE key = 'objective'; DROP TABLE ranks; PRAGMA user_version = 3");
+               "DELETE FROM settings WHERE key = 'objective'; DROP TABLE ranks; "
+               "DROP TABLE choices; PRAGMA user_version = 3");
 }
 
 static void test_schema_3_migrates(void **state) {
@@ -427,7 +429,9 @@ static void test_schema_4_migrates(void **state) {
     char *newest = dump_schema(f), *before = dump_old_columns(f);
     run_sql(
         f,
-        "ALTER TABLE pass_keys DROP COLUMN wording; DROP TABLE critical_pairs; DROP TABLE ranks; PRAGMA user_version = "
+        "ALTER TABLE pass_keys DROP COLUMN wording; DROP TABLE critical_pairs; DROP TABLE ranks; "
+        "DROP TABLE choices; "
+        "PRAGMA user_version = "
         "4;"
         "INSERT INTO pass_keys (label, length, model, scale, factors, start_tokens, attention_factor, dtype,"
         "  kernels, angles, seconds, depth, digits, trials, correct, seed, measured_at)"
@@ -455,16 +459,17 @@ static void test_schema_4_migrates(void **state) {
 /* Schema 5 was schema 6 without critical pairs, first windows and blocks. */
 static void make_schema_5(struct fixture *f) {
     store_close(open_run(f, STORE_RESUME));
-    run_sql(f,
-            "DROP TABLE critical_pairs; ALTER TABLE individuals DROP COLUMN critical; ALTER TABLE individuals DROP "
-            "COLUMN first_window; ALTER TABLE individuals DROP COLUMN work;"
-            "ALTER TABLE sample_nats DROP COLUMN blocks; ALTER TABLE baseline_nats DROP COLUMN blocks;"
-            "INSERT INTO baseline_nats VALUES (0, 'yarn', 0, 0.1), (0, 'yarn', 1, 0.2), (0, 'yarn', 2, 0.3);"
-            "INSERT INTO lengths (label, length, model, scale, factors, start_tokens, attention_factor, dtype,"
-            "  kernels, angles, samples, tokens, nats_per_token, measured_at)"
-            "  VALUES ('yarn', 512, 'model', 2, '[1.0, 2.5]', 3, 1.25, 'f32', 'avx2', 'f64', 5, 2555, 1.5, '');"
-            "UPDATE individuals SET stopped = 1, nats_per_token = NULL WHERE id = 399;"
-            "DELETE FROM sample_nats WHERE individual = 399 AND sample = 2; DROP TABLE ranks; PRAGMA user_version = 5");
+    run_sql(f, "DROP TABLE critical_pairs; ALTER TABLE individuals DROP COLUMN critical; ALTER TABLE individuals DROP "
+               "COLUMN first_window; ALTER TABLE individuals DROP COLUMN work;"
+               "ALTER TABLE sample_nats DROP COLUMN blocks; ALTER TABLE baseline_nats DROP COLUMN blocks;"
+               "INSERT INTO baseline_nats VALUES (0, 'yarn', 0, 0.1), (0, 'yarn', 1, 0.2), (0, 'yarn', 2, 0.3);"
+               "INSERT INTO lengths (label, length, model, scale, factors, start_tokens, attention_factor, dtype,"
+               "  kernels, angles, samples, tokens, nats_per_token, measured_at)"
+               "  VALUES ('yarn', 512, 'model', 2, '[1.0, 2.5]', 3, 1.25, 'f32', 'avx2', 'f64', 5, 2555, 1.5, '');"
+               "UPDATE individuals SET stopped = 1, nats_per_token = NULL WHERE id = 399;"
+               "DELETE FROM sample_nats WHERE individual = 399 AND sample = 2; DROP TABLE ranks; "
+               "DROP TABLE choices; "
+               "PRAGMA user_version = 5");
 }
 
 static void test_schema_5_migrates(void **state) {
@@ -507,7 +512,7 @@ static void test_schema_7_migrates(void **state) {
     struct fixture *f = *state;
     store_close(open_run(f, STORE_RESUME));
     char *newest = dump_schema(f), *before = dump_old_columns(f);
-    run_sql(f, "DROP TABLE ranks; PRAGMA user_version = 7");
+    run_sql(f, "DROP TABLE ranks; DROP TABLE choices; PRAGMA user_version = 7");
     struct store *store = open_run(f, STORE_RESUME);
     struct stage_record stage = find_stage(f, store);
     struct rank_record *ranks;
@@ -523,14 +528,36 @@ static void test_schema_7_migrates(void **state) {
     free(before), free(after), free(newest), free(schema);
 }
 
+/* Schema 8 was schema 9 without multiple choice. */
+static void test_schema_8_migrates(void **state) {
+    struct fixture *f = *state;
+    store_close(open_run(f, STORE_RESUME));
+    char *newest = dump_schema(f), *before = dump_old_columns(f);
+    run_sql(f, "DROP TABLE choices; PRAGMA user_version = 8");
+    struct store *store = open_run(f, STORE_RESUME);
+    struct choice_record *choices;
+    size_t count;
+    good(f, store_choices(store, &choices, &count, &f->error));
+    assert_int_equal(count, 0);
+    struct stage_record stage = find_stage(f, store);
+    check_individuals(f, store, &stage);
+    store_close(store);
+    assert_int_equal(query_integer(f, "PRAGMA user_version"), STORE_SCHEMA);
+    char *schema = dump_schema(f), *after = dump_old_columns(f);
+    assert_string_equal(schema, newest);
+    assert_string_equal(after, before);
+    free(before), free(after), free(newest), free(schema);
+}
+
 /* Schema 6 was schema 7 without the work at which a score was known. */
 static void test_schema_6_migrates(void **state) {
     struct fixture *f = *state;
     store_close(open_run(f, STORE_RESUME));
     char *newest = dump_schema(f);
-    run_sql(f,
-            "ALTER TABLE individuals DROP COLUMN work; UPDATE individuals SET first_window = 2 WHERE id = 399;"
-            "UPDATE sample_nats SET blocks = x'0000803f' WHERE sample = 1; DROP TABLE ranks; PRAGMA user_version = 6");
+    run_sql(f, "ALTER TABLE individuals DROP COLUMN work; UPDATE individuals SET first_window = 2 WHERE id = 399;"
+               "UPDATE sample_nats SET blocks = x'0000803f' WHERE sample = 1; DROP TABLE ranks; "
+               "DROP TABLE choices; "
+               "PRAGMA user_version = 6");
     char *before = dump_old_columns(f);
     struct store *store = open_run(f, STORE_RESUME);
     struct stage_record stage = find_stage(f, store);
@@ -856,6 +883,7 @@ int main(void) {
         TEST(test_schema_5_migrates),
         TEST(test_schema_6_migrates),
         TEST(test_schema_7_migrates),
+        TEST(test_schema_8_migrates),
         TEST(test_recorder_migrates),
         TEST(test_recorder_beside_an_older_search),
         TEST(test_schema_is_that_of_a_new_run),

@@ -1054,7 +1054,7 @@ static void test_newer_schema(void **state) {
     run_sql(f, "PRAGMA user_version = 99");
     for (enum store_mode mode = STORE_CREATE; mode <= STORE_READ; mode++) {
         open_bad(f, mode, STATUS_INPUT,
-                 "run.db: was written by a newer longrope (schema 99; this one supports up to 8); use the newer one");
+                 "run.db: was written by a newer longrope (schema 99; this one supports up to 9); use the newer one");
     }
     run_sql(f, "PRAGMA user_version = 0");
     open_bad(f, STORE_READ, STATUS_FAILED, "damaged|schema");
