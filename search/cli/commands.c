@@ -9,9 +9,9 @@
 #include "search/base/signals.h"
 #include "search/base/version.h"
 
-const struct command *const commands[COMMANDS] = {&init_command,     &search_command, &show_command,
-                                                  &report_command,   &eval_command,   &passkey_command,
-                                                  &tokenize_command, &export_command, &bench_command};
+const struct command *const commands[COMMANDS] = {&init_command,   &search_command,  &show_command,   &report_command,
+                                                  &eval_command,   &passkey_command, &choice_command, &tokenize_command,
+                                                  &export_command, &bench_command};
 
 static const char help_end[] =
     "\n"

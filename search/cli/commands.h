@@ -13,10 +13,10 @@ struct command {
     int (*run)(const void *options, struct error *error);
 };
 
-extern const struct command bench_command, eval_command, export_command, init_command, passkey_command, report_command,
-    search_command, show_command, tokenize_command;
+extern const struct command bench_command, choice_command, eval_command, export_command, init_command, passkey_command,
+    report_command, search_command, show_command, tokenize_command;
 
-enum { COMMANDS = 9 };
+enum { COMMANDS = 10 };
 extern const struct command *const commands[COMMANDS]; /* in the order of `longrope --help` */
 
 /* Reads argv, which begins with the command's name, and runs the command or prints its help. */

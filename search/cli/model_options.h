@@ -1,4 +1,4 @@
-/* The options that eval and passkey share: the model, the RoPE tables, the arithmetic, and where results are
+/* The options that eval, passkey and choice share: the model, the RoPE tables, the arithmetic, and where results are
  * recorded. */
 #ifndef LONGROPE_SEARCH_MODEL_OPTIONS_H
 #define LONGROPE_SEARCH_MODEL_OPTIONS_H

@@ -1,4 +1,4 @@
-/* What eval and passkey share: opening a model, its tables and its log, computing on one rank or several, and
+/* What eval, passkey and choice share: opening a model, its tables and its log, computing on one rank or several, and
  * printing results as JSON.
  *
  * A launcher of MPI programs may have started several processes, ranks. All of them open the same model, text and

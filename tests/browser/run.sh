@@ -31,6 +31,7 @@ stages:
      search: {algorithm: cma-es, population: 8, parents: 4, iterations: 4, start_tokens: [0]}}
 YAML
 "$LONGROPE" search "$out/two.yaml" -o "$out/run" >"$out/log" 2>&1 || { cat "$out/log"; exit 1; }
+python3 configs/choice/continuations.py --items 3 --context 120 --most 80 $demo/corpus/*.txt >"$out/items.jsonl"
 for table in "--method none,pi,yarn" "--factors $out/run/factors.json"; do
     # shellcheck disable=SC2086 # an option and its value
     "$LONGROPE" eval --model $demo/model --text $demo/corpus/*.txt --length 256,512,1024,2048,4096 $table \
@@ -38,6 +39,8 @@ for table in "--method none,pi,yarn" "--factors $out/run/factors.json"; do
     # shellcheck disable=SC2086
     "$LONGROPE" passkey --model $demo/model --prompt demo --length 256,512,1024 --depths 0,10,20,30,40,50,60,70,80,90,100 \
         --trials 3 $table --into "$out/run" >"$out/log"
+    # shellcheck disable=SC2086
+    "$LONGROPE" choice --model $demo/model --tasks "$out/items.jsonl" $table --into "$out/run" >"$out/log"
 done
 
 # A run that is still in its first stage, and one with long and hostile names.
@@ -46,7 +49,7 @@ sqlite3 "$out/running/run.db" "DELETE FROM sample_nats WHERE stage = 1 OR indivi
     DELETE FROM individuals WHERE stage = 1 OR id > 30; DELETE FROM baseline_nats WHERE stage = 1;
     DELETE FROM baselines WHERE stage = 1; DELETE FROM samples WHERE stage = 1; DELETE FROM settings WHERE stage = 1;
     DELETE FROM stage_models WHERE stage = 1; DELETE FROM stages WHERE id = 1; UPDATE stages SET state = 'running';
-    DELETE FROM lengths; DELETE FROM pass_keys"
+    DELETE FROM lengths; DELETE FROM pass_keys; DELETE FROM choices"
 cp -r "$out/run" "$out/hostile"
 sqlite3 "$out/hostile/run.db" "UPDATE run SET name = '<script>document.title = 1</script>' || hex(zeroblob(30));
     UPDATE stages SET name = id || '<img src=http://localhost/x onerror=\"document.title = 2\">' || hex(zeroblob(20));

@@ -16,7 +16,7 @@ search_with() {
 refused "missing command; see longrope --help" "$LONGROPE"
 refused "unknown command 'serach' (did you mean 'search'?)" "$LONGROPE" serach
 refused "unknown command 'evals' (did you mean 'eval'?)" "$LONGROPE" evals
-refused "unknown command 'frobnicate'; choose init, search, show, report, eval, passkey, tokenize, export or bench" "$LONGROPE" frobnicate
+refused "unknown command 'frobnicate'; choose init, search, show, report, eval, passkey, choice, tokenize, export or bench" "$LONGROPE" frobnicate
 refused "unknown command ''" "$LONGROPE" ""
 refused "unknown option '--lenght' (did you mean '--length'?)" evaluate --lenght 64
 refused "unknown option '--thread-count'" evaluate --thread-count 2

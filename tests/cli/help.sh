@@ -10,7 +10,7 @@ has() { grep -q -e "$1" "$work/help" || fail "$command --help has no $2"; }
 # Lines of the examples, which end at an empty line.
 examples() { sed -n '/^Examples:$/,/^$/p' "$work/help" | sed -e 1d -e '/^$/d'; }
 
-for command in init search show report eval passkey tokenize export bench; do
+for command in init search show report eval passkey choice tokenize export bench; do
     runs "$LONGROPE" "$command" --help
     says_nothing
     cp "$work/stdout" "$work/help"
@@ -54,7 +54,7 @@ done
 for argument in --help -h help; do
     runs "$LONGROPE" "$argument"
     says_nothing
-    for command in init search show report eval passkey tokenize export bench; do
+    for command in init search show report eval passkey choice tokenize export bench; do
         grep -q "^  $command  *[a-z]" "$work/stdout" || fail "longrope $argument does not list $command"
     done
     for word in 'Usage: longrope COMMAND' 'Commands:' 'Options:' 'Examples:' 'Exit status:' 'Environment:' \

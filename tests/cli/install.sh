@@ -30,7 +30,7 @@ if ! command -v help2man >/dev/null; then
     exit 0
 fi
 pages=$prefix/share/man/man1
-for name in longrope longrope-init longrope-search longrope-show longrope-report longrope-eval longrope-passkey longrope-tokenize longrope-export \
+for name in longrope longrope-init longrope-search longrope-show longrope-report longrope-eval longrope-passkey longrope-choice longrope-tokenize longrope-export \
     longrope-bench; do
     page=$pages/$name.1
     [ -s "$page" ] || fail "$name.1 is not installed"
@@ -42,7 +42,7 @@ for name in longrope longrope-init longrope-search longrope-show longrope-report
     runs groff -man -Tutf8 -ww "$page"
     [ ! -s "$work/stderr" ] || fail "groff warns of $name.1"
 done
-[ "$(find "$pages" -type f | wc -l)" = 10 ] || fail "the manual pages are $(ls "$pages")"
+[ "$(find "$pages" -type f | wc -l)" = 11 ] || fail "the manual pages are $(ls "$pages")"
 grep -qF -e '--dry\-run' -e '\-\-dry\-run' "$pages/longrope-search.1" || fail "longrope-search.1 lacks an option"
 
 echo "install: passed"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# `longrope eval` and `passkey` on several ranks that mpirun starts: what they print and write is what one process
+# `longrope eval`, `passkey` and `choice` on several ranks that mpirun starts: what they print and write is what one process
 # does, to the last byte but for seconds. Signals, ranks that die and ranks that are not alike end them as a search.
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -43,6 +43,10 @@ same_output twice eval --model "$model" --text "$work/text.txt" --length 512,512
 same_output keys passkey --model "$model" --prompt demo --length 256,600 --method none,yarn --depths 0,50,100 --trials 4 \
     --json --prompts
 same_output map passkey --model "$model" --prompt demo --length 256,300 --method none,yarn --depths 0,100 --trials 3
+for item in '"A", "choices": [" b", " cd"]' '"Once", "choices": [" upon", " xq", " z"]' '"He", "choices": ["r", " said"], "task": "b"'; do
+    echo "{\"context\": $item, \"answer\": 0}"
+done >"$work/items.jsonl"
+same_output items choice --model "$model" --tasks "$work/items.jsonl" --method none,yarn --length 256,512 --json --answers
 
 # What is written is written once, by rank 0.
 for ranks in 0 3; do
@@ -71,6 +75,7 @@ for ranks in 0 2; do
     copy_run run "into$ranks"
     runs on "$ranks" eval --model "$model" --text "$document" --length 512,256 --method none,yarn --into "$work/into$ranks"
     runs on "$ranks" passkey --model "$model" --prompt demo --length 300 --method none --trials 2 --into "$work/into$ranks"
+    runs on "$ranks" choice --model "$model" --tasks "$work/items.jsonl" --method none --into "$work/into$ranks"
 done
 same_runs "$work/into0" "$work/into2"
 

@@ -50,6 +50,10 @@ head -c 1000 "$document" >"$work/short.txt"
     --json >"$work/passkey.json"
 "$LONGROPE" passkey --model "$model" --prompt demo --length 256 --depths 50 --trials 1 --prompts --json \
     --factors "$work/run/factors.json" >"$work/passkey-factors.json"
+echo '{"context": "It was", "choices": [" so", " qz"], "answer": 0}' >"$work/items.jsonl"
+"$LONGROPE" choice --model "$model" --tasks "$work/items.jsonl" --method yarn --into "$work/run" --json >"$work/choice.json"
+"$LONGROPE" choice --model "$model" --tasks "$work/items.jsonl" --factors "$work/run/factors.json" --length 512 --answers \
+    --json >"$work/choice-factors.json"
 # The same with a table that the search multiplied.
 copy_run run based "UPDATE stage_models SET base = 'earlier', base_attention_factor = 1.25, base_factors =
     (SELECT json_group_array(1.0) FROM json_each((SELECT genes FROM individuals LIMIT 1)))"
@@ -66,6 +70,7 @@ for view in "" --generations --convergence --lambda --genealogy; do
 done
 documented "eval --json" "$work/eval.json" "$work/eval-factors.json"
 documented "passkey --json" "$work/passkey.json" "$work/passkey-factors.json"
+documented "choice --json" "$work/choice.json" "$work/choice-factors.json"
 documented "factors.json" "$work/run/factors.json" "$work/based.json"
 
 # ---- columns ----

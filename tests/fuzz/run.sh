@@ -7,5 +7,5 @@ cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz
 mkdir -p build/fuzz/found
 printf '%s\n' safetensors model_config npy gguf factors tokenizer_json tokenizer_config sentencepiece yaml command_line \
-    run |
+    run choice |
     xargs -P "$(nproc)" -I TARGET sh tests/fuzz/one.sh TARGET "${1:-30}"

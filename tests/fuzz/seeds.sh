@@ -261,11 +261,16 @@ yaml)
         "$data" >"$folder/progressive"
     printf 'name: a\nstages:\n- name: x\n  model: m\n  data:\n    tokens:\n    - t.npy\n  search:\n    critical_pair: searched\n    initial: [critical-ntk, yarn, "1,1.5,2"]\n    racing: blocks\n    racing_risk: 0.05\n    knots: 8\n    evaluations: 60\n  attention_factor: search\n  target_length: 2048 # tokens\n' >"$folder/critical"
     ;;
+choice)
+    printf '{"context": "Q: 1 + 1 =", "choices": [" 2", " three"], "answer": 0, "task": "sums"}\r\n\n{"context": "a \\u00e9\\n", "choices": ["b"], "answer": 0, "delimiter": " ", "doc": [{}]}' \
+        >"$folder/items"
+    ;;
 command_line)
     words() { printf '%s\n' "$@" >"$folder/$1"; }
     words search a.yaml -o run --set search.seed=2 --set=name=b --dry-run --ranks 1,2 --rate 1e3 --json
     words eval --model m --text a.txt b.txt --length 128,256 --method none,yarn --samples 2 --stride 8 --dtype f32
     words passkey --model m --length 128 --depth 0,0.5 --trials 2 --into run --label a
+    words choice --model m --tasks a.jsonl b.jsonl --length 128 --factors run --json --answers
     words export run --format hf --out o --one-table long --weights link --original-length 128 --force
     words bench --length 128 --threads 2 --dtype bf16 --kernels reference --seconds 0.5
     words show run --json --stage a --genealogy 3
