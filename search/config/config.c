@@ -128,7 +128,8 @@ static int refuse(const struct config_draft *draft, const int *ids, size_t count
  * would seem to be in force. */
 static int check_used(const struct config_draft *draft, const struct stage_config *stage, struct error *error) {
     static const int needle[] = {KEY_PROMPT, KEY_DIGITS, KEY_NEEDLE_SEED};
-    static const int risk[] = {KEY_RACING_RISK}, tokenizer[] = {KEY_TOKENIZER}, critical[] = {KEY_CRITICAL_PAIR};
+    static const int risk[] = {KEY_RACING_RISK}, tokenizer[] = {KEY_TOKENIZER}, critical[] = {KEY_CRITICAL_PAIR},
+                     first_windows[] = {KEY_FIRST_WINDOWS};
     int status = STATUS_OK;
     if (stage->search.algorithm == ALGORITHM_CMA_ES) {
         status = refuse(draft, published_keys, GENETIC_KEYS, stage->name,
@@ -139,6 +140,12 @@ static int check_used(const struct config_draft *draft, const struct stage_confi
         status = refuse(
             draft, published_keys, PUBLISHED_KEYS, stage->name,
             "with 'algorithm: bayesian'; leave it out, or give it in the stages that have another algorithm", error);
+        if (status == STATUS_OK) {
+            status = refuse(draft, first_windows, 1, stage->name,
+                            "with 'algorithm: bayesian', which scores each candidate on one window first; leave it "
+                            "out, or give it in the stages that have another algorithm",
+                            error);
+        }
     }
     if (status == STATUS_OK && stage->objective != OBJECTIVE_NEEDLE) {
         status = refuse(draft, needle, 3, stage->name, "without 'objective: needle'; leave it out", error);
@@ -404,6 +411,10 @@ int config_read_without_data(const char *path, char *const *overrides, size_t ov
                              struct error *error) {
     struct reader reader = {.config = out, .without_data = true};
     return read_file(path, overrides, override_count, &reader, error);
+}
+
+bool stage_config_needs_blocks(const struct stage_config *stage) {
+    return stage->racing == RACING_BLOCKS || stage->search.first_windows > 0;
 }
 
 void config_free(struct config *config) {

@@ -125,4 +125,7 @@ int config_read_without_data(const char *path, char *const *overrides, size_t ov
                              struct error *error);
 void config_free(struct config *config); /* a zeroed struct is allowed */
 
+/* Whether the search looks at the sums per block of windows, and not at their nats alone. */
+bool stage_config_needs_blocks(const struct stage_config *stage);
+
 #endif

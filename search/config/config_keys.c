@@ -89,7 +89,11 @@ const struct config_key config_keys[CONFIG_KEYS] = {
     [KEY_EVALUATIONS] = {"evaluations", IN_SEARCH, .kind = KIND(size), .target = AT(search.evaluations),
                          RANGE(0, CONFIG_MANY),
                          .meaning = "limit of the search's work, in scores of all windows; 0: none, not with bayesian"},
-    [KEY_KNOTS] = {"knots", IN_SEARCH, .kind = KIND(knots), .target = AT(search.knots), RANGE(2, ROPE_MAX_PAIRS),
+    [KEY_FIRST_WINDOWS] = {"first_windows", IN_SEARCH, .kind = KIND(all_or_size), .target = AT(search.first_windows),
+                           RANGE(1, CONFIG_MANY),
+                           .meaning = "windows that the first generations are scored on; the number doubles when the "
+                                      "best tables come within noise of each other; not with bayesian"},
+    [KEY_KNOTS] = {"knots", IN_SEARCH, .kind = KIND(all_or_size), .target = AT(search.knots), RANGE(2, ROPE_MAX_PAIRS),
                    .meaning = "pairs whose ln lambda is moved, the others following linearly; doubled when progress "
                               "stalls; all: every pair has a gene"},
     [KEY_MUTATION_PROBABILITY] = {"mutation_probability", IN_SEARCH, .kind = KIND(number),

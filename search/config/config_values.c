@@ -371,20 +371,21 @@ static json_t *show_critical(const struct config_key *key, const void *target) {
     return number ? json_integer(stage->critical_pair) : json_string(key->names[stage->critical_rule]);
 }
 
-/* ---- knots ---- */
+/* ---- all, or a number ---- */
 
-static const char all_knots[] = "all";
+static const char all_word[] = "all";
 
-static void knots_range(const struct config_key *key, char *out, size_t size) {
+static void all_range(const struct config_key *key, char *out, size_t size) {
     char range[80];
     integer_range(key, range, sizeof range);
-    snprintf(out, size, "%s, or an integer %s", all_knots, range);
+    snprintf(out, size, "%s, or an integer %s", all_word, range);
 }
 
-static int read_knots(const struct config_value *value, void *target, struct error *error) {
+/* all is 0. */
+static int read_all_or_size(const struct config_value *value, void *target, struct error *error) {
     const struct yaml_tree *node = value->node;
     int64_t number = 0;
-    bool all = node->kind == YAML_TREE_SCALAR && strcmp(node->scalar, all_knots) == 0;
+    bool all = node->kind == YAML_TREE_SCALAR && strcmp(node->scalar, all_word) == 0;
     bool integer = node->kind == YAML_TREE_SCALAR && text_to_integer(node->scalar, &number);
     bool good = all || (integer && (double)number >= value->key->low && (double)number <= value->key->high);
     if (!good) return wrong(value, error);
@@ -392,10 +393,10 @@ static int read_knots(const struct config_value *value, void *target, struct err
     return STATUS_OK;
 }
 
-static json_t *show_knots(const struct config_key *key, const void *target) {
+static json_t *show_all_or_size(const struct config_key *key, const void *target) {
     (void)key;
-    size_t knots = *(const size_t *)target;
-    return knots == 0 ? json_string(all_knots) : json_integer((json_int_t)knots);
+    size_t number = *(const size_t *)target;
+    return number == 0 ? json_string(all_word) : json_integer((json_int_t)number);
 }
 
 /* ---- lists ---- */
@@ -709,7 +710,8 @@ const struct config_kind config_kind_target_length = {"integer", "an integer", i
                                                       show_int64};
 const struct config_kind config_kind_size = {"integer", "an integer", integer_range, read_size, show_size};
 const struct config_kind config_kind_population = {"integer", "an integer", integer_range, read_population, show_size};
-const struct config_kind config_kind_knots = {"word or integer", "", knots_range, read_knots, show_knots};
+const struct config_kind config_kind_all_or_size = {"word or integer", "", all_range, read_all_or_size,
+                                                    show_all_or_size};
 const struct config_kind config_kind_seed = {"integer", "an integer", integer_range, read_seed, show_seed};
 const struct config_kind config_kind_number = {"number", "a number", number_range, read_number, show_number};
 const struct config_kind config_kind_lambda_step = {"number", "", lambda_step_range, read_lambda_step,

@@ -61,7 +61,7 @@ extern const struct config_kind config_kind_name, config_kind_path, config_kind_
     config_kind_tokenizer, config_kind_word, config_kind_stage_kind, config_kind_algorithm, config_kind_integer,
     config_kind_target_length, config_kind_size, config_kind_population, config_kind_seed, config_kind_number,
     config_kind_lambda_step, config_kind_lambda_max, config_kind_start_tokens, config_kind_initial,
-    config_kind_attention, config_kind_critical_pair, config_kind_knots;
+    config_kind_attention, config_kind_critical_pair, config_kind_all_or_size;
 
 /* Kinds of values that config.c reads, because other parts of the file say what they mean. */
 extern const struct config_kind config_kind_stage_name, config_kind_stages, config_kind_block;

@@ -23,6 +23,9 @@
  * from earlier iterations. It computes with exp and log, whose last bits depend on the C library: proposals are
  * reproducible with the same C library and GSL.
  *
+ * All of these score each individual on all windows or, with settings.first_windows, on few windows first
+ * (search/evolve/window_schedule.h).
+ *
  * ALGORITHM_BAYESIAN models nats by a Gaussian process and proposes the genomes whose expected improvement is largest
  * (search/evolve/evolve_bayesian.c). It asks for a single window of most genomes, a different window each time, and for
  * all windows of a genome that seems to be the best. Reproducible as CMA-ES is.
@@ -33,6 +36,7 @@
 #include <stddef.h>
 
 #include "search/evolve/genome.h"
+#include "search/evolve/window_nats.h"
 
 enum {
     EVOLVE_CROSSOVER_TRIES = 20,  /* as published; then a mutation of the better parent takes its place */
@@ -56,13 +60,14 @@ const char *algorithm_name(enum algorithm algorithm);
 
 struct evolve_settings {
     enum algorithm algorithm;
-    size_t population;           /* individuals of the first generation; CMA-ES, Bayesian: of every later one */
-    size_t parents;              /* best individuals that become parents, 1..population; Bayesian: 1 */
-    size_t mutations;            /* children of an iteration made by mutation; unused by CMA-ES and Bayesian */
-    size_t crossovers;           /* children of an iteration made by crossover; likewise */
-    size_t iterations;           /* generations after the first; Bayesian: unused */
-    size_t evaluations;          /* limit of the work, in scores of all windows; 0: none; Bayesian: at least 1 */
-    size_t knots;                /* coordinates of a table, search/evolve/coordinates.h; 0: every pair has a gene */
+    size_t population;    /* individuals of the first generation; CMA-ES, Bayesian: of every later one */
+    size_t parents;       /* best individuals that become parents, 1..population; Bayesian: 1 */
+    size_t mutations;     /* children of an iteration made by mutation; unused by CMA-ES and Bayesian */
+    size_t crossovers;    /* children of an iteration made by crossover; likewise */
+    size_t iterations;    /* generations after the first; Bayesian: unused */
+    size_t evaluations;   /* limit of the work, in scores of all windows; 0: none; Bayesian: at least 1 */
+    size_t first_windows; /* that the generations begin with, search/evolve/window_schedule.h; 0: all; Bayesian: 0 */
+    size_t knots;         /* coordinates of a table, search/evolve/coordinates.h; 0: every pair has a gene */
     double mutation_probability; /* of each gene; unused by CMA-ES and Bayesian */
     unsigned long seed;          /* of GSL's mt19937: 32 bits count, and 0 is the same as 4357 */
 };
@@ -106,7 +111,9 @@ struct individual {
     size_t first_window; /* windows that were scored: first_window, first_window + 1, ... modulo their number */
     size_t windows;      /* how many */
     double score;        /* mean nats per token; lower is better; NaN unless all windows are scored */
-    size_t work;         /* window scores told, of all individuals, when its score was; 0: it has none */
+    double mean; /* of the windows that were scored, by which the search ranks it; NaN: none, or stopped. Only the
+                    driver knows it */
+    size_t work; /* window scores told, of all individuals, when its score was; 0: it has none */
 };
 
 /* Whether `a` is the better one: it has the lower score, or there is no `b` (NULL). NaN is worse than every number and
@@ -155,9 +162,13 @@ struct evolve_request {
     size_t count;
 };
 
+/* Its windows. */
+struct window_range evolve_request_range(const struct evolve_request *request);
+
 /* The next request; the same one until it is told. NULL when the search is over: after the last iteration, when the
  * next request could exceed settings.evaluations, or when an iteration finds no new genome. Neither number changes what
- * is proposed before: the individuals of a smaller budget are the first ones of a larger. Valid until the next call. */
+ * is proposed before: the individuals of a smaller budget are the first ones of a larger. With settings.first_windows
+ * the last requests are for all windows of the best few. Valid until the next call. */
 const struct evolve_request *evolve_ask(struct evolve *evolve);
 
 /* The requests that are certain to come whatever is told, so that they can be scored at once: 0 is the last one handed
@@ -167,30 +178,32 @@ const struct evolve_request *evolve_ask(struct evolve *evolve);
 size_t evolve_ahead(const struct evolve *evolve);
 struct evolve_request evolve_ahead_at(const struct evolve *evolve, size_t index);
 
-/* The answer to the last request: window_nats[windows], each summed over its window; only entries of the request are
- * read, and are finite. */
-void evolve_tell(struct evolve *evolve, const double *window_nats);
+/* The answer to the last request: the nats of all windows of the problem, of which only those of the request are read,
+ * and are finite; with settings.first_windows also their blocks. */
+void evolve_tell(struct evolve *evolve, const struct window_nats *nats);
 /* The same for a request for all windows whose mean alone is known, as in runs that were started with schema 1. Not for
- * ALGORITHM_BAYESIAN. */
+ * ALGORITHM_BAYESIAN and settings.first_windows. */
 void evolve_tell_score(struct evolve *evolve, double score);
 
-/* The individual that the one of the request, which evolve_ask() handed out last, must beat. If its score is not lower,
- * it is neither a parent, nor the best, nor the best without start tokens, and its exact score does not change later
- * proposals of the genetic algorithms and CMA-ES. NULL while fewer than `parents` candidates are scored (CMA-ES: of the
- * current generation) or one of the best so many failed, since then every score matters, and where the request is not
- * for all windows.
+/* The individual that the one of the request, which evolve_ask() handed out last, must beat by its mean over the
+ * windows of the request; the rival is scored on these, too. If the candidate's mean is not lower, it is neither a
+ * parent, nor the best, nor the best without start tokens, nor among those of which one will be the result, and its
+ * exact mean does not change later proposals of the genetic algorithms and CMA-ES. NULL while fewer than `parents`
+ * candidates are scored (CMA-ES: of the current generation) or one of the best so many failed, since then every mean
+ * matters, for further windows of an individual that is ranked, and with Bayesian where the request is not for all
+ * windows.
  *
  * Of a request ahead it is the rival by what is told now. Until the request is handed out, rivals only become better.
  */
 const struct individual *evolve_rival(const struct evolve *evolve, const struct evolve_request *request);
-/* Instead of evolve_tell(), if there is a rival: the score of the individual last asked for is not below the rival's,
+/* Instead of evolve_tell(), if there is a rival: the mean of the individual last asked for is not below the rival's,
  * with certainty or, with racing that risks something, probably. It was scored on the first `scored` windows of the
  * request. */
-void evolve_tell_stopped(struct evolve *evolve, const double *window_nats, size_t scored);
+void evolve_tell_stopped(struct evolve *evolve, const struct window_nats *nats, size_t scored);
 
 /* Instead of evolve_tell(): the individual was scored on the first `scored` windows of the request, of which the last
  * one failed: its nats are infinite, because the model's numbers overflow with this table. */
-void evolve_tell_failed(struct evolve *evolve, const double *window_nats, size_t scored);
+void evolve_tell_failed(struct evolve *evolve, const struct window_nats *nats, size_t scored);
 
 /* The current generation, how many individuals are scored, and the window scores told. */
 int64_t evolve_generation(const struct evolve *evolve);
@@ -201,7 +214,8 @@ size_t evolve_window_scores(const struct evolve *evolve);
 const struct individual *evolve_best(const struct evolve *evolve);
 
 /* Evaluations that the settings plan: population + iterations (mutations + crossovers), with CMA-ES
- * initial genomes + iterations population, but at most settings.evaluations; SIZE_MAX where that overflows. */
+ * initial genomes + iterations population, but at most settings.evaluations; SIZE_MAX where that overflows. As work, in
+ * scores of all windows, it is the most that a search does. */
 size_t evolve_planned(const struct evolve_settings *settings, size_t initial_count);
 
 #endif

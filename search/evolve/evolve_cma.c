@@ -202,7 +202,7 @@ static void learn_starts(struct evolve *evolve) {
     double floor = start_floor / (double)evolve->settings.population / count;
     double seen[GENOME_MAX_STARTS] = {0}, sum = 0;
     for (size_t i = 0; i < evolve->settings.parents; i++) {
-        seen[evolve->individuals[evolve->ranked[i]].genome.start] += cma_es_weight(cma->es, i);
+        seen[evolve->individuals[evolve->parents.items[i].id].genome.start] += cma_es_weight(cma->es, i);
     }
     for (int32_t k = 0; k < count; k++) {
         cma->probabilities[k] = fmax(floor, (1.0 - start_rate) * cma->probabilities[k] + start_rate * seen[k]);
@@ -215,9 +215,9 @@ static void learn_starts(struct evolve *evolve) {
  * new genomes were found than CMA-ES has parents teaches nothing. */
 static void learn(struct evolve *evolve) {
     struct evolve_cma *cma = evolve->cma;
-    if (evolve->ranked_count < evolve->settings.parents) return;
+    if (evolve->parents.count < evolve->settings.parents) return;
     for (size_t i = 0; i < evolve->settings.parents; i++) {
-        cma->best[i] = cma->samples + (evolve->ranked[i] - cma->first) * cma->dimension;
+        cma->best[i] = cma->samples + (evolve->parents.items[i].id - cma->first) * cma->dimension;
     }
     cma_es_update(cma->es, cma->best);
     learn_starts(evolve);
@@ -301,6 +301,6 @@ void evolve_cma_generation(struct evolve *evolve) {
         begin(evolve);
     }
     evolve->cma->first = evolve->count;
-    evolve->ranked_count = 0;
+    ranking_clear(&evolve->parents);
     for (size_t i = 0; i < evolve->settings.population; i++) add_sample(evolve);
 }

@@ -14,8 +14,8 @@ static size_t random_index(struct evolve *evolve, size_t count) {
 
 /* One of the parents, each with equal probability; one of the initial genomes before anything is scored. */
 static size_t random_parent(struct evolve *evolve) {
-    if (evolve->ranked_count == 0) return random_index(evolve, evolve->initial_count);
-    return evolve->ranked[random_index(evolve, evolve->ranked_count)];
+    if (evolve->parents.count == 0) return random_index(evolve, evolve->initial_count);
+    return evolve->parents.items[random_index(evolve, evolve->parents.count)].id;
 }
 
 /* Mutation ------------------------------------------------------------------------------------ */
@@ -122,15 +122,16 @@ static void add_crossover_of(struct evolve *evolve, size_t better, size_t worse)
 
 /* Adds a crossover of two random parents, or a mutation where there is only one. */
 static void add_crossover(struct evolve *evolve) {
-    if (evolve->ranked_count < 2) {
+    if (evolve->parents.count < 2) {
         add_mutation_of(evolve, random_parent(evolve));
         return;
     }
     /* Two different ranks, every pair as likely as any other: the second draw skips the first. */
-    size_t a = random_index(evolve, evolve->ranked_count);
-    size_t b = random_index(evolve, evolve->ranked_count - 1);
+    size_t a = random_index(evolve, evolve->parents.count);
+    size_t b = random_index(evolve, evolve->parents.count - 1);
     if (b >= a) b++;
-    add_crossover_of(evolve, evolve->ranked[a < b ? a : b], evolve->ranked[a < b ? b : a]);
+    const struct ranked *parents = evolve->parents.items;
+    add_crossover_of(evolve, parents[a < b ? a : b].id, parents[a < b ? b : a].id);
 }
 
 /* Generations --------------------------------------------------------------------------------- */

@@ -5,11 +5,20 @@
 
 #include "search/evolve/coordinates.h"
 #include "search/evolve/evolve.h"
+#include "search/evolve/ranking.h"
+#include "search/evolve/window_schedule.h"
 
 enum { EVOLVE_STALLED = 4 /* generations without a new best individual after which knots are doubled */ };
 
 struct evolve_pending {
     size_t individual, count; /* windows that it is to be scored on in all */
+};
+
+/* What the requests are for. */
+enum evolve_phase {
+    EVOLVE_SCORING,  /* individuals that are new; with Bayesian all */
+    EVOLVE_GROWING,  /* further windows of those that are ranked, since the schedule goes on to more */
+    EVOLVE_FINISHING /* all windows of the best few; nothing follows */
 };
 
 struct evolve {
@@ -22,7 +31,6 @@ struct evolve {
     size_t told;
     int64_t *window_tokens; /* [windows] */
     size_t windows;
-    int64_t tokens;                 /* of all windows */
     size_t window_scores;           /* told */
     struct evolve_pending *pending; /* [capacity + 1] requests; pending_at.. are not told yet */
     size_t pending_at, pending_count;
@@ -30,13 +38,14 @@ struct evolve {
     size_t initial_count;          /* distinct initial genomes, which are the first individuals */
     size_t duplicates;             /* genomes that were proposed again and not added, for TRACE_EVOLVE */
     int64_t generation;
-    bool asked;              /* pending[pending_at] was handed out */
-    bool over;               /* evolve_ask() returns NULL from now on */
-    size_t *ranked;          /* [settings.parents] ids of the parents, best first: of all individuals, or with CMA-ES
-                                of the current generation */
-    size_t ranked_count;     /* how many there are yet */
-    int64_t best;            /* id, EVOLVE_NO_PARENT for none yet */
-    int64_t best_exportable; /* likewise */
+    bool asked; /* pending[pending_at] was handed out */
+    enum evolve_phase phase;
+    struct window_schedule schedule;
+    struct ranking parents;  /* of all individuals, or with CMA-ES of the current generation */
+    struct ranking elite;    /* the best of all, one of which will be the result; none failed */
+    int64_t best;            /* id of the lowest mean, EVOLVE_NO_PARENT for none yet */
+    int64_t best_exportable; /* likewise, without start tokens */
+    int64_t best_scored;     /* likewise, of those that have a score */
     size_t *slots;           /* [slot_mask + 1] open addressing over genomes: id + 1, 0 where free */
     size_t slot_mask;        /* a power of two less one; at most half of the slots are ever used */
     struct coordinates at;   /* the knots; every pair if settings.knots is 0 */
@@ -51,7 +60,8 @@ struct evolve {
 /* Memory for the next individual. Callers write its genome there; it becomes an individual when evolve_add_if_new()
  * returns true. */
 struct individual *evolve_next_individual(struct evolve *evolve);
-/* Adds the genome in evolve_next_individual() to the current generation, and a request to score it on all windows.
+/* Adds the genome in evolve_next_individual() to the current generation, and a request to score it on the windows that
+ * the schedule has now; that is all of them unless settings.first_windows says otherwise.
  * False, and no individual is added, if the genome was proposed before. */
 bool evolve_add_if_new(struct evolve *evolve, enum origin origin, int64_t first_parent, int64_t second_parent);
 

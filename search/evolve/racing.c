@@ -14,16 +14,22 @@ const char *racing_name(enum racing racing) { return racing_names[racing]; }
 
 bool racing_risks(enum racing racing) { return racing == RACING_STATISTICAL || racing == RACING_BLOCKS; }
 
-static size_t count_scored(const struct window_nats *nats) {
+struct scoring racing_windows(const struct scoring *all, struct window_range range) {
+    struct scoring windows = *all;
+    if (range.first == 0) windows.count = range.count;
+    return windows;
+}
+
+static size_t count_scored(const struct scoring *scoring, const struct window_nats *nats) {
     size_t count = 0;
-    for (size_t w = 0; w < nats->windows; w++) count += window_nats_scored(nats, w);
+    for (size_t w = 0; w < scoring->count; w++) count += window_nats_scored(nats, w);
     return count;
 }
 
 /* The order of the sum is perplexity_mean_nats()'s: rounding must not put the bound above the score. */
 static bool bound_lost(const struct race *race, const struct scoring *scoring, const struct window_nats *nats) {
     double sum = 0.0;
-    for (size_t w = 0; w < nats->windows; w++) {
+    for (size_t w = 0; w < scoring->count; w++) {
         if (window_nats_scored(nats, w)) sum += nats->nats[w];
     }
     double bound = sum / (double)scoring_tokens(scoring);
@@ -32,35 +38,49 @@ static bool bound_lost(const struct race *race, const struct scoring *scoring, c
     TRACE(TRACE_RACE,
           "individual %" PRId64 " given up after window %zu of %zu: its score is at least %.6f nats per token, "
           "individual %" PRId64 " has %.6f",
-          race->candidate, count_scored(nats), scoring->count, bound, race->rival, race->rival_score);
+          race->candidate, count_scored(scoring, nats), scoring->count, bound, race->rival, race->rival_score);
     return true;
 }
 
-/* Whether the probability that the candidate beats its rival is below the risk. `mean` is the mean difference to the
- * rival, `deviation` the standard deviation of its error, `freedom` the degrees of freedom of that. */
-static bool improbable(const struct race *race, const struct window_nats *nats, double mean, double deviation,
-                       double freedom) {
-    if (!(mean > 0.0)) return false;
-    double probability = deviation == 0.0 ? 0.0 : gsl_cdf_tdist_Q(mean / deviation, freedom);
+/* How much worse than its rival a candidate is over all windows, as the windows scored so far predict. */
+struct prediction {
+    double mean;      /* difference to the rival */
+    double deviation; /* standard deviation of its error */
+    double freedom;   /* degrees of freedom of that; below 1: nothing is predicted */
+};
+
+/* The probability that the candidate is better than its rival. */
+static double probability_of(const struct prediction *prediction) {
+    if (!(prediction->freedom >= 1.0)) return 0.5;
+    if (prediction->deviation == 0.0) return prediction->mean > 0.0 ? 0.0 : prediction->mean < 0.0 ? 1.0 : 0.5;
+    return gsl_cdf_tdist_Q(prediction->mean / prediction->deviation, prediction->freedom);
+}
+
+/* Whether the probability that the candidate beats its rival is below the risk. */
+static bool improbable(const struct race *race, const struct scoring *scoring, const struct window_nats *nats,
+                       const struct prediction *prediction) {
+    if (!(prediction->mean > 0.0)) return false;
+    double probability = probability_of(prediction);
     if (!(probability < race->risk)) return false;
     if (race->quiet) return true;
     TRACE(TRACE_RACE,
           "individual %" PRId64 " given up after window %zu of %zu: it beats individual %" PRId64
           " with probability %.3g, below %g",
-          race->candidate, count_scored(nats), nats->windows, race->rival, probability, race->risk);
+          race->candidate, count_scored(scoring, nats), scoring->count, race->rival, probability, race->risk);
     return true;
 }
 
-static bool test_lost(const struct race *race, const struct window_nats *nats) {
-    double n = (double)count_scored(nats), all = (double)nats->windows, mean = 0.0, squares = 0.0;
+static bool test_lost(const struct race *race, const struct scoring *scoring, const struct window_nats *nats) {
+    double n = (double)count_scored(scoring, nats), all = (double)scoring->count, mean = 0.0, squares = 0.0;
     if (n < 2.0) return false;
-    for (size_t w = 0; w < nats->windows; w++) {
+    for (size_t w = 0; w < scoring->count; w++) {
         if (window_nats_scored(nats, w)) mean += (nats->nats[w] - race->rival_nats->nats[w]) / n;
     }
-    for (size_t w = 0; w < nats->windows; w++) {
+    for (size_t w = 0; w < scoring->count; w++) {
         if (window_nats_scored(nats, w)) squares += pow(nats->nats[w] - race->rival_nats->nats[w] - mean, 2.0);
     }
-    return improbable(race, nats, mean, sqrt(squares / (n - 1.0) / n * ((all - n) / all)), n - 1.0);
+    const struct prediction prediction = {mean, sqrt(squares / (n - 1.0) / n * ((all - n) / all)), n - 1.0};
+    return improbable(race, scoring, nats, &prediction);
 }
 
 /* ---- blocks ---- */
@@ -116,25 +136,24 @@ static double degrees_of_freedom(size_t blocks) {
     return (double)(blocks - 1) / squares;
 }
 
-static struct block_sums add_up(const struct race *race, const struct scoring *scoring,
-                                const struct window_nats *nats) {
+static struct block_sums add_up(const struct scoring *scoring, const struct window_nats *nats,
+                                const struct window_nats *rival) {
     struct block_sums sums = {.windows = 0.0};
-    for (size_t w = 0; w < nats->windows; w++) {
+    for (size_t w = 0; w < scoring->count; w++) {
         if (!window_nats_scored(nats, w)) continue;
         size_t tokens = (size_t)window_tokens(&scoring->windows[w]), blocks = window_nats_block_count(nats, w);
         sums.windows += 1.0;
         sums.tokens += (double)tokens;
-        sums.difference += nats->nats[w] - race->rival_nats->nats[w];
+        sums.difference += nats->nats[w] - rival->nats[w];
         if (blocks < 2) continue;
-        sums.within +=
-            newey_west(window_nats_blocks(nats, w), window_nats_blocks(race->rival_nats, w), blocks, tokens) *
-            (1.0 + (double)tokens / RACING_BETWEEN);
+        sums.within += newey_west(window_nats_blocks(nats, w), window_nats_blocks(rival, w), blocks, tokens) *
+                       (1.0 + (double)tokens / RACING_BETWEEN);
         sums.freedom += degrees_of_freedom(blocks);
     }
-    for (size_t w = 0; w < nats->windows; w++) {
+    for (size_t w = 0; w < scoring->count; w++) {
         if (!window_nats_scored(nats, w)) continue;
         double tokens = (double)window_tokens(&scoring->windows[w]);
-        double error = nats->nats[w] - race->rival_nats->nats[w] - sums.difference / sums.tokens * tokens;
+        double error = nats->nats[w] - rival->nats[w] - sums.difference / sums.tokens * tokens;
         sums.between += error * error / tokens;
     }
     return sums;
@@ -142,18 +161,30 @@ static struct block_sums add_up(const struct race *race, const struct scoring *s
 
 /* The sum of the differences over all windows is predicted as all / tokens times that over the windows scored so far;
  * of the error's variance, rest tokens are from windows not scored, and rest^2 / tokens from those scored. */
-static bool blocks_lost(const struct race *race, const struct scoring *scoring, const struct window_nats *nats) {
-    const struct block_sums sums = add_up(race, scoring, nats);
+static struct prediction predict(const struct scoring *scoring, const struct window_nats *nats,
+                                 const struct window_nats *rival) {
+    const struct block_sums sums = add_up(scoring, nats, rival);
     double all = (double)scoring_tokens(scoring), rest = all - sums.tokens;
     double within = fmin(sums.freedom, RACING_FREEDOM), freedom = within + sums.windows - 1.0;
-    if (!(freedom >= 1.0)) return false; /* one window, of hardly a block */
+    if (!(freedom >= 1.0)) return (struct prediction){.freedom = 0.0}; /* one window, of hardly a block */
     double per_token = (within * sums.within / sums.tokens + sums.between) / freedom;
-    return improbable(race, nats, sums.difference * all / sums.tokens, sqrt(per_token * rest * all / sums.tokens),
-                      freedom);
+    return (struct prediction){sums.difference * all / sums.tokens, sqrt(per_token * rest * all / sums.tokens),
+                               freedom};
+}
+
+static bool blocks_lost(const struct race *race, const struct scoring *scoring, const struct window_nats *nats) {
+    const struct prediction prediction = predict(scoring, nats, race->rival_nats);
+    return improbable(race, scoring, nats, &prediction);
+}
+
+double racing_probability(const struct scoring *scoring, const struct window_nats *candidate,
+                          const struct window_nats *rival) {
+    const struct prediction prediction = predict(scoring, candidate, rival);
+    return probability_of(&prediction);
 }
 
 bool racing_lost(const struct race *race, const struct scoring *scoring, const struct window_nats *nats) {
-    assert(nats->windows == scoring->count);
+    assert(nats->windows >= scoring->count);
     switch (race->racing) {
     case RACING_NONE:
     case RACINGS:
@@ -161,7 +192,7 @@ bool racing_lost(const struct race *race, const struct scoring *scoring, const s
     case RACING_BOUND:
         return bound_lost(race, scoring, nats);
     case RACING_STATISTICAL:
-        return bound_lost(race, scoring, nats) || test_lost(race, nats);
+        return bound_lost(race, scoring, nats) || test_lost(race, scoring, nats);
     case RACING_BLOCKS:
         return bound_lost(race, scoring, nats) || blocks_lost(race, scoring, nats);
     }

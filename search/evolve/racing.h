@@ -57,13 +57,23 @@ struct race {
     double risk;              /* statistical and blocks only: 0 < risk < 0.5 */
     int64_t candidate, rival; /* ids, for TRACE_RACE */
     double rival_score;       /* mean nats per token */
-    /* statistical and blocks only: the rival's nats of all windows, with blocks also their blocks */
+    /* statistical and blocks only: the rival's nats of the windows compared, with blocks also their blocks */
     const struct window_nats *rival_nats;
     bool quiet; /* nothing is decided yet: no line of TRACE_RACE */
 };
 
-/* Whether to give up the candidate, which is scored on at least one window and not on all. With `blocks` the blocks of
- * these windows are known. */
+/* The windows that candidate and rival are compared on, where the candidate is to be scored on `range` of all: the
+ * range, or all if it does not begin with window 0. */
+struct scoring racing_windows(const struct scoring *all, struct window_range range);
+
+/* Whether to give up the candidate, which is scored on at least one window of `scoring` and not on all; `nats` may have
+ * more windows behind those. With `blocks` the blocks of the windows are known. */
 bool racing_lost(const struct race *race, const struct scoring *scoring, const struct window_nats *nats);
+
+/* The probability that the candidate's nats over all windows are fewer than the rival's, by the test of `blocks`: from
+ * the windows that the candidate is scored on, of which the rival's nats and the blocks of both are known. 0.5 where
+ * they say nothing. */
+double racing_probability(const struct scoring *scoring, const struct window_nats *candidate,
+                          const struct window_nats *rival);
 
 #endif

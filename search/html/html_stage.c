@@ -92,6 +92,7 @@ static void put_algorithm(FILE *out, const struct cited_value *stage) {
     put_setting(out, stage, "search.population", ", population ");
     put_setting(out, stage, "search.mutations", ", mutations ");
     put_setting(out, stage, "search.crossovers", ", crossovers ");
+    put_setting(out, stage, "search.first_windows", ", first windows ");
     put_setting(out, stage, "search.start_tokens", ", start tokens ");
     put_setting(out, stage, "attention_factor", ", attention factor ");
     put_setting(out, stage, "search.seed", ", seed ");

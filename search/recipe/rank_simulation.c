@@ -14,7 +14,7 @@ const double simulated_spread = 0.02;
 
 enum {
     SHORT_WINDOW = 2 * SCORING_BLOCK,   /* predictions of a simulated window */
-    BLOCKS_WINDOW = 128 * SCORING_BLOCK /* where racing looks at its blocks */
+    BLOCKS_WINDOW = 128 * SCORING_BLOCK /* where the search looks at its blocks */
 };
 
 /* Nats per token, in the order of what tables and texts differ by at windows that are several times the model's. */
@@ -42,12 +42,17 @@ static double scatter(const void *data, size_t size, uint64_t seed) {
     return (double)(XXH3_64bits_withSeed(data, size, seed) >> 11) * 0x1p-52 - 1.0;
 }
 
-static double per_token(const struct simulation *s, const struct rope_table *table, size_t window, uint64_t block) {
+/* Of the table from the best one: the mean square of the differences of ln lambda. */
+static double distance_of(const struct simulation *s, const struct rope_table *table) {
     double distance = 0.0;
     for (int64_t i = 0; i < table->pairs; i++) {
         double off = log(table->factors[i]) - s->best[i];
         distance += off * off / (double)table->pairs;
     }
+    return distance;
+}
+
+static double per_token(const struct rope_table *table, double distance, size_t window, uint64_t block) {
     size_t bytes = (size_t)table->pairs * sizeof *table->factors;
     return level + text_difference * scatter(&window, sizeof window, 1) + distance_cost * fmin(distance, 4.0) +
            noise * scatter(table->factors, bytes, window * 1000003 + block);
@@ -55,11 +60,12 @@ static double per_token(const struct simulation *s, const struct rope_table *tab
 
 static double make_nats(const struct simulation *s, const struct rope_table *table, size_t window, float *blocks) {
     size_t tokens = (size_t)window_tokens(&s->windows[window]);
-    bool wanted = s->stage->config->racing == RACING_BLOCKS;
+    bool needed = stage_config_needs_blocks(s->stage->config);
+    double distance = distance_of(s, table);
     for (size_t b = 0; b < nats_block_count(tokens); b++) {
-        blocks[b] = wanted ? (float)(SCORING_BLOCK * per_token(s, table, window, b + 1)) : 0.0F;
+        blocks[b] = needed ? (float)(SCORING_BLOCK * per_token(table, distance, window, b + 1)) : 0.0F;
     }
-    return (double)tokens * per_token(s, table, window, 0);
+    return (double)tokens * per_token(table, distance, window, 0);
 }
 
 static double unit_nats(void *state, const struct work_unit *unit, float *blocks) {
@@ -88,7 +94,7 @@ static int make_space(struct simulation *s, struct error *error) {
 
 static int make_windows(struct simulation *s, struct error *error) {
     size_t count = s->stage->windows;
-    int64_t length = 1 + (s->stage->config->racing == RACING_BLOCKS ? BLOCKS_WINDOW : SHORT_WINDOW);
+    int64_t length = 1 + (stage_config_needs_blocks(s->stage->config) ? BLOCKS_WINDOW : SHORT_WINDOW);
     s->windows = calloc(count, sizeof *s->windows);
     s->keys = (struct score_keys){.hash = XXH3_createState(), .windows = calloc(count, sizeof *s->keys.windows)};
     if (!s->windows || !s->keys.hash || !s->keys.windows) {
@@ -116,7 +122,7 @@ static int make_scorer(struct simulation *s, size_t ranks, struct error *error) 
     s->interface = simulated_workers_interface(s->workers);
     const struct scorer_options options = {.scoring = &s->scoring,
                                            .keys = &s->keys,
-                                           .blocks = s->stage->config->racing == RACING_BLOCKS,
+                                           .blocks = stage_config_needs_blocks(s->stage->config),
                                            .workers = &s->interface,
                                            .hopeless = is_hopeless,
                                            .hopeless_state = s};
@@ -223,7 +229,7 @@ static struct race race_of(const struct simulation *s, const struct evolve_reque
                          .risk = s->stage->config->racing_risk,
                          .candidate = request->individual->id,
                          .rival = rival->id,
-                         .rival_score = rival->score,
+                         .rival_score = rival->mean,
                          .rival_nats = nats,
                          .quiet = true};
 }
@@ -238,12 +244,9 @@ static int is_hopeless(void *state, int64_t id, const struct window_nats *known,
     const struct evolve_request request = evolve_ahead_at(s->evolve, at);
     if (request.individual->id != id) return STATUS_OK;
     const struct race race = race_of(s, &request, &s->later_rival);
-    *out = racing_lost(&race, &s->scoring, known);
+    const struct scoring on = racing_windows(&s->scoring, evolve_request_range(&request));
+    *out = racing_lost(&race, &on, known);
     return STATUS_OK;
-}
-
-static struct window_range range_of(const struct evolve_request *request) {
-    return (struct window_range){request->individual->first_window, request->count};
 }
 
 static int expect_ahead(struct simulation *s, struct error *error) {
@@ -252,7 +255,7 @@ static int expect_ahead(struct simulation *s, struct error *error) {
         const struct evolve_request request = evolve_ahead_at(s->evolve, s->expected);
         struct rope_table table;
         candidate_table(s, request.individual, &table);
-        status = scorer_expect(s->scorer, &table, range_of(&request), request.individual->windows,
+        status = scorer_expect(s->scorer, &table, evolve_request_range(&request), request.individual->windows,
                                request.individual->id, error);
     }
     return status;
@@ -264,14 +267,15 @@ static int answer(struct simulation *s, const struct evolve_request *request, st
     struct scored scored;
     candidate_table(s, request->individual, &table);
     window_nats_clear(&s->nats);
-    for (size_t i = 0; i < had; i++) fill_in(s, &table, window_nats_at(&s->nats, range_of(request), i), &s->nats);
+    for (size_t i = 0; i < had; i++)
+        fill_in(s, &table, window_nats_at(&s->nats, evolve_request_range(request), i), &s->nats);
     const struct race race = race_of(s, request, &s->rival);
-    int status = scorer_score(s->scorer, &table, &race, range_of(request), &s->nats, &scored, error);
+    int status = scorer_score(s->scorer, &table, &race, evolve_request_range(request), &s->nats, &scored, error);
     if (status != STATUS_OK) return status;
-    if (window_nats_complete(&s->nats, range_of(request))) {
-        evolve_tell(s->evolve, s->nats.nats);
+    if (window_nats_complete(&s->nats, evolve_request_range(request))) {
+        evolve_tell(s->evolve, &s->nats);
     } else {
-        evolve_tell_stopped(s->evolve, s->nats.nats, had + scored.windows);
+        evolve_tell_stopped(s->evolve, &s->nats, had + scored.windows);
     }
     s->expected--;
     return STATUS_OK;

@@ -125,7 +125,7 @@ static int score_range(struct scorer *scorer, const struct under_way *at, const 
                        struct window_range range, struct window_nats *nats, struct scored *scored,
                        struct error *error) {
     const struct scoring *scoring = scorer->options.scoring;
-    const struct window_range all = {0, scoring->count};
+    const struct scoring raced = racing_windows(scoring, range);
     bool lost = false, computed = false;
     for (size_t i = 0; i < range.count && !lost; i++) {
         size_t window = window_nats_at(nats, range, i);
@@ -140,7 +140,7 @@ static int score_range(struct scorer *scorer, const struct under_way *at, const 
         scored->computed += computed;
         if (computed && scorer->forward) scored->seconds += forward_earlier_seconds(scorer->forward);
         lost = isinf(nats->nats[window]);
-        if (!lost) lost = race && !window_nats_complete(nats, all) && racing_lost(race, scoring, nats);
+        if (!lost) lost = race && !window_nats_complete(nats, range) && racing_lost(race, &raced, nats);
     }
     return STATUS_OK;
 }

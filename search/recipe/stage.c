@@ -194,7 +194,7 @@ static int make_scorer(struct stage *stage, struct error *error) {
     int status = open_checkpoints(stage, error);
     if (status == STATUS_OK) status = begin_elsewhere(stage, error); /* also of a stage that was done */
     const struct scorer_options options = {.scoring = &stage->scoring,
-                                           .blocks = stage->config->racing == RACING_BLOCKS,
+                                           .blocks = stage_config_needs_blocks(stage->config),
                                            .progress = table_advanced,
                                            .progress_state = stage,
                                            .checkpoints = stage->checkpoints,

@@ -138,11 +138,11 @@ static int answer_from_store(struct stage *stage, const struct evolve_request *r
     bool failed = stored->failed && known->scored.windows <= request->count;
     if (failed) {
         stage->failed++;
-        evolve_tell_failed(stage->evolve, stage->window_nats.nats, known->scored.windows);
+        evolve_tell_failed(stage->evolve, &stage->window_nats, known->scored.windows);
     } else if (all) {
-        evolve_tell(stage->evolve, stage->window_nats.nats);
+        evolve_tell(stage->evolve, &stage->window_nats);
     } else if (evolve_rival(stage->evolve, request)) {
-        evolve_tell_stopped(stage->evolve, stage->window_nats.nats, known->scored.windows);
+        evolve_tell_stopped(stage->evolve, &stage->window_nats, known->scored.windows);
     } else {
         return other_search(stage, asked->id, error);
     }
@@ -164,14 +164,14 @@ static int replay(struct stage *stage, struct error *error) {
 /* ---- racing ---- */
 
 static int check_rival_nats(const struct stage *stage, const struct window_nats *nats, int64_t rival,
-                            struct error *error) {
-    if (!window_nats_complete(nats, stage_all_windows(stage))) {
+                            const struct scoring *on, struct error *error) {
+    if (!window_nats_complete(nats, (struct window_range){0, on->count})) {
         return error_set(error, STATUS_FAILED,
                          "stage '%s': individual %" PRId64 " in the database lacks the nats of some of its %zu "
                          "windows; restore a copy of the run, or start a new one with -o",
-                         stage->record.name, rival, stage->scoring.count);
+                         stage->record.name, rival, on->count);
     }
-    for (size_t w = 0; w < stage->scoring.count && stage->config->racing == RACING_BLOCKS; w++) {
+    for (size_t w = 0; w < on->count && stage->config->racing == RACING_BLOCKS; w++) {
         if (window_nats_has_blocks(nats, w)) continue;
         return error_set(error, STATUS_FAILED,
                          "stage '%s': individual %" PRId64 " in the database lacks the sums per block of window %zu, "
@@ -182,11 +182,13 @@ static int check_rival_nats(const struct stage *stage, const struct window_nats 
     return STATUS_OK;
 }
 
-static int read_rival(struct stage *stage, int64_t id, struct rival *out, struct error *error) {
-    if (out->id == id) return STATUS_OK;
+/* With the windows of `on`; it may have been read when the store had fewer. */
+static int read_rival(struct stage *stage, int64_t id, const struct scoring *on, struct rival *out,
+                      struct error *error) {
+    if (out->id == id && window_nats_complete(&out->nats, (struct window_range){0, on->count})) return STATUS_OK;
     out->id = EVOLVE_NO_PARENT;
     int status = store_window_nats(stage->context->store, stage->record.id, id, &out->nats, error);
-    if (status == STATUS_OK) status = check_rival_nats(stage, &out->nats, id, error);
+    if (status == STATUS_OK) status = check_rival_nats(stage, &out->nats, id, on, error);
     if (status == STATUS_OK) out->id = id;
     return status;
 }
@@ -202,9 +204,10 @@ static int enter_race(struct stage *stage, const struct evolve_request *request,
                          .risk = stage->config->racing_risk,
                          .candidate = request->individual->id,
                          .rival = beaten->id,
-                         .rival_score = beaten->score,
+                         .rival_score = beaten->mean,
                          .rival_nats = &rival->nats};
-    return racing_risks(out->racing) ? read_rival(stage, beaten->id, rival, error) : STATUS_OK;
+    const struct scoring on = racing_windows(&stage->scoring, evolve_request_range(request));
+    return racing_risks(out->racing) ? read_rival(stage, beaten->id, &on, rival, error) : STATUS_OK;
 }
 
 static bool find_ahead(const struct evolve *evolve, int64_t id, struct evolve_request *out) {
@@ -224,7 +227,8 @@ int stage_is_hopeless(void *state, int64_t id, const struct window_nats *known, 
     if (!find_ahead(stage->evolve, id, &request)) return STATUS_OK;
     int status = enter_race(stage, &request, &stage->later_rival, &race, error);
     race.quiet = true;
-    if (status == STATUS_OK) *out = racing_lost(&race, &stage->scoring, known);
+    const struct scoring on = racing_windows(&stage->scoring, evolve_request_range(&request));
+    if (status == STATUS_OK) *out = racing_lost(&race, &on, known);
     return status;
 }
 
@@ -246,10 +250,6 @@ static void candidate_table(const struct stage *stage, const struct individual *
     stage_record_table(&stage->record, &individual->genome, out);
 }
 
-static struct window_range range_of(const struct evolve_request *request) {
-    return (struct window_range){.first = request->individual->first_window, .count = request->count};
-}
-
 /* The scorer hears of all requests that are certain to come, so that its workers, if it has any, begin. */
 static int expect_ahead(struct stage *stage, struct error *error) {
     for (size_t ahead = evolve_ahead(stage->evolve); stage->expected < ahead; stage->expected++) {
@@ -260,7 +260,7 @@ static int expect_ahead(struct stage *stage, struct error *error) {
         if (is_answered(known, &request)) continue;
         size_t have = known && known->scored.windows > one->windows ? known->scored.windows : one->windows;
         candidate_table(stage, one, &table);
-        int status = scorer_expect(stage->scorer, &table, range_of(&request), have, one->id, error);
+        int status = scorer_expect(stage->scorer, &table, evolve_request_range(&request), have, one->id, error);
         if (status != STATUS_OK) return status;
     }
     return STATUS_OK;
@@ -280,7 +280,8 @@ static int score_windows(struct stage *stage, const struct evolve_request *reque
         status = store_window_nats(stage->context->store, stage->record.id, asked->id, &stage->window_nats, error);
         if (status != STATUS_OK) return status;
     }
-    return scorer_score(stage->scorer, &table, &race, range_of(request), &stage->window_nats, scored, error);
+    return scorer_score(stage->scorer, &table, &race, evolve_request_range(request), &stage->window_nats, scored,
+                        error);
 }
 
 /* Lines for the first ones; the end of the search counts them all. */
@@ -304,11 +305,11 @@ static int answer_by_scoring(struct stage *stage, const struct evolve_request *r
     if (status != STATUS_OK) return status;
     if (window_nats_failed(&stage->window_nats)) {
         note_failure(stage, individual, individual->windows + scored.windows);
-        evolve_tell_failed(stage->evolve, stage->window_nats.nats, individual->windows + scored.windows);
-    } else if (window_nats_complete(&stage->window_nats, range_of(request))) {
-        evolve_tell(stage->evolve, stage->window_nats.nats);
+        evolve_tell_failed(stage->evolve, &stage->window_nats, individual->windows + scored.windows);
+    } else if (window_nats_complete(&stage->window_nats, evolve_request_range(request))) {
+        evolve_tell(stage->evolve, &stage->window_nats);
     } else {
-        evolve_tell_stopped(stage->evolve, stage->window_nats.nats, individual->windows + scored.windows);
+        evolve_tell_stopped(stage->evolve, &stage->window_nats, individual->windows + scored.windows);
     }
     return (stored ? store_extend_individual : store_add_individual)(stage->context->store, &stage->record, individual,
                                                                      &scored, &stage->window_nats, error);
@@ -316,8 +317,10 @@ static int answer_by_scoring(struct stage *stage, const struct evolve_request *r
 
 /* ---- progress ---- */
 
-/* Candidates of the Bayesian search cost a window each, others all windows. */
-static bool counts_windows(const struct stage *stage) { return stage->config->search.algorithm == ALGORITHM_BAYESIAN; }
+/* Where candidates do not cost all windows each. */
+static bool counts_windows(const struct stage *stage) {
+    return stage->config->search.algorithm == ALGORITHM_BAYESIAN || stage->config->search.first_windows > 0;
+}
 
 static size_t steps_done(const struct stage *stage) {
     return counts_windows(stage) ? evolve_window_scores(stage->evolve) : evolve_scored(stage->evolve);

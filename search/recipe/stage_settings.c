@@ -109,6 +109,7 @@ static void add_search(struct stage_settings *settings, const struct stage_confi
     add(settings, "search.crossovers", "%zu", search->crossovers);
     add(settings, STORE_ITERATIONS, "%zu", search->iterations);
     if (search->evaluations) add(settings, STORE_EVALUATIONS, "%zu", search->evaluations);
+    if (search->first_windows) add(settings, "search.first_windows", "%zu", search->first_windows);
     if (search->knots) add(settings, "search.knots", "%zu", search->knots);
     add(settings, "search.mutation_probability", "%.17g", search->mutation_probability);
     add(settings, "search.seed", "%lu", search->seed);

@@ -101,6 +101,8 @@ stage() {
     if [ "$algorithm" != bayesian ]; then # a limit, which may fall into a generation
         one_of 0 0 3 7
         setting "evaluations: $word"
+        one_of all all 1 2
+        setting "first_windows: $word"
     fi
     one_of none none theoretical searched
     [ "$2" = extend ] || word=none

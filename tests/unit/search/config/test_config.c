@@ -154,7 +154,7 @@ static void test_published_settings(void **state) {
         assert_int_equal(stage->search.crossovers, 16);
         assert_int_equal(stage->search.iterations, 40);
         assert_true(stage->search.mutation_probability == 0.3);
-        assert_true(stage->search.evaluations == 0 && stage->search.knots == 0);
+        assert_true(stage->search.evaluations == 0 && stage->search.knots == 0 && stage->search.first_windows == 0);
         assert_int_equal(stage->search.seed, 1);
         assert_int_equal(stage->initial_count, 3);
         assert_true(stage->initial[0] == ORIGIN_PI && stage->initial[1] == ORIGIN_NTK &&
@@ -165,6 +165,11 @@ static void test_published_settings(void **state) {
     assert_int_equal(f->config.stages[0].search.algorithm, ALGORITHM_BAYESIAN);
     set_good(f, minimal, "search={algorithm: bayesian, knots: all}");
     assert_int_equal(f->config.stages[0].search.knots, 0);
+    assert_int_equal(f->config.stages[0].search.first_windows, 0);
+    set_good(f, minimal, "search={algorithm: cma-es, first_windows: 2}");
+    assert_int_equal(f->config.stages[0].search.first_windows, 2);
+    set_good(f, minimal, "search={algorithm: cma-es, first_windows: all}");
+    assert_int_equal(f->config.stages[0].search.first_windows, 0);
 }
 
 /* A short table has the attention factor of the long one, which is not searched again. */
@@ -768,6 +773,10 @@ static void test_values_out_of_range(void **state) {
         {"search.start_tokens", "[0, x]", "'x'"},
         {"search.start_tokens",
          "[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32]", "1 to 32"},
+        {"search.first_windows", "0", "'first_windows' must be all, or an integer from 1 to 1000000, not '0'"},
+        {"search", "{algorithm: bayesian, first_windows: 1}",
+         "'search.first_windows' is not used with 'algorithm: bayesian', which scores each candidate on one window "
+         "first"},
         {"search.knots", "1", "'knots' must be all, or an integer from 2 to 256, not '1'"},
         {"search.knots", "every", "not 'every'"},
         {"search", "{algorithm: longrope2, knots: 8}", "'critical_pair' requires 'algorithm: bayesian' or cma-es"},

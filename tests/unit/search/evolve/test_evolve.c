@@ -48,13 +48,13 @@ static const struct individual *evolve_best_exportable(const struct evolve *evol
 
 /* A search on two windows of one token each, whose nats are equal: their mean is the score, exactly. */
 enum { WINDOWS = 2 };
-static const int64_t window_tokens[WINDOWS] = {1, 1};
+static const int64_t predictions[WINDOWS] = {1, 1};
 
 static struct evolve *search_new(const struct evolve_settings *settings, const struct genome_space *space,
                                  const struct initial_genome *initial, size_t initial_count) {
     const struct evolve_problem problem = {.space = space,
                                            .windows = WINDOWS,
-                                           .window_tokens = window_tokens,
+                                           .window_tokens = predictions,
                                            .initial = initial,
                                            .initial_count = initial_count,
                                            .attention_factor = 1.0};
@@ -69,9 +69,12 @@ static const struct individual *ask(struct evolve *evolve) {
     return request->individual;
 }
 
-static void tell(struct evolve *evolve, double score) { evolve_tell(evolve, (const double[WINDOWS]){score, score}); }
+/* Both windows of an individual. */
+#define NATS(first, second) (&(const struct window_nats){.windows = WINDOWS, .nats = (double[WINDOWS]){first, second}})
 
-static void tell_stopped(struct evolve *evolve) { evolve_tell_stopped(evolve, (const double[WINDOWS]){1.0, NAN}, 1); }
+static void tell(struct evolve *evolve, double score) { evolve_tell(evolve, NATS(score, score)); }
+
+static void tell_stopped(struct evolve *evolve) { evolve_tell_stopped(evolve, NATS(1.0, NAN), 1); }
 
 /* Spaces and seeds ---------------------------------------------------------------------------- */
 
@@ -863,8 +866,8 @@ static void failed_tables_are_the_worst(void **state) {
                 assert_true(!rival || (!rival->failed && !isnan(rival->score)));
                 double score = distance(&space, one);
                 if (one->id % of == 0) {
-                    evolve_tell_failed(evolve, (const double[WINDOWS]){score, INFINITY}, WINDOWS);
-                    evolve_tell_failed(again, (const double[WINDOWS]){score, INFINITY}, WINDOWS);
+                    evolve_tell_failed(evolve, NATS(score, INFINITY), WINDOWS);
+                    evolve_tell_failed(again, NATS(score, INFINITY), WINDOWS);
                     assert_true(one->failed && one->stopped && one->scored && isnan(one->score) && one->work == 0);
                     failed++;
                 } else {

@@ -140,11 +140,14 @@ static void score(const struct task *task, const struct evolve_request *request,
     }
 }
 
+/* of_windows[windows] as what is told. */
+#define TOLD(evolve, of_windows) (&(const struct window_nats){.windows = (evolve)->windows, .nats = (of_windows)})
+
 static void run(struct evolve *evolve, const struct task *task) {
     double nats[MOST_WINDOWS];
     for (const struct evolve_request *request; (request = evolve_ask(evolve));) {
         score(task, request, false, nats);
-        evolve_tell(evolve, nats);
+        evolve_tell(evolve, TOLD(evolve, nats));
     }
 }
 
@@ -213,7 +216,7 @@ static void assert_requests(struct evolve *evolve, const struct task *task) {
         size_t first = asked->first_window, count = request->count;
         assert_true(told <= limit);
         score(task, request, false, nats);
-        evolve_tell(evolve, nats);
+        evolve_tell(evolve, TOLD(evolve, nats));
         assert_true(asked->windows == count && asked->first_window == first);
         assert_int_equal(asked->work, count == windows ? told : 0);
         assert_int_equal(evolve_window_scores(evolve), told);
@@ -292,9 +295,9 @@ static void told_the_same_it_asks_the_same(void **state) {
         assert_true(asked->count == again->count && same_individual(asked->individual, again->individual));
         promoted += asked->individual->windows > 0;
         score(task, asked, false, nats);
-        evolve_tell(first, nats);
+        evolve_tell(first, TOLD(first, nats));
         score(task, again, true, nats);
-        evolve_tell(resumed, nats);
+        evolve_tell(resumed, TOLD(resumed, nats));
     }
     assert_null(evolve_ask(resumed));
     assert_true(promoted > 0);
@@ -402,7 +405,7 @@ static void the_first_steps_are_short(void **state) {
             assert_true(table > 0.01 && table < most + 0.01); /* the lattice's steps are of 0.01 */
             assert_true(attention < 0.45 * most + 0.01);
             score(task, request, false, nats);
-            evolve_tell(evolve, nats);
+            evolve_tell(evolve, TOLD(evolve, nats));
         }
         evolve_free(evolve);
         free(task);
@@ -525,7 +528,7 @@ static void hundreds_of_windows_are_survived(void **state) {
         const struct evolve_request *request = evolve_ask(evolve);
         assert_non_null(request);
         score(task, request, false, nats);
-        evolve_tell(evolve, nats);
+        evolve_tell(evolve, TOLD(evolve, nats));
     }
     evolve_free(evolve);
     free(task);
@@ -548,7 +551,7 @@ static void any_finite_scores_are_survived(void **state) {
                 uint64_t hash = genome_hash(&request->individual->genome) + w;
                 nats[w] = kind == 0 ? 100 : kind == 1 ? (double)(hash % 1000003) : hash % 2 ? 1e-300 : 1e12;
             }
-            evolve_tell(evolve, nats);
+            evolve_tell(evolve, TOLD(evolve, nats));
         }
         assert_int_equal(evolve_scored(evolve), evolve->count);
         assert_true(evolve_window_scores(evolve) > 3 * 7);
@@ -575,12 +578,12 @@ static void given_up_candidates_are_left_alone(void **state) {
         size_t before = asked->windows;
         bool lost = evolve_rival(evolve, request) && before > 0;
         if (lost) {
-            evolve_tell_stopped(evolve, nats, before + 2);
+            evolve_tell_stopped(evolve, TOLD(evolve, nats), before + 2);
             assert_true(asked->stopped && isnan(asked->score) && asked->work == 0);
             assert_int_equal(asked->windows, before + 2);
             stopped++;
         } else {
-            evolve_tell(evolve, nats);
+            evolve_tell(evolve, TOLD(evolve, nats));
         }
         told += asked->windows - before;
         assert_int_equal(evolve_window_scores(evolve), told);
@@ -613,13 +616,13 @@ static void failed_tables_are_left_alone(void **state) {
         bool fails = log(factors[task->space.pairs / 2]) > target(task, task->space.pairs / 2) + 0.02;
         if (fails) {
             nats[(asked->first_window + before) % task->windows] = INFINITY;
-            evolve_tell_failed(evolve, nats, before + 1);
-            evolve_tell_failed(again, nats, before + 1);
+            evolve_tell_failed(evolve, TOLD(evolve, nats), before + 1);
+            evolve_tell_failed(again, TOLD(again, nats), before + 1);
             assert_true(asked->failed && asked->stopped && isnan(asked->score) && asked->work == 0);
             failed++;
         } else {
-            evolve_tell(evolve, nats);
-            evolve_tell(again, nats);
+            evolve_tell(evolve, TOLD(evolve, nats));
+            evolve_tell(again, TOLD(again, nats));
         }
         told += asked->windows - before;
         assert_int_equal(evolve_window_scores(evolve), told);
@@ -642,7 +645,7 @@ static void failed_tables_are_left_alone(void **state) {
     evolve = evolve_new(&settings, &problem);
     assert_non_null(evolve_ask(evolve));
     nats[0] = INFINITY;
-    evolve_tell_failed(evolve, nats, 1);
+    evolve_tell_failed(evolve, TOLD(evolve, nats), 1);
     assert_null(evolve_ask(evolve));
     assert_null(evolve_best(evolve));
     evolve_free(evolve);
@@ -679,7 +682,7 @@ static void the_generation_is_ahead(void **state) {
         expected = ahead - 1;
         next = request->individual->id + 1;
         score(task, request, false, nats);
-        evolve_tell(evolve, nats);
+        evolve_tell(evolve, TOLD(evolve, nats));
     }
     assert_int_equal(expected, 0);
     assert_true(together > 10);

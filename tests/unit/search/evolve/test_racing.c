@@ -278,6 +278,52 @@ static void the_risk_of_blocks_is_that_of_one_look(void **state) {
     window_nats_close(&candidate);
 }
 
+/* The numbers of the_test_of_blocks_is_newey_and_wests(). */
+static void the_probability_is_that_of_the_test(void **state) {
+    (void)state;
+    static const double differences[LONG_BLOCKS] = {5, 3, -1, 1};
+    struct window_nats rival, candidate;
+    struct error error;
+    assert_int_equal(window_nats_open(&rival, &long_scoring, &error), STATUS_OK);
+    assert_int_equal(window_nats_open(&candidate, &long_scoring, &error), STATUS_OK);
+    rival.nats[0] = candidate.nats[0] = LONG_BLOCKS * 200.0;
+    for (size_t b = 0; b < LONG_BLOCKS; b++) {
+        rival.blocks[b] = 200.0F;
+        candidate.blocks[b] = (float)(200.0 + differences[b]);
+        candidate.nats[0] += differences[b];
+    }
+    assert_true(fabs(racing_probability(&long_scoring, &candidate, &rival) - 0.09299) < 1e-5);
+    rival.nats[1] = 0.0; /* a window that the candidate is not scored on */
+    assert_true(fabs(racing_probability(&long_scoring, &candidate, &rival) - 0.09299) < 1e-5);
+    assert_true(racing_probability(&long_scoring, &rival, &rival) == 0.5);
+    rival.nats[1] = NAN;
+    assert_true(fabs(racing_probability(&long_scoring, &rival, &candidate) - (1.0 - 0.09299)) < 1e-5);
+
+    /* one window of a single block says nothing */
+    double of_rival[WINDOWS] = {10.0, NAN, NAN, NAN, NAN}, nats[WINDOWS] = {99.0, NAN, NAN, NAN, NAN};
+    const struct window_nats one = {.windows = WINDOWS, .nats = of_rival}, other = {.windows = WINDOWS, .nats = nats};
+    assert_true(racing_probability(&scoring, &other, &one) == 0.5);
+    of_rival[1] = 10.0, nats[1] = 99.0; /* two that agree say all */
+    assert_true(racing_probability(&scoring, &other, &one) == 0.0);
+    assert_true(racing_probability(&scoring, &one, &other) == 1.0);
+    window_nats_close(&rival);
+    window_nats_close(&candidate);
+}
+
+/* Of a candidate that is to be scored on the first three windows only. */
+static void a_race_may_be_over_the_first_windows(void **state) {
+    (void)state;
+    double nats[WINDOWS] = {10.0, 10.0, NAN, NAN, NAN};
+    const struct window_nats known = {.windows = WINDOWS, .nats = nats};
+    const struct scoring first = racing_windows(&scoring, (struct window_range){0, 3});
+    const struct race race = {.racing = RACING_BOUND, .rival_score = 20.0 / 30};
+    assert_int_equal(first.count, 3);
+    assert_true(racing_lost(&race, &first, &known));
+    assert_false(racing_lost(&race, &scoring, &known));
+    const struct scoring all = racing_windows(&scoring, (struct window_range){2, WINDOWS});
+    assert_int_equal(all.count, WINDOWS);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_rule_has_its_name),
@@ -289,6 +335,8 @@ int main(void) {
         cmocka_unit_test(the_test_of_blocks_is_newey_and_wests),
         cmocka_unit_test(one_block_is_the_statistical_test),
         cmocka_unit_test(the_risk_of_blocks_is_that_of_one_look),
+        cmocka_unit_test(the_probability_is_that_of_the_test),
+        cmocka_unit_test(a_race_may_be_over_the_first_windows),
     };
     return cmocka_run_group_tests_name("race", tests, NULL, NULL);
 }
