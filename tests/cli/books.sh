@@ -41,4 +41,11 @@ runs env PAPER_END=1 sh "$SOURCE/configs/books/report.sh" "$LONGROPE" "$work/boo
 cp "$work/stdout" "$work/tables"
 case $(row 5 paper) in "|paper|1|-(-)|-(-)|") ;; *) fail "the median is not that of a search that has not reached it" ;; esac
 
+# All tokens rank tables as all tokens do; fewer need not.
+if command -v python3 >/dev/null; then
+    runs python3 "$SOURCE/configs/books/tokens.py" --stage paper "$work/books/seed-1" "$work/books/seed-2"
+    [ "$(tail -n 1 "$work/stdout")" = '| 2 | 384 | 100% | 1.00 | 0.00% |' ] || fail "all tokens are not enough"
+    [ "$(wc -l <"$work/stdout")" = 6 ] || fail "not four parts of the tokens"
+fi
+
 echo "books: passed"
