@@ -21,7 +21,7 @@
 #include "search/evolve/gaussian_process.h"
 
 /* Numbers chosen on the demo model at 1 024 and 2 048 tokens. Lengths are of ln lambda, in units of length_unit(). */
-static const double first_radius = 0.25, least_radius = 0.05; /* of the trust region */
+static const double first_radius = 0.25, least_radius = 0.1; /* of the trust region */
 static const double whole_space = 1.6; /* a radius that reaches from end to end of the range of ln lambda */
 static const double radius_growth = 1.2, radius_decay = 0.7;
 static const double least_unit = 0.3;         /* a space may have a single table */
@@ -34,7 +34,7 @@ static const double worth_scoring = 0.002;    /* predicted gain for which a geno
 static const double progress = 0.0005;        /* predicted gain of a generation that counts as progress */
 static const double start_changes = 0.25;     /* probability that a candidate has another n_hat */
 enum {
-    PATIENCE = 5,         /* generations without progress until the region shrinks */
+    PATIENCE = 3,         /* generations without progress until the region shrinks */
     FINALISTS = 2,        /* genomes for whose remaining windows the budget is kept */
     OBSERVATIONS = 400,   /* that the process takes; the nearest to the best genome where there are more */
     LEARNING_STEPS = 40,  /* of the process's length scales, at first */
