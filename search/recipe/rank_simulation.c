@@ -108,6 +108,7 @@ static int make_windows(struct simulation *s, struct error *error) {
 }
 
 static int is_hopeless(void *state, int64_t id, const struct window_nats *known, bool *out, struct error *error);
+static int expect_ahead(void *state, struct error *error);
 
 static int make_scorer(struct simulation *s, size_t ranks, struct error *error) {
     const struct simulated_workers_options workers = {.count = ranks,
@@ -125,7 +126,8 @@ static int make_scorer(struct simulation *s, size_t ranks, struct error *error) 
                                            .blocks = stage_config_needs_blocks(s->stage->config),
                                            .workers = &s->interface,
                                            .hopeless = is_hopeless,
-                                           .hopeless_state = s};
+                                           .idle = expect_ahead,
+                                           .workers_state = s};
     return scorer_new(&options, &s->scorer, error);
 }
 
@@ -249,9 +251,11 @@ static int is_hopeless(void *state, int64_t id, const struct window_nats *known,
     return STATUS_OK;
 }
 
-static int expect_ahead(struct simulation *s, struct error *error) {
+static int expect_ahead(void *state, struct error *error) {
+    struct simulation *s = state;
     int status = STATUS_OK;
-    for (size_t ahead = evolve_ahead(s->evolve); s->expected < ahead && status == STATUS_OK; s->expected++) {
+    for (size_t ahead = s->evolve ? evolve_ahead(s->evolve) : 0; s->expected < ahead && status == STATUS_OK;
+         s->expected++) {
         const struct evolve_request request = evolve_ahead_at(s->evolve, s->expected);
         struct rope_table table;
         candidate_table(s, request.individual, &table);
@@ -284,8 +288,13 @@ static int answer(struct simulation *s, const struct evolve_request *request, st
 static int search(struct simulation *s, struct error *error) {
     double *nats = calloc((size_t)s->stage->baselines * s->scoring.count + 1, sizeof *nats);
     if (!nats) return error_memory(error, (double)s->scoring.count * sizeof *nats, "simulated baselines");
-    int status = score_baselines(s, nats, error);
-    if (status == STATUS_OK) status = make_driver(s, nats, error);
+    /* as a stage does: the first population is for ranks that the baselines leave idle */
+    const struct stage_config *config = s->stage->config;
+    bool early = config->search.algorithm != ALGORITHM_BAYESIAN && config->initial_count > 0;
+    int status = early ? make_driver(s, nats, error) : STATUS_OK;
+    if (early && status == STATUS_OK) evolve_ask(s->evolve);
+    if (status == STATUS_OK) status = score_baselines(s, nats, error);
+    if (status == STATUS_OK && !early) status = make_driver(s, nats, error);
     for (const struct evolve_request *request; status == STATUS_OK && (request = evolve_ask(s->evolve)) != NULL;) {
         status = expect_ahead(s, error);
         if (status == STATUS_OK) status = answer(s, request, error);

@@ -43,7 +43,8 @@ static int open_pool(struct scorer *scorer, struct error *error) {
                                              .blocks = options->blocks,
                                              .stop = options->stop,
                                              .hopeless = options->hopeless,
-                                             .state = options->hopeless_state,
+                                             .idle = options->idle,
+                                             .state = options->workers_state,
                                              .progress = options->progress,
                                              .progress_state = options->progress_state};
     return window_pool_new(&pool, &scorer->pool, error);

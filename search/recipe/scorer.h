@@ -36,7 +36,8 @@ struct scorer_options {
     const struct workers *workers;   /* NULL: this thread computes */
     /* With workers, see struct window_pool_options; may be NULL. */
     int (*hopeless)(void *state, int64_t tag, const struct window_nats *known, bool *out, struct error *error);
-    void *hopeless_state;
+    int (*idle)(void *state, struct error *error);
+    void *workers_state;
 };
 
 struct scorer;

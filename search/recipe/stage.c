@@ -177,7 +177,7 @@ int stage_make_scorer(struct stage *stage, struct scorer_options options, struct
     options.threads = context->threads;
     options.stop = context->stop;
     options.workers = stage->open_workers;
-    options.hopeless_state = stage;
+    options.workers_state = stage;
     scorer_free(stage->scorer);
     stage->scorer = NULL;
     return scorer_new(&options, &stage->scorer, error);
@@ -198,7 +198,8 @@ static int make_scorer(struct stage *stage, struct error *error) {
                                            .progress = table_advanced,
                                            .progress_state = stage,
                                            .checkpoints = stage->checkpoints,
-                                           .hopeless = stage_is_hopeless};
+                                           .hopeless = stage_is_hopeless,
+                                           .idle = stage_expect_ahead};
     return status == STATUS_OK ? stage_make_scorer(stage, options, error) : status;
 }
 
@@ -249,6 +250,7 @@ static int store_ranks_work(const struct stage *stage, int status, struct error 
 static int search(struct stage *stage, struct error *error) {
     int status = make_scorer(stage, error);
     if (status == STATUS_OK) status = store_set_state(stage->context->store, stage->record.id, STAGE_RUNNING, error);
+    if (status == STATUS_OK) status = stage_search_early(stage, error);
     if (status == STATUS_OK) status = stage_score_baselines(stage, error);
     return status == STATUS_OK ? stage_search(stage, error) : status;
 }

@@ -251,8 +251,9 @@ static void candidate_table(const struct stage *stage, const struct individual *
 }
 
 /* The scorer hears of all requests that are certain to come, so that its workers, if it has any, begin. */
-static int expect_ahead(struct stage *stage, struct error *error) {
-    for (size_t ahead = evolve_ahead(stage->evolve); stage->expected < ahead; stage->expected++) {
+int stage_expect_ahead(void *state, struct error *error) {
+    struct stage *stage = state;
+    for (size_t ahead = stage->evolve ? evolve_ahead(stage->evolve) : 0; stage->expected < ahead; stage->expected++) {
         const struct evolve_request request = evolve_ahead_at(stage->evolve, stage->expected);
         const struct individual *one = request.individual;
         const struct individual_record *known = known_individual(stage, one->id);
@@ -352,7 +353,7 @@ static int score_proposals(struct stage *stage, struct error *error) {
         bool milestone = request->individual->generation > generation && !counts_windows(stage);
         if (milestone) report_progress(stage, true);
         generation = evolve_generation(stage->evolve);
-        int status = expect_ahead(stage, error);
+        int status = stage_expect_ahead(stage, error);
         if (status == STATUS_OK) status = answer(stage, request, error);
         if (status != STATUS_OK) return status;
         stage->expected--;
@@ -379,9 +380,19 @@ static int report_failures(const struct stage *stage, struct error *error) {
     return STATUS_OK;
 }
 
-int stage_search(struct stage *stage, struct error *error) {
+static int begin(struct stage *stage, struct error *error) {
     int status = make_driver(stage, error);
-    if (status == STATUS_OK) status = replay(stage, error);
+    return status == STATUS_OK ? replay(stage, error) : status;
+}
+
+/* The Bayesian search begins at the best baseline; others do not look at them. */
+int stage_search_early(struct stage *stage, struct error *error) {
+    bool depends = stage->config->search.algorithm == ALGORITHM_BAYESIAN || stage->initial.count == 0;
+    return stage->workers && !depends ? begin(stage, error) : STATUS_OK;
+}
+
+int stage_search(struct stage *stage, struct error *error) {
+    int status = stage->evolve ? STATUS_OK : begin(stage, error);
     if (status != STATUS_OK) return status;
     warn_of_risk(stage);
     size_t planned = (size_t)stage->record.planned * (counts_windows(stage) ? stage->scoring.count : 1);

@@ -69,7 +69,7 @@ struct stage_order {
 int stage_begin_elsewhere(struct stage *stage, const struct stage_order *order, struct error *error);
 
 /* Makes the scorer of a loaded stage, with all ranks, in place of one that it has; `options` has what is the caller's
- * own: scoring, blocks, progress and hopeless. */
+ * own: scoring, blocks, progress, hopeless and idle. */
 int stage_make_scorer(struct stage *stage, struct scorer_options options, struct error *error);
 
 /* Loads what a stage is scored with: windows, scoring, model, keys, and room for nats. The caller calls stage_close(),
@@ -99,7 +99,16 @@ int stage_score_baselines(struct stage *stage, struct error *error);
  * scorer_options. `stage` is a struct stage. */
 int stage_is_hopeless(void *stage, int64_t id, const struct window_nats *known, bool *out, struct error *error);
 
-/* Makes the search, replays the individuals of the store, and scores what it proposes until it is over. */
+/* Makes the search before the baselines are scored, if it does not depend on them: its first population is for ranks
+ * that the baselines leave idle. */
+int stage_search_early(struct stage *stage, struct error *error);
+
+/* For struct scorer_options: tells the scorer of all individuals that the search is certain to ask for, if there is a
+ * search already. `stage` is a struct stage. */
+int stage_expect_ahead(void *stage, struct error *error);
+
+/* Makes the search if it is not made, replays the individuals of the store, and scores what it proposes until it is
+ * over. */
 int stage_search(struct stage *stage, struct error *error);
 
 #endif

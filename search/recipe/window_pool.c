@@ -262,10 +262,12 @@ static int arrived(struct window_pool *pool, const struct work_result *result, s
 
 /* ---- working ---- */
 
-static int hand_out(struct window_pool *pool, struct error *error) {
+/* *idle: a worker has nothing to do. */
+static int hand_out_known(struct window_pool *pool, bool *idle, struct error *error) {
     const struct workers *workers = pool->options.workers;
-    struct handout_unit unit;
-    if (!pool->changed) return STATUS_OK;
+    struct handout_unit unit, under_way[HANDOUT_MOST];
+    *idle = false;
+    pool->changed = false;
     for (size_t w = 0; w < workers->count; w++) {
         while (handout_next(pool->handout, w, &unit)) {
             const struct work_unit work = {unit.id, unit.window, find_id(pool, unit.table)->table};
@@ -274,9 +276,16 @@ static int hand_out(struct window_pool *pool, struct error *error) {
             int status = workers->give(workers->state, w, &work, error);
             if (status != STATUS_OK) return status;
         }
+        *idle = *idle || handout_under_way(pool->handout, w, under_way) == 0;
     }
-    pool->changed = false;
     return STATUS_OK;
+}
+
+static int hand_out(struct window_pool *pool, struct error *error) {
+    bool idle = false;
+    int status = pool->changed ? hand_out_known(pool, &idle, error) : STATUS_OK;
+    if (status == STATUS_OK && idle && pool->options.idle) status = pool->options.idle(pool->options.state, error);
+    return status == STATUS_OK && pool->changed ? hand_out_known(pool, &idle, error) : status;
 }
 
 /* Hands out units, and takes what has come; waits a little if nothing has. */

@@ -27,7 +27,9 @@ struct window_pool_options {
     /* Whether the table that was expected with that tag would be given up, by the windows that are known of it and all
      * that was told so far. It changes the order of work only. May be NULL. */
     int (*hopeless)(void *state, int64_t tag, const struct window_nats *known, bool *out, struct error *error);
-    void *state;
+    /* Called where a worker has nothing to do: more may be expected then. May be NULL. */
+    int (*idle)(void *state, struct error *error);
+    void *state;                                    /* of both */
     void (*progress)(void *state, double fraction); /* of the windows of the table that is waited for; may be NULL */
     void *progress_state;
 };

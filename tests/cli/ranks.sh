@@ -92,6 +92,41 @@ for ranks in 0 2 3; do
     same_searches bayesian0 "bayesian$ranks"
 done
 
+# ---- what a dry run says of two ranks, and what they do ----
+
+# Three windows of one length in each generation, for two ranks: a quarter of their time is idle, but for the first
+# generation, which follows the five baselines without a gap.
+cat >"$work/planned.yaml" <<YAML
+name: planned
+model: $model
+dtype: f32
+data: {text: [$document], tokenizer: bytes, samples: 1}
+search: {algorithm: paper, population: 3, mutations: 2, crossovers: 1, parents: 2, iterations: 8, start_tokens: [0],
+         racing: none}
+stages:
+  - {name: only, target_length: 640}
+YAML
+runs "$LONGROPE" search "$work/planned.yaml" --dry-run --rate 10 --ranks 2 --json
+planned=$(jq '.ranks.planned[0].idle' "$work/stdout")
+[ "$(jq '.ranks.planned[0].windows' "$work/stdout")" = 32 ] || fail "other windows are planned"
+awk "BEGIN { exit !($planned > 0.18 && $planned < 0.24) }" || fail "two ranks are said to be idle for $planned of the time"
+LONGROPE_TRACE=ranks
+export LONGROPE_TRACE
+runs search_in planned 2 planned
+unset LONGROPE_TRACE
+# Rounds that the windows took: of those that were under way together, as many as the busier rank computed. Seconds would
+# depend on what else the machine does.
+idle=$(awk '/ within the old window of / { exit }
+    /gets unit/ { under++; units++; n[$5]++ }
+    /is scored$/ && --under == 0 { rounds += n["0:"] > n["1:"] ? n["0:"] : n["1:"]; delete n }
+    END { print 1 - units / (2 * rounds) }' "$work/stderr")
+awk "BEGIN { exit !($idle > $planned - 0.05 && $idle < $planned + 0.05) }" ||
+    fail "the windows of two ranks leave $idle of the time idle; a dry run says $planned"
+sed '1,/ within the old window of /d' "$work/stderr" | grep -q 'worker 1: gets unit' || fail "the old window is for rank 0 alone"
+runs "$LONGROPE" show "$work/planned" --json
+holds '.stages[0].ranks | (map(.units) | add == 32) and all(.units >= 9)' # one per generation at least
+holds '.stages[0].ranks | map(.idle) | add / 2 | . > 0.02 and . < 0.45'
+
 # ---- ranks that are stopped and killed ----
 
 # Longer windows, so that there is time. Each rank's exit status goes to a file.

@@ -212,7 +212,7 @@ static struct scorer *make_scorer(struct generation *g, const struct workers *wo
                                            .stop = &f->stop,
                                            .workers = workers,
                                            .hopeless = is_hopeless,
-                                           .hopeless_state = g};
+                                           .workers_state = g};
     struct scorer *scorer = NULL;
     struct error error = {""};
     if (scorer_new(&options, &scorer, &error) != STATUS_OK) fail_msg("%s", error.message);
