@@ -134,28 +134,51 @@ static void print_row(const struct rank_estimate *ranks, FILE *out) {
             100.0 * rank_estimate_efficiency(ranks), 100.0 * ranks->idle, 100.0 * ranks->vain);
 }
 
+static void print_total(const struct rank_estimate *ranks, FILE *out) {
+    fprintf(out, "%.0f windows in %.4g hours, %.1f %% efficient.\n", ranks->windows, ranks->seconds / 3600.0,
+            100.0 * rank_estimate_efficiency(ranks));
+}
+
+static void print_sooner(const struct rank_plan_row *row, FILE *out) {
+    if (!row->sooner_population) return;
+    fprintf(out, "%zu ranks end sooner with --set search.population=%zu: ", row->planned.ranks, row->sooner_population);
+    print_total(&row->sooner, out);
+}
+
 static void print_advice(const struct rank_plan_row *row, FILE *out) {
     const struct evolve_settings *search = &row->search;
+    if (!row->has_advice) return;
     fprintf(out,
-            "%zu ranks have more to do with\n  --set search.algorithm=%s --set search.population=%zu --set "
-            "search.parents=%zu \\\n  --set search.iterations=%zu --set search.evaluations=%zu",
+            "%zu ranks have enough to do in a larger search,\n"
+            "  --set search.algorithm=%s --set search.population=%zu --set search.parents=%zu \\\n"
+            "  --set search.iterations=%zu --set search.evaluations=%zu",
             row->planned.ranks, algorithm_name(search->algorithm), search->population, search->parents,
             search->iterations, search->evaluations);
+    if (search->knots) fprintf(out, " --set search.knots=%zu", search->knots);
     if (search->algorithm != ALGORITHM_CMA_ES) {
         fprintf(out, " --set search.mutations=%zu --set search.crossovers=%zu", search->mutations, search->crossovers);
     }
-    fprintf(out, "\nin all stages: %.0f windows in %.4g hours, %.1f %% efficient.\n", row->advised.windows,
-            row->advised.seconds / 3600.0, 100.0 * rank_estimate_efficiency(&row->advised));
+    fputs("\nin all stages: ", out);
+    print_total(&row->advised, out);
 }
 
 static void print_plan(const struct rank_plan *plan, FILE *out) {
     fputs("\non several ranks, each at that rate:\n", out);
     fprintf(out, "%6s %10s %10s %10s %6s %8s\n", "ranks", "hours", "windows", "efficiency", "idle", "in vain");
     for (size_t i = 0; i < plan->count; i++) print_row(&plan->rows[i].planned, out);
-    fprintf(out, "At most %zu rank%s %s worth having: with more, efficiency is below %d %%.\n", plan->worth.ranks,
-            plan->worth.ranks == 1 ? "" : "s", plan->worth.ranks == 1 ? "is" : "are", RANKS_WORTH_PERCENT);
+    fprintf(out, "As configured, at most %zu rank%s %s worth having: with more, efficiency is below %d %%.\n",
+            plan->worth.ranks, plan->worth.ranks == 1 ? "" : "s", plan->worth.ranks == 1 ? "is" : "are",
+            RANKS_WORTH_PERCENT);
+    bool sooner = false;
     for (size_t i = 0; i < plan->count; i++) {
-        if (plan->rows[i].has_advice) print_advice(&plan->rows[i], out);
+        print_sooner(&plan->rows[i], out);
+        print_advice(&plan->rows[i], out);
+        sooner = sooner || plan->rows[i].sooner_population;
+    }
+    if (sooner) {
+        fputs("The more tables a search proposes at a time, the more windows it needs for as good a table:\n"
+              "twice as many with 8 at a time, four times as many with 32 (results/books).\n",
+              out);
     }
     fputs(
         "Simulated: the hand-out is that of a search, scores are made up. Loading and fine-tuning are not included.\n",
@@ -225,17 +248,35 @@ static json_t *ranks_json(const struct rank_estimate *ranks) {
                      rank_estimate_efficiency(ranks), "idle", ranks->idle, "in_vain", ranks->vain);
 }
 
+static json_t *sooner_json(const struct rank_plan_row *row) {
+    if (!row->sooner_population) return json_null();
+    json_t *sooner = ranks_json(&row->sooner);
+    if (sooner && json_object_set_new(sooner, "population", json_integer((json_int_t)row->sooner_population)) == 0) {
+        return sooner;
+    }
+    json_decref(sooner);
+    return NULL;
+}
+
 static json_t *advice_json(const struct rank_plan_row *row) {
     const struct evolve_settings *search = &row->search;
     if (!row->has_advice) return json_null();
     json_t *advice = ranks_json(&row->advised);
-    json_t *settings =
-        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "algorithm", algorithm_name(search->algorithm), "population",
-                  (json_int_t)search->population, "parents", (json_int_t)search->parents, "mutations",
-                  (json_int_t)search->mutations, "crossovers", (json_int_t)search->crossovers, "iterations",
-                  (json_int_t)search->iterations, "evaluations", (json_int_t)search->evaluations);
+    json_t *settings = json_pack(
+        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "algorithm", algorithm_name(search->algorithm), "knots",
+        (json_int_t)search->knots, "population", (json_int_t)search->population, "parents", (json_int_t)search->parents,
+        "mutations", (json_int_t)search->mutations, "crossovers", (json_int_t)search->crossovers, "iterations",
+        (json_int_t)search->iterations, "evaluations", (json_int_t)search->evaluations);
     if (advice && json_object_set_new(advice, "search", settings) == 0) return advice;
     json_decref(advice);
+    return NULL;
+}
+
+static json_t *plan_row_json(const struct rank_plan_row *row) {
+    json_t *planned = ranks_json(&row->planned), *sooner = sooner_json(row), *advice = advice_json(row);
+    int failed = json_object_set_new(planned, "sooner", sooner);
+    if (json_object_set_new(planned, "advice", advice) == 0 && failed == 0) return planned;
+    json_decref(planned);
     return NULL;
 }
 
@@ -243,10 +284,7 @@ static json_t *plan_json(const struct rank_plan *plan) {
     if (!plan) return json_null();
     json_t *rows = json_array();
     for (size_t i = 0; i < plan->count && rows; i++) {
-        json_t *row = ranks_json(&plan->rows[i].planned), *advice = advice_json(&plan->rows[i]);
-        if (row && advice && json_object_set_new(row, "advice", advice) == 0 && json_array_append_new(rows, row) == 0) {
-            continue;
-        }
+        if (json_array_append_new(rows, plan_row_json(&plan->rows[i])) == 0) continue;
         json_decref(rows);
         rows = NULL;
     }

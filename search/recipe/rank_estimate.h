@@ -17,19 +17,23 @@ struct rank_estimate {
 /* What ranks do for the search: 1 - idle - vain. The efficiency of ranks, if none of them is slower than one alone. */
 double rank_estimate_efficiency(const struct rank_estimate *estimate);
 
-/* estimate->rate is that of a rank. `search` is that of all stages; NULL: each has its own. Errors are those of
- * rank_simulation_run(). */
-int rank_estimate_make(const struct estimate *estimate, const struct evolve_settings *search, size_t ranks,
-                       struct rank_estimate *out, struct error *error);
+/* estimate->rate is that of a rank. Errors are those of rank_simulation_run(). */
+int rank_estimate_make(const struct estimate *estimate, size_t ranks, struct rank_estimate *out, struct error *error);
 
 enum {
-    RANKS_WORTH_PERCENT = 75, /* ranks that are less efficient are not worth having */
-    RANKS_AIM_PERCENT = 95    /* efficiency that a population is sought for */
+    RANKS_WORTH_PERCENT = 75,    /* ranks that are less efficient are not worth having */
+    RANKS_AIM_PERCENT = 95,      /* efficiency that a population is sought for */
+    RANKS_BAYESIAN_MOST = 32,    /* tables that ALGORITHM_BAYESIAN should propose at a time (results/books) */
+    RANKS_POPULATION_MOST = 4096 /* advised */
 };
 
 struct rank_plan_row {
     struct rank_estimate planned; /* the configuration as it is */
-    /* Where it is below RANKS_AIM_PERCENT, a search that keeps the ranks busy: */
+    /* Where it is below RANKS_AIM_PERCENT, and all stages are of ALGORITHM_BAYESIAN: the same with a population that
+     * ends sooner; 0: none does */
+    size_t sooner_population;
+    struct rank_estimate sooner;
+    /* Where it is below RANKS_AIM_PERCENT: a search that keeps the ranks busy */
     bool has_advice;
     struct evolve_settings search;
     struct rank_estimate advised;
@@ -42,9 +46,10 @@ struct rank_plan {
 };
 
 /* For ranks[count], each at least 1. The advised population is the first whose efficiency is RANKS_AIM_PERCENT of those
- * that give each rank 2, 4, ..., 16 windows per round, or the last. A search by ALGORITHM_BAYESIAN is advised to be one
- * by CMA-ES: a model of all scores that proposes one table after another is not made for large populations. Errors are
- * those of rank_estimate_make(). The caller frees *out with rank_plan_free(), also after an error. */
+ * that give each rank 2, 4, ..., 16 windows per round, or the last that is not above RANKS_POPULATION_MOST. For
+ * ALGORITHM_BAYESIAN, a model of all scores that is not made for populations of hundreds, that search is one by CMA-ES
+ * on knots. Errors are those of rank_estimate_make(). The caller frees *out with rank_plan_free(), also after an error.
+ */
 int rank_plan_make(const struct estimate *estimate, const int64_t *ranks, size_t count, struct rank_plan *out,
                    struct error *error);
 void rank_plan_free(struct rank_plan *plan); /* a zeroed struct is allowed */

@@ -86,8 +86,16 @@ says "on several ranks, each at that rate:"
 grep -qE '^ +3 +[0-9.]+ +[0-9]+ +[0-9.]+ +[0-9.]+ +[0-9.]+$' "$work/stdout" || fail "no row of three ranks"
 # the default search proposes one table at a time, for a single window
 dry_run "$one_stage" --ranks 2
-says "At most 1 rank is worth having"
+says "As configured, at most 1 rank is worth having"
+says "2 ranks end sooner with --set search.population=2: "
 says "--set search.algorithm=cma-es --set search.population="
+# proposing as many as there are ranks, up to 32, takes fewer rounds; the budget is the same
+dry_run "$one_stage" --json --ranks 1,8,40
+holds '.ranks.planned | .[0].sooner == null and .[1].sooner.population == 8 and .[2].sooner.population == 32 and
+    .[1].sooner.windows == .[1].windows and .[1].sooner.hours < .[1].hours / 2 and
+    .[2].advice.search.knots == 8'
+dry_run "$one_stage" --json --ranks 8 --set search.population=8
+holds '.ranks.planned[0].sooner == null'
 
 # ---- recipes ----
 
