@@ -86,7 +86,15 @@ int stage_view_read(const struct run_view *run, size_t index, struct stage_view 
     if (status != STATUS_OK) return status;
     status = store_ranks(run->store, record, &out->ranks, &out->rank_count, error);
     if (status != STATUS_OK) return status;
-    return store_individuals(run->store, record, &out->individuals, &out->individual_count, error);
+    status = store_machines(run->store, record, &out->machines, &out->machine_count, error);
+    if (status != STATUS_OK) return status;
+    status = store_held_out(run->store, record, &out->held_out, error);
+    if (status != STATUS_OK) return status;
+    status = store_individuals(run->store, record, &out->individuals, &out->individual_count, error);
+    const struct individual *best = status == STATUS_OK ? stage_view_measured(out) : NULL;
+    bool current = out->held_out.count == 0 || (best && best->id == out->held_out.individual);
+    if (!current) out->held_out.known = false;
+    return status;
 }
 
 void stage_view_free(struct stage_view *stage) {
@@ -95,6 +103,8 @@ void stage_view_free(struct stage_view *stage) {
     free(stage->baselines);
     free(stage->individuals);
     free(stage->ranks);
+    free(stage->machines);
+    free(stage->held_out.windows);
 }
 
 int64_t stage_view_generation(const struct stage_view *stage) {
@@ -168,6 +178,11 @@ struct stage_best stage_view_best(const struct stage_view *stage) {
         if (exportable && individual_better(one, best.exportable)) best.exportable = one;
     }
     return best;
+}
+
+const struct individual *stage_view_measured(const struct stage_view *stage) {
+    struct stage_best best = stage_view_best(stage);
+    return best.exportable ? best.exportable : best.any;
 }
 
 int run_exportable_table(struct store *store, const char *name, struct factor_entry *out, bool *found,

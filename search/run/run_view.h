@@ -7,6 +7,8 @@
 #include "search/factors/factors.h"
 #include "search/store/store.h"
 #include "search/store/store_configuration.h"
+#include "search/store/store_held_out.h"
+#include "search/store/store_machines.h"
 #include "search/store/store_ranks.h"
 
 struct run_view {
@@ -41,6 +43,9 @@ struct stage_view {
     struct individual_record *individuals; /* [individual_count], by id */
     size_t rank_count;
     struct rank_record *ranks; /* [rank_count], by rank; none of a search that was one process */
+    size_t machine_count;
+    struct machine_record *machines; /* [machine_count], in the order in which they began */
+    struct held_out held_out; /* of the best table: not known where a larger budget has found another one since */
 };
 
 /* Stage `index` of the run's view. The caller frees with stage_view_free(), also after an error. */
@@ -70,6 +75,9 @@ struct stage_best {
     const struct individual *any, *exportable;
 };
 struct stage_best stage_view_best(const struct stage_view *stage);
+
+/* The one of these that is measured on text that was not searched on: the exportable one, if there is one. */
+const struct individual *stage_view_measured(const struct stage_view *stage);
 
 /* The best table without start tokens of the stage called `name`. *found is false if there is no such stage, or it is
  * not done. */

@@ -134,6 +134,9 @@ static const struct migration steps[STORE_SCHEMA] = {
            .copy = copy_6_to_7},
     [7] = {.created = {SCHEMA_RANKS_8}, .copy = ""},
     [8] = {.created = {SCHEMA_CHOICES_9}, .copy = ""},
+    /* Older versions kept neither what searched nor what was measured on other text. */
+    [9] = {.created = {SCHEMA_MACHINES_10, SCHEMA_HELD_OUT_10, SCHEMA_HELD_OUT_SAMPLES_10, SCHEMA_HELD_OUT_NATS_10},
+           .copy = ""},
 };
 
 /* Runs `format`, in which each %1$s stands for a table's name, for every replaced table. */

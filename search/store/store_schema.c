@@ -344,14 +344,68 @@ const char *const store_schema_tables[SCHEMA_TABLES] = {
                          "  measured_at TEXT NOT NULL, -- UTC\n"
                          "  UNIQUE (label, length, task)\n"
                          ") STRICT;",
+
+    [SCHEMA_MACHINES_10] =
+        "CREATE TABLE machines (\n"
+        "  -- The machines that searched a stage; no result depends on them.\n"
+        "  id INTEGER PRIMARY KEY, -- in the order in which they began\n"
+        "  stage INTEGER NOT NULL REFERENCES stages (id),\n"
+        "  host TEXT NOT NULL,\n"
+        "  processor TEXT NOT NULL, -- its model; '': unknown\n"
+        "  threads INTEGER NOT NULL, -- of the process; of a search on several ranks those of rank 0\n"
+        "  UNIQUE (stage, host, processor, threads)\n"
+        ") STRICT;",
+
+    [SCHEMA_HELD_OUT_10] = "CREATE TABLE held_out (\n"
+                           "  -- Stages that, at their end, were measured on text that they were not searched on.\n"
+                           "  stage INTEGER PRIMARY KEY REFERENCES stages (id),\n"
+                           "  individual INTEGER, -- whose table was measured; NULL: no text was left\n"
+                           "  FOREIGN KEY (stage, individual) REFERENCES individuals (stage, id)\n"
+                           ") STRICT;",
+
+    [SCHEMA_HELD_OUT_SAMPLES_10] = "CREATE TABLE held_out_samples (\n"
+                                   "  -- The windows of that text.\n"
+                                   "  stage INTEGER NOT NULL REFERENCES held_out (stage),\n"
+                                   "  sample INTEGER NOT NULL,\n"
+                                   "  document TEXT NOT NULL, -- document to tokens are as in samples\n"
+                                   "  start INTEGER NOT NULL,\n"
+                                   "  tokens INTEGER NOT NULL,\n"
+                                   "  predictions INTEGER NOT NULL, -- that are scored\n"
+                                   "  PRIMARY KEY (stage, sample)\n"
+                                   ") STRICT, WITHOUT ROWID;",
+
+    [SCHEMA_HELD_OUT_NATS_10] = "CREATE TABLE held_out_nats (\n"
+                                "  -- Nats of tables on each of these windows.\n"
+                                "  stage INTEGER NOT NULL,\n"
+                                "  method TEXT NOT NULL, -- as in baselines; longrope: the individual of held_out\n"
+                                "  sample INTEGER NOT NULL,\n"
+                                "  nats REAL, -- sum over the predictions\n"
+                                "  PRIMARY KEY (stage, method, sample),\n"
+                                "  FOREIGN KEY (stage, sample) REFERENCES held_out_samples (stage, sample)\n"
+                                ") STRICT, WITHOUT ROWID;",
 };
 
 /* Those of the newest schema, parents before children. */
-static const enum store_schema_table newest[] = {
-    SCHEMA_RUN_2,         SCHEMA_STAGES_2,        SCHEMA_STAGE_MODELS_3,  SCHEMA_SETTINGS_2,
-    SCHEMA_SAMPLES_2,     SCHEMA_BASELINES_2,     SCHEMA_LENGTHS_4,       SCHEMA_PASS_KEYS_5,
-    SCHEMA_NEEDLES_4,     SCHEMA_CONFIGURATION_4, SCHEMA_BASELINE_NATS_6, SCHEMA_CRITICAL_PAIRS_6,
-    SCHEMA_INDIVIDUALS_7, SCHEMA_SAMPLE_NATS_6,   SCHEMA_RANKS_8,         SCHEMA_CHOICES_9};
+static const enum store_schema_table newest[] = {SCHEMA_RUN_2,
+                                                 SCHEMA_STAGES_2,
+                                                 SCHEMA_STAGE_MODELS_3,
+                                                 SCHEMA_SETTINGS_2,
+                                                 SCHEMA_SAMPLES_2,
+                                                 SCHEMA_BASELINES_2,
+                                                 SCHEMA_LENGTHS_4,
+                                                 SCHEMA_PASS_KEYS_5,
+                                                 SCHEMA_NEEDLES_4,
+                                                 SCHEMA_CONFIGURATION_4,
+                                                 SCHEMA_BASELINE_NATS_6,
+                                                 SCHEMA_CRITICAL_PAIRS_6,
+                                                 SCHEMA_INDIVIDUALS_7,
+                                                 SCHEMA_SAMPLE_NATS_6,
+                                                 SCHEMA_RANKS_8,
+                                                 SCHEMA_CHOICES_9,
+                                                 SCHEMA_MACHINES_10,
+                                                 SCHEMA_HELD_OUT_10,
+                                                 SCHEMA_HELD_OUT_SAMPLES_10,
+                                                 SCHEMA_HELD_OUT_NATS_10};
 
 int store_schema_create(struct database *database, struct error *error) {
     int status = database_begin(database, error);

@@ -4,7 +4,7 @@
 
 #include "search/store/database.h"
 
-enum { STORE_SCHEMA = 9 }; /* SQLite's user_version */
+enum { STORE_SCHEMA = 10 }; /* SQLite's user_version */
 
 /* An SQL table as of one schema version: NAME_V is the table from schema V on, until a later version replaces it. */
 enum store_schema_table {
@@ -30,6 +30,10 @@ enum store_schema_table {
     SCHEMA_INDIVIDUALS_7,
     SCHEMA_RANKS_8,
     SCHEMA_CHOICES_9,
+    SCHEMA_MACHINES_10,
+    SCHEMA_HELD_OUT_10,
+    SCHEMA_HELD_OUT_SAMPLES_10,
+    SCHEMA_HELD_OUT_NATS_10,
     SCHEMA_TABLES
 };
 

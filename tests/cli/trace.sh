@@ -18,7 +18,7 @@ runs tiny_search "$work/plain"
 
 export LONGROPE_TRACE=store
 runs tiny_search "$work/traced"
-traced store "$work/traced/run.db: opened to create, schema 9"
+traced store "$work/traced/run.db: opened to create, schema 10"
 traced store "$work/traced/scores.db: opened, schema 2"
 traced store 'stage 0: stored baseline yarn, 2 windows'
 traced store 'stage 0: stored individual 13, '
@@ -30,13 +30,13 @@ same_runs "$work/plain" "$work/traced"
 # a run of an older schema
 copy_run plain older 'ALTER TABLE individuals DROP COLUMN first_window; ALTER TABLE individuals DROP COLUMN critical;
     ALTER TABLE individuals DROP COLUMN work;    ALTER TABLE sample_nats DROP COLUMN blocks; ALTER TABLE baseline_nats DROP COLUMN blocks; DROP TABLE critical_pairs;
-    ALTER TABLE pass_keys DROP COLUMN wording; DROP TABLE ranks;
-    DROP TABLE choices; PRAGMA user_version = 4'
+    ALTER TABLE pass_keys DROP COLUMN wording; DROP TABLE ranks; DROP TABLE choices;
+    DROP TABLE held_out_nats; DROP TABLE held_out_samples; DROP TABLE held_out; DROP TABLE machines; PRAGMA user_version = 4'
 runs "$LONGROPE" show "$work/older" --json
 traced store "$work/older/run.db: migrating from schema 4 to 5"
 traced store "$work/older/run.db: migrating from schema 5 to 6"
 traced store "$work/older/run.db: migrating from schema 6 to 7"
-traced store "$work/older/run.db: opened to read, schema 9"
+traced store "$work/older/run.db: opened to read, schema 10"
 
 # ---- the cache ----
 

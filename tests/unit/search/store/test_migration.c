@@ -2,6 +2,8 @@
  * copy, and whatever goes wrong leaves them as they were. */
 #include "search/store/store.h"
 #include "search/store/store_configuration.h"
+#include "search/store/store_held_out.h"
+#include "search/store/store_machines.h"
 #include "search/store/store_measurements.h"
 #include "search/store/store_ranks.h"
 #include "search/store/store_schema.h"
@@ -18,6 +20,9 @@
 #include <sys/stat.h>
 
 enum { PAIRS = 4, WINDOWS = 3, INDIVIDUALS = 400 };
+
+/* Takes away what schema 10 added, children first. */
+#define NO_SCHEMA_10 "DROP TABLE held_out_nats; DROP TABLE held_out_samples; DROP TABLE held_out; DROP TABLE machines; "
 
 /* As longrope wrote it; it does not change any more. */
 static const char schema_1[] =
@@ -363,7 +368,7 @@ static void test_schema_2_migrates(void **state) {
                "UPDATE individuals SET stopped = 1, nats_per_token = NULL WHERE id = 399;"
                "DROP TABLE stage_models; DROP TABLE lengths; DROP TABLE pass_keys; DROP TABLE needles; DROP TABLE "
                "configuration; DROP TABLE critical_pairs;"
-               "DELETE FROM settings WHERE key = 'objective'; DROP TABLE ranks; "
+               "DELETE FROM settings WHERE key = 'objective'; DROP TABLE ranks; " NO_SCHEMA_10
                "DROP TABLE choices; PRAGMA user_version = 2");
     struct store *store = open_run(f, STORE_READ); /* as a copy */
     struct stage_record stage = find_stage(f, store);
@@ -396,7 +401,7 @@ static void make_schema_3(struct fixture *f) {
     run_sql(f, "INSERT INTO stage_models VALUES (1, 'recover', 'model', 256, 'extend-2k', '[1,2,3,4]', 1.5);"
                "DROP TABLE lengths; DROP TABLE pass_keys; DROP TABLE needles; DROP TABLE configuration;"
                "DROP TABLE critical_pairs;"
-               "DELETE FROM settings WHERE key = 'objective'; DROP TABLE ranks; "
+               "DELETE FROM settings WHERE key = 'objective'; DROP TABLE ranks; " NO_SCHEMA_10
                "DROP TABLE choices; PRAGMA user_version = 3");
 }
 
@@ -429,7 +434,7 @@ static void test_schema_4_migrates(void **state) {
     char *newest = dump_schema(f), *before = dump_old_columns(f);
     run_sql(
         f,
-        "ALTER TABLE pass_keys DROP COLUMN wording; DROP TABLE critical_pairs; DROP TABLE ranks; "
+        "ALTER TABLE pass_keys DROP COLUMN wording; DROP TABLE critical_pairs; DROP TABLE ranks; " NO_SCHEMA_10
         "DROP TABLE choices; "
         "PRAGMA user_version = "
         "4;"
@@ -467,7 +472,7 @@ static void make_schema_5(struct fixture *f) {
                "  kernels, angles, samples, tokens, nats_per_token, measured_at)"
                "  VALUES ('yarn', 512, 'model', 2, '[1.0, 2.5]', 3, 1.25, 'f32', 'avx2', 'f64', 5, 2555, 1.5, '');"
                "UPDATE individuals SET stopped = 1, nats_per_token = NULL WHERE id = 399;"
-               "DELETE FROM sample_nats WHERE individual = 399 AND sample = 2; DROP TABLE ranks; "
+               "DELETE FROM sample_nats WHERE individual = 399 AND sample = 2; DROP TABLE ranks; " NO_SCHEMA_10
                "DROP TABLE choices; "
                "PRAGMA user_version = 5");
 }
@@ -512,7 +517,7 @@ static void test_schema_7_migrates(void **state) {
     struct fixture *f = *state;
     store_close(open_run(f, STORE_RESUME));
     char *newest = dump_schema(f), *before = dump_old_columns(f);
-    run_sql(f, "DROP TABLE ranks; DROP TABLE choices; PRAGMA user_version = 7");
+    run_sql(f, "DROP TABLE ranks; " NO_SCHEMA_10 "DROP TABLE choices; PRAGMA user_version = 7");
     struct store *store = open_run(f, STORE_RESUME);
     struct stage_record stage = find_stage(f, store);
     struct rank_record *ranks;
@@ -533,7 +538,7 @@ static void test_schema_8_migrates(void **state) {
     struct fixture *f = *state;
     store_close(open_run(f, STORE_RESUME));
     char *newest = dump_schema(f), *before = dump_old_columns(f);
-    run_sql(f, "DROP TABLE choices; PRAGMA user_version = 8");
+    run_sql(f, NO_SCHEMA_10 "DROP TABLE choices; PRAGMA user_version = 8");
     struct store *store = open_run(f, STORE_RESUME);
     struct choice_record *choices;
     size_t count;
@@ -549,13 +554,36 @@ static void test_schema_8_migrates(void **state) {
     free(before), free(after), free(newest), free(schema);
 }
 
+/* Schema 9 was schema 10 without machines and text that is held out. */
+static void test_schema_9_migrates(void **state) {
+    struct fixture *f = *state;
+    store_close(open_run(f, STORE_RESUME));
+    char *newest = dump_schema(f), *before = dump_old_columns(f);
+    run_sql(f, NO_SCHEMA_10 "PRAGMA user_version = 9");
+    struct store *store = open_run(f, STORE_RESUME);
+    struct stage_record stage = find_stage(f, store);
+    struct held_out held_out;
+    struct machine_record *machines;
+    size_t count;
+    good(f, store_held_out(store, &stage, &held_out, &f->error));
+    good(f, store_machines(store, &stage, &machines, &count, &f->error));
+    assert_true(!held_out.known && count == 0);
+    check_individuals(f, store, &stage);
+    store_close(store);
+    assert_int_equal(query_integer(f, "PRAGMA user_version"), STORE_SCHEMA);
+    char *schema = dump_schema(f), *after = dump_old_columns(f);
+    assert_string_equal(schema, newest);
+    assert_string_equal(after, before);
+    free(before), free(after), free(newest), free(schema);
+}
+
 /* Schema 6 was schema 7 without the work at which a score was known. */
 static void test_schema_6_migrates(void **state) {
     struct fixture *f = *state;
     store_close(open_run(f, STORE_RESUME));
     char *newest = dump_schema(f);
     run_sql(f, "ALTER TABLE individuals DROP COLUMN work; UPDATE individuals SET first_window = 2 WHERE id = 399;"
-               "UPDATE sample_nats SET blocks = x'0000803f' WHERE sample = 1; DROP TABLE ranks; "
+               "UPDATE sample_nats SET blocks = x'0000803f' WHERE sample = 1; DROP TABLE ranks; " NO_SCHEMA_10
                "DROP TABLE choices; "
                "PRAGMA user_version = 6");
     char *before = dump_old_columns(f);
@@ -884,6 +912,7 @@ int main(void) {
         TEST(test_schema_6_migrates),
         TEST(test_schema_7_migrates),
         TEST(test_schema_8_migrates),
+        TEST(test_schema_9_migrates),
         TEST(test_recorder_migrates),
         TEST(test_recorder_beside_an_older_search),
         TEST(test_schema_is_that_of_a_new_run),

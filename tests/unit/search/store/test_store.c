@@ -1,6 +1,8 @@
 /* The store: what comes back out of it, who may open it, and what is left when a process or the disk gives up. */
 #include "search/store/store.h"
 #include "search/store/store_configuration.h"
+#include "search/store/store_held_out.h"
+#include "search/store/store_machines.h"
 #include "search/store/store_ranks.h"
 #include "search/store/store_snapshot.h"
 
@@ -1054,7 +1056,7 @@ static void test_newer_schema(void **state) {
     run_sql(f, "PRAGMA user_version = 99");
     for (enum store_mode mode = STORE_CREATE; mode <= STORE_READ; mode++) {
         open_bad(f, mode, STATUS_INPUT,
-                 "run.db: was written by a newer longrope (schema 99; this one supports up to 9); use the newer one");
+                 "run.db: was written by a newer longrope (schema 99; this one supports up to 10); use the newer one");
     }
     run_sql(f, "PRAGMA user_version = 0");
     open_bad(f, STORE_READ, STATUS_FAILED, "damaged|schema");
@@ -1413,6 +1415,77 @@ static void test_ranks_are_added_up(void **state) {
     store_close(store);
 }
 
+static void test_held_out_text_comes_back(void **state) {
+    struct fixture *f = *state;
+    struct store *store = make_run(f, 2);
+    struct held_out_window held[2] = {{.document = "a.txt", .start = 300, .tokens = 10, .predictions = 9},
+                                      {.document = "b.txt", .start = 0, .tokens = 10, .predictions = 9}};
+    for (size_t w = 0; w < 2; w++) {
+        for (int t = 0; t < HELD_OUT_TABLES; t++) held[w].nats[t] = NAN;
+        held[w].nats[HELD_OUT_SEARCHED] = 1.0 / 3.0 + (double)w;
+        held[w].nats[ROPE_NONE] = w ? NAN : INFINITY; /* scoring ends behind a window that fails */
+        held[w].nats[ROPE_YARN] = 2.0;
+    }
+    struct held_out held_out = {.individual = 1, .count = 2, .windows = held}, read;
+    struct stage_record stage;
+    bool found;
+    good(f, store_find_stage(store, "extend-2k", &stage, &found, &f->error));
+    good(f, store_held_out(store, &stage, &read, &f->error));
+    assert_true(!read.known && read.count == 0);
+    for (int again = 0; again < 2; again++) { /* replaced, not added */
+        good(f, store_put_held_out(store, stage.id, &held_out, &f->error));
+        good(f, store_held_out(store, &stage, &read, &f->error));
+        assert_true(read.known && read.individual == 1 && read.count == 2);
+        assert_string_equal(read.windows[1].document, "b.txt");
+        assert_true(read.windows[0].start == 300 && read.windows[0].tokens == 10 && read.windows[0].predictions == 9);
+        assert_true(held_out_mean(&read, HELD_OUT_SEARCHED) == (1.0 / 3.0 + (1.0 / 3.0 + 1.0)) / 18.0);
+        assert_true(held_out_mean(&read, ROPE_YARN) == 4.0 / 18.0);
+        assert_true(isnan(held_out_mean(&read, ROPE_PI)) && !isfinite(held_out_mean(&read, ROPE_NONE)));
+        free(read.windows);
+    }
+    static const char *const damages[] = {"held_out SET individual = -1", "held_out_samples SET tokens = 9",
+                                          "held_out_samples SET start = -1, tokens = 10",
+                                          "held_out_nats SET method = 'magic' WHERE method = 'yarn' AND sample = 0",
+                                          "held_out_nats SET nats = -1"};
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        char sql[200];
+        good(f, store_put_held_out(store, stage.id, &held_out, &f->error));
+        snprintf(sql, sizeof sql, "PRAGMA foreign_keys = OFF; UPDATE %s", damages[i]);
+        run_sql(f, sql);
+        assert_int_equal(store_held_out(store, &stage, &read, &f->error), STATUS_FAILED);
+        assert_message(f->error.message, "damaged|held out");
+        free(read.windows);
+    }
+    const struct held_out nothing = {.count = 0};
+    good(f, store_put_held_out(store, stage.id, &nothing, &f->error));
+    good(f, store_held_out(store, &stage, &read, &f->error));
+    assert_true(read.known && read.count == 0 && !read.windows);
+    store_close(store);
+}
+
+static void test_machines_are_kept_once(void **state) {
+    struct fixture *f = *state;
+    struct store *store = make_run(f, 1);
+    const struct machine_record first = {"a", "Model 1", 2}, second = {"a", "", 4};
+    struct machine_record *machines;
+    struct stage_record stage;
+    size_t count;
+    bool found;
+    good(f, store_find_stage(store, "extend-2k", &stage, &found, &f->error));
+    good(f, store_add_machine(store, stage.id, &first, &f->error));
+    good(f, store_add_machine(store, stage.id, &second, &f->error));
+    good(f, store_add_machine(store, stage.id, &first, &f->error));
+    good(f, store_machines(store, &stage, &machines, &count, &f->error));
+    assert_int_equal(count, 2);
+    assert_string_equal(machines[0].processor, "Model 1");
+    assert_int_equal(machines[1].threads, 4);
+    free(machines);
+    run_sql(f, "UPDATE machines SET threads = 0");
+    assert_int_equal(store_machines(store, &stage, &machines, &count, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "damaged|machines");
+    store_close(store);
+}
+
 /* Where the file system lets one process use run.db, the search has it alone, and readers have a copy that it makes. */
 static void test_read_beside_a_search_that_has_it_alone(void **state) {
     struct fixture *f = *state;
@@ -1711,6 +1784,8 @@ int main(void) {
         TEST(test_read_beside_a_writer),
         TEST(test_read_beside_a_search_that_has_it_alone),
         TEST(test_ranks_are_added_up),
+        TEST(test_held_out_text_comes_back),
+        TEST(test_machines_are_kept_once),
         TEST(test_read_only_folder),
         TEST(test_read_only_folder_beside_a_writer),
         TEST(test_parent_that_is_read_only),
