@@ -10,6 +10,7 @@
 #include "eval/base/trace.h"
 #include "search/base/signals.h"
 #include "search/base/text.h"
+#include "search/recipe/machine.h"
 #include "search/recipe/stage_space.h"
 #include "search/recipe/stage_state.h"
 #include "search/store/store_ranks.h"
@@ -247,9 +248,17 @@ static int store_ranks_work(const struct stage *stage, int status, struct error 
     return status == STATUS_OK ? stored : status;
 }
 
+static int store_machine(const struct stage *stage, struct error *error) {
+    const struct search_context *context = stage->context;
+    struct machine_record machine;
+    machine_own(context->threads == 0 && context->ranks ? ranks_threads(context->ranks) : context->threads, &machine);
+    return store_add_machine(context->store, stage->record.id, &machine, error);
+}
+
 static int search(struct stage *stage, struct error *error) {
     int status = make_scorer(stage, error);
     if (status == STATUS_OK) status = store_set_state(stage->context->store, stage->record.id, STAGE_RUNNING, error);
+    if (status == STATUS_OK) status = store_machine(stage, error);
     if (status == STATUS_OK) status = stage_search_early(stage, error);
     if (status == STATUS_OK) status = stage_score_baselines(stage, error);
     return status == STATUS_OK ? stage_search(stage, error) : status;

@@ -220,16 +220,27 @@ static json_t *ranks_json(const struct stage_view *stage) {
     return array;
 }
 
+static json_t *machines_json(const struct stage_view *stage) {
+    json_t *array = json_array();
+    for (size_t i = 0; i < stage->machine_count; i++) {
+        const struct machine_record *machine = &stage->machines[i];
+        json_array_append_new(array, json_pack("{s:o, s:o, s:I}", "host", json_name(machine->host), "processor",
+                                               *machine->processor ? json_name(machine->processor) : json_null(),
+                                               "threads", (json_int_t)machine->threads));
+    }
+    return array;
+}
+
 static int stage_json(const void *state, const struct stage_view *stage, json_t **out, struct error *error) {
     (void)state;
     const struct stage_record *record = stage->record;
     struct stage_best best = stage_view_best(stage);
-    *out =
-        json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "target_length", (json_int_t)record->target_length,
-                  "iteration", (json_int_t)stage_view_generation(stage), "iterations", (json_int_t)record->iterations,
-                  "evaluations", (json_int_t)stage->individual_count, "best", individual_json(stage, best.any),
-                  "best_exportable", individual_json(stage, best.exportable), "baselines", baselines_json(stage),
-                  "cost", cost_json(stage), "ranks", ranks_json(stage));
+    *out = json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "target_length",
+                     (json_int_t)record->target_length, "iteration", (json_int_t)stage_view_generation(stage),
+                     "iterations", (json_int_t)record->iterations, "evaluations", (json_int_t)stage->individual_count,
+                     "best", individual_json(stage, best.any), "best_exportable",
+                     individual_json(stage, best.exportable), "baselines", baselines_json(stage), "cost",
+                     cost_json(stage), "ranks", ranks_json(stage), "machines", machines_json(stage));
     json_t *subject = report_setup_json(stage);
     bool whole = json_object_update_missing(*out, subject) == 0; /* not so where either is NULL */
     json_decref(subject);

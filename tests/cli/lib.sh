@@ -183,10 +183,11 @@ end_search() {
     background=
 }
 
-# All that a run's database holds but the columns and the table that depend on interruptions, places and ranks, in an order of its own.
+# All that a run's database holds but the columns and the tables that depend on interruptions, places, machines and
+# ranks, in an order of its own.
 dump_run() {
     [ -s "$1/run.db" ] || fail "$1 holds no run.db"
-    for table in $(sqlite3 "$1/run.db" "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'ranks' ORDER BY name"); do
+    for table in $(sqlite3 "$1/run.db" "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('ranks', 'machines') ORDER BY name"); do
         columns=$(sqlite3 "$1/run.db" "SELECT group_concat('quote(\"' || name || '\")', ' || ''|'' || ')
             FROM pragma_table_info('$table') WHERE name NOT IN ('computed', 'model') AND name NOT LIKE '%seconds' AND name NOT LIKE '%\\_at' ESCAPE '\\'")
         echo "$table: $columns"
