@@ -51,6 +51,12 @@ static void print_stages(const struct estimate *estimate, FILE *out) {
     fprintf(out, "%-*s  %-7s %8s %7s %8s", width, "all stages", "", "", "", "");
     print_costs(out, estimate->evaluations, estimate->windows, estimate->tokens, estimate->operations,
                 estimate->seconds, estimate->bytes);
+    if (estimate->held_out > 0.0) {
+        fprintf(out,
+                "beside these, when stages end: at most %.0f windows of text that is held out (data.held_out), %.4f "
+                "hours\n",
+                estimate->held_out, hours(estimate_all_held_out(estimate)));
+    }
 }
 
 static void print_model(const struct estimate *estimate, const struct estimate_stage *stage, FILE *out) {
@@ -219,27 +225,33 @@ static json_t *finetune_json(const struct estimate_stage *stage) {
                      (int)stage->tuned);
 }
 
+static json_t *held_out_json(double windows, double seconds) {
+    return json_pack("{s:o, s:f}", "windows", count_json(windows), "hours", hours(seconds));
+}
+
 static json_t *stage_json(const struct estimate *estimate, const struct estimate_stage *stage) {
     const struct stage_config *config = stage->config;
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:s?, s:s, s:s?, s:s, s:s, s:s, s:o, s:i, s:I, s:o, s:o, s:o, "
-                     "s:f, s:f, s:o, s:o, s:s?}",
-                     "name", config->name, "kind", stage_kind_name(config->kind), "objective",
-                     objective_name(config->objective), "target_length", (json_int_t)config->target_length, "window",
-                     (json_int_t)stage->window, "scale", stage->scale, "base", base_name(estimate, stage), "model",
-                     stage->model, "awaits", awaited_name(estimate, stage), "shape_of", stage->shape, "dtype",
-                     number_type_name(stage->kernels->type), "kernels", stage->kernels->name, "evaluations",
-                     count_json(stage->evaluations), "baselines", stage->baselines, "samples",
-                     (json_int_t)stage->windows_per_table, "windows", count_json(stage->windows), "tokens",
-                     count_json(stage->tokens), "operations", count_json(stage->operations), "hours_at_1_tflops",
-                     hours(stage->operations / 1e12), "hours", hours(stage->seconds), "memory",
-                     memory_json(&stage->memory), "finetune", finetune_json(stage), "missing_data", config->missing);
+    return json_pack(
+        "{s:s, s:s, s:s, s:I, s:I, s:f, s:s?, s:s, s:s?, s:s, s:s, s:s, s:o, s:i, s:I, s:o, s:o, s:o, "
+        "s:f, s:f, s:o, s:o, s:o, s:s?}",
+        "name", config->name, "kind", stage_kind_name(config->kind), "objective", objective_name(config->objective),
+        "target_length", (json_int_t)config->target_length, "window", (json_int_t)stage->window, "scale", stage->scale,
+        "base", base_name(estimate, stage), "model", stage->model, "awaits", awaited_name(estimate, stage), "shape_of",
+        stage->shape, "dtype", number_type_name(stage->kernels->type), "kernels", stage->kernels->name, "evaluations",
+        count_json(stage->evaluations), "baselines", stage->baselines, "samples", (json_int_t)stage->windows_per_table,
+        "windows", count_json(stage->windows), "tokens", count_json(stage->tokens), "operations",
+        count_json(stage->operations), "hours_at_1_tflops", hours(stage->operations / 1e12), "hours",
+        hours(stage->seconds), "held_out", held_out_json(stage->held_out, estimate_held_out(stage)), "memory",
+        memory_json(&stage->memory), "finetune", finetune_json(stage), "missing_data", config->missing);
 }
 
 static json_t *totals_json(const struct estimate *estimate) {
-    return json_pack("{s:o, s:o, s:o, s:o, s:f, s:f, s:I}", "evaluations", count_json(estimate->evaluations), "windows",
-                     count_json(estimate->windows), "tokens", count_json(estimate->tokens), "operations",
+    return json_pack("{s:o, s:o, s:o, s:o, s:f, s:f, s:o, s:I}", "evaluations", count_json(estimate->evaluations),
+                     "windows", count_json(estimate->windows), "tokens", count_json(estimate->tokens), "operations",
                      count_json(estimate->operations), "hours_at_1_tflops", hours(estimate->operations / 1e12), "hours",
-                     hours(estimate->seconds), "memory", (json_int_t)estimate->bytes);
+                     hours(estimate->seconds), "held_out",
+                     held_out_json(estimate->held_out, estimate_all_held_out(estimate)), "memory",
+                     (json_int_t)estimate->bytes);
 }
 
 static json_t *ranks_json(const struct rank_estimate *ranks) {

@@ -75,6 +75,7 @@ struct stage_config {
     struct string_list tokens; /* .npy files; empty if text is given */
     char *missing;             /* what config_read() would say of a pattern of these that no file matches; NULL: none */
     size_t samples;            /* windows scored; 0: one per document */
+    size_t held_out;           /* most windows of other text that the result is measured on; 0: none */
     enum objective objective;
     struct needle_config needle; /* with OBJECTIVE_NEEDLE */
     struct evolve_settings search;

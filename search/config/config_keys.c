@@ -66,6 +66,10 @@ const struct config_key config_keys[CONFIG_KEYS] = {
              "'objective: needle'"},
     [KEY_SAMPLES] = {"samples", IN_DATA, .kind = KIND(size), .target = AT(samples), RANGE(0, CONFIG_MANY),
                      .meaning = "windows that each candidate is scored on; 0: one per document"},
+    [KEY_HELD_OUT] = {"held_out", IN_DATA, .kind = KIND(size), .target = AT(held_out), RANGE(0, CONFIG_MANY),
+                      .meaning =
+                          "most windows of text that the stage is not searched on, and no more than its samples, "
+                          "on which its table is evaluated when it ends; 0: none"},
     [KEY_ALGORITHM] = {"algorithm", IN_SEARCH, .kind = KIND(algorithm), .target = AT(search.algorithm),
                        WORDS(algorithm_names, ALGORITHMS), .meaning = "how candidates are made"},
     [KEY_CRITICAL_PAIR] = {"critical_pair", IN_SEARCH, .kind = KIND(critical_pair), RANGE(1, ROPE_MAX_PAIRS - 1),

@@ -32,6 +32,7 @@ enum config_key_id {
     KEY_TOKENS,
     KEY_TOKENIZER,
     KEY_SAMPLES,
+    KEY_HELD_OUT,
     KEY_ALGORITHM,
     KEY_CRITICAL_PAIR,
     KEY_POPULATION,

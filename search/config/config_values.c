@@ -28,6 +28,7 @@ const struct stage_config config_defaults = {
     .finetune = {.base = CONFIG_NO_STAGE},
     .type = MODEL_AUTO,
     .samples = 5,
+    .held_out = 32,
     .objective = OBJECTIVE_PERPLEXITY,
     .needle = {.prompt = NEEDLE_PUBLISHED, .digits = 5, .seed = 1},
     .search = BAYESIAN,

@@ -8,6 +8,7 @@
 
 #include "eval/work.h"
 #include "search/recipe/finetune.h"
+#include "search/recipe/held_out.h"
 #include "search/recipe/recipe_paths.h"
 #include "search/recipe/stage.h"
 #include "search/recipe/stage_base.h"
@@ -70,6 +71,7 @@ static void count_windows(struct estimate_stage *stage) {
     stage->evaluations = (double)evolve_planned(&config->search, config->initial_count);
     stage->baselines = stage_baselines(config->kind);
     stage->windows = (stage->evaluations + stage->baselines) * (double)stage->windows_per_table;
+    stage->held_out = (double)held_out_most_windows(config, stage->windows_per_table);
     stage->tokens = stage->windows * (double)(config->target_length - 1);
     const struct model_config *model = &stage->architecture;
     int64_t length = config->target_length;
@@ -114,6 +116,7 @@ static void add_to_totals(struct estimate *estimate, const struct estimate_stage
     estimate->windows += stage->windows;
     estimate->tokens += stage->tokens;
     estimate->operations += stage->operations;
+    estimate->held_out += stage->held_out;
     if (bytes > estimate->bytes) estimate->bytes = bytes;
 }
 
@@ -142,6 +145,16 @@ void estimate_set_rate(struct estimate *estimate, double rate) {
     for (size_t i = 0; i < estimate->stage_count; i++) {
         estimate->stages[i].seconds = estimate->stages[i].operations / rate;
     }
+}
+
+double estimate_held_out(const struct estimate_stage *stage) {
+    return stage->windows > 0.0 ? stage->seconds * stage->held_out / stage->windows : 0.0;
+}
+
+double estimate_all_held_out(const struct estimate *estimate) {
+    double seconds = 0.0;
+    for (size_t i = 0; i < estimate->stage_count; i++) seconds += estimate_held_out(&estimate->stages[i]);
+    return seconds;
 }
 
 void estimate_free(struct estimate *estimate) {

@@ -47,7 +47,8 @@ struct estimate_stage {
     double windows; /* (evaluations + baselines) windows_per_table */
     double tokens;  /* that pass through the model: target length - 1 a window */
     double operations;
-    double seconds; /* that they take */
+    double seconds;  /* that they take */
+    double held_out; /* windows that are scored when the stage ends, beside these: at most so many */
     struct estimate_memory memory;
     char *tune_from, *tune_to; /* folders, of a stage with `finetune`; NULL of others */
     bool tuned;                /* tune_to is a model already */
@@ -62,6 +63,7 @@ struct estimate {
     struct estimate_stage *stages;                   /* [stage_count] */
     double evaluations, windows, tokens, operations; /* sums; baselines are among the evaluations */
     double seconds;                                  /* sum */
+    double held_out;                                 /* sum */
     size_t bytes;                                    /* of the largest stage */
 };
 
@@ -73,6 +75,9 @@ int estimate_make(const struct config *config, const char *run_dir, int threads,
 
 /* States the time at `rate` operations per second, as estimate_make() does at 10^12. */
 void estimate_set_rate(struct estimate *estimate, double rate);
+/* Seconds that the windows held out by the stage take, which are not among stage->seconds; and those of all stages. */
+double estimate_held_out(const struct estimate_stage *stage);
+double estimate_all_held_out(const struct estimate *estimate);
 void estimate_free(struct estimate *estimate); /* a zeroed struct is allowed */
 
 #endif

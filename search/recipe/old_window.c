@@ -43,6 +43,7 @@ struct stage_config old_window_config(const struct stage_config *found, int64_t 
     config.target_length = length;
     config.samples = windows_of(found, length);
     config.objective = OBJECTIVE_PERPLEXITY;
+    config.held_out = 0;
     return config;
 }
 

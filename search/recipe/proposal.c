@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "eval/rope.h"
+#include "eval/text/text_held_out.h"
 #include "search/base/json.h"
 #include "search/recipe/stage.h"
 #include "search/recipe/stage_base.h"
@@ -17,8 +18,12 @@ enum {
     USEFUL_EVALUATIONS = 20,
     LEAST_EVALUATIONS = 6,
     RECOVER_EVALUATIONS = 8,
+    EXTEND_HELD_OUT = 3, /* tables that are evaluated on other text when the stage ends */
+    RECOVER_HELD_OUT = 2,
     RECOVER_SAMPLES = 24
 };
+
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 /* ---- lengths ---- */
 
@@ -46,6 +51,26 @@ static int64_t usual_target(int64_t window, int64_t longest) {
     return longest / step * step;
 }
 
+/* The most windows beside which some of the text can be held out; if there are none, the most windows. */
+static int find_most_samples(struct proposal *proposal, const struct documents *documents, struct error *error) {
+    proposal->most_samples = smaller(MOST_SAMPLES, proposal->long_windows);
+    for (size_t samples = proposal->most_samples; samples > 0; samples--) {
+        struct window *used = NULL, *held_out = NULL;
+        size_t used_count = 0, count = 0;
+        int status = windows_choose(documents, proposal->target, samples, &used, &used_count, error);
+        if (status == STATUS_OK) {
+            status = windows_hold_out(documents, proposal->target, used, used_count, samples, &held_out, &count, error);
+        }
+        free(used);
+        free(held_out);
+        if (status != STATUS_OK) return status;
+        if (!count) continue;
+        proposal->most_samples = samples;
+        break;
+    }
+    return STATUS_OK;
+}
+
 int proposal_set_lengths(struct proposal *proposal, const struct model_config *model, const struct documents *documents,
                          int64_t target, struct error *error) {
     int64_t window = stage_window(STAGE_EXTEND, model, 0), longest = longest_of(documents);
@@ -66,12 +91,10 @@ int proposal_set_lengths(struct proposal *proposal, const struct model_config *m
     }
     proposal->long_windows = count_windows(documents, proposal->target);
     proposal->short_windows = count_windows(documents, proposal->short_length);
-    return STATUS_OK;
+    return find_most_samples(proposal, documents, error);
 }
 
 /* ---- budget ---- */
-
-static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 /* Windows of the old length: about as many tokens as two tables of the extension are scored on. */
 static size_t recover_samples(const struct proposal *p, size_t samples) {
@@ -80,7 +103,7 @@ static size_t recover_samples(const struct proposal *p, size_t samples) {
 }
 
 static double recover_seconds(const struct proposal *p, size_t samples, double short_pass) {
-    double tables = RECOVER_EVALUATIONS + stage_baselines(STAGE_RECOVER);
+    double tables = RECOVER_EVALUATIONS + stage_baselines(STAGE_RECOVER) + RECOVER_HELD_OUT;
     return tables * (double)recover_samples(p, samples) * short_pass;
 }
 
@@ -88,19 +111,20 @@ static double recover_seconds(const struct proposal *p, size_t samples, double s
 static double evaluations_for(const struct proposal *p, size_t samples, double seconds, double long_pass,
                               double short_pass) {
     double left = seconds - recover_seconds(p, samples, short_pass);
-    return floor(left / ((double)samples * long_pass)) - stage_baselines(STAGE_EXTEND);
+    return floor(left / ((double)samples * long_pass)) - stage_baselines(STAGE_EXTEND) - EXTEND_HELD_OUT;
 }
 
 void proposal_set_budget(struct proposal *p, double seconds, double long_pass, double short_pass) {
-    size_t samples = smaller(MOST_SAMPLES, p->long_windows);
+    size_t samples = p->most_samples;
     while (samples > 1 && evaluations_for(p, samples, seconds, long_pass, short_pass) < USEFUL_EVALUATIONS) samples--;
     double fitting = evaluations_for(p, samples, seconds, long_pass, short_pass);
     p->samples = samples;
     p->evaluations = (size_t)fmin(fmax(fitting, LEAST_EVALUATIONS), MOST_EVALUATIONS);
     p->recover_samples = recover_samples(p, samples);
     p->recover_evaluations = RECOVER_EVALUATIONS;
-    p->seconds = (double)(p->evaluations + (size_t)stage_baselines(STAGE_EXTEND)) * (double)samples * long_pass +
-                 recover_seconds(p, samples, short_pass);
+    p->recover_seconds = recover_seconds(p, samples, short_pass);
+    double tables = (double)p->evaluations + stage_baselines(STAGE_EXTEND) + EXTEND_HELD_OUT;
+    p->seconds = tables * (double)samples * long_pass + p->recover_seconds;
 }
 
 /* ---- the file ---- */

@@ -10,6 +10,7 @@
 #include "eval/base/trace.h"
 #include "search/base/signals.h"
 #include "search/base/text.h"
+#include "search/recipe/held_out.h"
 #include "search/recipe/machine.h"
 #include "search/recipe/stage_space.h"
 #include "search/recipe/stage_state.h"
@@ -21,15 +22,17 @@ int stage_load(struct stage *stage, struct error *error) {
     struct model_config model;
     int status = model_read_config(stage->folder, &model, error);
     if (status != STATUS_OK) return status;
-    status = stage_windows_open(stage->config, stage->folder, model.vocabulary, &stage->windows, error);
+    status = stage_windows_open(stage->config, stage->context->config->stages, stage->folder, model.vocabulary,
+                                &stage->windows, error);
     if (status != STATUS_OK) return status;
     stage->scoring = stage_windows_scoring(&stage->windows);
+    stage->all_scoring = stage_windows_all(&stage->windows);
     status = window_nats_open(&stage->window_nats, &stage->scoring, error);
     if (status == STATUS_OK) status = window_nats_open(&stage->rival.nats, &stage->scoring, error);
     if (status == STATUS_OK) status = window_nats_open(&stage->later_rival.nats, &stage->scoring, error);
     if (status != STATUS_OK) return status;
     status = model_load(stage->folder, stage->config->type, &stage->model, error); /* last: it may take minutes */
-    return status == STATUS_OK ? score_keys_open(&stage->keys, stage->model, &stage->scoring, error) : status;
+    return status == STATUS_OK ? score_keys_open(&stage->keys, stage->model, &stage->all_scoring, error) : status;
 }
 
 void stage_close(struct stage *stage) {
@@ -145,9 +148,9 @@ static struct checkpoints_options checkpoint_options(struct stage *stage) {
 struct window_task stage_task(struct stage *stage) {
     return (struct window_task){.model = stage->model,
                                 .angles = ROPE_ANGLES_F64,
-                                .windows = stage->scoring.count,
+                                .windows = stage->all_scoring.count,
                                 .compute = compute_window,
-                                .state = &stage->scoring,
+                                .state = &stage->all_scoring,
                                 .checkpoints = checkpoint_options(stage)};
 }
 
@@ -191,16 +194,17 @@ static int open_checkpoints(struct stage *stage, struct error *error) {
     return checkpoints_open(&options, &stage->checkpoints, error);
 }
 
-static int make_scorer(struct stage *stage, struct error *error) {
+/* Of the search or, on all windows, for those that are held out. */
+static int make_scorer(struct stage *stage, bool held_out, struct error *error) {
     int status = open_checkpoints(stage, error);
     if (status == STATUS_OK) status = begin_elsewhere(stage, error); /* also of a stage that was done */
-    const struct scorer_options options = {.scoring = &stage->scoring,
+    const struct scorer_options options = {.scoring = held_out ? &stage->all_scoring : &stage->scoring,
                                            .blocks = stage_config_needs_blocks(stage->config),
                                            .progress = table_advanced,
                                            .progress_state = stage,
                                            .checkpoints = stage->checkpoints,
-                                           .hopeless = stage_is_hopeless,
-                                           .idle = stage_expect_ahead};
+                                           .hopeless = held_out ? NULL : stage_is_hopeless,
+                                           .idle = held_out ? NULL : stage_expect_ahead};
     return status == STATUS_OK ? stage_make_scorer(stage, options, error) : status;
 }
 
@@ -248,6 +252,16 @@ static int store_ranks_work(const struct stage *stage, int status, struct error 
     return status == STATUS_OK ? stored : status;
 }
 
+/* After the search, also of a stage that was done before the program measured this. */
+static int measure_held_out(struct stage *stage, struct error *error) {
+    struct individual best;
+    bool missing = false;
+    int status = held_out_is_missing(stage, &best, &missing, error);
+    if (status != STATUS_OK || !missing) return status;
+    if (stage->windows.held_out) status = make_scorer(stage, true, error);
+    return status == STATUS_OK ? held_out_measure(stage, &best, error) : status;
+}
+
 static int store_machine(const struct stage *stage, struct error *error) {
     const struct search_context *context = stage->context;
     struct machine_record machine;
@@ -256,7 +270,7 @@ static int store_machine(const struct stage *stage, struct error *error) {
 }
 
 static int search(struct stage *stage, struct error *error) {
-    int status = make_scorer(stage, error);
+    int status = make_scorer(stage, false, error);
     if (status == STATUS_OK) status = store_set_state(stage->context->store, stage->record.id, STAGE_RUNNING, error);
     if (status == STATUS_OK) status = store_machine(stage, error);
     if (status == STATUS_OK) status = stage_search_early(stage, error);
@@ -268,10 +282,11 @@ static int run(struct stage *stage, struct error *error) {
     int status = open_stage(stage, error);
     if (status != STATUS_OK) return status;
     trace_stage(stage);
-    if (stage->record.state == STAGE_DONE) return STATUS_OK;
-    status = search(stage, error);
+    bool done = stage->record.state == STAGE_DONE;
+    if (!done) status = search(stage, error);
+    if (status == STATUS_OK) status = measure_held_out(stage, error);
     status = store_ranks_work(stage, status, error);
-    if (status != STATUS_OK) return status;
+    if (status != STATUS_OK || done) return status;
     return store_set_state(stage->context->store, stage->record.id, STAGE_DONE, error);
 }
 

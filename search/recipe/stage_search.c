@@ -245,7 +245,7 @@ static void warn_of_risk(const struct stage *stage) {
 
 /* ---- scoring ---- */
 
-static void candidate_table(const struct stage *stage, const struct individual *individual, struct rope_table *out) {
+void stage_candidate_table(const struct stage *stage, const struct individual *individual, struct rope_table *out) {
     rope_model_table(out, &stage->base.searched, stage->record.target_length);
     stage_record_table(&stage->record, &individual->genome, out);
 }
@@ -260,7 +260,7 @@ int stage_expect_ahead(void *state, struct error *error) {
         struct rope_table table;
         if (is_answered(known, &request)) continue;
         size_t have = known && known->scored.windows > one->windows ? known->scored.windows : one->windows;
-        candidate_table(stage, one, &table);
+        stage_candidate_table(stage, one, &table);
         int status = scorer_expect(stage->scorer, &table, evolve_request_range(&request), have, one->id, error);
         if (status != STATUS_OK) return status;
     }
@@ -273,7 +273,7 @@ static int score_windows(struct stage *stage, const struct evolve_request *reque
     const struct individual *asked = request->individual;
     struct rope_table table;
     struct race race;
-    candidate_table(stage, asked, &table);
+    stage_candidate_table(stage, asked, &table);
     int status = enter_race(stage, request, &stage->rival, &race, error);
     if (status != STATUS_OK) return status;
     window_nats_clear(&stage->window_nats);

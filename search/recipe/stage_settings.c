@@ -133,7 +133,9 @@ int stage_settings_read(const struct stage_config *config, const struct model *m
                         struct stage_settings *out, struct error *error) {
     *out = (struct stage_settings){.count = 0};
     add_data(out, config, model, &windows->text);
-    add_objective(out, config, &windows->needles);
+    /* held-out windows do not affect scores */
+    const struct documents scored = {windows->needles.count ? windows->count : 0, windows->needles.items};
+    add_objective(out, config, &scored);
     add_recipe(out, config);
     add_attention_factor(out, config);
     add_search(out, config, initial);

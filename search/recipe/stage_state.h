@@ -1,5 +1,5 @@
 /* The private state of a stage that runs, shared by stage.c, stage_baselines.c, stage_budget.c, stage_search.c,
- * old_window.c and serve.c. No other file includes it. */
+ * held_out.c, old_window.c and serve.c. No other file includes it. */
 #ifndef LONGROPE_SEARCH_STAGE_STATE_H
 #define LONGROPE_SEARCH_STAGE_STATE_H
 
@@ -36,8 +36,9 @@ struct stage {
     struct model *model;
     struct stage_base base;
     struct stage_windows windows;
-    struct scoring scoring;             /* on all windows */
-    struct score_keys keys;             /* of both */
+    struct scoring scoring;             /* on all windows but those that are held out */
+    struct scoring all_scoring;         /* on these too */
+    struct score_keys keys;             /* of the model and all windows */
     struct rank_workers *workers;       /* NULL for a search of one process */
     const struct workers *open_workers; /* NULL until they have loaded */
     const char *checkpoint_folder;      /* of windows; NULL: none */
@@ -77,10 +78,13 @@ int stage_make_scorer(struct stage *stage, struct scorer_options options, struct
 int stage_load(struct stage *stage, struct error *error);
 void stage_close(struct stage *stage);
 
-/* All windows of the stage, from the first one on. */
+/* The RoPE table of an individual of the stage. */
+void stage_candidate_table(const struct stage *stage, const struct individual *individual, struct rope_table *out);
+
+/* All windows that the stage scores tables on, from the first one on. */
 struct window_range stage_all_windows(const struct stage *stage);
 
-/* All windows of a loaded stage, as ranks compute them; their details are the blocks of windows.
+/* All windows of a loaded stage, held out ones too, as ranks compute them; their details are the blocks of windows.
  * Borrows the stage. */
 struct window_task stage_task(struct stage *stage);
 

@@ -5,6 +5,7 @@
 #include "search/base/json.h"
 #include "search/report/report.h"
 #include "search/report/report_frame.h"
+#include "search/report/report_held_out.h"
 #include "search/report/report_measurements.h"
 #include "search/report/report_setup.h"
 #include "search/report/report_short_window.h"
@@ -166,6 +167,7 @@ static int print_stage(const void *state, const struct stage_view *stage, FILE *
         print_best(out, stage, "longrope, n_hat = 0", best.exportable);
     }
     print_defeat(out, stage, best.exportable ? best.exportable : best.any);
+    report_held_out(out, stage);
     print_factors(out, stage, best.any);
     return STATUS_OK;
 }
@@ -235,12 +237,13 @@ static int stage_json(const void *state, const struct stage_view *stage, json_t 
     (void)state;
     const struct stage_record *record = stage->record;
     struct stage_best best = stage_view_best(stage);
-    *out = json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "target_length",
-                     (json_int_t)record->target_length, "iteration", (json_int_t)stage_view_generation(stage),
-                     "iterations", (json_int_t)record->iterations, "evaluations", (json_int_t)stage->individual_count,
-                     "best", individual_json(stage, best.any), "best_exportable",
-                     individual_json(stage, best.exportable), "baselines", baselines_json(stage), "cost",
-                     cost_json(stage), "ranks", ranks_json(stage), "machines", machines_json(stage));
+    *out =
+        json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "target_length",
+                  (json_int_t)record->target_length, "iteration", (json_int_t)stage_view_generation(stage),
+                  "iterations", (json_int_t)record->iterations, "evaluations", (json_int_t)stage->individual_count,
+                  "best", individual_json(stage, best.any), "best_exportable", individual_json(stage, best.exportable),
+                  "baselines", baselines_json(stage), "held_out", report_held_out_json(stage), "cost", cost_json(stage),
+                  "ranks", ranks_json(stage), "machines", machines_json(stage));
     json_t *subject = report_setup_json(stage);
     bool whole = json_object_update_missing(*out, subject) == 0; /* not so where either is NULL */
     json_decref(subject);

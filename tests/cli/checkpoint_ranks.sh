@@ -57,7 +57,7 @@ cat >"$work/search.yaml" <<YAML
 name: checkpoints
 model: $model
 dtype: f32
-data: {text: [$document], tokenizer: bytes, samples: 1}
+data: {text: [$document], tokenizer: bytes, samples: 1, held_out: 0}
 search: {algorithm: paper, population: 2, mutations: 1, crossovers: 1, parents: 1, iterations: 1, start_tokens: [0],
          racing: none}
 stages:

@@ -24,7 +24,7 @@ dry_run "$one_stage" --json
 holds 'keys == ["measured", "name", "ranks", "rate", "stages", "threads", "totals"] and .ranks == null and .name == "demo" and .threads == 32'
 holds '.stages | length == 1 and (.[0] | keys == (["name", "kind", "objective", "target_length", "window", "scale", "base", "model",
     "awaits", "shape_of", "dtype", "kernels", "evaluations", "baselines", "samples", "windows", "tokens",
-    "operations", "hours", "hours_at_1_tflops", "memory", "finetune", "missing_data"] | sort))'
+    "operations", "hours", "hours_at_1_tflops", "held_out", "memory", "finetune", "missing_data"] | sort))'
 holds '.stages[0] | .kind == "extend" and .target_length == 2048 and .window == 256 and .scale == 8 and
     .base == null and .awaits == null and .finetune == null and .model == .shape_of and .dtype == "f32"'
 holds '.stages[0] | .evaluations == 60 and .baselines == 5 and .samples == 5 and .windows == 325 and
@@ -32,6 +32,9 @@ holds '.stages[0] | .evaluations == 60 and .baselines == 5 and .samples == 5 and
     .hours == .hours_at_1_tflops'
 holds '.stages[0].memory | keys == ["all", "first_layer", "threads", "weights", "window"] and
     .all == .first_layer + .threads + .weights + .window'
+# the found table, the best closed form and none, on as many windows of other text as a table is scored on
+holds '.stages[0].held_out.windows == 15 and .totals.held_out == .stages[0].held_out and
+    (.totals.held_out.hours / (.totals.hours * 15 / 325) - 1 | fabs) < 1e-9'
 holds '.totals.evaluations == 65 and .totals.operations == .stages[0].operations and
     .totals.memory == .stages[0].memory.all'
 

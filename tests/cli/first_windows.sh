@@ -14,7 +14,7 @@ write_config() {
 name: $1
 model: $model
 dtype: f32
-data: {text: [$corpus/*.txt], tokenizer: bytes, samples: 4}
+data: {text: [$corpus/*.txt], tokenizer: bytes, samples: 4, held_out: 0}
 search: {$2, first_windows: 1, evaluations: 12, start_tokens: [0, 4]}
 stages:
   - {name: only, target_length: 280}

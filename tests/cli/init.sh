@@ -32,6 +32,7 @@ runs "$LONGROPE" init "$model" --text "$corpus"/*.txt --rate 100 --time 6s -o my
 if grep -q 'takes longer than --time' stdout; then fail "says that the time is too short though it is not"; fi
 runs "$LONGROPE" init "$model" --text "$document" --rate 1 --time 1s --target 300 -o my.yaml --force
 says "takes longer than --time"
+says "or fewer 'samples' of stage recover, which takes "
 [ "$(config data.samples '"extend"') $(config search.evaluations '"extend"')" = "1 6" ] || fail "not the least budget"
 [ "$(config attention_factor '"extend"')" = '"none"' ] || fail "less than twice the window has an attention factor"
 

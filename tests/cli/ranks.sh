@@ -100,7 +100,7 @@ cat >"$work/planned.yaml" <<YAML
 name: planned
 model: $model
 dtype: f32
-data: {text: [$document], tokenizer: bytes, samples: 1}
+data: {text: [$document], tokenizer: bytes, samples: 1, held_out: 0}
 search: {algorithm: paper, population: 3, mutations: 2, crossovers: 1, parents: 2, iterations: 8, start_tokens: [0],
          racing: none}
 stages:

@@ -113,6 +113,44 @@ runs "$LONGROPE" search "$one_stage" -o "$work/few/run" --set "data.text=[$work/
 runs "$LONGROPE" show "$work/few/run" --json
 holds '.short_window.samples == 3'
 
+# ---- text that is held out ----
+
+# The search scores on the first two documents; its table, the best closed form and the unchanged model are measured on
+# the next two, and eval says the same of them.
+jq .stages[0].held_out "$work/shown" >"$work/stdout"
+holds '[.samples[] | [.document, .start, .tokens]] == [["the-heir-of-thornby-mill.txt", 0, 512],
+    ["the-lamplighter-of-saltmarsh.txt", 0, 512]]'
+best=$(jq -r '.stages[0].baselines | min_by(.perplexity).method' "$work/shown")
+holds "([.tables[].method] | sort) == ([\"longrope\", \"none\", \"$best\"] | sort)"
+holds ".tables as \$t | (.gain - 1 + (\$t[] | select(.method == \"longrope\").perplexity) /
+    (\$t[] | select(.method == \"$best\").perplexity) | fabs) < 1e-12"
+cp "$work/stdout" "$work/held-out"
+for table in "none --method none" "$best --method $best" "longrope --factors $work/exportable.json"; do
+    # shellcheck disable=SC2086 # words
+    runs "$LONGROPE" eval --model "$model" --text "$corpus/the-heir-of-thornby-mill.txt" \
+        "$corpus/the-lamplighter-of-saltmarsh.txt" --length 512 --dtype f32 --json --samples 2 ${table#* }
+    holds ".results[0].perplexity == $(jq ".tables[] | select(.method == \"${table%% *}\").perplexity" "$work/held-out")"
+done
+grep -q '^  on other text, 2 windows: none [0-9.]*, .*longrope [0-9.]*; .* % [a-z]* '"$best, below it on [012]\$" "$work/table" ||
+    fail "does not say what is gained on other text"
+
+# A search that ended without it, killed or of an older version, measures it when it is resumed, to the last bit.
+cp -r "$work/run" "$work/unmeasured"
+sqlite3 "$work/unmeasured/run.db" "DELETE FROM held_out_nats; DELETE FROM held_out_samples; DELETE FROM held_out;
+    UPDATE stages SET state = 'running'"
+rm "$work/unmeasured"/scores.db*
+tiny_search "$work/unmeasured" --resume --set data.held_out=0 >"$work/stdout" 2>"$work/stderr"
+"$LONGROPE" show "$work/unmeasured" --json | jq -e '.stages[0] | .state == "done" and .held_out == null' >/dev/null ||
+    fail "data.held_out: 0 measures"
+runs tiny_search "$work/unmeasured" --resume
+same_runs "$work/run" "$work/unmeasured"
+
+# Where the windows take all text, it says so.
+runs "$LONGROPE" show "$work/few/run" --json
+holds '.stages[0].held_out | .samples == [] and .tables == [] and .gain == null'
+runs "$LONGROPE" show "$work/few/run"
+says "on other text: not measured, as the windows take all text"
+
 # ---- the next steps ----
 
 # They run as they are printed, on other text.
@@ -135,7 +173,7 @@ holds 'keys == ["configuration", "lengths", "name", "pass_keys", "short_window",
     .name == "demo" and .state == "done" and (.stages | length) == 1'
 holds '.stages[0] | keys == (["name", "state", "objective", "target_length", "iteration", "iterations", "evaluations",
     "best", "best_exportable", "baselines", "cost", "kind", "model", "base", "original_length", "pretrained_length", "scale",
-    "rope_theta", "pairs", "window_pair", "planned", "samples", "settings", "ranks"] | sort)'
+    "rope_theta", "pairs", "window_pair", "planned", "samples", "settings", "ranks", "machines", "held_out"] | sort)'
 holds '.stages[0] | .name == "extend-2k" and .state == "done" and .target_length == 512 and .iteration == 2 and
     .iterations == 2 and .evaluations == 14'
 holds '.stages[0] | all(.best, .best_exportable; keys == (["perplexity", "factors", "start_tokens",

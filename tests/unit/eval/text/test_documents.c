@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "eval/text/documents.h"
+#include "eval/text/text_held_out.h"
 
 static const struct tokenizer bytes_tokenizer = {.bos = -1, .eos = -1};
 
@@ -664,6 +665,48 @@ static void test_slide_refusals(void **state) {
 
 #define WITH_FILES(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+/* ---- Text that is held out ---- */
+
+/* The windows are `expected`: document and start, in this order; a negative document ends them. */
+static void assert_held_out(const int64_t *sizes, size_t documents, const struct window *used, size_t used_count,
+                            size_t wanted, const int64_t (*expected)[2]) {
+    struct document items[4] = {{0}};
+    const struct documents all = {documents, items};
+    struct window *windows;
+    size_t count, i = 0;
+    struct error error;
+    for (size_t d = 0; d < documents; d++) items[d].count = sizes[d];
+    assert_int_equal(windows_hold_out(&all, 10, used, used_count, wanted, &windows, &count, &error), STATUS_OK);
+    for (; expected[i][0] >= 0; i++) {
+        assert_true(i < count);
+        assert_int_equal(windows[i].document, expected[i][0]);
+        assert_int_equal(windows[i].start, expected[i][1]);
+        assert_true(windows[i].length == 10 && windows[i].skip == 0);
+    }
+    assert_int_equal(count, i);
+    free(windows);
+}
+
+static void test_holds_out_other_text(void **state) {
+    (void)state;
+    static const struct window first[] = {{0, 0, 10, 0}},
+                               spread[] = {{0, 0, 10, 0}, {1, 0, 10, 0}, {0, 45, 10, 0}, {0, 40, 12, 0}};
+    /* documents without a used window, from their beginning on; short ones are passed over */
+    assert_held_out((int64_t[]){50, 9, 25, 31}, 4, first, 1, 2, (const int64_t[][2]){{2, 0}, {3, 0}, {-1, 0}});
+    assert_held_out((int64_t[]){50, 9, 25, 31}, 4, first, 1, 4,
+                    (const int64_t[][2]){{2, 0}, {3, 0}, {2, 15}, {3, 21}, {-1, 0}});
+    /* no more than there are, and no text of others where one is left */
+    assert_held_out((int64_t[]){50, 11}, 2, first, 1, 4, (const int64_t[][2]){{1, 0}, {-1, 0}});
+    /* one document: its tail, the last window first */
+    assert_held_out((int64_t[]){50}, 1, first, 1, 1, (const int64_t[][2]){{0, 40}, {-1, 0}});
+    assert_held_out((int64_t[]){50}, 1, first, 1, 9, (const int64_t[][2]){{0, 40}, {0, 30}, {0, 20}, {0, 10}, {-1, 0}});
+    /* between used windows, which overlap, and behind them */
+    assert_held_out((int64_t[]){70, 21}, 2, spread, 4, 3, (const int64_t[][2]){{0, 30}, {0, 60}, {1, 11}, {-1, 0}});
+    /* nothing is left, or wanted */
+    assert_held_out((int64_t[]){19, 9}, 2, first, 1, 5, (const int64_t[][2]){{-1, 0}});
+    assert_held_out((int64_t[]){50}, 1, first, 1, 0, (const int64_t[][2]){{-1, 0}});
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_FILES(test_text_is_one_token_a_byte),
@@ -687,6 +730,7 @@ int main(void) {
         cmocka_unit_test(test_slides_by_hand),
         cmocka_unit_test(test_slides_as_published),
         cmocka_unit_test(test_slide_refusals),
+        cmocka_unit_test(test_holds_out_other_text),
     };
     return cmocka_run_group_tests_name("tokens", tests, NULL, NULL);
 }

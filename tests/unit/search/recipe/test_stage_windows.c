@@ -11,6 +11,7 @@ struct fixture {
     struct scratch scratch;
     char *text[2], *tokens[2]; /* files: text, and the same bytes as .npy */
     struct stage_config config;
+    struct stage_config stages[2]; /* that config.base refers to */
     struct stage_windows windows;
     struct error error;
 };
@@ -45,6 +46,8 @@ static int set_up(void **state) {
                                       .text = {2, f->text},
                                       .tokenizer = bytes,
                                       .samples = WINDOWS,
+                                      .base = CONFIG_NO_STAGE,
+                                      .finetune = {.base = CONFIG_NO_STAGE},
                                       .objective = OBJECTIVE_NEEDLE,
                                       .needle = {.prompt = NEEDLE_DEMO, .digits = 5, .seed = 1}};
     *state = f;
@@ -62,7 +65,7 @@ static int tear_down(void **state) {
 
 static int open_windows(struct fixture *f, int64_t vocabulary) {
     stage_windows_close(&f->windows);
-    return stage_windows_open(&f->config, f->scratch.dir, vocabulary, &f->windows, &f->error);
+    return stage_windows_open(&f->config, f->stages, f->scratch.dir, vocabulary, &f->windows, &f->error);
 }
 
 static void open_good(struct fixture *f) {
@@ -196,6 +199,60 @@ static void what_does_not_go_is_said(void **state) {
     open_bad(f, 256, "11 windows of 300 tokens are required");
 }
 
+/* Of each text of 1500 tokens the search uses the first 300. */
+static void other_text_is_held_out(void **state) {
+    struct fixture *f = *state;
+    for (int objective = 0; objective < OBJECTIVES; objective++) {
+        f->config.objective = (enum objective)objective;
+        f->config.samples = 2;
+        f->config.held_out = 0;
+        open_good(f);
+        assert_int_equal(f->windows.held_out, 0);
+        uint64_t needles = documents_fingerprint(&f->windows.needles);
+        f->config.held_out = 9;
+        open_good(f);
+        struct scoring scored = stage_windows_scoring(&f->windows), all = stage_windows_all(&f->windows);
+        assert_true(scored.count == 2 && all.count == 4 && f->windows.held_out == 2);
+        for (size_t i = 2; i < 4; i++) {
+            const struct window_record *record = &f->windows.records[i];
+            assert_true(record->start == 1200 && record->tokens == LENGTH);
+            assert_int_equal(window_tokens(&all.windows[i]), objective == OBJECTIVE_NEEDLE ? 5 : LENGTH - 1);
+        }
+        if (objective != OBJECTIVE_NEEDLE) continue;
+        f->windows.needles.count -= 2; /* the needles that are scored are what they were */
+        assert_true(documents_fingerprint(&f->windows.needles) == needles);
+        f->windows.needles.count += 2;
+        assert_string_not_equal(f->windows.records[0].key, f->windows.records[2].key);
+    }
+}
+
+/* A table multiplies that of its base, so text of the base's windows is none that was not searched on. */
+static void text_of_a_base_is_not_held_out(void **state) {
+    struct fixture *f = *state;
+    f->config.objective = OBJECTIVE_PERPLEXITY;
+    f->config.samples = 1;
+    f->config.held_out = 1;
+    f->stages[0] = f->config;
+    f->stages[0].samples = 2; /* the second one's beginning, too */
+    f->stages[0].target_length = 1300;
+    f->stages[1] = f->stages[0];
+    f->stages[1].base = 0;
+    open_good(f);
+    assert_int_equal(f->windows.held_out, 1);
+    assert_string_equal(f->windows.records[1].document, "b.txt"); /* no window is from it */
+    f->config.base = 1;
+    open_good(f);
+    assert_int_equal(f->windows.held_out, 0);
+    f->stages[0].target_length = 1000;
+    f->stages[1].target_length = 1100;
+    open_good(f);
+    assert_int_equal(f->windows.held_out, 1);
+    assert_true(f->windows.records[1].start == 1200);
+    f->stages[1].text.count = f->stages[0].text.count = 1; /* other documents */
+    open_good(f);
+    assert_string_equal(f->windows.records[1].document, "b.txt");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(perplexity_scores_windows_of_the_text, set_up, tear_down),
@@ -204,6 +261,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(keys_depend_on_the_seed_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tokens_may_have_needles, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_does_not_go_is_said, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(other_text_is_held_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(text_of_a_base_is_not_held_out, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
