@@ -32,4 +32,4 @@ BUILD_PACKAGES="gcc g++ libc6-dev cmake make ninja-build pkg-config libgsl-dev l
     libpcre2-dev libutf8proc-dev"
 REPORT_PACKAGES="gnuplot-nox"
 TEST_PACKAGES="libcmocka-dev help2man groff-base jq sqlite3 $REPORT_PACKAGES"
-BROWSER_PACKAGES="chromium chromium-driver python3-selenium"
+BROWSER_PACKAGES="chromium chromium-driver python3-selenium poppler-utils"

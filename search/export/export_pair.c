@@ -62,23 +62,10 @@ static int choose_long(const struct factor_file *file, const char *source, const
                      choice->length, source, (*out)->max_length);
 }
 
-/* The table of `file` without start tokens that replaces `best`: of its stage, or else for its length. NULL: none. */
-static const struct factor_entry *without_start_tokens(const struct factor_file *file,
-                                                       const struct factor_entry *best) {
-    const struct factor_entry *found = NULL;
-    for (size_t i = 0; i < file->exportable_count; i++) {
-        const struct factor_entry *other = &file->exportable[i];
-        if (other->start_tokens || other->max_length != best->max_length) continue;
-        found = other;
-        if (strcmp(other->name, best->name) == 0) break;
-    }
-    return found;
-}
-
 /* Inference engines do not support start tokens. */
 static int find_used(const struct factor_file *file, const char *source, const struct factor_entry *best,
                      const struct factor_entry **out, struct error *error) {
-    *out = best->start_tokens == 0 ? best : without_start_tokens(file, best);
+    *out = factors_without_start_tokens(file, best);
     if (*out == best) return STATUS_OK;
     if (*out) {
         TRACE(TRACE_EXPORT, "'%s' has %" PRId64 " start tokens; the best without replaces it: perplexity %g, not %g",

@@ -177,6 +177,19 @@ const struct factor_entry *factors_for_length(const struct factor_entry *tables,
     return chosen ? chosen : longest;
 }
 
+const struct factor_entry *factors_without_start_tokens(const struct factor_file *file,
+                                                        const struct factor_entry *best) {
+    const struct factor_entry *found = NULL;
+    if (best->start_tokens == 0) return best;
+    for (size_t i = 0; i < file->exportable_count; i++) {
+        const struct factor_entry *other = &file->exportable[i];
+        if (other->start_tokens || other->max_length != best->max_length) continue;
+        found = other;
+        if (strcmp(other->name, best->name) == 0) break;
+    }
+    return found;
+}
+
 /* ---- tables of a model ---- */
 
 int factors_check(const struct factor_file *file, const char *source, const struct rope_model *model,

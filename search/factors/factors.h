@@ -76,6 +76,11 @@ void factors_free(struct factor_file *file); /* a zeroed struct is allowed */
  * unknown max_length counts as infinite; if there is none, the largest max_length. NULL if count is 0. */
 const struct factor_entry *factors_for_length(const struct factor_entry *tables, size_t count, int64_t length);
 
+/* The table for engines, which do not support start tokens, in the place of `best`: itself if it has none, else the one
+ * without them of its stage, else one of its length. NULL if there is none. */
+const struct factor_entry *factors_without_start_tokens(const struct factor_file *file,
+                                                        const struct factor_entry *best);
+
 /* STATUS_INPUT if the number of pairs of a table, or the theta of the file, is not the model's. `source` is the name in
  * the message. */
 int factors_check(const struct factor_file *file, const char *source, const struct rope_model *model,

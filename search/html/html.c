@@ -70,6 +70,10 @@ struct html_field html_field_perplexity(const char *name, const struct cited_val
     return html_field_number(name, value, number < 1000.0 ? 4 : number < 100000.0 ? 1 : 0);
 }
 
+struct html_field html_field_time(const char *name, const struct cited_value *seconds) {
+    return html_as_time(html_field_number(name, seconds, 1));
+}
+
 struct html_field html_field_computed(const char *name, double value, int decimals, const char *format, ...) {
     struct html_field field = {
         .name = name, .kind = HTML_NUMBER, .known = isfinite(value), .number = value, .decimals = decimals};
@@ -86,6 +90,11 @@ struct html_field html_counted(struct html_field number, const char *noun) {
     number.unit = noun;
     number.several = number.number != 1.0;
     return number;
+}
+
+struct html_field html_as_time(struct html_field seconds) {
+    seconds.kind = HTML_TIME;
+    return seconds;
 }
 
 struct html_field html_get_text(const struct cited_value *of, enum html_kind kind, const char *key) {
@@ -127,12 +136,28 @@ static const char *const tags[][2] = {
     [HTML_TEXT] = {"", ""}, [HTML_NAME] = {"<span class=\"name\">", "</span>"}, [HTML_CODE] = {"<code>", "</code>"}};
 
 static bool is_number(const struct html_field *field) {
-    return field->kind == HTML_NUMBER || field->kind == HTML_INTEGER;
+    return field->kind == HTML_NUMBER || field->kind == HTML_INTEGER || field->kind == HTML_TIME;
+}
+
+#define NO_BREAK "\xc2\xa0" /* a blank at which no line ends */
+
+enum { MOST_SECONDS = 600 /* that are written as such; more are hours and minutes */ };
+
+static void put_time(FILE *out, const struct html_field *field) {
+    fprintf(out, "<data value=\"%.17g\" data-from=\"%s\">", field->number, field->source);
+    if (field->number < MOST_SECONDS) {
+        fprintf(out, "%.*f</data>" NO_BREAK "s", field->decimals, field->number);
+    } else {
+        double minutes = floor(field->number / 60.0 + 0.5);
+        fprintf(out, "%.0f:%02.0f</data>" NO_BREAK "h", floor(minutes / 60.0), fmod(minutes, 60.0));
+    }
 }
 
 static void put_number(FILE *out, const struct html_field *field) {
     if (!field->known) {
         fputs("<span class=\"none\">\xe2\x80\x93</span>", out);
+    } else if (field->kind == HTML_TIME) {
+        put_time(out, field);
     } else if (field->kind == HTML_INTEGER) {
         fprintf(out, "<data value=\"%" PRId64 "\" data-from=\"%s\">%" PRId64 "</data>", field->integer, field->source,
                 field->integer);
@@ -140,7 +165,9 @@ static void put_number(FILE *out, const struct html_field *field) {
         fprintf(out, "<data value=\"%.17g\" data-from=\"%s\">%.*f</data>", field->number, field->source,
                 field->decimals, field->number);
     }
-    if (field->unit) fprintf(out, " %s%s", field->unit, field->several ? "s" : "");
+    if (field->unit) {
+        fprintf(out, "%s%s%s", *field->unit == '%' ? NO_BREAK : " ", field->unit, field->several ? "s" : "");
+    }
 }
 
 static void put_field(FILE *out, const struct html_field *field) {

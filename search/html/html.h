@@ -19,11 +19,12 @@ void html_text(FILE *out, const char *text);
 
 enum html_kind {
     HTML_TEXT,
-    HTML_NAME,   /* <span class="name">: a name that a user chose */
-    HTML_CODE,   /* <code> */
-    HTML_WORD,   /* one word of a shell command, quoted where necessary */
-    HTML_NUMBER, /* <data value="17 digits" data-from="source">rounded</data> */
-    HTML_INTEGER /* likewise, with all digits */
+    HTML_NAME,    /* <span class="name">: a name that a user chose */
+    HTML_CODE,    /* <code> */
+    HTML_WORD,    /* one word of a shell command, quoted where necessary */
+    HTML_NUMBER,  /* <data value="17 digits" data-from="source">rounded</data> */
+    HTML_INTEGER, /* likewise, with all digits */
+    HTML_TIME     /* likewise, of seconds: "57.0 s" or "1:07 h", hours and minutes */
 };
 
 /* Two paths and the arithmetic between them. */
@@ -47,12 +48,15 @@ struct html_field html_field_text(const char *name, enum html_kind kind, const c
 /* Numbers of the run; a dash where the value is not a number. */
 struct html_field html_field_number(const char *name, const struct cited_value *value, int decimals);
 struct html_field html_field_perplexity(const char *name, const struct cited_value *value);
+struct html_field html_field_time(const char *name, const struct cited_value *seconds);
 /* A number computed from others: the format makes the jq expression that has this value, from paths of cited values. */
 struct html_field html_field_computed(const char *name, double value, int decimals, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 /* A number with what it counts: "1 window", "2 windows". */
 struct html_field html_counted(struct html_field number, const char *noun);
+/* A number of seconds as HTML_TIME. */
+struct html_field html_as_time(struct html_field seconds);
 
 /* As above, for the member `key`, which is also the field's name. */
 struct html_field html_get_text(const struct cited_value *of, enum html_kind kind, const char *key);

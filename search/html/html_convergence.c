@@ -1,5 +1,6 @@
 /* Convergence of a stage: the best perplexity so far, and the quartiles of each generation, against the work. */
 #include <math.h>
+#include <string.h>
 
 #include "search/html/html.h"
 #include "search/html/html_figure.h"
@@ -121,7 +122,9 @@ static void add_baseline(struct html_figure *figure, const struct cited_value *b
     if (!ends || !level || !cited_known(baseline)) return;
     ends[0] = chart->x.low, ends[1] = chart->x.high;
     level[0] = level[1] = cited_get_number(baseline, "perplexity");
-    snprintf(legend, sizeof legend, "%.80s, the best baseline", cited_get_text(baseline, "method"));
+    const char *method = cited_get_text(baseline, "method");
+    snprintf(legend, sizeof legend, "%.60s, the %s", method,
+             strcmp(method, "none") == 0 ? "unchanged model" : "best closed form");
     html_figure_add(
         figure, legend,
         &(struct chart_series){.style = CHART_LINE, .colour = CHART_INK, .dash = 1, .count = 2, .x = ends, .y = level});
@@ -197,6 +200,18 @@ static void put_improvements(struct html_page *page, const struct cited_value *i
     html_fold_end(page);
 }
 
+static void put_caption(FILE *out, bool band) {
+    fputs("<figcaption>An evaluation is a score on all windows; the scores of single windows add up to evaluations. A "
+          "table is drawn at the work of the search when its score on all windows was known.",
+          out);
+    if (band) {
+        fputs(" The band holds half of a generation's individuals; those that racing cut short count as worse than all "
+              "others.",
+              out);
+    }
+    fputs(" Values above the frame are in the table.</figcaption>\n", out);
+}
+
 int html_convergence(struct html_page *page, size_t index, struct error *error) {
     struct cited_value stages = cited_get(&page->overview, "stages"), stage = cited_at(&stages, index);
     struct cited_value runs = cited_get(&page->generations, "stages"), run = cited_at(&runs, index);
@@ -222,13 +237,7 @@ int html_convergence(struct html_page *page, size_t index, struct error *error) 
     }
     int status = html_figure_write(page, &figure, "Convergence", error);
     if (status != STATUS_OK) return status;
-    fputs(
-        "<figcaption>Work is counted in evaluations: scores of a window, divided by the number of windows. A table is "
-        "drawn at the work of the search when its score on all windows was known. The band holds half of a "
-        "generation's "
-        "individuals; those that racing cut short count as worse than all others. It is left out where the search "
-        "scored some tables on some windows only. The tables also hold the values above the frame.</figcaption>\n",
-        page->out);
+    put_caption(page->out, !spread.partial && !spread.single);
     if (cited_count(&improvements)) put_improvements(page, &improvements);
     put_table(page, &generations);
     html_figure_end(page);

@@ -141,40 +141,55 @@ static void put_row(FILE *out, const struct cited_value *one) {
     fputs("</td></tr>\n", out);
 }
 
-static void put_caption(FILE *out, const struct cited_value *stage, const struct cited_value *genealogy) {
-    html_printf(out,
-                "<figcaption>Individual {individual} and its ancestors: {count} individuals of {genes} genes each. "
-                "Ancestors in the first population may lie above the frame.</figcaption>\n",
-                html_get_integer(stage, "individual"),
-                html_field_computed("count", (double)cited_count(genealogy), 0, "%s | length", genealogy->path),
-                html_get_integer(stage, "genes"));
+static void put_members(FILE *out, const struct cited_value *stage, const struct cited_value *genealogy) {
+    html_printf(
+        out, "Individual {individual} and its ancestors: {count} of {genes} genes each.",
+        html_get_integer(stage, "individual"),
+        html_counted(html_field_computed("count", (double)cited_count(genealogy), 0, "%s | length", genealogy->path),
+                     "individual"),
+        html_get_integer(stage, "genes"));
+}
+
+/* The Bayesian search knows the perplexity of few individuals, and of few ancestors. */
+static bool all_known(const struct cited_value *genealogy) {
+    bool known = true;
+    for (size_t i = 0; i < cited_count(genealogy) && known; i++) {
+        struct cited_value one = cited_at(genealogy, i);
+        known = isfinite(cited_get_number(&one, "perplexity")) || cited_get_true(&one, "stopped");
+    }
+    return known;
+}
+
+static void put_rows(struct html_page *page, const struct cited_value *genealogy, const char *summary) {
+    html_fold_begin(
+        page, summary,
+        "individual|generation|origin|start tokens|attention|perplexity|windows|parents (genes that differ)");
+    for (size_t i = 0; i < cited_count(genealogy); i++) {
+        struct cited_value one = cited_at(genealogy, i);
+        put_row(page->out, &one);
+    }
+    html_fold_end(page);
 }
 
 int html_genealogy(struct html_page *page, size_t index, struct error *error) {
     struct cited_value stages = cited_get(&page->genealogy, "stages"), stage = cited_at(&stages, index);
     struct cited_value genealogy = cited_get(&stage, "genealogy");
     size_t count = cited_count(&genealogy);
-    FILE *out = page->out;
     if (!count) return STATUS_OK;
-    if (count == 1) {
-        struct cited_value only = cited_at(&genealogy, 0);
-        html_printf(out,
-                    "<figure>\n<h3>Genealogy of the best</h3>\n"
-                    "<p>Individual {individual} ({origin}) has no ancestors.</p>\n",
-                    html_get_integer(&stage, "individual"), html_get_text(&only, HTML_TEXT, "origin"));
-    } else {
-        int status = draw(page, &genealogy, error);
-        if (status != STATUS_OK) return status;
-        put_caption(out, &stage, &genealogy);
+    if (count == 1 || !all_known(&genealogy)) {
+        fputs("<div class=\"full\">\n<p class=\"note\">", page->out);
+        put_members(page->out, &stage, &genealogy);
+        fputs("</p>\n", page->out);
+        put_rows(page, &genealogy, "The numbers, one row per individual");
+        fputs("</div>\n", page->out);
+        return STATUS_OK;
     }
-    html_fold_begin(
-        page, "The numbers, one row per individual",
-        "individual|generation|origin|start tokens|attention|perplexity|windows|parents (genes that differ)");
-    for (size_t i = 0; i < count; i++) {
-        struct cited_value one = cited_at(&genealogy, i);
-        put_row(out, &one);
-    }
-    html_fold_end(page);
+    int status = draw(page, &genealogy, error);
+    if (status != STATUS_OK) return status;
+    fputs("<figcaption>", page->out);
+    put_members(page->out, &stage, &genealogy);
+    fputs(" Ancestors in the first population may lie above the frame.</figcaption>\n", page->out);
+    put_rows(page, &genealogy, "The numbers, one row per individual");
     html_figure_end(page);
     return STATUS_OK;
 }

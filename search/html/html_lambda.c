@@ -5,12 +5,13 @@
 #include "search/html/html.h"
 #include "search/html/html_figure.h"
 
-/* The factor tables that are drawn, in the order of the legend and of the columns. */
+/* The factor tables of the stage, in the order of the columns. Three at most are drawn each in a colour of its own:
+ * more curves could not be told apart. */
 struct lambda_curves {
     size_t count;
     struct cited_value factors[16];
     const char *names[16];
-    enum chart_colour colours[16];
+    enum chart_colour colours[16]; /* CHART_MUTED: one of the others, which are one series */
     int dashes[16];
 };
 
@@ -30,11 +31,12 @@ static bool same_factors(const struct cited_value *a, const struct cited_value *
 
 static void find_curves(const struct cited_value *stage, struct lambda_curves *out) {
     struct cited_value baselines = cited_get(stage, "baselines"), best = cited_get(stage, "best");
-    struct cited_value exportable = cited_get(stage, "best_exportable");
+    struct cited_value exportable = cited_get(stage, "best_exportable"), least = cited_least(&baselines, "perplexity");
     *out = (struct lambda_curves){.count = 0};
     for (size_t i = 0; i < cited_count(&baselines) && i < CHART_HUES; i++) {
         struct cited_value one = cited_at(&baselines, i);
-        add_curve(out, &one, cited_get_text(&one, "method"), CHART_FIRST + (enum chart_colour)i, (int)i);
+        bool first = one.json == least.json;
+        add_curve(out, &one, cited_get_text(&one, "method"), first ? CHART_FIRST : CHART_MUTED, first ? 1 : 0);
     }
     if (cited_known(&exportable) && !same_factors(&best, &exportable)) {
         add_curve(out, &exportable, "best without start tokens", CHART_INK, 5);
@@ -42,16 +44,42 @@ static void find_curves(const struct cited_value *stage, struct lambda_curves *o
     add_curve(out, &best, "best", CHART_BEST, 0);
 }
 
+/* The points of curve `t`, from column item `used` on; the items behind them. */
+static size_t put_points(const struct lambda_curves *curves, size_t t, double *x, double *y, size_t used) {
+    for (size_t i = 0; i < cited_count(&curves->factors[t]); i++, used++) {
+        struct cited_value factor = cited_at(&curves->factors[t], i);
+        x[used] = (double)i;
+        y[used] = cited_number(&factor);
+    }
+    return used;
+}
+
+/* The faint curves as one series, with a gap behind each. */
+static void add_others(struct html_figure *figure, const struct lambda_curves *curves) {
+    size_t most = 0, used = 0;
+    for (size_t t = 0; t < curves->count; t++) most += cited_count(&curves->factors[t]) + 1;
+    double *x = html_figure_column(figure, most), *y = html_figure_column(figure, most);
+    for (size_t t = 0; x && y && t < curves->count; t++) {
+        if (curves->colours[t] == CHART_MUTED) used = put_points(curves, t, x, y, used) + 1;
+    }
+    if (!used) return;
+    html_figure_add(figure, "the other closed forms",
+                    &(struct chart_series){.style = CHART_LINE, .colour = CHART_MUTED, .count = used, .x = x, .y = y});
+}
+
 static void add_series(struct html_figure *figure, const struct lambda_curves *curves) {
+    add_others(figure, curves);
     for (size_t t = 0; t < curves->count; t++) {
+        if (curves->colours[t] == CHART_MUTED) continue;
         size_t count = cited_count(&curves->factors[t]);
         double *x = html_figure_column(figure, count), *y = html_figure_column(figure, count);
-        for (size_t i = 0; x && y && i < count; i++) {
-            struct cited_value factor = cited_at(&curves->factors[t], i);
-            x[i] = (double)i;
-            y[i] = cited_number(&factor);
-        }
-        html_figure_add(figure, curves->names[t],
+        char legend[100];
+        if (x && y) put_points(curves, t, x, y, 0);
+        snprintf(legend, sizeof legend, "%.60s%s", curves->names[t],
+                 curves->colours[t] != CHART_FIRST       ? ""
+                 : strcmp(curves->names[t], "none") == 0 ? ", the unchanged model"
+                                                         : ", the best closed form");
+        html_figure_add(figure, legend,
                         &(struct chart_series){.style = CHART_LINE,
                                                .colour = curves->colours[t],
                                                .dash = curves->dashes[t],

@@ -59,25 +59,93 @@ static void put_measured(FILE *out, const struct cited_value *one) {
 
 /* ---- perplexity by length ---- */
 
-static void add_lengths(struct html_figure *figure, const struct cited_value *lengths) {
-    size_t label = 0;
-    for (size_t i = 0, count; i < cited_count(lengths); i += count, label++) {
-        struct cited_value first = cited_at(lengths, i);
-        count = count_equal(lengths, i, "label");
-        double *x = html_figure_column(figure, count), *y = html_figure_column(figure, count);
-        for (size_t k = 0; x && y && k < count; k++) {
+/* Lines with a colour of their own; more could not be told apart. */
+enum { MOST_LINES = 5 };
+
+/* A label's records, and what it is ranked by. */
+struct label {
+    size_t first, count;
+    double length, perplexity; /* of its longest record with a perplexity */
+    bool drawn;                /* in a colour of its own */
+};
+
+/* The caller frees *out; NULL for lack of memory. */
+static size_t read_labels(const struct cited_value *lengths, struct label **out) {
+    struct label *labels = calloc(cited_count(lengths) + 1, sizeof *labels);
+    size_t used = 0;
+    *out = labels;
+    for (size_t i = 0; labels && i < cited_count(lengths); i += labels[used++].count) {
+        labels[used] = (struct label){.first = i, .count = count_equal(lengths, i, "label"), .perplexity = INFINITY};
+        for (size_t k = 0; k < labels[used].count; k++) {
             struct cited_value one = cited_at(lengths, i + k);
-            x[k] = cited_get_number(&one, "length");
-            y[k] = cited_get_number(&one, "perplexity");
+            if (!isfinite(cited_get_number(&one, "perplexity"))) continue;
+            labels[used].length = cited_get_number(&one, "length");
+            labels[used].perplexity = cited_get_number(&one, "perplexity");
         }
+    }
+    return used;
+}
+
+/* Those that read furthest, and of these the best. */
+static void choose_labels(struct label *labels, size_t count) {
+    for (int n = 0; n < MOST_LINES; n++) {
+        struct label *best = NULL;
+        for (size_t i = 0; i < count; i++) {
+            struct label *one = &labels[i];
+            bool better = !best || one->length > best->length ||
+                          (one->length == best->length && one->perplexity < best->perplexity);
+            if (!one->drawn && better) best = one;
+        }
+        if (best) best->drawn = true;
+    }
+}
+
+/* The points of a label, from column item `used` on; the items behind them. */
+static size_t put_label(const struct cited_value *lengths, const struct label *label, double *x, double *y,
+                        size_t used) {
+    for (size_t k = 0; k < label->count; k++, used++) {
+        struct cited_value one = cited_at(lengths, label->first + k);
+        x[used] = cited_get_number(&one, "length");
+        y[used] = cited_get_number(&one, "perplexity");
+    }
+    return used;
+}
+
+/* The other labels as one faint series, with a gap behind each. */
+static void add_faint(struct html_figure *figure, const struct cited_value *lengths, const struct label *labels,
+                      size_t count) {
+    size_t most = cited_count(lengths) + count, used = 0;
+    double *x = html_figure_column(figure, most), *y = html_figure_column(figure, most);
+    for (size_t i = 0; x && y && i < count; i++) {
+        if (!labels[i].drawn) used = put_label(lengths, &labels[i], x, y, used) + 1;
+    }
+    if (!used) return;
+    html_figure_add(figure, "others, in the table",
+                    &(struct chart_series){.style = CHART_BOTH, .colour = CHART_MUTED, .count = used, .x = x, .y = y});
+}
+
+static int add_lengths(struct html_figure *figure, const struct cited_value *lengths, struct error *error) {
+    struct label *labels;
+    size_t count = read_labels(lengths, &labels), hue = 0;
+    if (!labels) return error_memory(error, 0, "the labels");
+    choose_labels(labels, count);
+    add_faint(figure, lengths, labels, count);
+    for (size_t i = 0; i < count; i++) {
+        if (!labels[i].drawn) continue;
+        double *x = html_figure_column(figure, labels[i].count), *y = html_figure_column(figure, labels[i].count);
+        struct cited_value first = cited_at(lengths, labels[i].first);
+        if (x && y) put_label(lengths, &labels[i], x, y, 0);
         html_figure_add(figure, cited_get_text(&first, "label"),
                         &(struct chart_series){.style = CHART_BOTH,
-                                               .colour = CHART_FIRST + (enum chart_colour)(label % CHART_HUES),
-                                               .dash = (int)label,
-                                               .count = count,
+                                               .colour = CHART_FIRST + (enum chart_colour)hue,
+                                               .dash = (int)hue,
+                                               .count = labels[i].count,
                                                .x = x,
                                                .y = y});
+        hue++;
     }
+    free(labels);
+    return STATUS_OK;
 }
 
 /* Perplexities above this multiple of the lowest one may lie above the frame. */
@@ -119,8 +187,8 @@ static int put_lengths(struct html_page *page, const struct cited_value *lengths
     if (!cited_count(lengths)) return STATUS_OK;
     html_figure_begin(page, &figure);
     int status = find_length_axis(lengths, &figure.chart.x, error);
+    if (status == STATUS_OK) status = add_lengths(&figure, lengths, error);
     if (status != STATUS_OK) return status;
-    add_lengths(&figure, lengths);
     if (!html_figure_range(&figure, &low, &high)) low = high = 1.0;
     if (high > MOST_RATIO * low) high = MOST_RATIO * low;
     figure.chart.y = chart_axis_for("perplexity", low, high, high > 5.0 * low);
@@ -296,12 +364,13 @@ static void put_how_to(struct html_page *page, bool lengths, bool keys) {
 
 int html_measurements(struct html_page *page, struct error *error) {
     struct cited_value lengths = cited_get(&page->overview, "lengths"), keys = cited_get(&page->overview, "pass_keys");
-    fputs("<section id=\"measurements\">\n<h2>Perplexity and pass keys by length</h2>\n<div class=\"figures\">\n",
-          page->out);
+    bool figures = cited_count(&lengths) || cited_count(&keys);
+    fputs("<section id=\"measurements\">\n<h2>Perplexity and pass keys by length</h2>\n", page->out);
+    if (figures) fputs("<div class=\"figures\">\n", page->out);
     int status = put_lengths(page, &lengths, error);
     if (status == STATUS_OK) status = put_passkeys(page, &keys, error);
     if (status != STATUS_OK) return status;
-    fputs("</div>\n", page->out);
+    if (figures) fputs("</div>\n", page->out);
     if (cited_count(&keys)) put_pass_key_rows(page, &keys);
     put_how_to(page, cited_count(&lengths) > 0, cited_count(&keys) > 0);
     fputs("</section>\n", page->out);

@@ -1,6 +1,5 @@
 #include "search/html/html_page.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "search/html/html.h"
@@ -42,58 +41,27 @@ static void put_header(struct html_page *page) {
                 html_field_text("program", HTML_TEXT, page->program));
 }
 
-/* The progress and result of each stage, with a link to its section. */
+/* Links to the sections, with the progress of each stage. */
 static void put_contents(struct html_page *page) {
     struct cited_value stages = cited_get(&page->overview, "stages");
     FILE *out = page->out;
-    fputs("<nav><ul>\n", out);
+    fputs("<nav><ul>\n<li><a href=\"#use\">How to use it</a></li>\n<li><a href=\"#terms\">Terms</a></li>\n", out);
     for (size_t i = 0; i < cited_count(&stages); i++) {
-        struct cited_value stage = cited_at(&stages, i), best = cited_get(&stage, "best");
+        struct cited_value stage = cited_at(&stages, i), cost = cited_get(&stage, "cost");
+        bool done = strcmp(cited_get_text(&stage, "state"), "done") == 0;
         fprintf(out, "<li><a href=\"#stage-%zu\">", i);
-        struct cited_value cost = cited_get(&stage, "cost");
-        html_printf(out,
-                    "{name}</a> {evaluations} tables scored, the work of {whole_evaluations} of {planned} evaluations",
-                    html_get_text(&stage, HTML_NAME, "name"), html_get_integer(&stage, "evaluations"),
-                    html_get_number(&cost, "whole_evaluations", 1), html_get_integer(&stage, "planned"));
-        if (cited_known(&best)) html_printf(out, ", perplexity {perplexity}", html_get_perplexity(&best));
+        html_printf(out, "Stage {name}</a>", html_get_text(&stage, HTML_NAME, "name"));
+        if (!done) {
+            html_printf(out, " {state}: the work of {whole_evaluations} of {planned} evaluations",
+                        html_get_text(&stage, HTML_TEXT, "state"), html_get_number(&cost, "whole_evaluations", 1),
+                        html_get_integer(&stage, "planned"));
+        }
         fputs("</li>\n", out);
     }
     if (!cited_count(&stages)) fputs("<li>No stage has begun yet.</li>\n", out);
     fputs("<li><a href=\"#measurements\">Perplexity and pass keys by length</a></li>\n"
           "<li><a href=\"#reproduce\">How to reproduce this run</a></li>\n</ul></nav>\n</header>\n",
           out);
-}
-
-/* What the run's table costs where the model was good before. */
-static void put_short_window(struct html_page *page) {
-    struct cited_value window = cited_get(&page->overview, "short_window");
-    FILE *out = page->out;
-    if (!cited_known(&window)) return;
-    struct cited_value samples = cited_get(&window, "samples"), cost = cited_get(&window, "cost"),
-                       own = cited_get(&window, "own_perplexity");
-    html_printf(out, "<p id=\"short-window\">Within the old window of {length} tokens",
-                html_get_integer(&window, "length"));
-    if (cited_known(&cost)) {
-        double share = 100.0 * cited_number(&cost);
-        html_printf(
-            out,
-            ", on {windows} of the search's text: perplexity {own} with the model's own table, {perplexity} with "
-            "that of stage {table}, {share} % ",
-            html_counted(html_field_number("windows", &samples, 0), "window"), html_field_perplexity("own", &own),
-            html_get_perplexity(&window), html_get_text(&window, HTML_NAME, "table"),
-            html_field_computed("share", fabs(share), 1, "100 * (%s | fabs)", cost.path));
-        fputs(share >= 0.0 ? "more." : "less.", out);
-    } else {
-        html_printf(out, ", the cost of the table of stage {table} was not measured.",
-                    html_get_text(&window, HTML_NAME, "table"));
-    }
-    if (!cited_get_true(&window, "recovered")) {
-        fputs(
-            " <strong>No table was searched for the old window:</strong> engines use a table for longer inputs there. "
-            "A stage of <code>kind: recover</code> searches one.",
-            out);
-    }
-    fputs("</p>\n", out);
 }
 
 static void put_footer(FILE *out) {
@@ -109,8 +77,10 @@ int html_page_write(struct html_page *page, struct error *error) {
     int status = STATUS_OK;
     put_head(page);
     put_header(page);
+    html_verdict(page);
     put_contents(page);
-    put_short_window(page);
+    html_use(page);
+    html_terms(page);
     for (size_t i = 0; i < cited_count(&stages) && status == STATUS_OK; i++) status = html_stage(page, i, error);
     if (status == STATUS_OK) status = html_measurements(page, error);
     if (status != STATUS_OK) return status;

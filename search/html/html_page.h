@@ -32,6 +32,15 @@ int html_page_write(struct html_page *page, struct error *error);
 
 extern const char *const html_style[]; /* CSS in pieces; NULL ends it */
 
+/* The verdict on the whole run, and what it gained, cost and took. */
+void html_verdict(struct html_page *page);
+
+/* Commands and factors for inference engines. */
+void html_use(struct html_page *page);
+
+/* The terms that the page uses. */
+void html_terms(struct html_page *page);
+
 /* Stage `index`: what was searched and found, and its figures. */
 int html_stage(struct html_page *page, size_t index, struct error *error);
 
@@ -48,5 +57,6 @@ void html_choices(struct html_page *page);
 
 /* Commands, configuration and settings. */
 void html_reproduce(struct html_page *page);
+void html_settings(struct html_page *page);
 
 #endif

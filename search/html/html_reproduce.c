@@ -58,24 +58,6 @@ static void put_configuration(struct html_page *page, const struct cited_value *
                 html_get_text(configuration, HTML_TEXT, "content"));
 }
 
-static void put_settings(struct html_page *page) {
-    struct cited_value stages = cited_get(&page->overview, "stages");
-    fputs("<h3>The settings of each stage</h3>\n", page->out);
-    html_table_begin(page, "stage|setting|value");
-    for (size_t i = 0; i < cited_count(&stages); i++) {
-        struct cited_value stage = cited_at(&stages, i), settings = cited_get(&stage, "settings");
-        const char *key;
-        json_t *value;
-        json_object_foreach((json_t *)settings.json, key, value) {
-            fputs("<tr>", page->out);
-            html_cells(page->out, html_get_text(&stage, HTML_NAME, "name"), html_field_text("key", HTML_CODE, key),
-                       html_field_text("value", HTML_CODE, json_string_value(value)));
-            fputs("</tr>\n", page->out);
-        }
-    }
-    html_table_end(page);
-}
-
 static void put_windows(struct html_page *page) {
     struct cited_value stages = cited_get(&page->overview, "stages");
     html_fold_begin(page, "The windows of text that each stage was scored on", "stage|document|first token|tokens");
@@ -98,13 +80,12 @@ void html_reproduce(struct html_page *page) {
     FILE *out = page->out;
     fputs("<section id=\"reproduce\">\n<h2>How to reproduce this run</h2>\n"
           "<p>The configuration, model, text, number type and instruction set determine the result, bit for bit. The "
-          "number of threads and interruptions do not change it. The settings include the fingerprints of model and "
-          "tokens, the number type and the instruction set.</p>\n",
+          "number of threads and interruptions do not change it.</p>\n",
           out);
     put_commands(page, &configuration);
     put_configuration(page, &configuration);
     if (cited_count(&stages)) {
-        put_settings(page);
+        html_settings(page);
         put_windows(page);
     }
     fputs("</section>\n", out);

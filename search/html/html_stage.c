@@ -1,10 +1,10 @@
 /* The section of a stage: what was searched, on which model and text, what was found, and at which cost. */
-#include <math.h>
 #include <string.h>
 
 #include "search/config/stage_terms.h"
 #include "search/html/html.h"
 #include "search/html/html_figure.h"
+#include "search/html/html_outcome.h"
 #include "search/html/html_page.h"
 
 /* ---- what was searched ---- */
@@ -15,8 +15,8 @@ static void put_target(FILE *out, const struct cited_value *stage) {
                    : "<div><dt>Searched</dt><dd>rescale factors for ",
           out);
     html_printf(out,
-                "{target_length} tokens, {scale} times the window of {original_length}; {pairs} rotary pairs, "
-                "base {rope_theta}</dd></div>\n",
+                "{target_length} tokens, {scale} times the window of {original_length}; {pairs} rotary pairs, theta "
+                "{rope_theta}</dd></div>\n",
                 html_get_integer(stage, "target_length"), html_get_short(stage, "scale"),
                 html_get_integer(stage, "original_length"), html_get_integer(stage, "pairs"),
                 html_get_number(stage, "rope_theta", 0));
@@ -102,8 +102,8 @@ static void put_algorithm(FILE *out, const struct cited_value *stage) {
 static void put_progress(FILE *out, const struct cited_value *stage) {
     struct cited_value cost = cited_get(stage, "cost");
     html_printf(out,
-                "<div><dt>Budget</dt><dd>{evaluations} evaluations, {complete} of them on all windows: the work of "
-                "{whole_evaluations} of {planned} on all windows; generation {iteration}",
+                "<div><dt>Budget</dt><dd>{evaluations} tables scored, {complete} of them on all windows: the work of "
+                "{whole_evaluations} of {planned} evaluations; generation {iteration}",
                 html_get_integer(stage, "evaluations"), html_get_integer(&cost, "complete"),
                 html_get_number(&cost, "whole_evaluations", 1), html_get_integer(stage, "planned"),
                 html_get_integer(stage, "iteration"));
@@ -117,15 +117,19 @@ static void put_progress(FILE *out, const struct cited_value *stage) {
 static void put_cost(FILE *out, const struct cited_value *stage) {
     struct cited_value cost = cited_get(stage, "cost");
     if (!cited_get_integer(stage, "evaluations")) return;
-    html_printf(out,
-                "<div><dt>Cost</dt><dd>{seconds} s for {windows}, {tokens_per_second} tokens per second; "
-                "{windows_cached} from the cache; racing cut {stopped} short and saved "
-                "{windows_saved}",
-                html_get_number(&cost, "seconds", 1), html_counted(html_get_integer(&cost, "windows"), "window"),
-                html_get_number(&cost, "tokens_per_second", 0),
-                html_counted(html_get_integer(&cost, "windows_cached"), "window"),
-                html_counted(html_get_integer(&cost, "stopped"), "evaluation"),
-                html_counted(html_get_integer(&cost, "windows_saved"), "window"));
+    html_printf(out, "<div><dt>Cost</dt><dd>{seconds} for {windows}, {tokens_per_second} tokens per second",
+                html_as_time(html_get_number(&cost, "seconds", 1)),
+                html_counted(html_get_integer(&cost, "windows"), "window"),
+                html_get_number(&cost, "tokens_per_second", 0));
+    if (cited_get_integer(&cost, "windows_cached")) {
+        html_printf(out, "; {windows_cached} from the cache",
+                    html_counted(html_get_integer(&cost, "windows_cached"), "window"));
+    }
+    if (cited_get_integer(&cost, "stopped")) {
+        html_printf(out, "; racing cut {stopped} short and saved {windows_saved}",
+                    html_counted(html_get_integer(&cost, "stopped"), "evaluation"),
+                    html_counted(html_get_integer(&cost, "windows_saved"), "window"));
+    }
     if (cited_get_integer(&cost, "failed")) {
         html_printf(out, "; {failed} failed, because the model's numbers overflow with their tables",
                     html_counted(html_get_integer(&cost, "failed"), "evaluation"));
@@ -148,7 +152,7 @@ static void put_ranks(FILE *out, const struct cited_value *stage) {
 }
 
 static void put_facts(FILE *out, const struct cited_value *stage) {
-    fputs("<dl class=\"facts\">\n", out);
+    fputs("<div>\n<h3>Search</h3>\n<dl class=\"facts\">\n", out);
     put_target(out, stage);
     put_model(out, stage);
     put_text(out, stage);
@@ -158,87 +162,80 @@ static void put_facts(FILE *out, const struct cited_value *stage) {
     put_progress(out, stage);
     put_cost(out, stage);
     put_ranks(out, stage);
-    fputs("</dl>\n", out);
+    fputs("</dl>\n</div>\n", out);
 }
 
 /* ---- what was found ---- */
 
-static bool is_scored(const struct cited_value *one) { return isfinite(cited_get_number(one, "perplexity")); }
-
-/* By how many percent the perplexity of `a` is below that of `b`; negative where it is above. */
-static struct html_field gain_of(const struct cited_value *a, const struct cited_value *b) {
-    double gain = 1.0 - cited_get_number(a, "perplexity") / cited_get_number(b, "perplexity");
-    struct html_field field =
-        html_field_computed("gain", 100.0 * gain, 1, "100 * (1 - %s.perplexity / %s.perplexity)", a->path, b->path);
-    field.unit = "%";
-    return field;
-}
-
-static struct html_field loss_of(const struct cited_value *a, const struct cited_value *b) {
-    double loss = cited_get_number(a, "perplexity") / cited_get_number(b, "perplexity") - 1.0;
-    return html_field_computed("loss", 100.0 * loss, 1, "100 * (%s.perplexity / %s.perplexity - 1)", a->path, b->path);
-}
-
-static void put_lead(FILE *out, const struct cited_value *stage) {
-    struct cited_value best = cited_get(stage, "best"), baselines = cited_get(stage, "baselines"),
-                       baseline = cited_least(&baselines, "perplexity");
-    if (!is_scored(&best)) {
-        fputs("<p class=\"lead\">The search has found no table yet.</p>\n", out);
+/* A cell with the best perplexity against this one's: "-3.7 %" is lower. */
+static void put_comparison(FILE *out, const struct cited_value *best, const struct cited_value *one) {
+    bool below = false;
+    if (!html_is_scored(one) || !html_is_scored(best)) {
+        fputs("<td></td>", out);
         return;
     }
-    html_printf(out,
-                "<p class=\"lead\">The best table has a perplexity of <strong>{perplexity}</strong> at {target_length} "
-                "tokens",
-                html_get_perplexity(&best), html_get_integer(stage, "target_length"));
-    if (is_scored(&baseline)) {
-        struct html_field method = html_get_text(&baseline, HTML_TEXT, "method");
-        if (cited_get_number(&best, "perplexity") <= cited_get_number(&baseline, "perplexity")) {
-            html_printf(out, ", <strong>{gain} below {method}</strong>", gain_of(&best, &baseline), method);
-        } else {
-            html_printf(out, ", <strong>{loss} % above {method}</strong>", loss_of(&best, &baseline), method);
-        }
-        fputs(", the best closed-form method", out);
+    struct html_field difference = html_difference("difference", best, one, &below);
+    html_printf(out, "<td class=\"n\">{sign}{difference}</td>",
+                html_field_text("sign", HTML_TEXT, below ? "\xe2\x88\x92" : "+"), difference);
+}
+
+/* A cell with the perplexity on text that was not searched on, where that was measured. */
+static void put_held_out(FILE *out, const struct cited_value *stage, const char *method) {
+    struct cited_value held_out = cited_get(stage, "held_out"), tables = cited_get(&held_out, "tables");
+    if (!cited_count(&tables)) return;
+    for (size_t i = 0; i < cited_count(&tables); i++) {
+        struct cited_value one = cited_at(&tables, i);
+        if (strcmp(cited_get_text(&one, "method"), method) != 0) continue;
+        html_cells(out, html_get_perplexity(&one));
+        return;
     }
-    fputs(".</p>\n", out);
+    fputs("<td></td>", out);
 }
 
-static void put_baseline(FILE *out, const struct cited_value *one, const struct cited_value *best) {
-    bool compared = is_scored(one) && is_scored(best);
-    html_printf(out,
-                "<tr><td>{method}</td><td class=\"n\">{perplexity}</td><td class=\"n\">{gain}</td>"
-                "<td class=\"n\">{attention_factor}</td></tr>\n",
-                html_get_text(one, HTML_TEXT, "method"), html_get_perplexity(one),
-                compared ? gain_of(best, one) : html_field_text("gain", HTML_TEXT, ""),
-                html_get_number(one, "attention_factor", 4));
+static void put_baseline(FILE *out, const struct cited_value *stage, const struct cited_value *one,
+                         const struct cited_value *best) {
+    fputs("<tr>", out);
+    html_cells(out, html_get_text(one, HTML_TEXT, "method"), html_get_perplexity(one));
+    put_held_out(out, stage, cited_get_text(one, "method"));
+    put_comparison(out, best, one);
+    html_cells(out, html_get_number(one, "attention_factor", 4));
+    fputs("</tr>\n", out);
 }
 
-static void put_found(FILE *out, const struct cited_value *one, const char *name) {
+static void put_found(FILE *out, const struct cited_value *stage, const struct cited_value *one, const char *name,
+                      bool measured) {
     html_printf(out,
-                "<tr class=\"best\"><td>{name}<small>{start_tokens} start tokens, {origin}</small></td>"
-                "<td class=\"n\">{perplexity}</td><td></td><td class=\"n\">{attention_factor}</td></tr>\n",
-                html_field_text("name", HTML_TEXT, name), html_get_integer(one, "start_tokens"),
-                html_get_text(one, HTML_TEXT, "origin"), html_get_perplexity(one),
+                "<tr class=\"best\"><td>{name}<small>{start_tokens}</small></td>"
+                "<td class=\"n\">{perplexity}</td>",
+                html_field_text("name", HTML_TEXT, name),
+                html_counted(html_get_integer(one, "start_tokens"), "start token"), html_get_perplexity(one));
+    put_held_out(out, stage, measured ? "longrope" : "");
+    html_printf(out, "<td></td><td class=\"n\">{attention_factor}</td></tr>\n",
                 html_get_number(one, "attention_factor", 4));
 }
 
 static void put_results(struct html_page *page, const struct cited_value *stage) {
     struct cited_value baselines = cited_get(stage, "baselines"), best = cited_get(stage, "best");
-    struct cited_value exportable = cited_get(stage, "best_exportable");
+    struct cited_value exportable = cited_get(stage, "best_exportable"), held_out = cited_get(stage, "held_out");
+    struct cited_value tables = cited_get(&held_out, "tables");
+    bool two = cited_known(&exportable) && cited_get_integer(&best, "start_tokens") != 0;
     if (!cited_count(&baselines) && !cited_known(&best)) return;
-    fputs("<h3>Best against baselines</h3>\n", page->out);
-    html_table_begin(page, "method|perplexity|best is lower by|attention factor");
+    fputs("<div>\n<h3>Perplexity</h3>\n", page->out);
+    html_table_begin(page, cited_count(&tables) ? "method|text searched on|other text|best against it|attention factor"
+                                                : "method|text searched on|best against it|attention factor");
     for (size_t i = 0; i < cited_count(&baselines); i++) {
         struct cited_value one = cited_at(&baselines, i);
-        put_baseline(page->out, &one, &best);
+        put_baseline(page->out, stage, &one, &best);
     }
-    if (cited_known(&exportable) && cited_get_integer(&best, "start_tokens") != 0) {
-        put_found(page->out, &exportable, "longrope, for engines");
-    }
-    if (cited_known(&best)) put_found(page->out, &best, "longrope");
+    if (two) put_found(page->out, stage, &exportable, "longrope, for engines", true);
+    if (cited_known(&best)) put_found(page->out, stage, &best, "longrope", !two);
     html_table_end(page);
-    fputs("<p class=\"note\">Positions of start tokens are not rescaled. Inference engines do not support start "
-          "tokens, so <code>longrope export</code> writes the best table without them.</p>\n",
-          page->out);
+    if (two) {
+        fputs("<p class=\"note\">Inference engines do not support start tokens, so <code>longrope export</code> writes "
+              "the best table without them.</p>\n",
+              page->out);
+    }
+    fputs("</div>\n", page->out);
 }
 
 /* ---- the stage ---- */
@@ -249,10 +246,9 @@ int html_stage(struct html_page *page, size_t index, struct error *error) {
     fprintf(out, "<section id=\"stage-%zu\">\n", index);
     html_printf(out, "<h2>Stage {name} <span class=\"state\">{state}</span></h2>\n",
                 html_get_text(&stage, HTML_NAME, "name"), html_get_text(&stage, HTML_TEXT, "state"));
-    put_lead(out, &stage);
-    put_facts(out, &stage);
-    put_results(page, &stage);
     fputs("<div class=\"figures\">\n", out);
+    put_results(page, &stage);
+    put_facts(out, &stage);
     int status = html_convergence(page, index, error);
     if (status == STATUS_OK) status = html_lambda(page, index, error);
     if (status == STATUS_OK) status = html_genealogy(page, index, error);

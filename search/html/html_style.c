@@ -25,16 +25,28 @@ const char *const html_style[] = {
     ".state{display:inline-block;vertical-align:.2em;font-size:.8rem;font-weight:600;letter-spacing:0;line-height:1.4;"
     "padding:.1em .65em;border:1px solid var(--edge);border-radius:1em;background:var(--tint);color:var(--soft)}\n",
     "nav ul{list-style:none;margin:1rem 0 0;padding:.75rem 1rem;background:var(--tint);border-radius:.5rem}\n",
-    "nav li{padding:.15rem 0}\n",
+    "nav ul{display:flex;flex-wrap:wrap;gap:.25rem 1.5rem}\n",
     "section{margin-top:2.25rem;padding-top:1.75rem;border-top:1px solid var(--edge)}\n",
-    ".lead{font-size:1.15rem;line-height:1.45}\n",
+    ".lead{font-size:1.25rem;line-height:1.45;max-width:52rem;margin:1rem 0 1.25rem}\n",
+    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,17rem),1fr));gap:1rem;margin:0 0 "
+    "1.25rem}\n",
+    ".tiles>div{padding:.9rem 1.1rem;border:1px solid var(--edge);border-radius:.5rem}\n",
+    ".tiles dt{font-size:.9rem;line-height:1.35;color:var(--soft)}\n",
+    ".tiles dd{margin:0}.tiles dd p{margin:0;font-size:.9rem;line-height:1.5}\n",
+    ".tiles .figure{font-size:1.9rem;line-height:1.3;font-weight:600;letter-spacing:-.01em;margin:.15rem 0 .35rem;"
+    "font-variant-numeric:tabular-nums}\n",
+    ".tiles .figure small{display:inline;font-size:.9rem;letter-spacing:0}\n",
+    ".terms{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:1rem "
+    "2.5rem;margin:0}\n",
+    ".terms dt{font-weight:600}.terms dd{margin:.1rem 0 0;font-size:.95rem;line-height:1.5}\n",
     ".facts{margin:0 0 1.5rem;display:grid;gap:.3rem 1rem}\n",
     ".facts div{display:grid;grid-template-columns:6rem minmax(0,1fr);gap:0 1rem}\n",
     ".facts dt{color:var(--soft)}\n",
     ".facts dd{margin:0}\n",
     ".figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,30rem),1fr));gap:2rem 2.5rem;"
     "margin-top:1.75rem;align-items:start}\n",
-    "figure{margin:0;min-width:0}\n",
+    "figure,.figures>div{margin:0;min-width:0}.full,.figures>figure:has(details[open]){grid-column:1/"
+    "-1}.figures:first-of-type{margin-top:1rem}\n",
     "figcaption,.note{font-size:.9rem;line-height:1.45;color:var(--soft);margin:.5rem 0 .75rem;max-width:42rem}\n",
     ".chart{display:block;width:100%;max-width:40rem;height:auto}\n",
     ".chart text{font-family:inherit;font-variant-numeric:tabular-nums}\n",
@@ -51,7 +63,7 @@ const char *const html_style[] = {
     ".n,th[scope=row]{text-align:right;white-space:nowrap}\n",
     "th[scope=row]{font-weight:400;color:var(--soft)}\n",
     ".best td{font-weight:600}\n",
-    "small{display:block;font-size:.8rem;font-weight:400;color:var(--soft)}\n",
+    "small{display:block;white-space:nowrap;font-size:.8rem;font-weight:400;color:var(--soft)}\n",
     ".marked td,.marked th{border-bottom-style:dashed;border-bottom-color:var(--ink)}\n",
     ".none{color:var(--soft)}\n",
     "details{margin:.5rem 0}\n",
@@ -72,13 +84,23 @@ const char *const html_style[] = {
     ".h6{background:#d3e1ec;color:#000}.h7{background:#a6c9e2;color:#000}.h8{background:#74acd3;color:#000}"
     ".h9{background:#1f74ab;color:#fff}.h10{background:#005a8c;color:#fff}\n",
     "footer{margin-top:2.5rem;padding-top:1rem;border-top:1px solid var(--edge);font-size:.85rem;color:var(--soft)}\n",
-    "@media (max-width:30rem){.facts div{grid-template-columns:1fr}.facts dt{font-size:.85rem;margin-top:.35rem}"
-    "h1{font-size:1.6rem}}\n",
-    "@media print{@page{margin:15mm}body{font-size:10.5pt}main{max-width:none;padding:0}nav{display:none}"
-    "a{color:inherit;text-decoration:none}section{break-before:page;border-top:0;margin-top:0;padding-top:0}"
-    "section:first-of-type{break-before:auto}figure,.facts,tr,pre{break-inside:avoid}h2,h3{break-after:avoid}"
-    ".figures{display:block}.figures figure{margin-bottom:1.5rem}.chart{max-width:13cm}"
-    "details:not([open]){display:none}pre{white-space:pre-wrap}.wide{overflow:visible;max-height:none}"
+    "@media screen and (max-width:30rem){.facts div{grid-template-columns:1fr}.facts "
+    "dt{font-size:.85rem;margin-top:.35rem}h1{font-size:1.6rem}.lead{font-size:1.1rem}th,td{padding:.3rem .35rem}"
+    "table{font-size:.78rem}pre{white-space:pre-wrap;padding:.75rem}}\n",
+    "@media "
+    "print{@page{margin:15mm}body{font-size:9.5pt;line-height:1.4}main{max-width:none;padding:0}nav{display:none}"
+    "a{color:inherit;text-decoration:none}section{margin-top:1rem;padding-top:.9rem}p{max-width:none}"
+    "figure,.facts>div,.tiles>div,.terms>div,tr{break-inside:avoid}h2,h3{break-after:avoid}p,pre{orphans:3;widows:3}"
+    "h1{font-size:1.5rem}h2{font-size:1.2rem}.lead{font-size:1.05rem;max-width:none;margin:.6rem 0}"
+    ".tiles{grid-template-columns:repeat(3,minmax(0,1fr));gap:.6rem}.tiles>div{padding:.5rem .7rem}"
+    ".tiles .figure{font-size:1.3rem}.tiles dt,.tiles dd p,figcaption,.note,.legend{font-size:.8rem}"
+    ".terms{grid-template-columns:1fr 1fr;gap:.5rem 1.25rem}.terms dd{font-size:.85rem;line-height:1.4}"
+    ".facts{font-size:.85rem;line-height:1.4;gap:.15rem;margin:0}.facts div{grid-template-columns:4.5rem minmax(0,1fr)}"
+    ".figures{grid-template-columns:repeat(2,minmax(0,1fr));gap:.75rem 1.25rem;margin-top:.75rem}.full{display:none}"
+    "details:not([open]){display:none}pre{white-space:pre-wrap;font-size:7.5pt;padding:.5rem .75rem}"
+    ".wide{overflow:visible;max-height:none}table{font-size:.74rem}th,td{padding:.2rem .25rem}"
+    "small{font-size:.7rem;white-space:normal}.heat{font-size:.6rem;border-spacing:1px}"
+    ".heat th,.heat td{min-width:0;padding:.2rem 0}.heat tr>th[rowspan],.heat th[scope=row]{width:2.4rem}"
     ".heat td,pre,.state{-webkit-print-color-adjust:exact;print-color-adjust:exact}}\n",
     NULL,
 };

@@ -4,6 +4,7 @@
 
 #include "search/base/json.h"
 #include "search/report/report.h"
+#include "search/report/report_engines.h"
 #include "search/report/report_frame.h"
 #include "search/report/report_held_out.h"
 #include "search/report/report_measurements.h"
@@ -258,20 +259,25 @@ static int print_run(struct store *store, const char *stage, FILE *out, struct e
     return status == STATUS_OK ? report_measurements(store, out, error) : status;
 }
 
-/* What was measured, and "configuration". */
+/* What was measured, and the parts that concern the whole run. */
 static int run_json(struct store *store, json_t **out, struct error *error) {
-    json_t *configuration = NULL, *short_window = NULL;
-    int status = report_configuration_json(store, &configuration, error);
-    if (status == STATUS_OK) status = report_short_window_json(store, &short_window, error);
-    if (status == STATUS_OK) status = report_measurements_json(store, out, error);
-    if (status == STATUS_OK && (json_object_set(*out, "configuration", configuration) != 0 ||
-                                json_object_set(*out, "short_window", short_window) != 0)) {
-        json_decref(*out);
-        *out = NULL;
-        status = error_memory(error, 0, "the report");
+    static const struct {
+        const char *key;
+        int (*make)(struct store *store, json_t **out, struct error *error);
+    } parts[] = {{"configuration", report_configuration_json},
+                 {"short_window", report_short_window_json},
+                 {"engines", report_engines_json}};
+    int status = report_measurements_json(store, out, error);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && status == STATUS_OK; i++) {
+        json_t *part = NULL;
+        status = parts[i].make(store, &part, error);
+        if (status == STATUS_OK && json_object_set_new(*out, parts[i].key, part) != 0) {
+            status = error_memory(error, 0, "the report");
+        }
     }
-    json_decref(configuration);
-    json_decref(short_window);
+    if (status == STATUS_OK) return STATUS_OK;
+    json_decref(*out);
+    *out = NULL;
     return status;
 }
 

@@ -2,7 +2,8 @@
 
 Opens each FOLDER/NAME.html 1280 and 390 pixels wide, light and dark, with the tables folded and unfolded, and checks:
 the console is empty and no script runs or request is made; nothing is wider than the screen unless it scrolls; text in
-charts is large enough, inside the chart, and does not overlap; text has enough contrast; and the page prints. Leaves
+charts is large enough, inside the chart, and does not overlap; a chart has no more curves than can be told apart; text
+has enough contrast; the verdict is on the first screen; and no printed page but the last is half empty. Leaves
 screenshots and PDFs beside the page.
 """
 
@@ -11,6 +12,7 @@ import json
 import os
 import pathlib
 import re
+import subprocess
 import sys
 
 from selenium import webdriver
@@ -20,10 +22,12 @@ from selenium.webdriver.chrome.service import Service
 WIDTHS = (1280, 390)
 LEAST_TEXT = 9.0  # least height of text in a chart, in pixels
 LEAST_CONTRAST = 4.5  # WCAG 2, level AA
+MOST_CURVES = 6  # in the legend of a chart
+LEAST_PRINTED = 0.6  # of the height of a printed page, down to its last ink
 
 # Returns the faults as a list of texts, and the numbers of elements checked.
 LOOK = """
-const wrong = [], seen = {texts: 0, grounds: 0, charts: 0, cells: 0};
+const wrong = [], seen = {texts: 0, grounds: 0, charts: 0, cells: 0, terms: 0};
 const about = e => e.tagName + ' "' + e.textContent.trim().slice(0, 40) + '"';
 const page = document.scrollingElement;
 if (page.scrollWidth > innerWidth) wrong.push('the page is ' + page.scrollWidth + ' pixels wide');
@@ -33,6 +37,29 @@ const scrolls = e => e && (['auto', 'scroll'].includes(getComputedStyle(e).overf
 for (const e of document.querySelectorAll('body *')) {
     const box = e.getBoundingClientRect();
     if (box.width && box.right > innerWidth + 0.5 && !scrolls(e.parentElement)) wrong.push('too wide: ' + about(e));
+}
+
+// Without long names, tables show all their columns on a desktop.
+if (TABLES_FIT) {
+    for (const e of document.querySelectorAll('.wide')) {
+        if (e.closest('details:not([open])')) continue;
+        if (e.scrollWidth > e.clientWidth + 1) wrong.push('columns are cut off: ' + about(e));
+    }
+}
+
+// What was gained comes first, then how to use it.
+const verdict = document.querySelectorAll('#verdict');
+if (verdict.length !== 1) wrong.push(verdict.length + ' verdicts');
+else if (verdict[0].getBoundingClientRect().bottom > innerHeight) wrong.push('the verdict is below the first screen');
+if (document.querySelector('section').id !== 'use') wrong.push('the first section is not how to use it');
+seen.terms = document.querySelectorAll('#terms dt').length;
+if (seen.terms !== 6) wrong.push(seen.terms + ' terms are explained, not six');
+
+// Curves of a chart differ in colour or dashes, and are few.
+for (const legend of document.querySelectorAll('.legend')) {
+    const keys = [...legend.querySelectorAll('svg')].map(e => e.innerHTML);
+    if (keys.length > MOST_CURVES) wrong.push(keys.length + ' curves: ' + about(legend));
+    if (new Set(keys).size !== keys.length) wrong.push('curves that look the same: ' + about(legend));
 }
 
 // Words in charts.
@@ -119,13 +146,27 @@ def screenshot(browser, path, width):
     path.write_bytes(base64.b64decode(shot["data"]))
 
 
+def script_for(width, name):
+    """LOOK with its constants. Names of the page "hostile" are longer than any screen is wide."""
+    constants = {
+        "LEAST_TEXT": LEAST_TEXT,
+        "LEAST_CONTRAST": LEAST_CONTRAST,
+        "MOST_CURVES": MOST_CURVES,
+        "TABLES_FIT": str(width >= 1280 and name != "hostile").lower(),
+    }
+    script = LOOK
+    for constant, value in constants.items():
+        script = script.replace(constant, str(value))
+    return script
+
+
 def look(browser, page, width, scheme):
     """The faults of the page at this width and scheme, and the number of elements checked."""
     url = page.resolve().as_uri()
     fetched(browser)  # clears the log of earlier pages
     load(browser, url, width, scheme)
     title = browser.title
-    script = LOOK.replace("LEAST_TEXT", str(LEAST_TEXT)).replace("LEAST_CONTRAST", str(LEAST_CONTRAST))
+    script = script_for(width, page.stem)
     found = browser.execute_script(script)
     screenshot(browser, page.with_name(f"{page.stem}-{width}-{scheme}.png"), width)
     browser.execute_script("document.querySelectorAll('details').forEach(e => e.open = true)")
@@ -139,12 +180,44 @@ def look(browser, page, width, scheme):
     return wrong, unfolded["seen"]
 
 
+def ink(pdf):
+    """How far down each page of the PDF the last ink is, from 0 to 1, within margins of 15 mm."""
+    images = subprocess.run(["pdftoppm", "-r", "25", "-gray", pdf], check=True, capture_output=True).stdout
+    heights = []
+    while images:
+        head = re.match(rb"P5\s+(\d+)\s+(\d+)\s+255\s", images)
+        width, height = int(head[1]), int(head[2])
+        pixels = images[head.end() : head.end() + width * height]
+        images = images[head.end() + width * height :]
+        inked = [y for y in range(height) if min(pixels[y * width : (y + 1) * width]) < 200]
+        margin = 15 / 25.4 * 25
+        heights.append((max(inked, default=0) - margin) / (height - 2 * margin))
+    return heights
+
+
+# Tables that are wider than their boxes would cover what is printed beside them.
+COVERS = """
+return [...document.querySelectorAll('.wide')].filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1)
+    .map(e => 'printed over its edge: ' + e.textContent.trim().slice(0, 40));
+"""
+PAPER = 680  # pixels of an A4 page's width without its margins
+
+
 def print_page(browser, page):
+    load(browser, page.resolve().as_uri(), PAPER, "light")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    wrong = browser.execute_script(COVERS) if page.stem != "hostile" else []
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     load(browser, page.resolve().as_uri(), WIDTHS[0], "dark")
-    pdf = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})["data"])
+    options = {"printBackground": True, "paperWidth": 8.27, "paperHeight": 11.69, "preferCSSPageSize": True}
+    pdf = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", options)["data"])
     page.with_suffix(".pdf").write_bytes(pdf)
-    pages = len(re.findall(rb"/Type\s*/Page\b", pdf))
-    return [] if pages >= 2 else [f"prints to {pages} pages"]
+    heights = ink(page.with_suffix(".pdf"))
+    wrong += [] if len(heights) >= 2 else [f"prints to {len(heights)} pages"]
+    for number, height in enumerate(heights[:-1], start=1):
+        if height < LEAST_PRINTED and page.stem != "hostile":  # whose names are as long as paragraphs
+            wrong.append(f"page {number} of {len(heights)} is printed down to {height:.0%} only")
+    return wrong
 
 
 def main():

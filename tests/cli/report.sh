@@ -119,7 +119,7 @@ required() {
 
 # The page without the run's numbers and quotations: the rest has no digits.
 own_words() {
-    sed -e '/<style>/,/<\/style>/d' -e '/<svg class="chart"/,/<\/svg>/d' -e '/<pre>/,/<\/pre>/d' "$page" |
+    sed -e '/<style>/,/<\/style>/d' -e '/<svg class="chart"/,/<\/svg>/d' -e '/<pre[ >]/,/<\/pre>/d' "$page" |
         sed -e 's|<data [^>]*>[^<]*</data>||g' -e 's|<code>[^<]*</code>||g' -e 's|<time [^>]*>[^<]*</time>||g' \
             -e 's|<th scope="row">[0-9]*</th>||g' -e 's|<span class="name">[^<]*</span>||g' \
             -e 's|<title>.*</title>||' -e 's|<[^>]*>||g'
@@ -136,7 +136,9 @@ check_numbers() {
         { point = index($4, "."); decimals = point ? length($4) - point : 0
           computed = $3 !~ /^(--[a-z]* )?[][a-z0-9_.]*$/
           if (!($1 == $2 || (computed && ($1 / $2 - 1) ^ 2 < 1e-26))) { print "is not " $1 ": " $0; bad = 1 }
-          if (sprintf("%.*f", decimals, $2) != $4) { print "is no rounding: " $0; bad = 1 } }
+          hours = split($4, time, ":") == 2 # hours and minutes
+          if (hours ? 60 * time[1] + time[2] != int($2 / 60 + 0.5) : sprintf("%.*f", decimals, $2) != $4) {
+              print "is no rounding: " $0; bad = 1 } }
         END { exit bad }' >&2 || fail "$page: a number is not what show prints"
     cut -f 2 "$work/numbers" | sort -u >"$work/from"
     required | sort -u >"$work/required"
@@ -204,9 +206,10 @@ check_charts() {
     jq '[.overview.stages[0].baselines[].perplexity] | min' "$work/documents" >"$work/points"
     drawn 0 2 | awk -v level="$(cat "$work/points")" '$2 != level { exit 1 } END { if (NR != 2) exit 1 }' ||
         fail "the level of the best baseline is another"
-    for method in 0 1 2 3 4; do
-        same_points 1 "$method" ".overview.stages[0].baselines[$method].factors | to_entries[] | [.key, .value]"
-    done
+    # the best closed form has a curve of its own, the others are one faint series
+    same_points 1 0 '.overview.stages[0].baselines | map(.perplexity) as $all | .[] | select(.perplexity != ($all | min)) |
+        .factors | to_entries[] | [.key, .value]'
+    same_points 1 1 '.overview.stages[0].baselines | min_by(.perplexity) | .factors | to_entries[] | [.key, .value]'
     last=$(grep -c '^\$data' "$work/scripts/1")
     same_points 1 $((last - 1)) '.overview.stages[0].best.factors | to_entries[] | [.key, .value]'
     mark=$(jq '.overview.stages[0].window_pair' "$work/documents")
@@ -226,7 +229,7 @@ same_points 0 0 '.generations.stages[0].generations[] | [.evaluations, .quartile
 same_points 0 3 '(.generations.stages[0].improvements[] | [.id + 1, .perplexity]),
     [.overview.stages[0].evaluations, .overview.stages[0].best.perplexity]'
 report based
-same_points 1 0 '.overview.stages[0].baselines[0].factors | to_entries[] | [.key, .value]'
+same_points 1 1 '.overview.stages[0].baselines | min_by(.perplexity) | .factors | to_entries[] | [.key, .value]'
 report measured
 scripts=$(find "$work/scripts" -type f | wc -l)
 [ "$scripts" = "$(grep -c '<svg class="chart"' "$page")" ] || fail "not a script a chart"
@@ -249,6 +252,7 @@ copy_run measured evil "UPDATE run SET name = substr('$quoted', 1, 100);
     UPDATE stage_models SET model = '$quoted', base = substr('$quoted', 1, 100); UPDATE samples SET document = '$quoted' || char(10, 27);
     UPDATE settings SET value = '$quoted' WHERE key = 'search.algorithm';
     UPDATE settings SET key = '$quoted' WHERE key = 'search.seed';
+    INSERT INTO settings SELECT id, '', 'of no name' FROM stages;
     UPDATE lengths SET label = substr('$quoted', 1, 100) || id, model = '$quoted', dtype = '<b>';
     UPDATE pass_keys SET label = substr('$quoted', 1, 100) || id, model = '$quoted';
     UPDATE choices SET label = substr('$quoted', 1, 100) || id, task = substr('$quoted', 1, 100) || id;
@@ -256,7 +260,7 @@ copy_run measured evil "UPDATE run SET name = substr('$quoted', 1, 100);
         overrides = json_array('$quoted')"
 report evil
 grep -o '<[!a-zA-Z][^ >]*' "$page" | sort -u >"$work/elements"
-printf '<%s\n' '!--' '!DOCTYPE' a body circle code data dd defs desc details div dl dt feComposite feFlood figcaption \
+printf '<%s\n' '!--' '!DOCTYPE' a body circle code data dd defs desc details div dl dt em feComposite feFlood figcaption \
     figure filter footer g h1 h2 h3 head header html li main meta nav p path polygon pre rect section small span strong \
     style summary svg table tbody td text th thead time title tr ul use | sort -u |
     comm -13 - "$work/elements" >"$work/others"
@@ -309,6 +313,37 @@ runs sh "$work/again.sh"
 same_runs "$work/run" "$work/again"
 jq -j .configuration.content "$work/overview.json" | cmp -s - "$one_stage" || fail "the configuration is another"
 [ "$(jq -r .configuration.path "$work/overview.json")" = "$(realpath "$one_stage")" ] || fail "its path is another"
+
+# ---- how to use it ----
+
+report begun
+says_on_page "Nothing can be exported yet"
+
+# The factors to copy are what the export writes, and its command works as it stands.
+report run
+sed -n '/<pre id="rope-scaling">/,/^<\/pre>/p' "$page" | sed 's/<[^>]*>//g' >"$work/scaling"
+(cd "$work" && sed -n '/^longrope export .* --format hf/s/^longrope/"$LONGROPE"/p' "$page" >"$work/export.sh" &&
+    runs sh "$work/export.sh")
+printf '{%s}' "$(cat "$work/scaling")" | jq -S . >"$work/copied" || fail "the factors to copy are not JSON"
+jq -S '{max_position_embeddings, rope_scaling}' "$work/NEW_MODEL/config.json" | cmp -s - "$work/copied" ||
+    fail "the factors to copy are not those of the export"
+# The page begins with what was gained on other text, in one sentence, and says plainly where it was not measured.
+[ "$(grep -c 'id="verdict"' "$page")" = 1 ] || fail "the verdict is not one sentence"
+says_on_page "on text that the search did not use"
+for key in tables lower_on; do
+    grep -qF "stages[0].held_out.$key" "$page" || fail "$page does not cite stages[0].held_out.$key"
+done
+copy_run run unmeasured "DELETE FROM held_out_nats; DELETE FROM held_out_samples; DELETE FROM held_out"
+report unmeasured
+check_numbers 300
+says_on_page "on the text that was searched on"
+says_on_page "Other text was not measured"
+[ "$(grep -c '<p class="figure"><data [^>]*>[0-9.]*</data>[^<]*% *<small>' "$page")" = 2 ] ||
+    fail "$page does not say gain and cost in percent"
+copy_run unmeasured no-text "INSERT INTO held_out VALUES (0, NULL)"
+report no-text
+says_on_page "No text was left to measure on"
+report run
 
 # ---- where it is written ----
 

@@ -169,7 +169,7 @@ runs "$LONGROPE" show "$work/run"
 cmp -s "$work/stdout" "$work/table" || fail "show prints another table than search"
 
 runs "$LONGROPE" show "$work/run" --json
-holds 'keys == ["configuration", "lengths", "name", "pass_keys", "short_window", "stages", "state"] and
+holds 'keys == ["choices", "configuration", "engines", "lengths", "name", "pass_keys", "short_window", "stages", "state"] and
     .name == "demo" and .state == "done" and (.stages | length) == 1'
 holds '.stages[0] | keys == (["name", "state", "objective", "target_length", "iteration", "iterations", "evaluations",
     "best", "best_exportable", "baselines", "cost", "kind", "model", "base", "original_length", "pretrained_length", "scale",
