@@ -128,12 +128,17 @@ is_pending() { [ "$(squeue --noheader --format=%T --jobs="$job")" = PENDING ]; }
 scores() { sqlite3 "$work/run/scores.db" 'SELECT count(*) FROM scores' 2>/dev/null || echo 0; }
 more_scores() { [ "$(scores)" -gt "$1" ]; }
 
+# Slurm's daemon of a step can outlive the step by seconds. Until it is gone, a step with the same number cannot bind the
+# socket that both would use for PMIx.
+no_step_daemon() { ! pgrep -f "slurmstepd: \\[$job\\.0\\]" >/dev/null && ! test -e "$slurm/spool/stepd.slurm.pmix.$job.0"; }
+
 # requeued TIMES: Slurm lets a requeued job wait for two minutes; the test does not, but for a start that slurmd can tell
 # from the one before, whose credential it has revoked.
 requeued() {
     wait_until 60 "the job, requeued," is_pending
     [ "$(grep -c 'stopped by SIGUSR1; everything scored is saved' "$work/job.out")" = "$1" ] ||
         fail "the search was not stopped by a signal: $(cat "$work/job.out")"
+    wait_until 60 "the end of the step's daemon" no_step_daemon
     sleep 2
     scontrol update JobId="$job" StartTime=now
     wait_until 60 "the job's next start" started $(($1 + 1))
