@@ -4,8 +4,10 @@
 #
 #     run.sh [PYTEST ARGUMENTS]       tests against PyTorch, transformers, tokenizers and sentencepiece
 #     run.sh --speed [ARGUMENTS]      speed.py: speed and memory against transformers
-#     run.sh --llama-cpp [ARGUMENTS]  compare_llama_cpp.py: speed and perplexity against llama.cpp
-#     run.sh --llama-cpp-export       check_llama_cpp_export.py: exported tables in llama.cpp
+#     run.sh --llama-cpp [ARGUMENTS]  compare_llama_cpp.py: speed and perplexity against llama.cpp and transformers
+#     run.sh --llama-cpp-export [ARGUMENTS]  check_llama_cpp_export.py: exported tables in llama.cpp
+#     run.sh --llama-cpp-one-file [ARGUMENTS]
+#                                     check_llama_cpp_one_file.py: a search from GGUF to GGUF, in llama.cpp
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/packages.sh
@@ -31,20 +33,26 @@ environment() {
     fi
 }
 
-# llama_cpp SCRIPT [ARGUMENTS]
-llama_cpp() {
-    environment build/llama-cpp-venv tests/interop/requirements-llama-cpp.txt \
-        env CMAKE_ARGS="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF"
-    exec build/llama-cpp-venv/bin/python "$@"
-}
-
 case ${1-} in
 --llama-cpp)
     shift
-    llama_cpp tests/interop/compare_llama_cpp.py "$@"
+    if grep -q ' avx512f ' /proc/cpuinfo; then
+        environment build/llama-cpp-venv tests/interop/requirements-llama-cpp.txt \
+            env CMAKE_ARGS="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF"
+        exec build/llama-cpp-venv/bin/python tests/interop/compare_llama_cpp.py "$@"
+    fi
+    environment build/interop-venv tests/interop/requirements.txt # the wheel's kernels, those of AVX2, are this processor's
+    exec build/interop-venv/bin/python tests/interop/compare_llama_cpp.py "$@"
     ;;
 --llama-cpp-export)
-    llama_cpp tests/interop/check_llama_cpp_export.py
+    shift
+    environment build/interop-venv tests/interop/requirements.txt
+    exec build/interop-venv/bin/python tests/interop/check_llama_cpp_export.py "$@"
+    ;;
+--llama-cpp-one-file)
+    shift
+    environment build/interop-venv tests/interop/requirements.txt
+    exec build/interop-venv/bin/python tests/interop/check_llama_cpp_one_file.py "$@"
     ;;
 --speed)
     shift
