@@ -9,6 +9,7 @@
 #     run.sh --llama-cpp-one-file [ARGUMENTS]
 #                                     check_llama_cpp_one_file.py: a search from GGUF to GGUF, in llama.cpp
 #     run.sh --vllm [FOLDER]          check_vllm.py: exported tables in vLLM on the CPU
+#     run.sh --lm-eval [ITEMS]        check_lm_eval.py: multiple choice in lm-evaluation-harness
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/packages.sh
@@ -91,6 +92,12 @@ case ${1-} in
     shift
     vllm_environment
     exec build/vllm-venv/bin/python tests/interop/check_vllm.py "$@"
+    ;;
+--lm-eval)
+    shift
+    environment build/lm-eval-venv tests/interop/requirements-lm-eval.txt
+    export HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 TQDM_DISABLE=1
+    exec build/lm-eval-venv/bin/python tests/interop/check_lm_eval.py "$@"
     ;;
 --speed)
     shift
