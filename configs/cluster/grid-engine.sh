@@ -11,6 +11,8 @@
 set -eu
 # mpirun gives a node up that has not answered for a minute; its own settings are eight minutes.
 export OMPI_MCA_oob_tcp_keepalive_time=30 OMPI_MCA_oob_tcp_keepalive_intvl=10 OMPI_MCA_oob_tcp_keepalive_probes=3
+# A rank that is killed as it starts leaves mpirun waiting for a lock of PMIx's shared memory; hash has none.
+export PMIX_MCA_gds=hash
 signalled=
 trap 'signalled=yes; kill -USR1 "$search"' USR1
 mpirun --map-by ppr:1:node --bind-to none "${LONGROPE:-longrope}" search "$1" -o "$2" --resume &

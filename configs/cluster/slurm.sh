@@ -21,6 +21,8 @@ export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK" # srun does not take it from sb
 
 # mpirun gives a node up that has not answered for a minute; its own settings are eight minutes.
 export OMPI_MCA_oob_tcp_keepalive_time=30 OMPI_MCA_oob_tcp_keepalive_intvl=10 OMPI_MCA_oob_tcp_keepalive_probes=3
+# A rank that is killed as it starts leaves mpirun waiting for a lock of PMIx's shared memory; hash has none.
+export PMIX_MCA_gds=hash
 
 # Slurm sends SIGUSR1 to this script alone (B:). srun and mpirun pass it on to the ranks.
 signalled=

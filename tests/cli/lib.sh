@@ -274,12 +274,13 @@ killed() {
 
 # ---- processes ----
 
-# use_mpirun: whether Open MPI's is installed; it works then also as root, with more ranks than processors, and where
-# processes may not read each other's memory.
+# use_mpirun: whether Open MPI's is installed; it works then also as root, with more ranks than processors, where
+# processes may not read each other's memory, and (PMIX_MCA_gds, see configs/cluster/README.md) where a rank is killed as
+# it starts.
 use_mpirun() {
     mpirun --version 2>/dev/null | grep -q 'Open MPI' || return 1
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
-    export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_btl_vader_single_copy_mechanism=none
+    export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_btl_vader_single_copy_mechanism=none PMIX_MCA_gds=hash
 }
 
 # write_ranks_search NAME ITERATIONS LENGTH: $work/search.yaml, a search of enough windows at a time for several ranks,

@@ -11,12 +11,11 @@ length=${1:-2048}
 tables=${2:-8}
 # shellcheck source=tests/cli/lib.sh
 . "$SOURCE/tests/cli/lib.sh"
-mpirun --version 2>/dev/null | grep -q 'Open MPI' || {
+use_mpirun || {
     echo "efficiency: Open MPI's mpirun is not installed (Debian package openmpi-bin)"
     exit 1
 }
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_btl_vader_single_copy_mechanism=none OMP_WAIT_POLICY=passive
+export OMP_WAIT_POLICY=passive
 
 # A text as long as it takes; what it says does not matter.
 : >"$work/text.txt"

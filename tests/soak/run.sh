@@ -227,10 +227,10 @@ send() {
     [ -z "$1" ] || kill "-$2" "$1" 2>/dev/null || true
 }
 
-# ends STATUS...: the search ends with 0 or one of these, within half an hour, and nothing of it is left or lost.
+# ends STATUS...: the search ends with 0 or one of these, within five minutes, and nothing of it is left or lost.
 ends() {
     victims
-    patience=18000
+    patience=3000
     until is_over "$background"; do
         patience=$((patience - 1))
         [ "$patience" -gt 0 ] || fail "$disturbance: the search does not end"
