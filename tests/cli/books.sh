@@ -41,6 +41,17 @@ runs env PAPER_END=1 sh "$SOURCE/configs/books/report.sh" "$LONGROPE" "$work/boo
 cp "$work/stdout" "$work/tables"
 case $(row 5 paper) in "|paper|1|-(-)|-(-)|") ;; *) fail "the median is not that of a search that has not reached it" ;; esac
 
+# What racing cut short is what the run says, and the search without racing has nothing of that.
+if command -v python3 >/dev/null; then
+    for stage in paper-blocks paper-no-racing; do
+        runs python3 "$SOURCE/configs/books/racing.py" --longrope "$LONGROPE" --stage "$stage" "$work/books/seed-1"
+        said=$(tail -n 1 "$work/stdout" | tr -d ' ')
+        known=$("$LONGROPE" show "$work/books/seed-1" --json |
+            jq -r --arg stage "$stage" '.stages[] | select(.name == $stage) | .cost.stopped')
+        case $said in "|seed-1|"[1-9]*"%|$known|"*) ;; *) fail "$stage: $said, but $known were cut short" ;; esac
+    done
+fi
+
 # All tokens rank tables as all tokens do; fewer need not.
 if command -v python3 >/dev/null; then
     runs python3 "$SOURCE/configs/books/tokens.py" --stage paper "$work/books/seed-1" "$work/books/seed-2"
