@@ -140,12 +140,7 @@ for signal in INT USR1; do
     rm -f "$work/background.out" # the last one's
     "$LONGROPE" bench --hidden 64 --seconds 600 >"$work/background.out" 2>"$work/background.err" &
     background=$!
-    patience=600
-    until [ -s "$work/background.out" ]; do # the heading
-        patience=$((patience - 1))
-        [ "$patience" -gt 0 ] || fail "nothing was printed within a minute"
-        sleep 0.1
-    done
+    wait_until "the heading" [ -s "$work/background.out" ]
     kill -"$signal" "$background"
     end_search
     [ "$status" = 75 ] || fail "bench that is sent SIG$signal ends with status $status, not 75"

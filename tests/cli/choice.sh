@@ -174,16 +174,13 @@ refuses "bad.jsonl" --model "$model" --tasks "$work/bad.jsonl" --method none
 
 # ---- signals ----
 
-awk -v line="$(cat "$work/long.jsonl")" 'BEGIN { for (i = 0; i < 20000; i++) print line }' >"$work/many.jsonl"
+# Two items by turns, which begin otherwise: neighbours share nothing.
+sed 's/"context": "/&X/' "$work/long.jsonl" | cat "$work/long.jsonl" - >"$work/two.jsonl"
+awk '{ lines[NR] = $0 } END { for (i = 0; i < 10000; i++) { print lines[1]; print lines[2] } }' "$work/two.jsonl" >"$work/many.jsonl"
 : >"$work/background.err"
 "$LONGROPE" choice --model "$model" --tasks "$work/many.jsonl" --method pi --length 600 >"$work/background.out" 2>"$work/background.err" &
 background=$!
-patience=300
-until grep -q '^many, pi at 600 tokens: .* items.* left$' "$work/background.err"; do
-    patience=$((patience - 1))
-    [ "$patience" -gt 0 ] || fail "no line of progress within thirty seconds"
-    sleep 0.1
-done
+wait_until "a line of progress" grep -q '^many, pi at 600 tokens: .* items.* left$' "$work/background.err"
 kill -USR2 "$background"
 end_search
 [ "$status" = 75 ] || fail "choice that is sent SIGUSR2 ends with status $status, not 75"

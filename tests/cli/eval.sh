@@ -225,12 +225,7 @@ runs "$LONGROPE" eval --model "$work/with-tokenizer" --text "$work/letters.txt" 
 "$LONGROPE" eval --model "$model" --text "$corpus"/*.txt --length 4096 --stride 1 --method pi,ntk --json \
     >"$work/background.out" 2>"$work/background.err" &
 background=$!
-patience=150
-until grep -q '^pi at 4096 tokens: .* windows.* left$' "$work/background.err"; do
-    patience=$((patience - 1))
-    [ "$patience" -gt 0 ] || fail "no line of progress within fifteen seconds"
-    sleep 0.1
-done
+wait_until "a line of progress" grep -q '^pi at 4096 tokens: .* windows.* left$' "$work/background.err"
 stopped=$(now)
 kill -XCPU "$background"
 end_search

@@ -23,6 +23,7 @@ if [ -n "${UNSUPPORTED_LIBRARY-}" ]; then
     rows() { remote "$LONGROPE" show "$1" --json 2>/dev/null | jq '.stages[0].evaluations // 0'; }
     # Without locks: rows of a transaction that is going on count, too.
     stored() { sqlite3 "file:$1/run.db?immutable=1" 'SELECT count(*) FROM individuals' 2>/dev/null || echo 0; }
+    has_individuals() { [ "$(stored "$1")" -gt 1 ]; }
 
     # SQLite leaves the journal of a transaction that was completed, and clears its header.
     is_hot() { [ "$(head -c 8 "$1" 2>/dev/null | tr -d '\0' | wc -c)" -gt 0 ]; }
@@ -67,12 +68,7 @@ if [ -n "${UNSUPPORTED_LIBRARY-}" ]; then
         (launch="exec env UNSUPPORTED=$what LD_PRELOAD=$UNSUPPORTED_LIBRARY" && short_search "$new.killed" $long) \
             >"$work/background.out" 2>"$work/background.err" &
         background=$!
-        patience=600
-        until [ "$(stored "$new.killed")" -gt 1 ]; do
-            patience=$((patience - 1))
-            [ "$patience" -gt 0 ] || fail "$what: nothing was stored within a minute"
-            sleep 0.1
-        done
+        wait_until "$what: two individuals" has_individuals "$new.killed"
         runs remote "$LONGROPE" show "$new.killed"
         holder="in use by process $background on host $(uname -n)"
         fails_with 2 "$holder" remote_search "$new.killed" --resume

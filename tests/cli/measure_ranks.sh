@@ -85,13 +85,7 @@ same_runs "$work/into0" "$work/into2"
 start() {
     mpirun -n 3 "$LONGROPE" "$@" --threads 1 >"$work/background.out" 2>"$work/background.err" &
     background=$!
-    patience=1200
-    until grep -qsE '^ +(64|256) ' "$work/background.out"; do
-        patience=$((patience - 1))
-        { [ "$patience" -gt 0 ] && kill -0 "$background"; } ||
-            fail "no row within two minutes: $(tail "$work/background.err")"
-        sleep 0.1
-    done
+    wait_until "a row" grep -qE '^ +(64|256) ' "$work/background.out"
     victims=$(children "$background")
 }
 

@@ -131,12 +131,7 @@ fi
 : >"$work/background.err"
 "$LONGROPE" passkey --model "$model" --length 4096 --method pi --trials 10000 >"$work/background.out" 2>"$work/background.err" &
 background=$!
-patience=150
-until grep -q '^pi at 4096 tokens: .* prompts.* left$' "$work/background.err"; do
-    patience=$((patience - 1))
-    [ "$patience" -gt 0 ] || fail "no line of progress within fifteen seconds"
-    sleep 0.1
-done
+wait_until "a line of progress" grep -q '^pi at 4096 tokens: .* prompts.* left$' "$work/background.err"
 kill -USR2 "$background"
 end_search
 [ "$status" = 75 ] || fail "passkey that is sent SIGUSR2 ends with status $status, not 75"

@@ -142,12 +142,7 @@ start() {
     before=$(scores "$run")
     mpirun -n 3 "$@" >"$work/background.out" 2>"$work/background.err" &
     background=$!
-    patience=1200
-    until [ "$(scores "$run")" -gt $((before + 3)) ]; do
-        patience=$((patience - 1))
-        [ "$patience" -gt 0 ] || fail "no windows were scored within two minutes: $(tail "$work/background.err")"
-        sleep 0.1
-    done
+    wait_for_rows "$work/$run/scores.db" scores $((before + 4))
     rm -f "$work"/pid.*
     for process in $(children "$background"); do
         rank=$(tr '\0' '\n' <"/proc/$process/environ" | sed -n 's/^OMPI_COMM_WORLD_RANK=//p')
@@ -214,12 +209,7 @@ mpirun -n 1 sh -c 'echo $$ >"$1"; shift; exec "$@"' sh "$work/pid" "$LONGROPE" s
     env LONGROPE_TRACE=ranks "$LONGROPE" search "$work/search.yaml" -o "$work/early" \
     >"$work/background.out" 2>"$work/stderr" &
 background=$!
-patience=300
-until [ -s "$work/early/scores.db" ]; do
-    patience=$((patience - 1))
-    [ "$patience" -gt 0 ] || fail "no run begins within half a minute"
-    sleep 0.1
-done
+wait_until "the beginning of a run" [ -s "$work/early/scores.db" ]
 sleep 0.2
 kill -TERM "$(cat "$work/pid")"
 end_search
@@ -293,7 +283,7 @@ dtype: f32
 data: {text: [$corpus/*.txt], tokenizer: bytes, samples: 2}
 search: {population: 3, evaluations: 2, start_tokens: [0]}
 stages:
-  - {name: first, target_length: 257, finetune: {command: "! env | grep -E '^(OMPI_COMM_WORLD|PMIX)_' && sh tune.sh"}}
+  - {name: first, target_length: 257, finetune: {command: "! env | grep -E '^(OMPI_COMM_WORLD_|PMIX_RANK)' && sh tune.sh"}}
   - {name: second, target_length: 257, kind: recover, base: first, search: {lambda_max: 2}}
 YAML
 runs search_in recipe 0 recipe

@@ -134,15 +134,8 @@ start_recipe() {
     background=$!
 }
 
-# wait_for_tuning: until the command has begun, for at most a minute.
-wait_for_tuning() {
-    patience=600
-    until grep -q 'tuning middle' "$work/background.err"; do
-        patience=$((patience - 1))
-        [ "$patience" -gt 0 ] || fail "the command did not start within a minute"
-        sleep 0.1
-    done
-}
+# wait_for_tuning: until the command has begun.
+wait_for_tuning() { wait_until "the start of the command" grep -q 'tuning middle' "$work/background.err"; }
 
 kills=0
 for delay in 0.1 0.5 1 1.5 2 2.5 3 3.5 4; do

@@ -397,12 +397,7 @@ exec sleep 1000
 SCRIPT
 (PATH="$work/broken:$PATH" exec "$LONGROPE" report "$work/run" -o "$work/x.html") >"$work/stdout" 2>"$work/stderr" &
 background=$!
-patience=100
-until [ -s "$work/child" ]; do
-    patience=$((patience - 1))
-    [ "$patience" -gt 0 ] || fail "gnuplot was not started within ten seconds"
-    sleep 0.1
-done
+wait_until "the start of gnuplot" [ -s "$work/child" ]
 kill -HUP "$background"
 end_search
 [ "$status" = 75 ] || fail "exit status $status where 75 is due after a signal"

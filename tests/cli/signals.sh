@@ -7,18 +7,6 @@
 # long_search RUN: with more than a test waits for.
 long_search() { tiny_search "$1" --set search.iterations=1000 --resume; }
 
-# wait_until WHAT COMMAND...: for at most a minute.
-wait_until() {
-    what=$1
-    shift
-    patience=600
-    until "$@" 2>/dev/null; do
-        patience=$((patience - 1))
-        [ "$patience" -gt 0 ] || fail "$what: not within a minute: $(cat "$work/background.err")"
-        sleep 0.1
-    done
-}
-
 # stopped_by NAME: the process in the background ended with status 75 and says so.
 stopped_by() {
     end_search

@@ -52,14 +52,10 @@ mkfifo "$work/commands"
 sqlite3 "$work/plain/scores.db" <"$work/commands" &
 exec 3>"$work/commands"
 printf '%s\n' 'BEGIN IMMEDIATE;' ".shell touch '$work/locked'" >&3
-patience=600
-until [ -e "$work/locked" ] || [ "$patience" = 0 ]; do patience=$((patience - 1)); sleep 0.1; done
+wait_until "the lock" [ -e "$work/locked" ]
 start_search "$work/waits" --cache "$work/plain/scores.db" --set search.seed=2
-until grep -qF "trace: store: $work/plain/scores.db: waiting for another process" "$work/background.err"; do
-    patience=$((patience - 1))
-    [ "$patience" -gt 0 ] || fail "no trace of waiting for the cache"
-    sleep 0.1
-done
+wait_until "a trace of waiting for the cache" \
+    grep -qF "trace: store: $work/plain/scores.db: waiting for another process" "$work/background.err"
 echo 'COMMIT;' >&3
 exec 3>&-
 end_search

@@ -71,8 +71,8 @@ stop_daemons() {
 }
 trap 'stop_daemons; clean_up' EXIT
 
-# wait_until SECONDS WHAT COMMAND...: until the command is true.
-wait_until() {
+# wait_in_slurm SECONDS WHAT COMMAND...: until the command is true.
+wait_in_slurm() {
     patience=$(($1 * 10))
     what=$2
     shift 2
@@ -95,7 +95,7 @@ munged --force --socket="$slurm/munge.socket" --key-file="$slurm/munge.key" --pi
 slurmctld -f "$SLURM_CONF"
 slurmd -f "$SLURM_CONF"
 is_idle() { [ "$(sinfo --noheader --format=%T)" = idle ]; }
-wait_until 30 "a node that is idle" is_idle
+wait_in_slurm 30 "a node that is idle" is_idle
 srun --mpi=list 2>&1 | grep -q pmix || skip "this Slurm has no pmix"
 
 # ---- the search ----
@@ -135,27 +135,27 @@ no_step_daemon() { ! pgrep -f "slurmstepd: \\[$job\\.0\\]" >/dev/null && ! test 
 # requeued TIMES: Slurm lets a requeued job wait for two minutes; the test does not, but for a start that slurmd can tell
 # from the one before, whose credential it has revoked.
 requeued() {
-    wait_until 60 "the job, requeued," is_pending
+    wait_in_slurm 60 "the job, requeued," is_pending
     [ "$(grep -c 'stopped by SIGUSR1; everything scored is saved' "$work/job.out")" = "$1" ] ||
         fail "the search was not stopped by a signal: $(cat "$work/job.out")"
-    wait_until 60 "the end of the step's daemon" no_step_daemon
+    wait_in_slurm 60 "the end of the step's daemon" no_step_daemon
     sleep 2
     scontrol update JobId="$job" StartTime=now
-    wait_until 60 "the job's next start" started $(($1 + 1))
+    wait_in_slurm 60 "the job's next start" started $(($1 + 1))
 }
 
-wait_until 60 "a fine-tuning" test -e "$work/waited"
-wait_until 60 "the signal of the limit" grep -q 'slurm.sh: the time limit is near; requeued' "$work/job.out"
+wait_in_slurm 60 "a fine-tuning" test -e "$work/waited"
+wait_in_slurm 60 "the signal of the limit" grep -q 'slurm.sh: the time limit is near; requeued' "$work/job.out"
 requeued 1
 
 # The limit again, in the middle of scoring: the signal that Slurm would send, sooner.
 kept=$(scores)
-wait_until 60 "a window" more_scores $((kept + 3))
+wait_in_slurm 60 "a window" more_scores $((kept + 3))
 scancel --batch --signal=USR1 "$job"
 requeued 2
 
 is_complete() { scontrol show job "$job" | grep -q 'JobState=COMPLETED '; }
-wait_until 60 "the end of the job" is_complete
+wait_in_slurm 60 "the end of the job" is_complete
 same_runs "$work/whole" "$work/run"
 [ "$(starts)" = 3 ] || fail "the job started $(starts) times"
 echo "slurm: passed"
