@@ -14,7 +14,8 @@ longrope: `seconds` of the second of two evaluations in one command, nats includ
 included; not with a table. Both longrope and llama.cpp compute angles in float32 here; llama.cpp's come from repeated
 multiplication, so tokens far out differ.
 
-On a processor with AVX-512, run.sh builds llama.cpp for it, which takes many minutes. The wheel has the kernels of AVX2.
+On a processor with AVX-512, run.sh builds llama.cpp for it, which takes many minutes. With --wheel it does not; the wheel
+has the kernels of AVX2.
 
     tests/interop/run.sh --llama-cpp
     tests/interop/run.sh --llama-cpp --shapes smollm2 --lengths 2048 8192      # the three side by side

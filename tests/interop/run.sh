@@ -4,7 +4,9 @@
 #
 #     run.sh [PYTEST ARGUMENTS]       tests against PyTorch, transformers, tokenizers and sentencepiece
 #     run.sh --speed [ARGUMENTS]      speed.py: speed and memory against transformers
-#     run.sh --llama-cpp [ARGUMENTS]  compare_llama_cpp.py: speed and perplexity against llama.cpp and transformers
+#     run.sh --llama-cpp [--wheel] [ARGUMENTS]
+#                                     compare_llama_cpp.py: speed and perplexity against llama.cpp and transformers;
+#                                     --wheel: does not build llama.cpp where the processor has AVX-512
 #     run.sh --llama-cpp-export [ARGUMENTS]  check_llama_cpp_export.py: exported tables in llama.cpp
 #     run.sh --llama-cpp-one-file [ARGUMENTS]
 #                                     check_llama_cpp_one_file.py: a search from GGUF to GGUF, in llama.cpp
@@ -70,7 +72,9 @@ vllm_environment() {
 case ${1-} in
 --llama-cpp)
     shift
-    if grep -q ' avx512f ' /proc/cpuinfo; then
+    if [ "${1-}" = --wheel ]; then
+        shift
+    elif grep -q ' avx512f ' /proc/cpuinfo; then
         environment build/llama-cpp-venv tests/interop/requirements-llama-cpp.txt \
             env CMAKE_ARGS="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF"
         exec build/llama-cpp-venv/bin/python tests/interop/compare_llama_cpp.py "$@"
