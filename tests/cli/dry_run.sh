@@ -246,8 +246,8 @@ for config in "$SOURCE"/configs/*/*.yaml; do
         cmp -s "$work/printed" "$work/stated" || fail "$config: states another estimate than is printed"
     fi
     total=$(awk '$1 == "all" && $2 == "stages" { print $6 }' "$work/stdout")
-    grep "^| \[$name\](" "$SOURCE/configs/README.md" | grep -qF "| $total |" ||
-        fail "configs/README.md states other operations of $name than $total"
+    grep -F "]($name/$(basename "$config")) |" "$SOURCE/configs/README.md" | grep -qF "| $total |" ||
+        fail "configs/README.md states other operations of $config than $total"
     count=$((count + 1))
 done
 [ "$count" -ge 8 ] || fail "only $count configurations were found"
