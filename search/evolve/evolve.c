@@ -220,6 +220,19 @@ static void finish(struct evolve *evolve) {
     TRACE(TRACE_EVOLVE, "the best %zu individuals are scored on all windows", evolve->pending_count);
 }
 
+/* All of them failed on the windows that they lacked: the best of the others takes their place, of those that are
+ * scored on the most windows. */
+static void replace_finalists(struct evolve *evolve) {
+    const struct individual *best = NULL;
+    for (size_t i = 0; i < evolve->count; i++) {
+        const struct individual *one = &evolve->individuals[i];
+        if (isnan(one->mean) || (best && one->windows < best->windows)) continue;
+        if (!best || one->windows > best->windows || one->mean < best->mean) best = one;
+    }
+    if (!best || evolve->windows - best->windows > evolve_windows_left(evolve)) return;
+    evolve_request(evolve, (size_t)best->id, evolve->windows);
+}
+
 /* Windows of the budget that are kept for them, if `upcoming` more individuals are scored before. */
 static size_t windows_kept(const struct evolve *evolve, size_t upcoming) {
     if (evolve->phase != EVOLVE_SCORING) return 0;
@@ -426,6 +439,7 @@ const struct evolve_request *evolve_ask(struct evolve *evolve) {
     if (evolve->phase == EVOLVE_SCORING && evolve_windows_left(evolve) == 0) finish(evolve);
     if (is_answered(evolve) && evolve->phase != EVOLVE_FINISHING) go_on(evolve);
     if (!is_answered(evolve) && !is_affordable(evolve)) finish(evolve);
+    if (is_answered(evolve) && evolve->best_scored == EVOLVE_NO_PARENT) replace_finalists(evolve);
     if (is_answered(evolve)) return NULL;
     const struct evolve_pending *next = &evolve->pending[evolve->pending_at];
     evolve->asked = true;

@@ -168,7 +168,8 @@ struct window_range evolve_request_range(const struct evolve_request *request);
 /* The next request; the same one until it is told. NULL when the search is over: after the last iteration, when the
  * next request could exceed settings.evaluations, or when an iteration finds no new genome. Neither number changes what
  * is proposed before: the individuals of a smaller budget are the first ones of a larger. With settings.first_windows
- * the last requests are for all windows of the best few. Valid until the next call. */
+ * the last requests are for all windows of the best few and, while all of these fail, of the next best as far as the
+ * budget allows. Valid until the next call. */
 const struct evolve_request *evolve_ask(struct evolve *evolve);
 
 /* The requests that are certain to come whatever is told, so that they can be scored at once: 0 is the last one handed

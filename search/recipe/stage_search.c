@@ -367,6 +367,13 @@ static int score_proposals(struct stage *stage, struct error *error) {
 static int report_failures(const struct stage *stage, struct error *error) {
     size_t scored = evolve_scored(stage->evolve);
     if (stage->failed == 0) return STATUS_OK;
+    if (!evolve_best(stage->evolve) && stage->failed < scored) {
+        return error_set(error, STATUS_FAILED,
+                         "stage '%s': no candidate has a score on all windows: with the tables of %zu of %zu the "
+                         "model's numbers overflow, and the budget ends before others are scored; resume with a larger "
+                         "search.evaluations",
+                         stage->record.name, stage->failed, scored);
+    }
     if (!evolve_best(stage->evolve)) {
         return error_set(error, STATUS_FAILED,
                          "stage '%s': no candidate has a score: with the tables of %zu of %zu the model's numbers "

@@ -468,6 +468,41 @@ static void failed_tables_are_the_worst(void **state) {
     }
 }
 
+/* Whoever has a score on few windows may be the result where all of the best few fail on further ones. */
+static void those_behind_take_the_place_of_failed_finalists(void **state) {
+    (void)state;
+    struct evolve_settings settings[SEARCHES];
+    all_settings(settings);
+    for (int i = 0; i < 2 * SEARCHES; i++) {
+        struct genome_space space = make_space(4);
+        const size_t evaluations = i < SEARCHES ? 0 : 40, limit = evaluations ? evaluations * WINDOWS : SIZE_MAX;
+        settings[i % SEARCHES].evaluations = evaluations;
+        struct evolve *evolve = make_search(&settings[i % SEARCHES], &space);
+        struct window_nats nats;
+        struct error error;
+        assert_int_equal(window_nats_open(&nats, &scoring, &error), STATUS_OK);
+        while (evolve_ask(evolve)) {
+            const struct evolve_request *request = &evolve->request;
+            if (request->individual->id == 1 || request->count <= 3) {
+                answer(evolve, &space, false, &nats);
+            } else {
+                score(&space, request->individual, &nats);
+                nats.nats[3] = INFINITY;
+                evolve_tell_failed(evolve, &nats, 4);
+            }
+            assert_true(evolve_window_scores(evolve) <= limit);
+        }
+        const struct individual *best = evolve_best(evolve);
+        if (!evaluations) assert_true(best && best->id == 1 && best->windows == WINDOWS);
+        for (size_t k = 0; k < evolve->count && !best; k++) {
+            const struct individual *one = &evolve->individuals[k];
+            assert_true(isnan(one->mean) || WINDOWS - one->windows > evolve_windows_left(evolve));
+        }
+        window_nats_close(&nats);
+        evolve_free(evolve);
+    }
+}
+
 /* All windows are what a search has that says nothing of first windows. */
 static void all_windows_are_the_published_search(void **state) {
     (void)state;
@@ -501,6 +536,7 @@ int main(void) {
         cmocka_unit_test(giving_up_changes_nothing),
         cmocka_unit_test(telling_again_asks_again),
         cmocka_unit_test(failed_tables_are_the_worst),
+        cmocka_unit_test(those_behind_take_the_place_of_failed_finalists),
         cmocka_unit_test(all_windows_are_the_published_search),
     };
     return cmocka_run_group_tests_name("window_schedule", tests, NULL, NULL);
