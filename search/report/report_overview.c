@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
+#include <string.h>
 
 #include "search/base/json.h"
 #include "search/report/report.h"
@@ -18,7 +19,7 @@ struct cost {
     size_t failed;   /* individuals with whose tables the model's numbers overflow */
     size_t complete; /* individuals that were scored on all windows */
     size_t scored;   /* windows */
-    size_t saved;    /* windows of the individuals that racing cut short that were not scored */
+    size_t saved;    /* windows that racing left out, at most */
     size_t computed; /* of `scored`, those not from the cache */
     double whole;    /* evaluations on all windows that `scored` amounts to */
     double seconds;
@@ -27,17 +28,44 @@ struct cost {
 
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
+static bool was_stopped(const struct individual_record *one) {
+    return one->individual.stopped && !one->individual.failed;
+}
+
+static bool begins_with_few(const struct stage_view *stage) {
+    bool found = false;
+    for (size_t i = 0; i < stage->setting_count; i++)
+        found = found || strcmp(stage->settings[i].key, "search.first_windows") == 0;
+    return found;
+}
+
+/* Windows that individuals which racing cut short were not scored on, of those that their generation was scored on.
+ * That number only grows, so it is at most what any individual that was not cut short has, of that generation or of a
+ * later one. */
+static size_t count_saved(const struct stage_view *stage) {
+    const struct individual_record *all = stage->individuals;
+    const bool few = begins_with_few(stage);
+    size_t asked = stage->windows, saved = 0;
+    for (size_t end = stage->individual_count, begin = end; end > 0; end = begin) {
+        for (; begin > 0 && all[begin - 1].individual.generation == all[end - 1].individual.generation; begin--) {
+            if (few && !all[begin - 1].individual.stopped) asked = smaller(asked, all[begin - 1].scored.windows);
+        }
+        for (size_t i = begin; i < end; i++) {
+            if (was_stopped(&all[i])) saved += asked - smaller(asked, all[i].scored.windows);
+        }
+    }
+    return saved;
+}
+
 static struct cost cost_of(const struct stage_view *stage) {
-    struct cost cost = {.stopped = 0};
+    struct cost cost = {.saved = count_saved(stage)};
     for (size_t i = 0; i < stage->individual_count; i++) {
         const struct individual_record *one = &stage->individuals[i];
-        bool stopped = one->individual.stopped && !one->individual.failed;
-        cost.stopped += stopped;
+        cost.stopped += was_stopped(one);
         cost.failed += one->individual.failed;
         size_t scored = smaller(one->scored.windows, stage->windows); /* a damaged database may say more */
         cost.scored += scored;
         cost.complete += scored == stage->windows && !one->individual.failed;
-        if (stopped) cost.saved += stage->windows - scored;
         cost.computed += smaller(one->scored.computed, scored);
         if (isfinite(one->scored.seconds)) cost.seconds += one->scored.seconds;
     }

@@ -120,6 +120,17 @@ same_runs "$work/cma-es" "$work/killed"
 
 # ---- racing ----
 
+# Racing saves none of the windows that a generation is not scored on: those of the first are scored on one.
+saved() {
+    runs "$LONGROPE" show "$work/$1" --json
+    jq '.stages[0].cost.windows_saved' "$work/stdout"
+}
+on_one=$(query paper "SELECT count(*) FROM individuals AS i WHERE generation = 0 AND NOT stopped AND $windows_of = 1")
+[ "$on_one" -gt 1 ] || fail "too few individuals are scored on one window"
+copy_run paper one "UPDATE individuals SET stopped = 1 WHERE id = (SELECT min(id) FROM individuals AS i
+    WHERE generation = 0 AND NOT stopped AND $windows_of = 1)"
+[ "$(saved one)" = "$(saved paper)" ] || fail "an individual that was cut short on the only window saves some"
+
 # race "COMMAND ARGUMENT..." CONFIG RUN RACING: on two windows first, and on more
 race() {
     # shellcheck disable=SC2086 # words
