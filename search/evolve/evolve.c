@@ -309,6 +309,12 @@ size_t evolve_planned(const struct evolve_settings *settings, size_t initial_cou
     return settings->evaluations ? smaller(settings->evaluations, plan) : plan;
 }
 
+size_t evolve_kept(const struct evolve_settings *settings, size_t windows) {
+    if (settings->algorithm == ALGORITHM_BAYESIAN) return evolve_bayesian_kept(windows);
+    bool few = settings->first_windows > 0 && settings->first_windows < windows;
+    return few ? window_schedule_finalists(settings->evaluations) * (windows - settings->first_windows) : 0;
+}
+
 /* Individuals that are made: a generation is made at once, also the one within which the budget ends, and an individual
  * that racing stops, or that is scored on few windows first, may cost a single window. */
 static size_t most_made(const struct evolve_settings *settings, const struct evolve_problem *problem) {

@@ -219,4 +219,8 @@ const struct individual *evolve_best(const struct evolve *evolve);
  * scores of all windows, it is the most that a search does. */
 size_t evolve_planned(const struct evolve_settings *settings, size_t initial_count);
 
+/* Window scores of the budget, at most, that are kept for the end, where the best few are scored on all of `windows`.
+ */
+size_t evolve_kept(const struct evolve_settings *settings, size_t windows);
+
 #endif

@@ -668,6 +668,8 @@ static void finish_last(struct evolve *evolve) {
     if (found || most_promising(evolve, UNFINISHED_POINT, &point, &mean)) finish(evolve, point);
 }
 
+size_t evolve_bayesian_kept(size_t windows) { return FINALISTS * (windows - 1); }
+
 void evolve_bayesian_round(struct evolve *evolve) {
     struct evolve_bayesian *bayesian = evolve->bayesian;
     if (!bayesian->known_count && !evolve_best(evolve)) return; /* all failed that the search could begin at */
@@ -675,7 +677,7 @@ void evolve_bayesian_round(struct evolve *evolve) {
     load(evolve);
     if (bayesian->awaited) judge_generation(evolve);
     if (finish_promising(evolve)) return;
-    size_t left = evolve_windows_left(evolve), kept = FINALISTS * (evolve->windows - 1);
+    size_t left = evolve_windows_left(evolve), kept = evolve_bayesian_kept(evolve->windows);
     if (left <= kept && evolve->told > 0) {
         finish_last(evolve);
         return;

@@ -99,5 +99,7 @@ void evolve_bayesian_told(struct evolve *evolve, const struct individual *indivi
 void evolve_bayesian_round(struct evolve *evolve);
 /* Most individuals that a search with these settings makes. */
 size_t evolve_bayesian_most(const struct evolve_settings *settings, const struct evolve_problem *problem);
+/* See evolve_kept(). */
+size_t evolve_bayesian_kept(size_t windows);
 
 #endif

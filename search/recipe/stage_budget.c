@@ -36,6 +36,12 @@ static bool same(const struct stage_budget *a, const struct stage_budget *b) {
     return a->iterations == b->iterations && a->evaluations == b->evaluations;
 }
 
+/* The work of a stored search. */
+struct done {
+    int64_t iterations, evaluations;
+    int64_t required; /* evaluations: of those and what a search with the budget that is asked for keeps for its end */
+};
+
 /* Window scores that a budget must have for these individuals. One that racing stopped used fewer windows than the
  * budget had to have for it. */
 static size_t windows_due(const struct individual_record *known, size_t count, size_t windows) {
@@ -48,9 +54,13 @@ static size_t windows_due(const struct individual_record *known, size_t count, s
     return due;
 }
 
+static int64_t evaluations_of(size_t scores, size_t windows) {
+    return scores ? (int64_t)((scores - 1) / windows + 1) : 0;
+}
+
 /* The smallest budget with which a search gets as far as the stored one. */
-static int read_done(struct store *store, const struct stage_record *stage, struct stage_budget *out,
-                     struct error *error) {
+static int read_done(struct store *store, const struct stage_config *config, const struct stage_record *stage,
+                     struct done *out, struct error *error) {
     struct window_record *windows = NULL;
     struct individual_record *known = NULL;
     size_t window_count = 0, count = 0;
@@ -58,8 +68,10 @@ static int read_done(struct store *store, const struct stage_record *stage, stru
     if (status == STATUS_OK) status = store_individuals(store, stage, &known, &count, error);
     if (status == STATUS_OK) {
         size_t due = window_count ? windows_due(known, count, window_count) : 0;
-        *out = (struct stage_budget){count ? known[count - 1].individual.generation : 0,
-                                     due ? (int64_t)((due - 1) / window_count + 1) : 0};
+        size_t kept = due ? evolve_kept(&config->search, window_count) : 0;
+        *out = (struct done){.iterations = count ? known[count - 1].individual.generation : 0,
+                             .evaluations = evaluations_of(due, window_count),
+                             .required = evaluations_of(due + kept, window_count)};
     }
     free(windows);
     free(known);
@@ -69,31 +81,32 @@ static int read_done(struct store *store, const struct stage_record *stage, stru
 static bool fewer_evaluations(int64_t a, int64_t b) { return a && (!b || a < b); }
 
 /* Whether a search with the budget gets as far as the stored one, which had the budget `then`. */
-static bool allows(const struct stage_budget *budget, const struct stage_budget *then,
-                   const struct stage_budget *done) {
+static bool allows(const struct stage_budget *budget, const struct stage_budget *then, const struct done *done) {
     return (budget->iterations >= then->iterations || budget->iterations >= done->iterations) &&
-           (!fewer_evaluations(budget->evaluations, then->evaluations) || budget->evaluations >= done->evaluations);
+           (!fewer_evaluations(budget->evaluations, then->evaluations) || budget->evaluations >= done->required);
 }
 
 /* More is done than `budget` allows. */
-static int keep(struct stage *stage, const struct stage_budget *budget, const struct stage_budget *done,
-                struct error *error) {
-    char now[BUDGET_TEXT], then[BUDGET_TEXT];
+static int keep(struct stage *stage, const struct stage_budget *budget, const struct done *done, struct error *error) {
+    char now[BUDGET_TEXT], then[BUDGET_TEXT], kept[BUDGET_TEXT] = "";
+    if (done->required > done->evaluations) {
+        snprintf(kept, sizeof kept, " (%" PRId64 " with what is kept for the end)", done->required);
+    }
     budget_text(budget, now);
     budget_text(&stage->stored_budget, then);
     if (stage->record.state != STAGE_DONE) {
         return error_set(
             error, STATUS_INPUT,
-            "stage '%s': the work of %" PRId64 " evaluations in %" PRId64 " iterations is done, more "
+            "stage '%s': the work of %" PRId64 " evaluations%s in %" PRId64 " iterations is done, more "
             "than the budget now allows (search: {%s}); finish it with the budget that it has (search: {%s}) or a "
             "larger one",
-            stage->record.name, done->evaluations, done->iterations, now, then);
+            stage->record.name, done->evaluations, kept, done->iterations, now, then);
     }
     fprintf(stderr,
-            "%s: is done with the work of %" PRId64 " evaluations in %" PRId64
+            "%s: is done with the work of %" PRId64 " evaluations%s in %" PRId64
             " iterations, more than the budget now allows "
             "(search: {%s}); it stays as it is (search: {%s})\n",
-            stage->record.name, done->evaluations, done->iterations, now, then);
+            stage->record.name, done->evaluations, kept, done->iterations, now, then);
     stage->record.iterations = stage->stored_budget.iterations;
     stage->record.evaluations = stage->stored_budget.evaluations;
     return STATUS_OK;
@@ -165,13 +178,13 @@ int stage_check_budget(const struct search_context *context, size_t index, struc
     const struct stage_config *config = &context->config->stages[index];
     const struct stage_budget budget = budget_of(config);
     struct stage_record stage;
-    struct stage_budget done;
+    struct done done;
     bool found = false;
     int status = store_find_stage(context->store, config->name, &stage, &found, error);
     if (status != STATUS_OK || !found || stage.state != STAGE_DONE) return status;
     const struct stage_budget then = {stage.iterations, stage.evaluations};
     if (same(&budget, &then)) return STATUS_OK;
-    status = read_done(context->store, &stage, &done, error);
+    status = read_done(context->store, config, &stage, &done, error);
     if (status != STATUS_OK || !allows(&budget, &then, &done)) return status;
     status = check_stages(context, index, &stage, error);
     return status == STATUS_OK ? check_finetuning(context, index, &stage, error) : status;
@@ -198,9 +211,9 @@ static int tell_of_measurements(const struct stage *stage, struct error *error) 
 
 int stage_open_budget(struct stage *stage, const struct stage_settings *settings, struct error *error) {
     const struct stage_budget budget = budget_of(stage->config);
-    struct stage_budget done;
+    struct done done;
     if (same(&budget, &stage->stored_budget)) return STATUS_OK;
-    int status = read_done(stage->context->store, &stage->record, &done, error);
+    int status = read_done(stage->context->store, stage->config, &stage->record, &done, error);
     if (status != STATUS_OK) return status;
     if (!allows(&budget, &stage->stored_budget, &done)) return keep(stage, &budget, &done, error);
     char then[BUDGET_TEXT], now[BUDGET_TEXT];

@@ -190,6 +190,25 @@ for config in paper cma-es; do
         fail "$config: a budget of one evaluation does not score one individual on all windows"
 done
 
+# An unfinished run whose budget becomes smaller stays within it, with the windows that it has; less is refused.
+for config in paper cma-es; do
+    later="IN (SELECT id FROM individuals WHERE generation > 0)"
+    copy_run $config less "$running; DELETE FROM sample_nats WHERE individual $later; DELETE FROM individuals WHERE
+        id $later; $first_only"
+    rm -f "$work/less/factors.json"
+    less=$((($(query less "SELECT count(*) FROM sample_nats") + 3) / 4))
+    fails_with 2 "with what is kept for the end) in " search $config less --set search.evaluations=$less --resume
+    try search $config less --set search.evaluations=$less --resume
+    while [ "$status" = 2 ]; do
+        less=$((less + 1))
+        try search $config less --set search.evaluations=$less --resume
+    done
+    [ "$status" = 0 ] || fail "$config: a smaller budget ends with $status"
+    [ "$less" -lt 12 ] || fail "$config: no smaller budget is allowed"
+    check less $less
+    rm -r "$work/less"
+done
+
 # ---- needles ----
 
 runs search paper needle --set objective=needle --set search.evaluations=8
