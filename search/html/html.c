@@ -70,10 +70,6 @@ struct html_field html_field_perplexity(const char *name, const struct cited_val
     return html_field_number(name, value, number < 1000.0 ? 4 : number < 100000.0 ? 1 : 0);
 }
 
-struct html_field html_field_time(const char *name, const struct cited_value *seconds) {
-    return html_as_time(html_field_number(name, seconds, 1));
-}
-
 struct html_field html_field_computed(const char *name, double value, int decimals, const char *format, ...) {
     struct html_field field = {
         .name = name, .kind = HTML_NUMBER, .known = isfinite(value), .number = value, .decimals = decimals};

@@ -48,7 +48,6 @@ struct html_field html_field_text(const char *name, enum html_kind kind, const c
 /* Numbers of the run; a dash where the value is not a number. */
 struct html_field html_field_number(const char *name, const struct cited_value *value, int decimals);
 struct html_field html_field_perplexity(const char *name, const struct cited_value *value);
-struct html_field html_field_time(const char *name, const struct cited_value *seconds);
 /* A number computed from others: the format makes the jq expression that has this value, from paths of cited values. */
 struct html_field html_field_computed(const char *name, double value, int decimals, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
