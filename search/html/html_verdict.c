@@ -198,16 +198,37 @@ static void put_short_window(struct html_page *page) {
 
 /* ---- what it took ---- */
 
-/* " on HOST, 2 threads (PROCESSOR)" for each machine of a stage. */
-static void put_machines(FILE *out, const struct cited_value *stage) {
-    struct cited_value machines = cited_get(stage, "machines");
-    for (size_t i = 0; i < cited_count(&machines); i++) {
-        struct cited_value one = cited_at(&machines, i);
-        html_printf(out, "{before} {host} with {threads}",
-                    html_field_text("before", HTML_TEXT, i ? ", and on" : ", on"),
-                    html_get_text(&one, HTML_NAME, "host"), html_counted(html_get_integer(&one, "threads"), "thread"));
-        if (*cited_get_text(&one, "processor")) {
-            html_printf(out, " ({processor})", html_get_text(&one, HTML_NAME, "processor"));
+/* Whether the machine is one of an earlier stage, too. */
+static bool is_told(const struct cited_value *stages, size_t before, const struct cited_value *machine) {
+    for (size_t i = 0; i < before; i++) {
+        struct cited_value stage = cited_at(stages, i), machines = cited_get(&stage, "machines");
+        for (size_t k = 0; k < cited_count(&machines); k++) {
+            struct cited_value other = cited_at(&machines, k);
+            if (json_equal(other.json, machine->json)) return true;
+        }
+    }
+    return false;
+}
+
+static void put_machine(FILE *out, const struct cited_value *one, bool first) {
+    html_printf(out, "{before} {host} with {threads}",
+                html_field_text("before", HTML_TEXT, first ? ", on" : ", and on"),
+                html_get_text(one, HTML_NAME, "host"), html_counted(html_get_integer(one, "threads"), "thread"));
+    if (*cited_get_text(one, "processor")) {
+        html_printf(out, " ({processor})", html_get_text(one, HTML_NAME, "processor"));
+    }
+}
+
+/* ", on HOST with 2 threads (PROCESSOR)" for each machine of the stages. */
+static void put_machines(FILE *out, const struct cited_value *stages) {
+    bool first = true;
+    for (size_t i = 0; i < cited_count(stages); i++) {
+        struct cited_value stage = cited_at(stages, i), machines = cited_get(&stage, "machines");
+        for (size_t k = 0; k < cited_count(&machines); k++) {
+            struct cited_value one = cited_at(&machines, k);
+            if (is_told(stages, i, &one)) continue;
+            put_machine(out, &one, first);
+            first = false;
         }
     }
 }
@@ -231,7 +252,7 @@ static void put_took(struct html_page *page) {
         html_counted(html_field_computed("tables", tables, 0, "[%s[].evaluations] | add", stages.path), "table"),
         html_counted(html_field_computed("count", (double)cited_count(&stages), 0, "%s | length", stages.path),
                      "stage"));
-    put_machines(out, &last);
+    put_machines(out, &stages);
     if (type) html_printf(out, ", in {type}", html_field_text("type", HTML_CODE, type));
     fputs(".</p></dd></div>\n", out);
 }

@@ -302,6 +302,15 @@ end_search
 report busy
 check_numbers 200
 
+# The machines of all stages are told, each once.
+copy_run two machines "UPDATE machines SET host = 'first-host' WHERE stage = 0"
+report machines
+last=$(query machines "SELECT host FROM machines WHERE stage = 1")
+says_on_page ', on <span class="name">first-host</span> with '
+says_on_page ", and on <span class=\"name\">$last</span> with "
+report two
+! grep -qF ", and on" "$page" || fail "$page tells a machine twice"
+
 # ---- how to reproduce it ----
 
 # The command that the page gives makes the same run.
