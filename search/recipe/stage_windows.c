@@ -112,6 +112,27 @@ static int add_used(struct used *used, const struct window *more, size_t count, 
     return STATUS_OK;
 }
 
+static bool is_listed(const struct string_list *list, const char *path) {
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->items[i], path) == 0) return true;
+    }
+    return false;
+}
+
+/* Adds documents as a whole that the stage reads among others, or with another tokenizer: its windows may lie anywhere.
+ */
+static int add_documents(const struct stage_config *stage, const struct stage_windows *windows, struct used *used,
+                         struct error *error) {
+    int status = STATUS_OK;
+    for (size_t d = 0; d < windows->text.count && status == STATUS_OK; d++) {
+        const struct document *document = &windows->text.items[d];
+        const struct window whole = {.document = d, .length = document->count};
+        bool shared = is_listed(&stage->text, document->name) || is_listed(&stage->tokens, document->name);
+        if (shared) status = add_used(used, &whole, 1, error);
+    }
+    return status;
+}
+
 /* Adds the windows of stage `base`, and of those that its own model rests on. */
 static int add_base(const struct stage_config *config, const struct stage_config *stages, int base,
                     const struct stage_windows *windows, struct used *used, struct error *error) {
@@ -124,6 +145,8 @@ static int add_base(const struct stage_config *config, const struct stage_config
         status = windows_choose(&windows->text, stage->target_length, stage->samples, &items, &count, error);
         if (status == STATUS_OK) status = add_used(used, items, count, error);
         free(items);
+    } else {
+        status = add_documents(stage, windows, used, error);
     }
     if (status == STATUS_OK) status = add_base(config, stages, stage->base, windows, used, error);
     return status == STATUS_OK ? add_base(config, stages, stage->finetune.base, windows, used, error) : status;

@@ -251,6 +251,13 @@ static void text_of_a_base_is_not_held_out(void **state) {
     f->stages[1].text.count = f->stages[0].text.count = 1; /* other documents */
     open_good(f);
     assert_string_equal(f->windows.records[1].document, "b.txt");
+    f->config.text = (struct string_list){1, f->text + 1}; /* of which a base among others may have read any part */
+    f->stages[0].text.count = 2;
+    open_good(f);
+    assert_int_equal(f->windows.held_out, 0);
+    f->config.base = CONFIG_NO_STAGE;
+    open_good(f);
+    assert_int_equal(f->windows.held_out, 1);
 }
 
 int main(void) {
