@@ -107,8 +107,8 @@ static void put_progress(FILE *out, const struct cited_value *stage) {
                 html_get_integer(stage, "evaluations"), html_get_integer(&cost, "complete"),
                 html_get_number(&cost, "whole_evaluations", 1), html_get_integer(stage, "planned"),
                 html_get_integer(stage, "iteration"));
-    if (cited_get_integer(stage, "iteration") <=
-        cited_get_integer(stage, "iterations")) { /* there may be no last one */
+    int64_t iterations = cited_get_integer(stage, "iterations");
+    if (iterations > 0 && cited_get_integer(stage, "iteration") <= iterations) { /* there may be no last one */
         html_printf(out, " of {iterations}", html_get_integer(stage, "iterations"));
     }
     fputs("</dd></div>\n", out);

@@ -181,7 +181,8 @@ static int print_stage(const void *state, const struct stage_view *stage, FILE *
     struct stage_best best = stage_view_best(stage);
     int64_t iteration = stage_view_generation(stage), iterations = stage->record->iterations;
     fprintf(out, "  iteration %" PRId64, iteration);
-    if (iteration <= iterations) fprintf(out, " of %" PRId64, iterations); /* an algorithm may know no last one */
+    /* an algorithm may know no last one */
+    if (iterations > 0 && iteration <= iterations) fprintf(out, " of %" PRId64, iterations);
     fprintf(out, ", %zu table%s scored", stage->individual_count, stage->individual_count == 1 ? "" : "s");
     if (stage->individual_count) print_cost(out, stage);
     if (!stage->individual_count) fputc('\n', out);

@@ -390,6 +390,9 @@ done
 show baselines
 says "iteration 0 of 2, 0 tables scored"
 grep -q '^  yarn  *[0-9.]* ' "$work/stdout" || fail "the baselines are not shown before the search"
+copy_run baselines endless "UPDATE stages SET iterations = 0" # as those of algorithms that know no last one
+show endless
+says "iteration 0, 0 tables scored"
 show baselines --generations
 says "no evaluation yet"
 show baselines --generations --json
