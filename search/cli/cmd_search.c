@@ -323,8 +323,8 @@ static int run_rank(const struct config *config, const struct search_options *op
     if (status != STATUS_OK) return status;
     if (ranks_index(ranks) > 0) return serve_run(&context, error);
     if (ranks) {
-        fprintf(stderr, "%s: one search on %zu ranks, with %d threads on rank 0\n", config->name, ranks_count(ranks),
-                context.threads ? context.threads : ranks_threads(ranks));
+        fprintf(stderr, "%s: ", config->name);
+        ranks_print(ranks, "one search", context.threads, stderr);
     }
     return run_config(&context, options, error);
 }

@@ -150,8 +150,7 @@ static int lead(struct session *s, const struct window_task *task, const struct 
                 struct error *error) {
     const struct workers *workers = NULL;
     int threads = (int)s->options->threads;
-    fprintf(stderr, "one measurement on %zu ranks, with %d threads on rank 0\n", ranks_count(s->ranks),
-            threads ? threads : ranks_threads(s->ranks));
+    ranks_print(s->ranks, "one measurement", threads, stderr);
     int status = rank_workers_open(s->workers, task, loaded, threads, &workers, error);
     return status == STATUS_OK ? work_list_new(workers, signals_caught(), &s->list, error) : status;
 }

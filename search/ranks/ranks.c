@@ -154,6 +154,11 @@ const char *ranks_name(const struct ranks *ranks, size_t rank, char out[RANKS_NA
     return out;
 }
 
+void ranks_print(const struct ranks *ranks, const char *what, int threads, FILE *out) {
+    int own = threads ? threads : ranks_threads(ranks);
+    fprintf(out, "%s on %zu ranks, with %d thread%s on rank 0\n", what, ranks_count(ranks), own, own == 1 ? "" : "s");
+}
+
 /* ---- messages ---- */
 
 int ranks_send(struct ranks *ranks, size_t to, int kind, const void *head, size_t head_size, const void *tail,

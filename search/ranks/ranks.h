@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "eval/base/error.h"
 
@@ -46,6 +47,8 @@ enum { RANKS_NAME_SIZE = 100 };
 const char *ranks_name(const struct ranks *ranks, size_t rank, char out[RANKS_NAME_SIZE]);
 /* This rank's share of the node's processors; 0 if `ranks` is NULL. */
 int ranks_threads(const struct ranks *ranks);
+/* A line: "WHAT on 3 ranks, with 2 threads on rank 0"; `threads` is 0 for its share. */
+void ranks_print(const struct ranks *ranks, const char *what, int threads, FILE *out);
 
 /* Sends head[head_size] and tail[tail_size] as one message. STATUS_FAILED for lack of memory. */
 int ranks_send(struct ranks *ranks, size_t to, int kind, const void *head, size_t head_size, const void *tail,

@@ -23,7 +23,7 @@ same_output() {
             diff "$work/$name.0" "$work/$name.$ranks" | head >&2 || true
             fail "$name on $ranks ranks prints something else"
         }
-        [ "$ranks" -lt 2 ] || grep -q "^one measurement on $ranks ranks, with 1 threads on rank 0$" "$work/stderr" ||
+        [ "$ranks" -lt 2 ] || grep -q "^one measurement on $ranks ranks, with 1 thread on rank 0$" "$work/stderr" ||
             fail "it does not say that there are $ranks ranks"
         grep -vE '^one measurement on |: [0-9]+/[0-9]+ .* left$' "$work/stderr" >"$work/$name.$ranks.err" || true
         cmp -s "$work/$name.0.err" "$work/$name.$ranks.err" || fail "$name on $ranks ranks says something else"
