@@ -188,7 +188,7 @@ static void let_go(struct checkpoint *c) {
 static int try_lock(struct checkpoint *c, struct error *error) {
     do {
         let_go(c);
-        c->locked = open(c->lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        c->locked = open(c->lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666); /* a link is never the file */
         struct flock whole = whole_file();
         if (c->locked < 0) {
             return error_set(error, STATUS_FAILED, "%s: could not be made: %s; choose another folder for checkpoints",
@@ -533,7 +533,8 @@ static void sync_folder(const char *path) {
 
 /* 0, or errno of what failed; then the file of before stays. */
 static int replace(struct checkpoint *c, const struct checkpoint_place *place, const struct checkpoint_piece *pieces) {
-    int descriptor = open(c->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    unlink(c->part); /* that of a process that was killed, or whatever has the name */
+    int descriptor = open(c->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     int cause = descriptor < 0 ? errno : write_all(c, descriptor, place, pieces);
     if (descriptor >= 0 && close(descriptor) != 0 && cause == 0) cause = errno;
     if (cause == 0 && rename(c->part, c->path) != 0) cause = errno;

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "eval/checkpoint.h"
@@ -592,6 +593,58 @@ static void two_processes_do_not_compute_one_window(void **state) {
     assert_int_equal(count_files(f, "window-"), 0);
 }
 
+/* The path of the only file whose name holds `word`; the caller frees it. */
+static char *find_file(const struct fixture *f, const char *word) {
+    char *path = NULL;
+    DIR *dir = opendir(f->scratch.dir);
+    assert_non_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        if (!strstr(entry->d_name, word)) continue;
+        assert_null(path);
+        path = scratch_path(&f->scratch, entry->d_name);
+    }
+    closedir(dir);
+    assert_non_null(path);
+    return path;
+}
+
+/* Links and pipes under the names of its files: what they lead to stays, and nothing waits for them. */
+static void what_has_the_names_of_its_files_is_not_followed(void **state) {
+    struct fixture *f = *state;
+    const struct checkpoint_subject subject = subject_of(f);
+    struct checkpoint_piece pieces[CHECKPOINT_PIECES];
+    struct checkpoint_place place;
+    struct sample sample = {{1}, {2}, {3}, {4}};
+    struct stat info;
+    struct error error = {""};
+    list_sample(&sample, pieces);
+    struct checkpoints *folder = open_folder(f, 0.0, false);
+    struct checkpoint *c = begin(folder, &subject);
+    char *lock = find_file(f, ".lock"), *part = strdup(lock), *target = scratch_path(&f->scratch, "target");
+    assert_non_null(part);
+    strcpy(strrchr(part, '.'), ".part");
+
+    for (int round = 0; round < 2; round++) {
+        scratch_write(target, "of the user", 11);
+        assert_int_equal(round == 0 ? symlink(target, part) : mkfifo(part, 0600), 0);
+        forget(f);
+        checkpoint_write(c, &sample_place, pieces);
+        assert_told(f, "checkpoint at ");
+        assert_true(checkpoint_find(c, &place) && checkpoint_read(c, &place, pieces));
+        assert_int_equal(stat(target, &info), 0);
+        assert_int_equal(info.st_size, 11);
+    }
+    checkpoint_delete(c);
+    checkpoint_end(c);
+
+    assert_int_equal(symlink(target, lock), 0);
+    assert_int_equal(checkpoint_begin(folder, &subject, &c, &error), STATUS_FAILED);
+    assert_message(error.message, ".lock: could not be made|choose another folder for checkpoints");
+    assert_int_equal(unlink(lock), 0);
+    checkpoints_close(folder, true);
+    free(lock), free(part), free(target);
+}
+
 struct late {
     struct fixture *f;
     struct checkpoint *first;
@@ -763,6 +816,7 @@ int main(void) {
         TEST(a_checkpoint_of_something_else_is_not_used),
         TEST(impossible_places_are_not_used),
         TEST(two_processes_do_not_compute_one_window),
+        TEST(what_has_the_names_of_its_files_is_not_followed),
         TEST(a_patient_process_waits_for_a_window),
         TEST(strays_are_told_of_once),
         TEST(strays_of_others_are_not_told_of),
