@@ -69,6 +69,7 @@ static const struct {
     {"minicpm", "residual_scale"},
     {"minicpm", "logit_scale"},
     {"ministral3", growth_key},
+    {"mistral", growth_key}, /* 0: queries are not scaled */
 };
 
 static bool is_known(const struct metadata *m, const char *name) {

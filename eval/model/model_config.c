@@ -109,6 +109,13 @@ int model_config_check(const char *where, const struct model_config *config, str
         status = model_rope_check(where, &config->window_rope, config->head_width, error);
     }
     if (status != STATUS_OK) return status;
+    if (config->query_growth != 0.0 &&
+        (config->query_growth_length < 1 || config->query_growth_length > MODEL_WINDOW_MAX)) {
+        return error_set(error, STATUS_INPUT,
+                         "%s: queries are scaled in steps of %" PRId64
+                         " tokens, the original window; it must lie within 1 to %d",
+                         where, config->query_growth_length, (int)MODEL_WINDOW_MAX);
+    }
     if (!(config->norm_eps > 0 && config->norm_eps < 1)) {
         return error_set(error, STATUS_INPUT, "%s: rms_norm_eps is %g; it must lie between 0 and 1", where,
                          config->norm_eps);

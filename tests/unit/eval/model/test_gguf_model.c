@@ -524,6 +524,12 @@ static void put_growth(struct gguf_bytes *b, void *state) {
     put_key_f32(b, "mistral3.attention.temperature_scale", 0.25F);
 }
 
+/* Of mistral3; *state is the scale. No scaling says what the original window of 0 is that of. */
+static void put_temperature(struct gguf_bytes *b, void *state) {
+    put_key_f32(b, "mistral3.attention.temperature_scale", *(const float *)state);
+    put_key_u32(b, "mistral3.rope.scaling.original_context_length", 0);
+}
+
 static struct model_config read_config(const struct fixture *f, const struct options *o) {
     struct model_config config;
     struct error error = {""};
@@ -548,6 +554,14 @@ static void test_reads_what_one_architecture_has(void **state) {
     assert_string_equal(config.family, "ministral3");
     assert_true(config.query_growth == 0.25 && config.query_growth_length == 16);
     assert_true(config.rope.mscale == 1 && config.rope.mscale_all_dim == 0.5);
+
+    float scale = 0.25F;
+    struct options grows = {.layout = &layout, .more = put_temperature, .state = &scale, .more_keys = 2};
+    grows.extra = "rope_freqs.weight";
+    write_gguf(&grows, f->path);
+    assert_refused(f->path, "queries are scaled in steps of 0 tokens, the original window; it must lie within 1 to");
+    scale = 0.0F;
+    assert_string_equal(read_config(f, &grows).family, "mistral");
 
     static const char *const mixtures[][2] = {{"llama", "mixtral"}, {"qwen3moe", "qwen3_moe"}};
     for (int i = 0; i < 2; i++) {
