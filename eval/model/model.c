@@ -390,11 +390,15 @@ static int weights_check(const struct weights *weights, const struct model_confi
     return STATUS_OK;
 }
 
+/* Converters to GGUF store routers as f32 whatever the others are. */
 static bool matrices_are_bf16(const struct weights *weights, const struct model_config *config) {
     struct slots walk = {.config = config};
     struct slot slot;
+    bool gguf = weights_is_gguf(weights);
     while (slot_next(&walk, &slot)) {
-        if (slot.is_matrix && slot_tensor(weights, config, slot.name)->type != BLOCK_BF16) return false;
+        bool router = slot.layer >= 0 && slot.expert < 0 && slot.field == offsetof(struct model_layer, router);
+        if (!slot.is_matrix || (gguf && router)) continue;
+        if (slot_tensor(weights, config, slot.name)->type != BLOCK_BF16) return false;
     }
     return true;
 }

@@ -18,6 +18,7 @@ struct entry {
     const char *gguf, *family; /* its names */
     int rows, columns;         /* 0 columns: a vector */
     bool turns;                /* its rows are neighbours in files of architecture llama */
+    int experts;               /* that have such a matrix each; 0: it is one for all */
 };
 
 #define NORMS                                                                                                          \
@@ -41,9 +42,9 @@ struct entry {
         "attn_v.bias", "self_attn.v_proj.bias", KEY, 0, false                                                          \
     }
 
-static const struct entry outer[] = {{"token_embd.weight", "model.embed_tokens.weight", VOCABULARY, HIDDEN, false},
-                                     {"output_norm.weight", "model.norm.weight", HIDDEN, 0, false},
-                                     {"output.weight", "lm_head.weight", VOCABULARY, HIDDEN, false}};
+static const struct entry outer[] = {{"token_embd.weight", "model.embed_tokens.weight", VOCABULARY, HIDDEN, false, 0},
+                                     {"output_norm.weight", "model.norm.weight", HIDDEN, 0, false, 0},
+                                     {"output.weight", "lm_head.weight", VOCABULARY, HIDDEN, false, 0}};
 enum { OUTER = 3, MOST = 20 };
 
 static const struct layout {
@@ -167,12 +168,16 @@ static int list_tensors(const struct options *o, struct listed *out) {
 }
 
 static enum block_type type_of(const struct options *o, const struct entry *entry) {
-    return entry->columns == 0 || entry->columns % 32 != 0 ? BLOCK_F32 : o->type;
+    bool router = strcmp(entry->gguf, "ffn_gate_inp.weight") == 0;
+    bool whole = entry->columns > 0 && (uint64_t)entry->columns % block_numbers(o->type) == 0;
+    return whole && !router ? o->type : BLOCK_F32;
 }
+
+static int rows_of(const struct entry *entry) { return entry->rows * (entry->experts ? entry->experts : 1); }
 
 static uint64_t bytes_of(const struct options *o, const struct entry *entry) {
     enum block_type type = type_of(o, entry);
-    uint64_t numbers = (uint64_t)(entry->rows * (entry->columns ? entry->columns : 1));
+    uint64_t numbers = (uint64_t)(rows_of(entry) * (entry->columns ? entry->columns : 1));
     return (numbers / block_numbers(type) * block_bytes(type) + 31) / 32 * 32;
 }
 
@@ -180,15 +185,16 @@ static void put_data(struct gguf_bytes *b, const struct options *o, const struct
     const struct entry *entry = tensor->entry;
     int columns = entry->columns ? entry->columns : 1;
     int order[2 * INTERMEDIATE];
-    for (int row = 0; row < entry->rows; row++) order[row_in_file(o, entry, row)] = row;
-    for (int row = 0; row < entry->rows; row++) put_row(b, tensor->id, order[row], columns, type_of(o, entry));
+    for (int row = 0; row < rows_of(entry); row++) order[row_in_file(o, entry, row)] = row;
+    for (int row = 0; row < rows_of(entry); row++) put_row(b, tensor->id, order[row], columns, type_of(o, entry));
     put_padding(b, 32);
 }
 
 static void put_info(struct gguf_bytes *b, const struct options *o, const struct listed *tensor, uint64_t offset) {
     const struct entry *entry = tensor->entry;
-    const uint64_t shape[] = {(uint64_t)(entry->columns ? entry->columns : entry->rows), (uint64_t)entry->rows};
-    put_tensor(b, tensor->name, entry->columns ? 2 : 1, shape, type_of(o, entry), offset);
+    const uint64_t shape[] = {(uint64_t)(entry->columns ? entry->columns : entry->rows), (uint64_t)entry->rows,
+                              (uint64_t)entry->experts};
+    put_tensor(b, tensor->name, entry->columns ? (entry->experts ? 3 : 2) : 1, shape, type_of(o, entry), offset);
 }
 
 static void put_own_key(struct gguf_bytes *b, const struct options *o, const char *name, uint32_t value) {
@@ -589,9 +595,35 @@ static void test_refuses_experts_that_do_not_fit(void **state) {
     for (int e = 4; e < 9; e++) {
         if (strncmp(layout.entries[e].gguf, "ffn", 3) == 0) layout.entries[e] = (struct entry){.gguf = NULL};
     }
-    layout.entries[3] = (struct entry){"ffn_gate_inp.weight", "block_sparse_moe.gate.weight", 2, HIDDEN, false};
+    layout.entries[3] = (struct entry){"ffn_gate_inp.weight", "block_sparse_moe.gate.weight", 2, HIDDEN, false, 0};
     write_gguf(&o, f->path);
     assert_refused(f->path, "has no tensor 'blk.0.ffn_gate_exps.weight'");
+}
+
+/* A file of bf16 but for its routers, as converters write it, is one of bf16. */
+static void test_takes_routers_for_no_matrices_of_the_type(void **state) {
+    const struct fixture *f = *state;
+    const struct layout layout = {"llama", .neighbours = true,
+                                  .entries = {NORMS,
+                                              {"attn_output.weight", "self_attn.o_proj.weight", HIDDEN, QUERY, false},
+                                              {"attn_q.weight", "self_attn.q_proj.weight", QUERY, HIDDEN, true},
+                                              {"attn_k.weight", "self_attn.k_proj.weight", KEY, HIDDEN, true},
+                                              {"attn_v.weight", "self_attn.v_proj.weight", KEY, HIDDEN, false},
+                                              {"ffn_gate_inp.weight", "block_sparse_moe.gate.weight", 2, HIDDEN, false},
+                                              {"ffn_gate_exps.weight", "", INTERMEDIATE, HIDDEN, .experts = 2},
+                                              {"ffn_up_exps.weight", "", INTERMEDIATE, HIDDEN, .experts = 2},
+                                              {"ffn_down_exps.weight", "", HIDDEN, INTERMEDIATE, .experts = 2}}};
+    struct options o = {.layout = &layout, .type = BLOCK_BF16, .more = put_experts, .state = "llama", .more_keys = 2};
+    for (int round = 0; round < 2; round++) {
+        struct model *model = NULL;
+        struct error error = {""};
+        bool bf16 = o.type == BLOCK_BF16;
+        assert_int_equal(read_config(f, &o).says_bf16, bf16);
+        if (model_load(f->path, MODEL_AUTO, &model, &error) != STATUS_OK) fail_msg("%s", error.message);
+        assert_int_equal(model->kernels->type, bf16 && kernels_bf16_is_fast() ? NUMBER_BF16 : NUMBER_F32);
+        model_free(model);
+        o.type = BLOCK_F32;
+    }
 }
 
 /* Gemma 3's layers: `pattern` 0 writes no such key. */
@@ -766,6 +798,7 @@ int main(void) {
         TEST(test_refuses_keys_that_change_the_model),
         TEST(test_reads_what_one_architecture_has),
         TEST(test_refuses_experts_that_do_not_fit),
+        TEST(test_takes_routers_for_no_matrices_of_the_type),
         TEST(test_reads_kinds_of_layers),
         TEST(test_refuses_tensors_that_do_not_fit),
         TEST(test_refuses_number_types_that_are_not_read),
