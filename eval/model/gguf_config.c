@@ -281,9 +281,16 @@ static int read_minicpm_scales(const struct metadata *m, struct model_config *ou
     return STATUS_OK;
 }
 
+static bool scales_residuals(const struct family *family) {
+    for (const struct family_number *number = family->numbers; number && number->form; number++) {
+        if (number->field == offsetof(struct model_config, residual_scale)) return true;
+    }
+    return false;
+}
+
 static int read_scales(const struct metadata *m, struct model_config *out, struct error *error) {
     if (m->family->layers == LAYERS_PATTERN) read_gemma_scales(out);
-    return strcmp(m->family->name, "minicpm") == 0 ? read_minicpm_scales(m, out, error) : STATUS_OK;
+    return scales_residuals(m->family) ? read_minicpm_scales(m, out, error) : STATUS_OK;
 }
 
 /* The file stores f32: the number that it stands for is the decimal one with the fewest digits, 1e-05. */
