@@ -149,3 +149,8 @@ int file_read(const char *path, unsigned char **out, size_t *size, struct error 
     *size = length;
     return STATUS_OK;
 }
+
+size_t file_folder_length(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? (size_t)(slash - path) + 1 : 0;
+}

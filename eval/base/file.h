@@ -19,4 +19,7 @@ int file_read(const char *path, unsigned char **out, size_t *size, struct error 
  */
 int file_recognise(const char *path, const void *bytes, size_t size, struct error *error);
 
+/* Bytes of the path of the folder that holds the file `path`, with the '/' at its end; 0 where the path names none. */
+size_t file_folder_length(const char *path);
+
 #endif

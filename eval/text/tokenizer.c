@@ -113,9 +113,8 @@ static int config_bos(const char *path, const json_t *config, const struct sente
 /* The token that is to begin documents, as the file beside `model_path` says. */
 static int read_bos(const char *model_path, const struct sentencepiece_model *pieces, int32_t *out,
                     struct error *error) {
-    const char *slash = strrchr(model_path, '/');
     char *path = NULL;
-    if (asprintf(&path, "%.*stokenizer_config.json", slash ? (int)(slash - model_path) + 1 : 0, model_path) < 0) {
+    if (asprintf(&path, "%.*stokenizer_config.json", (int)file_folder_length(model_path), model_path) < 0) {
         return error_memory(error, (double)strlen(model_path), "a path");
     }
     json_t *config = NULL;

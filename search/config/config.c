@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/base/file.h"
 #include "eval/base/name.h"
 #include "search/base/text.h"
 #include "search/config/config_draft.h"
@@ -383,10 +384,9 @@ static int read_file(const char *path, char *const *overrides, size_t override_c
         status = yaml_tree_set(root, overrides[i], error);
     }
     if (status == STATUS_OK) {
-        const char *slash = strrchr(path, '/');
-        char *folder = strndup(path, slash ? (size_t)(slash - path) + 1 : 0);
+        char *folder = strndup(path, file_folder_length(path));
         reader->folder = folder;
-        out->folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+        out->folder = strdup(folder && *folder ? folder : ".");
         status = folder && out->folder ? read_root(reader, root, error)
                                        : error_memory(error, (double)strlen(path), "a configuration");
         free(folder);

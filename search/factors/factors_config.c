@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/base/file.h"
 #include "eval/model/model_config.h"
 
 static int read_longrope(const struct model_config *config, struct factor_file *out, struct error *error) {
@@ -53,8 +54,9 @@ static int clex_entries(const struct rope_model *rope, struct factor_file *out, 
 
 /* The folder that holds the file `path`, which the caller frees. */
 static char *folder_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    size_t length = file_folder_length(path);
+    if (length > 1) length--; /* the '/' of another folder than the root */
+    return length > 0 ? strndup(path, length) : strdup(".");
 }
 
 static int read_folder(const char *folder, double max_factor, struct model_config *config, struct factor_file *out,

@@ -97,11 +97,19 @@ static void threads_that_cannot_be_started(void **state) {
     assert_message(text, "200 threads cannot be started|--threads|ulimit");
 }
 
+static void folders_of_files(void **state) {
+    (void)state;
+    assert_int_equal(file_folder_length(""), 0);
+    assert_int_equal(file_folder_length("a"), 0);
+    assert_int_equal(file_folder_length("/a"), 1);
+    assert_int_equal(file_folder_length("a/b.c"), 2);
+    assert_int_equal(file_folder_length("a/b/"), 4);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(files_of_other_kinds_are_named),
-        cmocka_unit_test(pointers_of_git_lfs_are_not_read),
-        cmocka_unit_test(links_that_lead_nowhere),
+        cmocka_unit_test(files_of_other_kinds_are_named), cmocka_unit_test(pointers_of_git_lfs_are_not_read),
+        cmocka_unit_test(links_that_lead_nowhere),        cmocka_unit_test(folders_of_files),
         cmocka_unit_test(threads_that_cannot_be_started),
     };
     return cmocka_run_group_tests_name("file", tests, NULL, NULL);
