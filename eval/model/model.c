@@ -529,7 +529,21 @@ int model_read_clex(const char *path, double max_factor, struct model_config *co
     return status;
 }
 
+/* Sets rope->clex_factors of a model of type clex: `known`'s, or else *out, which are integrated. */
+static int find_clex(const struct weights *weights, const struct rope_model *known, struct rope_model *rope,
+                     double **out, struct error *error) {
+    if (rope->type != ROPE_TYPE_CLEX) return STATUS_OK;
+    if (!known || !known->clex_factors) return clex_weights_read(weights, rope, out, error);
+    *rope = *known;
+    return STATUS_OK;
+}
+
 int model_load(const char *path, enum model_type type, struct model **out, struct error *error) {
+    return model_load_again(path, type, NULL, out, error);
+}
+
+int model_load_again(const char *path, enum model_type type, const struct rope_model *rope, struct model **out,
+                     struct error *error) {
     unsigned char *text; /* config.json */
     size_t text_size;
     uint64_t fingerprint = 0;
@@ -545,9 +559,7 @@ int model_load(const char *path, enum model_type type, struct model **out, struc
     }
     if (status == STATUS_OK) status = settle_ties(weights, &config, error);
     if (status == STATUS_OK) status = weights_check(weights, &config, error);
-    if (status == STATUS_OK && config.rope.type == ROPE_TYPE_CLEX) {
-        status = clex_weights_read(weights, &config.rope, &clex, error);
-    }
+    if (status == STATUS_OK) status = find_clex(weights, rope, &config.rope, &clex, error);
     if (status == STATUS_OK) status = model_kernels(type, matrices_are_bf16(weights, &config), &kernels, error);
     if (status == STATUS_OK) status = weights_fingerprint(weights, text, text_size, &fingerprint, error);
     if (status == STATUS_OK) {

@@ -109,7 +109,7 @@ struct model {
     struct expert *experts;        /* of all layers, which point into it */
     float *norm;                   /* [hidden] */
     struct matrix logits;          /* [vocabulary][hidden]; the embedding itself where tied */
-    double *clex_factors;          /* that config.rope points to; NULL: its type is not clex */
+    double *clex_factors;          /* that config.rope points to; NULL: its type is not clex, or they are borrowed */
     char *notes;                   /* see model_print_notes(); NULL: none */
     uint64_t fingerprint; /* of config.json and the bytes of the files of weights; 0 for models made in memory */
     void *storage;        /* the one block that all of them point into */
@@ -133,6 +133,11 @@ bool model_is_gguf(const char *path);
  * memory. As in transformers, embeddings that config.json ties are not tied if the weights have both with other
  * numbers, and each stands for the other if that is absent. The caller frees *out with model_free(). */
 int model_load(const char *path, enum model_type type, struct model **out, struct error *error);
+
+/* As model_load(), where `rope` is the config.rope that model_read_config() and model_read_clex() gave for that path: a
+ * table of CLEX is not integrated again. (*out)->config.rope is then *rope, whose clex_factors must outlive *out. */
+int model_load_again(const char *path, enum model_type type, const struct rope_model *rope, struct model **out,
+                     struct error *error);
 
 /* Prints a line for whatever was taken of the folder that its owner may not expect: weights that lie beside those that
  * were read, embeddings that are not tied, keys of config.json without effect, scaling of the model's own. */

@@ -138,7 +138,7 @@ int session_load(struct session *s, struct error *error) {
     int status = meet(s, error);
     if (status != STATUS_OK || s->ended) return status;
     session_end_at_once(s, "nothing was printed\n");
-    status = model_load(o->model, (enum model_type)o->type, &s->model, error);
+    status = model_load_again(o->model, (enum model_type)o->type, &s->config.rope, &s->model, error);
     signals_end_at_once(NULL);
     if (status == STATUS_OK && session_speaks(s)) model_print_notes(s->model, o->model, stderr);
     if (status == STATUS_OK && !s->ranks) status = forward_new(s->model, &forward, &s->forward, error);

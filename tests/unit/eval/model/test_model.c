@@ -753,7 +753,6 @@ static void test_refuses_wrong_tensors(void **state) {
     for (int i = 0; i < LAYOUTS; i++) assert_each_tensor_checked(*state, &layouts[i]);
 }
 
-/* A configuration of terabytes with a file of kilobytes: the shapes say no before memory is asked for. */
 static void test_loads_clex(void **state) {
     const struct fixture *fixture = *state;
     struct entry entries[MOST_ENTRIES];
@@ -779,10 +778,17 @@ static void test_loads_clex(void **state) {
     assert_int_equal(model_read_clex(fixture->scratch.dir, 3, &config, &factors, &error), STATUS_OK);
     assert_true(config.rope.max_factor == 3 && config.rope.clex_factors == factors);
     assert_memory_equal(factors, expected, sizeof expected);
+    model_free(model); /* and the model then takes them over */
+    if (model_load_again(fixture->scratch.dir, MODEL_F32, &config.rope, &model, &error) != STATUS_OK) {
+        fail_msg("%s", error.message);
+    }
+    assert_true(model->config.rope.clex_factors == factors && model->config.rope.max_factor == 3);
+    assert_null(model->clex_factors);
+    assert_non_null(strstr(model->notes, "clex, up to 3 times the window of 64 tokens"));
+    model_free(model);
     free(factors);
     assert_int_equal(model_read_clex(fixture->scratch.dir, 1.5, &config, &factors, &error), STATUS_INPUT);
     assert_null(factors);
-    model_free(model);
 
     write_model(fixture, &layouts[0], false); /* of other types nothing is read */
     assert_int_equal(model_read_config(fixture->scratch.dir, &config, &error), STATUS_OK);
@@ -830,6 +836,7 @@ static void test_refuses_clex_tensors_that_are_no_numbers(void **state) {
     assert_refused(fixture, "ode_down_proj': number [3, 1] is nan|fetch the file again");
 }
 
+/* A configuration of terabytes with a file of kilobytes: the shapes say no before memory is asked for. */
 static void test_checks_shapes_before_allocating(void **state) {
     const struct fixture *fixture = *state;
     static const char huge[] =
