@@ -1,6 +1,9 @@
-/* Any bytes as a safetensors file: refused, or every readable tensor can be read. */
+/* Any bytes as a safetensors file: refused, or every readable tensor can be read, and those of CLEX give a table. */
+#include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "eval/model/clex_weights.h"
 #include "eval/model/safetensors.h"
 #include "tests/fuzz/memory_file.h"
 
@@ -19,6 +22,30 @@ static void read_tensor(const struct tensor *tensor) {
     }
 }
 
+/* The file as the weights of a model of type clex, whose folder has a link to it. */
+static void read_clex(const struct memory_file *file) {
+    enum { PAIRS = 2, TIMES = 3 };
+    struct rope_model rope = rope_model_plain(PAIRS, 256.0);
+    char link[128];
+    struct weights *weights = NULL;
+    double *factors = NULL;
+    struct error error;
+    rope.type = ROPE_TYPE_CLEX;
+    rope.max_factor = TIMES, rope.param_factor = 1.0, rope.time_dt = 0.5;
+    snprintf(link, sizeof link, "%s/model.safetensors", memory_path());
+    mkdir(memory_path(), 0700);
+    if (symlink(file->path, link) != 0) abort();
+    int status = weights_open(memory_path(), &weights, &error);
+    if (status == STATUS_OK) status = clex_weights_read(weights, &rope, &factors, &error);
+    for (int i = 0; status == STATUS_OK && i < TIMES * PAIRS; i++) {
+        if (!(factors[i] > 0.0 && isfinite(factors[i]))) abort();
+    }
+    free(factors);
+    weights_close(weights);
+    unlink(link);
+    rmdir(memory_path());
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     static const char *const names[] = {"a", "b", "c", "w", ""}; /* of the seeds */
     struct memory_file file = memory_file_make(bytes, size);
@@ -32,6 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         size_t mapped;
         if (memcmp(safetensors_bytes(tensors, &mapped), bytes, size) != 0 || mapped != size) abort();
         safetensors_close(tensors);
+        read_clex(&file);
     }
     memory_file_close(&file);
     return 0;

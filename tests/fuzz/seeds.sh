@@ -140,6 +140,9 @@ safetensors)
     safetensors empty '{}' ''
     safetensors vector '{"a": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}' 'abcd'
     safetensors three '{"__metadata__": {"format": "pt"}, "a": {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 8]}, "b": {"dtype": "F16", "shape": [], "data_offsets": [8, 10]}, "c": {"dtype": "BF16", "shape": [0, 3], "data_offsets": [10, 10]}}' 'abcdefghij'
+    clex=model.clex_layer
+    safetensors clex "{\"$clex.proj_func.ode_up_proj\": {\"dtype\": \"F32\", \"shape\": [2, 4], \"data_offsets\": [0, 32]}, \"$clex.proj_func.ode_down_proj\": {\"dtype\": \"F16\", \"shape\": [4, 2], \"data_offsets\": [32, 48]}, \"$clex.inv_freq\": {\"dtype\": \"BF16\", \"shape\": [2], \"data_offsets\": [48, 52]}}" \
+        'wsw=wsw=wsw=wsw=wsw=wsw=wsw=wsw= 0 0 0 0 0 0 0 0~?~='
     ;;
 model_config)
     factors='"short_factor": [1, 1], "long_factor": [1.5, 4]'
