@@ -9,12 +9,14 @@
  *   read them (phi3) or with rope.scaling.type "longrope".
  * - a file without output.weight has tied embeddings, and biases are there where their tensors are.
  * - gemma3: each sixth layer, or that of attention.sliding_window_pattern, has full attention and the scaling; the
- * others see attention.sliding_window tokens and turn by rope.freq_base_swa (10000), without scaling. Norms are stored
- * whole.
- * - llama with expert_count is Mixtral, and mistral3 with attention.temperature_scale Ministral 3, else Mistral.
+ *   others see attention.sliding_window tokens and turn by rope.freq_base_swa (10000), without scaling. Norms are
+ *   stored whole.
+ * - llama with an expert_count other than 0 is Mixtral, and mistral3 with such an attention.temperature_scale Ministral
+ *   3, else Mistral.
  * - smollm3: each fourth layer is not rotated; minicpm: the three scales are required, and logits are divided by
- * theirs.
+ *   theirs.
  * - qwen3moe and Mixtral: every layer has experts, and the weights of the chosen ones are divided by their sum.
+ * - a file whose matrices are bf16, but for routers, which converters store as f32, is one of bf16.
  */
 #ifndef LONGROPE_EVAL_GGUF_CONFIG_H
 #define LONGROPE_EVAL_GGUF_CONFIG_H
