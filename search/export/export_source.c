@@ -1,5 +1,6 @@
 #include "search/export/export_source.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -218,10 +219,19 @@ int export_source_read(char *const *sources, size_t count, const char *stage, co
     return status;
 }
 
+/* A path that leads nowhere states no model, and the path is what is wrong. Numbers are no path. */
+static int check_exists(const char *source, struct error *error) {
+    bool numbers = source[strspn(source, "0123456789.eE+-, ")] == '\0';
+    if (numbers || access(source, F_OK) == 0 || errno != ENOENT) return STATUS_OK;
+    return error_set(error, STATUS_INPUT, "%s: does not exist; name a run, a factor file or the folder of a CLEX model",
+                     source);
+}
+
 int export_source_model(char *const *sources, size_t count, const char *stage, char **out, struct error *error) {
     char model[STORE_PATH_SIZE] = "";
     *out = NULL;
-    if (is_list(sources, count) || !store_exists(sources[0])) return STATUS_OK;
+    if (is_list(sources, count)) return STATUS_OK;
+    if (!store_exists(sources[0])) return check_exists(sources[0], error);
     int status = read_run_model(sources[0], stage, model, error);
     if (status == STATUS_OK && !*model) { /* where no stage is done, that is what is missing */
         struct factor_file tables;

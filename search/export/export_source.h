@@ -29,7 +29,7 @@ int export_source_read(char *const *sources, size_t count, const char *stage, co
                        struct factor_file *out, struct error *error);
 
 /* The folder of the model on which a run found the tables that export_source_read() returns; the caller frees it. NULL
- * if the source is not a run or the run does not name it. */
+ * if the source is not a run or the run does not name it. STATUS_INPUT for a path that does not exist. */
 int export_source_model(char *const *sources, size_t count, const char *stage, char **out, struct error *error);
 
 #endif

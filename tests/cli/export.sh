@@ -310,6 +310,8 @@ refused "missing --format FORMAT" "$LONGROPE" export "$work/f.json" --out "$work
 refused "missing --out PATH" "$LONGROPE" export "$work/f.json" --format json
 refused "--format: unknown format 'yaml'; choose hf, gguf, csv or json" none yaml
 refused "missing --model DIR: --format hf requires it, and $work/f.json does not state it" none hf
+refused "$work/absent: does not exist; name a run, a factor file" "$LONGROPE" export "$work/absent" --format hf \
+    --out "$work/none"
 refused "missing --gguf IN.gguf, which --format gguf requires" none gguf --model "$model"
 refused "--gguf has no use with --format hf" none hf --model "$model" --gguf x
 refused "--weights has no use with --format csv" none csv --weights link
