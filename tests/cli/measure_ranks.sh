@@ -83,10 +83,12 @@ same_runs "$work/into0" "$work/into2"
 
 # start COMMAND...: on three ranks, in the background, until the first row is printed.
 start() {
+    rm -f "$work/background.out" # the last one's
     mpirun -n 3 "$LONGROPE" "$@" --threads 1 >"$work/background.out" 2>"$work/background.err" &
     background=$!
     wait_until "a row" grep -qE '^ +(64|256) ' "$work/background.out"
     victims=$(children "$background")
+    [ "$(echo "$victims" | wc -w)" = 3 ] || fail "the job does not have three ranks: $victims"
 }
 
 # send SIGNAL RANK: all end within ten seconds.
