@@ -13,6 +13,9 @@ without replacement from the t times as many that an input of t windows has. So 
 and the model sees all distances. Gradients pass through the solver (fixed steps of --time-dt, fourth order) to the network;
 all weights are trained.
 
+So neighbours are t positions apart on average, and an input has them one apart. --runs N cuts each window into N runs, as
+PoSE does (arXiv 2309.10400): positions are skipped between runs alone. They span the same distances.
+
 The result is a Hugging Face folder with the two tensors of the network and rope_scaling {"type": "clex", ...} in
 config.json. `longrope eval --model DIR --method none` evaluates it at any length.
 
@@ -63,19 +66,26 @@ def parse():
     option("--param-factor", "width of the network, in rotary widths", type=positive, default=1)
     option("--act", "of the network", choices=tuple(ACTIVATIONS), default="tanh")
     option("--time-dt", "step of the solver, in factors; 1 / --time-dt must be whole", type=float, default=0.01)
+    option("--runs", "runs that a window is cut into; positions are skipped between runs alone (default: one for each "
+           "token, as the authors do)", type=positive)  # fmt: skip
     option("--network-lr", "highest learning rate of the network (default: --lr)", type=float)
     text_options(option)
     training_options(option, "no number is published", "highest learning rate of the model", "cosine")
     return parser.parse_args()
 
 
-def check(args, group: Group) -> None:
+def check(args, window: int, group: Group) -> None:
     check_training(args, group)
     if args.max_factor < 2:
         raise WrongInput("--max-factor 1 leaves nothing to extend; give 2 or more")
     if not 0 < args.time_dt <= 1 or abs(1 / args.time_dt - round(1 / args.time_dt)) > 1e-6:
         raise WrongInput(f"--time-dt {args.time_dt} does not divide 1, so that steps would miss whole factors; "
                          "give 0.01, 0.05 or 0.1")  # fmt: skip
+    if args.runs is not None and not 2 <= args.runs <= args.length:
+        raise WrongInput(f"--runs {args.runs} does not lie within 2 to the {args.length} tokens of a window")
+    if args.runs is not None and args.length >= 2 * window:
+        raise WrongInput(f"--runs keeps neighbours one position apart, and in windows of {args.length} tokens they are "
+                         f"1/{args.length // window}; give --length {window}, or leave --runs out")  # fmt: skip
     if args.network_lr is not None and not args.network_lr > 0:
         raise WrongInput(f"--network-lr {args.network_lr} is not a positive number")
 
@@ -111,7 +121,7 @@ def run(args, group: Group) -> int:
     raw, parsed = plain_config(args.model)
     window, theta = int(parsed.max_position_embeddings), parsed.rope_parameters["rope_theta"]
     args.length = args.length or window
-    check(args, group)
+    check(args, window, group)
     config, pairs = clex_config(raw, parsed, args), pairs_of(parsed)
     scaling = config["rope_scaling"]
     documents = read_documents(args.text, args.tokens, args.model, raw["vocab_size"])
@@ -123,7 +133,7 @@ def run(args, group: Group) -> int:
         model.clex_layer = ClexRotary(pairs, theta, scaling)
 
     def prepare(module, slot):
-        module.model.clex_layer.choose(*draw(slot, args.length, window, scaling, args.seed))
+        module.model.clex_layer.choose(*draw(slot, args.length, window, scaling, args.seed, args.runs))
 
     def construct():
         new = initial(pairs, args.param_factor, args.seed)
@@ -132,7 +142,7 @@ def run(args, group: Group) -> int:
     prints = group.of_first(lambda: (weights.fingerprint(), fingerprint(documents)))
     recipe = Recipe(
         config,
-        {"model": prints[0], "data": prints[1], **{name: getattr(args, name) for name in (*SETTINGS, "network_lr")},
+        {"model": prints[0], "data": prints[1], **{name: getattr(args, name) for name in (*SETTINGS, "network_lr", "runs")},
          "config": config},  # last: of what differs, the first is named
         slots,
         build=construct,

@@ -84,14 +84,24 @@ def factor_of(length: int, window: int, scaling: dict) -> int:
     return min(math.ceil(length / window), scaling["max_factor"])
 
 
-def draw(number: int, length: int, window: int, scaling: dict, seed: int) -> tuple[int, list[float]]:
+def draw(number: int, length: int, window: int, scaling: dict, seed: int, runs=None) -> tuple[int, list[float]]:
     """Factor and positions of training batch `number`, which depend on the seed and on the number alone.
 
-    t is uniform within 1..max_factor. The positions are 0, length - 2 whole numbers drawn from 1 to t length - 2 without
-    replacement, and t length - 1; all divided by length // window where windows are longer than the model's own.
+    t is uniform within 1..max_factor. The window is cut at random places into `runs` runs (None: one for each token, as
+    the authors do). Neighbours within a run are one position apart. Between runs positions are skipped, (t - 1) length in
+    all: every way to share them out is equally likely. So the first position is 0 and the last t length - 1, and with
+    runs of one token those between are drawn without replacement. All are divided by length // window where windows are
+    longer than the model's own.
     """
     rng = random.Random(f"{seed}/clex/{number}")  # seeded by text, by a hash that is the same everywhere
     factor = rng.randint(1, scaling["max_factor"])
-    end = factor * length - 1
+    runs = runs or length
+    end = (factor - 1) * length + runs - 1  # of positions, where each run has one
+    starts = [0, *sorted(rng.sample(range(1, end), runs - 2)), end]
+    cuts = [0, *sorted(rng.sample(range(1, length), runs - 1)), length]
     divisor = max(1, length // window)
-    return factor, [n / divisor for n in [0, *sorted(rng.sample(range(1, end), length - 2)), end]]
+    return factor, [
+        (start - run + token) / divisor
+        for run, start in enumerate(starts)
+        for token in range(cuts[run], cuts[run + 1])
+    ]

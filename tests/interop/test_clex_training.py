@@ -83,6 +83,23 @@ def test_factors_and_positions_that_are_drawn():
     assert positions == [position / 4 for position in drawn[7][1]] and factor == drawn[7][0]
 
 
+def test_positions_in_runs():
+    scaling = {"max_factor": 4}
+    counts = set()
+    for number in range(60):
+        factor, positions = network.draw(number, 64, 64, scaling, 1, runs=4)
+        gaps = np.diff(positions)
+        assert len(positions) == 64 and positions[0] == 0 and positions[-1] == 64 * factor - 1 and (gaps >= 1).all()
+        assert factor == network.draw(number, 64, 64, scaling, 1)[0]
+        counts.add(int((gaps > 1).sum()))
+        assert factor > 1 or positions == list(range(64))
+    assert counts <= {0, 1, 2, 3} and 3 in counts
+    assert network.draw(7, 64, 64, scaling, 1, runs=4) == network.draw(7, 64, 64, scaling, 1, runs=4)
+    assert network.draw(7, 64, 64, scaling, 1, runs=64) == network.draw(7, 64, 64, scaling, 1)  # a run for each token
+    factor, positions = network.draw(1, 64, 64, {"max_factor": 9}, 1, runs=2)
+    assert [gap for gap in np.diff(positions) if gap > 1] == [1 + 64 * (factor - 1)]
+
+
 def test_factor_by_length():
     assert [network.factor_of(length, 256, {"max_factor": 4}) for length in (1, 256, 257, 513, 1024, 5000)] == [1, 1, 2, 3, 4, 4]
 
@@ -190,6 +207,29 @@ def test_killed_runs_end_with_the_same_bits(trained, tmp_path, within, monkeypat
         within(model, out, tokens=tokens, network_lr=2e-4)
 
 
+def test_runs_resume_with_the_same_bits(trained, tmp_path, within, monkeypatch):
+    model, tokens, plain = trained
+    assert within(model, tmp_path / "whole", tokens=tokens, runs=4) == 0
+    assert losses(tmp_path / "whole") != losses(plain)
+    drawn, draw = [], clex.draw
+    monkeypatch.setattr(clex, "draw", lambda slot, *more: drawn.append(slot) or draw(slot, *more))
+    save = store.save_checkpoint
+
+    def save_and_die(*arguments):
+        save(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(store, "save_checkpoint", save_and_die)
+        within(model, tmp_path / "out", tokens=tokens, runs=4)
+    assert within(model, tmp_path / "out", tokens=tokens, runs=4) == 0
+    assert drawn == list(range(6))  # none twice
+    for name in ("model.safetensors", store.RECORD):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    with pytest.raises(WrongInput, match=r"made with another runs \(4 there, 8 now\)"):
+        within(model, tmp_path / "out", tokens=tokens, runs=8)
+
+
 def test_two_processes_lose_as_one(trained, tmp_path):
     model, tokens, whole = trained
     options = words(**{**SMALL, "model": model, "out": tmp_path / "out", "tokens": tokens})
@@ -214,6 +254,9 @@ def test_two_processes_lose_as_one(trained, tmp_path):
         ({"time_dt": 0.3}, "--time-dt 0.3 does not divide 1"),
         ({"time_dt": -0.5}, "--time-dt -0.5 does not divide 1"),
         ({"network_lr": -1}, "--network-lr -1.0 is not a positive number"),
+        ({"runs": 1}, "--runs 1 does not lie within 2 to the 64 tokens of a window"),
+        ({"runs": 65}, "--runs 65 does not lie within 2 to the 64 tokens of a window"),
+        ({"runs": 4, "length": 512}, "in windows of 512 tokens they are 1/2; give --length 256, or leave --runs out"),
         ({"lr": 0}, "--lr must be positive"),
         ({"length": 3}, "--length 3 leaves nothing to predict"),
         ({"out": DEMO}, "is the folder of --model"),
