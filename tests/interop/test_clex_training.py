@@ -1,6 +1,8 @@
 """configs/clex: the network's equation, what training draws, interruptions, and that longrope reads the result."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 
@@ -8,7 +10,7 @@ import families
 import numpy as np
 import pytest
 import torch
-from program import CORPUS, DEMO, SOURCE, nats as longrope_nats
+from program import CORPUS, DEMO, LONGROPE, SOURCE, nats as longrope_nats
 from recipe import run_within, words
 from reference import compare, nats
 from safetensors.torch import load_file
@@ -240,6 +242,35 @@ def test_two_processes_lose_as_one(trained, tmp_path):
     np.testing.assert_allclose(losses(tmp_path / "out"), losses(whole), atol=1e-4)
     stored = [load_file(folder / "model.safetensors")[DOWN] for folder in (tmp_path / "out", whole)]
     torch.testing.assert_close(*stored, rtol=0, atol=1e-5)
+
+
+# ---- The comparison with fixed tables ----
+
+BOOKS = {
+    "train": ("barchester-towers-trollope", "ben-hur-wallace"),
+    "valid": ("war-and-peace-tolstoy", "the-count-of-monte-cristo-dumas", "on-the-origin-of-species-darwin",
+              "the-moonstone-collins", "travels-in-west-africa-kingsley"),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="jq is absent")
+def test_the_comparison_in_short(tmp_path):
+    """The demo's own corpus stands for the books."""
+    for part, names in BOOKS.items():
+        (tmp_path / "books" / part).mkdir(parents=True)
+        for name, text in zip(names, CORPUS):
+            (tmp_path / "books" / part / f"{name}.txt").symlink_to(text)
+    environment = {**os.environ, "LONGROPE": LONGROPE, "PYTHON": sys.executable, "BOOKS": str(tmp_path / "books"),
+                   "WORK": str(tmp_path / "work"), "STEPS": "2", "EVALUATIONS": "8", "LENGTHS": "512"}  # fmt: skip
+    command = ["sh", str(SOURCE / "configs/clex/compare.sh"), str(tmp_path / "out")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = (tmp_path / "out/perplexity.json").read_text()
+    rows = {row["name"]: row["perplexity"] for row in json.loads(text)}
+    assert len(rows) == 15 and all(1 < perplexity < 257 for perplexity in rows.values())
+    assert rows["base-ntk"] < rows["base-none"] and rows["clex-random"] != rows["clex-runs"]
+    assert str(tmp_path) not in text
+    assert done.stdout.count("| base-") == 9 and done.stdout.count("| tuned-") == 3 and done.stdout.count("| clex-") == 3
 
 
 # ---- What is refused ----
