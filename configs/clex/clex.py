@@ -14,7 +14,8 @@ and the model sees all distances. Gradients pass through the solver (fixed steps
 all weights are trained.
 
 So neighbours are t positions apart on average, and an input has them one apart. --runs N cuts each window into N runs, as
-PoSE does (arXiv 2309.10400): positions are skipped between runs alone. They span the same distances.
+PoSE does (arXiv 2309.10400): positions are skipped between runs alone. They span the same distances. The demo
+model requires this; the README has numbers.
 
 The result is a Hugging Face folder with the two tensors of the network and rope_scaling {"type": "clex", ...} in
 config.json. `longrope eval --model DIR --method none` evaluates it at any length.
