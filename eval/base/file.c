@@ -104,8 +104,13 @@ int file_open(const char *path, int *descriptor, size_t *size, struct error *err
             return error_set(error, STATUS_INPUT, "%s: is a link to a file that does not exist; get that file, too",
                              path);
         }
-        return error_set(error, status_of_errno(code), "%s: %s; check the path and its permissions", path,
-                         strerror(code));
+        if (code == ENXIO) { /* open() of a socket; of a device without a driver, too */
+            return error_set(error, STATUS_INPUT, "%s: is not a regular file; save what it holds to a file first",
+                             path);
+        }
+        return error_set(error, status_of_errno(code), "%s: %s; %s", path, strerror(code),
+                         code == ENAMETOOLONG ? "a name has at most 255 bytes, a path 4095"
+                                              : "check the path and its permissions");
     }
     int status = regular_size(path, opened, size, error);
     if (status != STATUS_OK) {

@@ -2,6 +2,9 @@
 #include "eval/base/file.h"
 #include "eval/base/threads.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include "tests/unit/child.h"
 
 static void files_of_other_kinds_are_named(void **state) {
@@ -76,6 +79,31 @@ static void links_that_lead_nowhere(void **state) {
     scratch_remove(&scratch);
 }
 
+static void sockets_and_long_names(void **state) {
+    (void)state;
+    struct scratch scratch = scratch_make();
+    struct error error;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    unsigned char *bytes = NULL;
+    size_t size;
+    char *path = scratch_path(&scratch, "s"), name[300];
+    assert_true(strlen(path) < sizeof address.sun_path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(file_read(path, &bytes, &size, &error), STATUS_INPUT);
+    assert_message(error.message, "/s: is not a regular file; save what it holds to a file first");
+    close(listener);
+    free(path);
+    memset(name, 'n', 256);
+    name[256] = '\0';
+    path = scratch_path(&scratch, name);
+    assert_int_equal(file_read(path, &bytes, &size, &error), STATUS_INPUT);
+    assert_message(error.message, "n: File name too long; a name has at most 255 bytes, a path 4095");
+    free(path);
+    scratch_remove(&scratch);
+}
+
 /* No thread has room for its stack. */
 static int start_without_memory(void *state, int pipe) {
     (void)state;
@@ -110,7 +138,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_of_other_kinds_are_named), cmocka_unit_test(pointers_of_git_lfs_are_not_read),
         cmocka_unit_test(links_that_lead_nowhere),        cmocka_unit_test(folders_of_files),
-        cmocka_unit_test(threads_that_cannot_be_started),
+        cmocka_unit_test(sockets_and_long_names),         cmocka_unit_test(threads_that_cannot_be_started),
     };
     return cmocka_run_group_tests_name("file", tests, NULL, NULL);
 }
