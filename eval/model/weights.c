@@ -176,15 +176,15 @@ static int open_single(struct weights *weights, struct error *error) {
 /* ---- Neither ---- */
 
 /* What a folder without weights holds instead. */
-enum instead { SHARDS, ADAPTER, OTHER_SAFETENSORS, GGUF, PYTORCH, INSTEAD };
+enum instead { SHARDS, ADAPTER, OTHER_SAFETENSORS, GGUF, PYTORCH, OTHER_FRAMEWORK, INSTEAD };
 
 static enum instead instead_of_weights(const char *name) {
     if (strncmp(name, "model-", 6) == 0 && name_ends_with(name, ".safetensors")) return SHARDS;
     if (strcmp(name, "adapter_model.safetensors") == 0) return ADAPTER;
     if (name_ends_with(name, ".safetensors")) return OTHER_SAFETENSORS;
     if (name_ends_with(name, ".gguf")) return GGUF;
-    return name_ends_with(name, ".bin") || name_ends_with(name, ".pt") || name_ends_with(name, ".pth") ? PYTORCH
-                                                                                                       : INSTEAD;
+    if (name_ends_with(name, ".bin") || name_ends_with(name, ".pt") || name_ends_with(name, ".pth")) return PYTORCH;
+    return name_ends_with(name, ".h5") || name_ends_with(name, ".msgpack") ? OTHER_FRAMEWORK : INSTEAD;
 }
 
 /* Names of files in the folder, the first of each kind by the alphabet, or "". */
@@ -206,7 +206,8 @@ static int no_weights(const char *dir, struct error *error) {
         [OTHER_SAFETENSORS] = "but no model.safetensors; use the model in Hugging Face's format",
         [GGUF] = "but no model.safetensors; name that file itself as the model",
         [PYTORCH] = ("weights of PyTorch, which are not read; convert them: in Python, "
-                     "transformers.AutoModelForCausalLM.from_pretrained(DIR).save_pretrained(NEW_DIR)")};
+                     "transformers.AutoModelForCausalLM.from_pretrained(DIR).save_pretrained(NEW_DIR)"),
+        [OTHER_FRAMEWORK] = "weights of TensorFlow or Flax, which are not read; download model.safetensors"};
     char names[INSTEAD][NAME_MAX + 1];
     look_for_others(dir, names);
     for (int i = 0; i < INSTEAD; i++) {
