@@ -21,11 +21,22 @@ bool text_to_integer(const char *text, int64_t *out) {
     return true;
 }
 
-bool text_to_number(const char *text, double *out) {
+/* With the nearest double, which is infinite where the number is too large. */
+static bool parse_number(const char *text, double *out) {
     if (!*text || text[strspn(text, "0123456789.eE+-")]) return false; /* no blanks, hexadecimals, nan, inf */
     char *end;
-    double value = strtod(text, &end);
-    if (*end || !isfinite(value)) return false;
+    *out = strtod(text, &end);
+    return !*end;
+}
+
+bool text_is_number(const char *text) {
+    double value;
+    return parse_number(text, &value);
+}
+
+bool text_to_number(const char *text, double *out) {
+    double value;
+    if (!parse_number(text, &value) || !isfinite(value)) return false;
     *out = value;
     return true;
 }

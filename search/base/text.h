@@ -18,6 +18,9 @@ bool text_is_integer(const char *text);
  * is not. */
 bool text_to_number(const char *text, double *out);
 
+/* Whether the whole text is a decimal number as above, of any size. */
+bool text_is_number(const char *text);
+
 enum { TEXT_NUMBER_SIZE = 32 };
 /* A finite number with the fewest digits that read back to the same double: "1.25", "3", "1e-05". */
 void text_of_number(double value, char out[TEXT_NUMBER_SIZE]);

@@ -98,12 +98,16 @@ static int read_number(const struct option_row *row, const char *text, double *o
     double value;
     const char *name = row->name;
     if (!*text) return is_empty(row, error);
-    if (!text_to_number(text, &value)) {
+    if (!text_is_number(text) && strchr(text, ',')) {
+        return error_set(error, STATUS_INPUT, "--%s: '%s' is not a number; write decimals with a point, as in 0.3",
+                         name, text);
+    }
+    if (!text_is_number(text)) {
         return error_set(error, STATUS_INPUT, "--%s: '%s' is not a number; one within %g..%g is required", name, text,
                          row->least, row->most);
     }
-    if (value < row->least || value > row->most) {
-        return error_set(error, STATUS_INPUT, "--%s: %g is not within %g..%g", name, value, row->least, row->most);
+    if (!text_to_number(text, &value) || value < row->least || value > row->most) {
+        return error_set(error, STATUS_INPUT, "--%s: %s is not within %g..%g", name, text, row->least, row->most);
     }
     *out = value;
     return STATUS_OK;

@@ -305,7 +305,11 @@ static void values_have_ranges(void **state) {
     assert_wrong("x|--lengths|5,", "--lengths: an item is empty");
     assert_wrong("x|--integer|99999999999999999999", "--integer: 99999999999999999999 is not within -2..10");
     assert_wrong("x|--integer|-99999999999999999999", "--integer: -99999999999999999999 is not within -2..10");
-    assert_wrong("x|--number|1e999", "--number: '1e999' is not a number; one within 1..2.5 is required");
+    assert_wrong("x|--number|1e999", "--number: 1e999 is not within 1..2.5");
+    assert_wrong("x|--number|-1e999", "--number: -1e999 is not within 1..2.5");
+    assert_wrong("x|--number|1e-999", "--number: 1e-999 is not within 1..2.5");
+    assert_wrong("x|--number|1e", "--number: '1e' is not a number; one within 1..2.5 is required");
+    assert_wrong("x|--number|1,5", "--number: '1,5' is not a number; write decimals with a point, as in 0.3");
     assert_wrong("x|--number|", "--number: the value is empty");
     assert_wrong("x|--texts|", "--texts: the value is empty");
     assert_wrong("x|--number|0.99", "--number: 0.99 is not within 1..2.5");
