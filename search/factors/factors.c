@@ -138,9 +138,12 @@ static bool is_inline(const char *source) {
     return numbers && access(source, F_OK) != 0;
 }
 
-/* Numbers in another form, which would be looked for as a file. */
+/* Numbers in another form, which would be looked for as a file. nan and inf are numbers to the C library. */
 static bool is_almost_inline(const char *source) {
-    return source[strcspn(source, ",;[")] && strchr("0123456789[.,;", *source) && !strchr(source, '/') &&
+    char *end;
+    strtod(source, &end);
+    bool number = end > source && (*end == ',' || *end == ';');
+    return source[strcspn(source, ",;[")] && (number || strchr("0123456789[.,;+-", *source)) && !strchr(source, '/') &&
            access(source, F_OK) != 0;
 }
 

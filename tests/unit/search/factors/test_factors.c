@@ -322,7 +322,7 @@ static void numbers_that_are_no_factors(void **state) {
     const char *const texts[] = {"1 nan 2", "1 inf", "0x10", "1;2", "[1, 2]", "1.0 # one", "one"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) assert_text_refused(texts[i], "rescale factor");
     assert_bytes_refused("1 2 3\0 4 5", 11, "text");
-    const char *const others[] = {",", "1;2;3", "[1,2,3]", "1,nan,2", "0,5;1,5"};
+    const char *const others[] = {",", "1;2;3", "[1,2,3]", "1,nan,2", "0,5;1,5", "nan,1,2", "-inf,1", "-x,1"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         assert_source_refused(others[i], "is neither a file nor numbers separated by commas");
     }
