@@ -165,10 +165,15 @@ static int npy_open(const char *path, const unsigned char *bytes, size_t size, s
 static int npy_check(const char *path, const struct npy_header *header, const struct integer *type, size_t data_bytes,
                      struct error *error) {
     if (header->rank != 1) {
+        int longer = 0; /* dimensions of more than one number: an array of one is a single document */
+        for (int i = 0; i < header->rank; i++) longer += header->shape[i] != 1;
         return error_set(
             error, STATUS_INPUT,
             "%s: holds an array of %d dimensions, but a file holds one document, in one dimension; save %s", path,
-            header->rank, header->rank ? "each row as a file of its own" : "all of its tokens");
+            header->rank,
+            header->rank == 0 ? "all of its tokens"
+            : longer == 1     ? "its reshape(-1)"
+                              : "each row as a file of its own");
     }
     int64_t bytes;
     if (__builtin_mul_overflow(header->shape[0], (int64_t)type->bytes, &bytes) || (uint64_t)bytes != data_bytes) {
