@@ -329,6 +329,7 @@ static int open_read(struct store *store, struct error *error) {
     int code = SQLITE_OK;
     if (access(store->database.path, F_OK) != 0) {
         if (errno == ENOENT || errno == ENOTDIR) return no_run(store, if_no_run_to_read, error);
+        if (errno == ENAMETOOLONG) return database_errno(&store->database, errno, error);
         return error_set(error, STATUS_FAILED, "%.300s: cannot be read: %s; get permission to read it and its folder",
                          store->database.path, strerror(errno));
     }

@@ -157,6 +157,9 @@ runs "$LONGROPE" eval --model "$deep/hf" --text "$deep/text" --length 8 --method
 for _ in 1 2; do deep=$deep/$long/$long; done
 fails_with 2 "model: does not exist; name the folder of a model" "$LONGROPE" eval --model "$deep/model" --text "$document" \
     --length 8 --method none
+while [ ${#deep} -lt 4096 ]; do deep=$deep/$long; done
+fails_with 2 "File name too long; choose a shorter path: a name has at most 255 bytes, a path 4095" "$LONGROPE" show "$deep"
+deep=${deep%"/$long"}
 fails_with 2 "No such file or directory; check the path" "$LONGROPE" eval --model "$model" --text "$deep/text" --length 8 \
     --method none
 
