@@ -166,8 +166,9 @@ static void print_pairs(const struct stage_record *record, const struct request 
         print_change(record, request, pair, request->factors[i], factors[i], why);
     }
     if (changes <= MOST_CHANGES) return;
-    fprintf(stderr, "%s: %s: %s: %" PRId64 " more pairs change; %" PRId64 " of %" PRId64 " are kept\n", record->name,
-            request->where, request->source, changes - MOST_CHANGES, record->space.pairs - changes,
+    int64_t more = changes - MOST_CHANGES;
+    fprintf(stderr, "%s: %s: %s: %" PRId64 " more pair%s; %" PRId64 " of %" PRId64 " are kept\n", record->name,
+            request->where, request->source, more, more == 1 ? " changes" : "s change", record->space.pairs - changes,
             record->space.pairs);
 }
 

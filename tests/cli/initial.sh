@@ -52,6 +52,9 @@ changed "pair 31: 2.7 becomes 2.5: the largest factor is 2.5"
 runs search shifted --set "search.initial=[$work/tables/good.csv]" --set search.lambda_step=0.1
 changed "20 more pairs change; 7 of 32 are kept"
 [ "$(grep -c becomes "$work/stderr")" = 5 ] || fail "does not count the changes after the fifth"
+awk 'NR <= 6 { $1 += 0.004 } 1' "$work/tables/good.csv" >"$work/tables/six.csv"
+runs search six --set "search.initial=[$work/tables/six.csv]"
+changed "1 more pair changes; 26 of 32 are kept"
 
 # Numbers in the place of a file, and this program's own file with its n_hat and attention factor.
 runs search numbers --set "search.initial=['$(paste -sd , "$work/tables/good.csv")']"
