@@ -24,8 +24,9 @@ static void print_eval(const struct config *config, const struct factor_file *ta
     fputs("  longrope eval --model ", out);
     text_print_word(out, model);
     print_data(config, out);
-    fprintf(out, " --length %" PRId64 ",%" PRId64, tables->original_length,
-            tables->tables[tables->count - 1].max_length);
+    int64_t length = tables->tables[tables->count - 1].max_length;
+    fprintf(out, " --length %" PRId64, tables->original_length);
+    if (length != tables->original_length) fprintf(out, ",%" PRId64, length);
     if (run_dir) {
         fputs(" --factors ", out);
         text_print_word(out, run_dir);

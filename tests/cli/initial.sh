@@ -103,6 +103,8 @@ runs search recover --set "model=$work/tuned" --set stages.0.kind=recover --set 
     --set stages.0.target_length=256 --set "search.initial=[$work/tuned, own]" --set attention_factor=1.1
 says_no_change
 [ "$(first recover)" = "file|0|$good_genes" ] || fail "the table of a short window became $(first recover)"
+# The lengths that are worth evaluating are one.
+[ "$(grep -c 'longrope eval .* --length 256 --' "$work/stderr")" = 2 ] || fail "the next steps name a length twice"
 # What the lattice does not hold of the model's own table is said, and the baseline is that table exactly.
 jq '.rope_scaling.short_factor[31] = 3.256 | .rope_scaling.long_factor = .rope_scaling.short_factor' \
     "$work/tuned/config.json" >"$work/uneven.json"
