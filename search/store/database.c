@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "eval/base/file.h"
 #include "eval/base/trace.h"
 #include "search/base/clock.h"
 #include "search/base/output_path.h"
@@ -304,6 +305,10 @@ int database_identify(struct database *database, int64_t *version, int *code, st
     if (*code == SQLITE_OK) *code = database_query_integer(database, "PRAGMA application_id", &application);
     if (*code == SQLITE_OK) *code = database_query_integer(database, "PRAGMA user_version", version);
     if (*code == SQLITE_NOTADB) {
+        int descriptor; /* a pointer of Git LFS in its place is named */
+        size_t size;
+        if (file_open(database->path, &descriptor, &size, error) != STATUS_OK) return STATUS_INPUT;
+        close(descriptor);
         return error_set(error, STATUS_INPUT, "%.300s: is not a database, or its header is damaged; %s", database->path,
                          kind->if_foreign);
     }

@@ -153,6 +153,10 @@ done
 refused "begun: holds no run (run.db is empty)" tokens t.npy --into begun
 refused "begun: is a folder without config.json and without a run that has begun" "$LONGROPE" export begun \
     --format csv --out x
+mkdir cloned
+cp pointer cloned/run.db
+refused "cloned/run.db: is a pointer of Git LFS, not the file" "$LONGROPE" show cloned
+refused "cloned/run.db: is a pointer of Git LFS, not the file" "$LONGROPE" search "$one_stage" -o cloned --resume
 refused "t.npy: is not a folder, as runs are" "$LONGROPE" show t.npy
 refused "no-run: does not exist" "$LONGROPE" show no-run
 mkdir -p folder/run.db
