@@ -170,6 +170,23 @@ static const struct option_table search_option_table = {
     .check = check,
 };
 
+/* The cache that several runs share; NULL: the run's own. */
+static const char *shared_cache(const struct config *config, const struct search_options *options) {
+    return options->cache ? options->cache : config->cache;
+}
+
+/* Of a dry run: a search makes the folder of the run, where a cache may lie, before it opens the cache. */
+static int check_cache(const struct config *config, const struct search_options *options, struct error *error) {
+    const char *cache = shared_cache(config, options), *file = cache, *folder = options->run_dir;
+    if (!cache) return STATUS_OK;
+    while (strncmp(file, "./", 2) == 0) file += 2;
+    while (strncmp(folder, "./", 2) == 0) folder += 2;
+    size_t length = strlen(folder);
+    while (length > 0 && folder[length - 1] == '/') length--;
+    bool in_run = strncmp(file, folder, length) == 0 && file[length] == '/';
+    return in_run ? STATUS_OK : score_cache_check(cache, error);
+}
+
 static int estimate(const struct config *config, const struct search_options *options, struct error *error) {
     struct estimate estimate = {0};
     struct rank_plan plan = {.count = 0};
@@ -240,7 +257,7 @@ static int run_stages(struct search_context *context, const struct search_option
 
 static int open_cache(const struct config *config, const struct search_options *options, struct score_cache **out,
                       struct error *error) {
-    const char *given = options->cache ? options->cache : config->cache;
+    const char *given = shared_cache(config, options);
     char *own = NULL;
     if (!given && asprintf(&own, "%s/scores.db", options->run_dir) < 0) return error_memory(error, 0, "a path");
     int status = given ? score_cache_open(given, signals_caught(), out, error)
@@ -367,6 +384,7 @@ static int search(const void *given, struct error *error) {
                                                                         options.overrides.count, &config, error);
     if (status == STATUS_OK) status = name_run_dir(&config, &options, &run_dir, error);
     if (status == STATUS_OK && ranks_index(ranks) == 0) status = store_check_path(options.run_dir, error);
+    if (status == STATUS_OK && options.dry_run) status = check_cache(&config, &options, error);
     if (status == STATUS_OK) {
         status = options.dry_run ? estimate(&config, &options, error) : run_rank(&config, &options, ranks, error);
     }

@@ -267,13 +267,18 @@ int database_check_link(const struct database *database, struct error *error) {
                      database->path, database->kind->if_foreign);
 }
 
-int database_open(struct database *database, const char *name, int flags, struct error *error) {
+int database_check_path(const struct database *database, struct error *error) {
     struct stat info;
     int status = database_check_length(database, error);
-    if (status != STATUS_OK) return status;
-    if (stat(database->path, &info) == 0 && !S_ISREG(info.st_mode)) { /* a pipe would wait for its other end */
+    if (status == STATUS_OK && stat(database->path, &info) == 0 && !S_ISREG(info.st_mode)) {
         return error_set(error, STATUS_INPUT, "%.300s: is not a file; %s", database->path, database->kind->if_foreign);
     }
+    return status;
+}
+
+int database_open(struct database *database, const char *name, int flags, struct error *error) {
+    int status = database_check_path(database, error); /* a pipe would wait for its other end */
+    if (status != STATUS_OK) return status;
     const char *vfs = database->sharing == DATABASE_UNLOCKED ? "unix-none" : NULL;
     int code = sqlite3_open_v2(name, &database->handle, flags, vfs);
     if (code != SQLITE_OK) return database_failed(database, code, error);

@@ -63,6 +63,9 @@ int database_check_folder(const struct database *database, struct error *error);
 /* STATUS_INPUT if SQLite does not support the path or its name: both have a length that it limits. */
 int database_check_length(const struct database *database, struct error *error);
 
+/* The same, and if something else than a file is there. */
+int database_check_path(const struct database *database, struct error *error);
+
 /* STATUS_INPUT if the file is a link to one that does not exist: that one may lie on a disk that is not mounted. */
 int database_check_link(const struct database *database, struct error *error);
 

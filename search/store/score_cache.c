@@ -105,6 +105,16 @@ static int open_file(struct database *database, bool own, struct error *error) {
     return status;
 }
 
+int score_cache_check(const char *path, struct error *error) {
+    struct database database = {.kind = &score_cache_kind, .path = strdup(path), .protected_path = path};
+    if (!database.path) return error_memory(error, (double)strlen(path), "a path");
+    int status = check_file(&database, error);
+    if (status == STATUS_OK) status = database_check_path(&database, error);
+    if (status == STATUS_OK) status = database_check_folder(&database, error);
+    free(database.path);
+    return status;
+}
+
 static int open_cache(const char *path, bool own, const volatile sig_atomic_t *stop, struct score_cache **out,
                       struct error *error) {
     *out = NULL;

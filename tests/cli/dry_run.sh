@@ -178,6 +178,12 @@ both_refuse "must increase strictly from 2 to 3, where the lattice has 2 values;
 printf '1\n2\n3\n' >"$work/few.csv"
 both_refuse "few.csv: holds 3 factors, but the model has 32" --set "search.initial=[$work/few.csv]"
 both_refuse "No such file or directory" --set "search.initial=[$work/none.csv]"
+both_refuse "none/scores.db: its folder does not exist; create it, or name another file with --cache" \
+    --cache "$work/none/scores.db"
+mkdir "$work/a-folder"
+both_refuse "a-folder: is not a file; name another file with --cache" --set "cache=$work/a-folder"
+(cd "$work" && "$LONGROPE" search refused.yaml --dry-run --rate 1 -o ./new/ --cache new/scores.db) >"$work/stdout" ||
+    fail "a dry run refuses a cache in the folder of its run"
 "$LONGROPE" search "$work/refused.yaml" --dry-run --set stages.0.target_length=257 >"$work/stdout" 2>"$work/stderr" ||
     fail "a target of one token more than the window is refused"
 
