@@ -260,9 +260,16 @@ static int score_row(struct evaluation *e, size_t index, struct error *error) {
     return status;
 }
 
+/* Of several tables one may make the model's numbers overflow. */
+static int name_row(const struct sweep_row *row, int status, struct error *error) {
+    struct error of_row = *error;
+    if (status != STATUS_FAILED) return status;
+    return error_set(error, status, "%s at %" PRId64 " tokens: %s", row->table.method, row->length, of_row.message);
+}
+
 /* Records each row before it is printed. */
 static int evaluate_row(struct evaluation *e, size_t index, struct error *error) {
-    int status = score_row(e, index, error);
+    int status = name_row(&e->rows[index], score_row(e, index, error), error);
     if (status == STATUS_OK) status = record_row(e, &e->rows[index], error);
     return status == STATUS_OK ? show_row(e, &e->rows[index], error) : status;
 }

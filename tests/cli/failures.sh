@@ -33,6 +33,11 @@ while [ "$(calculate "$low * 1.01 < $high")" = 1.000000 ]; do
     if [ "$status" = 0 ]; then low=$middle; else high=$middle; fi
 done
 attention "$low"
+try "$LONGROPE" eval --model "$large" --text "$document" --length 300 --samples 2 --dtype f32 --method none,yarn \
+    --attention-factor 2 --threads 1
+[ "$status" = 1 ] || fail "eval ends with $status where the numbers overflow"
+grep -q "^longrope: none at 300 tokens: the model's numbers are no longer finite after layer 1" "$work/stderr" ||
+    fail "eval does not name the table with which the numbers overflow"
 
 cat >"$work/large.yaml" <<YAML
 name: large
