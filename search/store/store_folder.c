@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "eval/base/file.h"
 #include "eval/base/trace.h"
 #include "search/store/file_system.h"
 
@@ -25,21 +26,37 @@ int store_folder_failed(const struct store *store, int code, struct error *error
     return error_set(error, STATUS_INPUT, "%.200s: is not a folder; choose another one with -o", store->dir);
 }
 
+/* Whether the folder that `path` lies in exists, as in /proc, and where the working folder was deleted. */
+static bool lies_in_folder(const char *path) {
+    struct stat info;
+    size_t length = file_folder_length(path);
+    char *folder = length ? strndup(path, length) : strdup(".");
+    bool found = folder && stat(folder, &info) == 0;
+    free(folder);
+    return found;
+}
+
 int store_folder_make(const struct store *store, struct error *error) {
     char *path = strdup(store->dir);
     if (!path) return error_memory(error, (double)strlen(store->dir), "a path");
     int code = 0;
+    bool odd = false; /* no folder can be made in one that exists */
     for (char *c = path; code == 0 && *c; c++) {
         char next = c[1];
         if (next != '/' && next != '\0') continue;
         c[1] = '\0';
         if (mkdir(path, 0777) != 0 && errno != EEXIST) code = errno;
+        if (code == ENOENT) odd = lies_in_folder(path);
         c[1] = next;
     }
     struct stat info;
     if (code == 0 && stat(path, &info) != 0) code = errno;
     if (code == 0 && !S_ISDIR(info.st_mode)) code = ENOTDIR;
     free(path);
+    if (odd) {
+        return error_set(error, STATUS_INPUT, "%.300s: no folder can be made there; choose another one with -o",
+                         store->dir);
+    }
     if (code == ENOENT) { /* every other folder of the path was made */
         return error_set(error, STATUS_INPUT,
                          "%.300s: is, or lies behind, a link to a folder that does not exist; make that folder, or "

@@ -205,6 +205,14 @@ ln -s "$work/nowhere" "$work/lost"
 for folder in lost lost/run; do
     refused "$folder: is, or lies behind, a link to a folder that does not exist" short_search "$work/$folder"
 done
+refused "/proc/longrope-test: no folder can be made there; choose another one with -o" short_search /proc/longrope-test
+deleted() (
+    mkdir "$work/deleted"
+    cd "$work/deleted"
+    rmdir "$work/deleted"
+    short_search run
+)
+refused "run: no folder can be made there" deleted
 ln -s "$work/nowhere/scores.db" "$work/gone"
 refused "gone: is a link to a file that does not exist" short_search "$work/none" --cache "$work/gone"
 
