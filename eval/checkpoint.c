@@ -107,6 +107,11 @@ static char *path_of(const struct checkpoints *folder, uint64_t key, const char 
 
 int checkpoints_check(const char *path, struct error *error) {
     struct stat info;
+    if (strcmp(path, "-") == 0) {
+        return error_set(error, STATUS_INPUT,
+                         "-: checkpoints cannot be written to standard output; name a folder (./- is one of that "
+                         "name)");
+    }
     int cause = mkdir(path, 0777) == 0 || errno == EEXIST ? 0 : errno;
     if (cause == 0 && stat(path, &info) != 0) cause = errno;
     if (cause == 0 && !S_ISDIR(info.st_mode)) cause = ENOTDIR;

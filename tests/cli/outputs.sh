@@ -168,6 +168,8 @@ refused "a folder cannot be written to standard output" "$LONGROPE" export "$wor
     --model "$model" --out -
 refused "a run and its cache cannot be written to standard output" tiny_search -
 refused "a run and its cache cannot be written to standard output" tiny_search "$work/none" --cache -
+refused "-: checkpoints cannot be written to standard output" tiny_search "$work/none" --checkpoint -
+refused "-: checkpoints cannot be written to standard output" evaluate --tokens "$work/t.npy" --checkpoint -
 mkfifo "$work/pipe"
 refused "$work/pipe: is not a folder" "$LONGROPE" export "$work/f.json" --format hf --model "$model" --out "$work/pipe" \
     --force
