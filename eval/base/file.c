@@ -90,6 +90,13 @@ static int regular_size(const char *path, int descriptor, size_t *size, struct e
     return STATUS_OK;
 }
 
+static const char *advice(const char *path, int code) {
+    if (code == ENAMETOOLONG) return "a name has at most 255 bytes, a path 4095";
+    bool tilde = strncmp(path, "~/", 2) == 0 || strstr(path, "/~/"); /* of a configuration, where no shell reads it */
+    if (code == ENOENT && tilde) return "write the path of your home folder instead of ~, which only a shell knows";
+    return "check the path and its permissions";
+}
+
 int file_open(const char *path, int *descriptor, size_t *size, struct error *error) {
     if (!*path) return error_set(error, STATUS_INPUT, "'': is not a path; name a file");
     /* O_NONBLOCK: a named pipe is refused without waiting for a writer. Regular files ignore the flag. */
@@ -108,9 +115,7 @@ int file_open(const char *path, int *descriptor, size_t *size, struct error *err
             return error_set(error, STATUS_INPUT, "%s: is not a regular file; save what it holds to a file first",
                              path);
         }
-        return error_set(error, status_of_errno(code), "%s: %s; %s", path, strerror(code),
-                         code == ENAMETOOLONG ? "a name has at most 255 bytes, a path 4095"
-                                              : "check the path and its permissions");
+        return error_set(error, status_of_errno(code), "%s: %s; %s", path, strerror(code), advice(path, code));
     }
     int status = regular_size(path, opened, size, error);
     if (status != STATUS_OK) {

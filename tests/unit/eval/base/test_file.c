@@ -104,6 +104,20 @@ static void sockets_and_long_names(void **state) {
     scratch_remove(&scratch);
 }
 
+/* A configuration has "model: ~/m", which becomes FOLDER/~/m. */
+static void home_folders(void **state) {
+    (void)state;
+    struct error error;
+    unsigned char *bytes = NULL;
+    size_t size;
+    for (const char **path = (const char *[]){"~/m/config.json", "configs/~/m/config.json", NULL}; *path; path++) {
+        assert_int_equal(file_read(*path, &bytes, &size, &error), STATUS_INPUT);
+        assert_message(error.message, "write the path of your home folder instead of ~, which only a shell knows");
+    }
+    assert_int_equal(file_read("m~/config.json", &bytes, &size, &error), STATUS_INPUT);
+    assert_message(error.message, "check the path and its permissions");
+}
+
 /* No thread has room for its stack. */
 static int start_without_memory(void *state, int pipe) {
     (void)state;
@@ -138,7 +152,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_of_other_kinds_are_named), cmocka_unit_test(pointers_of_git_lfs_are_not_read),
         cmocka_unit_test(links_that_lead_nowhere),        cmocka_unit_test(folders_of_files),
-        cmocka_unit_test(sockets_and_long_names),         cmocka_unit_test(threads_that_cannot_be_started),
+        cmocka_unit_test(sockets_and_long_names),         cmocka_unit_test(home_folders),
+        cmocka_unit_test(threads_that_cannot_be_started),
     };
     return cmocka_run_group_tests_name("file", tests, NULL, NULL);
 }
