@@ -95,6 +95,11 @@ grep -q "racing: blocks gives up a candidate, after any window from the first on
     fail "windows of 384 predictions do not have three blocks"
 [ "$(query blocks "SELECT count(*) FROM baseline_nats WHERE length(blocks) IS NOT 3 * 4")" = 0 ] ||
     fail "baselines do not have three blocks per window"
+# What it saves of a budget makes room for more candidates, so progress counts windows.
+runs blocks budget --cache "$work/blocks.db" --set search.evaluations=10 --set search.iterations=100
+[ "$(query budget "SELECT count(*) FROM individuals")" -gt 10 ] || fail "a budget of 10 evaluations has no room for more tables"
+sed -n 's|.*: \([0-9]*\)/\([0-9]*\) windows.* \(.*\) left$|\1 \2 \3|p' "$work/stderr" >"$work/steps"
+awk '$1 > $2 || $3 ~ /-/ { bad = 1 } END { exit bad || NR == 0 }' "$work/steps" || fail "progress: $(tail -n 1 "$work/steps")"
 fails_with 2 "'search.racing' was blocks when the run began and is statistical now" race blocks --resume \
     --set search.racing=statistical --set search.racing_risk=0.2
 

@@ -19,10 +19,10 @@ done
 
 # Progress goes to stderr, in plain lines where that is no terminal.
 grep -q '^extend-2k: baseline yarn: perplexity [0-9.]*$' "$work/stderr" || fail "no line of a baseline"
-grep -q '^extend-2k: 14/14 evaluations, iteration 2/2, best perplexity .* left$' "$work/stderr" ||
+grep -q '^extend-2k: 28/28 windows, iteration 2/2, best perplexity .* left$' "$work/stderr" ||
     fail "no line of progress"
 if LC_ALL=C tr -d '\n' <"$work/stderr" | grep -q '[[:cntrl:]]'; then fail "progress has control characters"; fi
-if grep -q 'evaluations, iteration .*best perplexity' "$work/stdout"; then fail "progress goes to stdout"; fi
+if grep -q 'windows, iteration .*best perplexity' "$work/stdout"; then fail "progress goes to stdout"; fi
 
 # ---- what it kept ----
 
