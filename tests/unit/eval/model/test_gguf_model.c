@@ -22,24 +22,24 @@ struct entry {
 };
 
 #define NORMS                                                                                                          \
-    {"attn_norm.weight", "input_layernorm.weight", HIDDEN, 0, false}, {                                                \
-        "ffn_norm.weight", "post_attention_layernorm.weight", HIDDEN, 0, false                                         \
+    {"attn_norm.weight", "input_layernorm.weight", HIDDEN, 0, false, 0}, {                                             \
+        "ffn_norm.weight", "post_attention_layernorm.weight", HIDDEN, 0, false, 0                                      \
     }
 #define OUTPUTS                                                                                                        \
-    {"attn_output.weight", "self_attn.o_proj.weight", HIDDEN, QUERY, false}, {                                         \
-        "ffn_down.weight", "mlp.down_proj.weight", HIDDEN, INTERMEDIATE, false                                         \
+    {"attn_output.weight", "self_attn.o_proj.weight", HIDDEN, QUERY, false, 0}, {                                      \
+        "ffn_down.weight", "mlp.down_proj.weight", HIDDEN, INTERMEDIATE, false, 0                                      \
     }
 #define APART                                                                                                          \
-    {"attn_q.weight", "self_attn.q_proj.weight", QUERY, HIDDEN, true},                                                 \
-        {"attn_k.weight", "self_attn.k_proj.weight", KEY, HIDDEN, true},                                               \
-        {"attn_v.weight", "self_attn.v_proj.weight", KEY, HIDDEN, false},                                              \
-        {"ffn_gate.weight", "mlp.gate_proj.weight", INTERMEDIATE, HIDDEN, false}, {                                    \
-        "ffn_up.weight", "mlp.up_proj.weight", INTERMEDIATE, HIDDEN, false                                             \
+    {"attn_q.weight", "self_attn.q_proj.weight", QUERY, HIDDEN, true, 0},                                              \
+        {"attn_k.weight", "self_attn.k_proj.weight", KEY, HIDDEN, true, 0},                                            \
+        {"attn_v.weight", "self_attn.v_proj.weight", KEY, HIDDEN, false, 0},                                           \
+        {"ffn_gate.weight", "mlp.gate_proj.weight", INTERMEDIATE, HIDDEN, false, 0}, {                                 \
+        "ffn_up.weight", "mlp.up_proj.weight", INTERMEDIATE, HIDDEN, false, 0                                          \
     }
 #define QKV_BIASES                                                                                                     \
-    {"attn_q.bias", "self_attn.q_proj.bias", QUERY, 0, true}, {"attn_k.bias", "self_attn.k_proj.bias", KEY, 0, true},  \
-    {                                                                                                                  \
-        "attn_v.bias", "self_attn.v_proj.bias", KEY, 0, false                                                          \
+    {"attn_q.bias", "self_attn.q_proj.bias", QUERY, 0, true, 0},                                                       \
+        {"attn_k.bias", "self_attn.k_proj.bias", KEY, 0, true, 0}, {                                                   \
+        "attn_v.bias", "self_attn.v_proj.bias", KEY, 0, false, 0                                                       \
     }
 
 static const struct entry outer[] = {{"token_embd.weight", "model.embed_tokens.weight", VOCABULARY, HIDDEN, false, 0},
@@ -60,39 +60,39 @@ static const struct layout {
                  OUTPUTS,
                  APART,
                  QKV_BIASES,
-                 {"attn_output.bias", "self_attn.o_proj.bias", HIDDEN, 0, false},
-                 {"ffn_gate.bias", "mlp.gate_proj.bias", INTERMEDIATE, 0, false},
-                 {"ffn_up.bias", "mlp.up_proj.bias", INTERMEDIATE, 0, false},
-                 {"ffn_down.bias", "mlp.down_proj.bias", HIDDEN, 0, false}}},
+                 {"attn_output.bias", "self_attn.o_proj.bias", HIDDEN, 0, false, 0},
+                 {"ffn_gate.bias", "mlp.gate_proj.bias", INTERMEDIATE, 0, false, 0},
+                 {"ffn_up.bias", "mlp.up_proj.bias", INTERMEDIATE, 0, false, 0},
+                 {"ffn_down.bias", "mlp.down_proj.bias", HIDDEN, 0, false, 0}}},
     {"qwen2", .qkv_bias = true, .entries = {NORMS, OUTPUTS, APART, QKV_BIASES}},
     {"qwen3", .head_norms = true,
      .entries = {NORMS,
                  OUTPUTS,
                  APART,
-                 {"attn_q_norm.weight", "self_attn.q_norm.weight", HEAD, 0, false},
-                 {"attn_k_norm.weight", "self_attn.k_norm.weight", HEAD, 0, false}}},
+                 {"attn_q_norm.weight", "self_attn.q_norm.weight", HEAD, 0, false, 0},
+                 {"attn_k_norm.weight", "self_attn.k_norm.weight", HEAD, 0, false, 0}}},
     {"phi3", .entries = {NORMS,
                          OUTPUTS,
-                         {"attn_qkv.weight", "self_attn.qkv_proj.weight", QUERY + 2 * KEY, HIDDEN, false},
-                         {"ffn_up.weight", "mlp.gate_up_proj.weight", 2 * INTERMEDIATE, HIDDEN, false}}},
+                         {"attn_qkv.weight", "self_attn.qkv_proj.weight", QUERY + 2 * KEY, HIDDEN, false, 0},
+                         {"ffn_up.weight", "mlp.gate_up_proj.weight", 2 * INTERMEDIATE, HIDDEN, false, 0}}},
     {"gemma3", .head_norms = true,
-     .entries = {{"attn_norm.weight", "input_layernorm.weight", HIDDEN, 0, false},
-                 {"post_attention_norm.weight", "post_attention_layernorm.weight", HIDDEN, 0, false},
-                 {"ffn_norm.weight", "pre_feedforward_layernorm.weight", HIDDEN, 0, false},
-                 {"post_ffw_norm.weight", "post_feedforward_layernorm.weight", HIDDEN, 0, false},
+     .entries = {{"attn_norm.weight", "input_layernorm.weight", HIDDEN, 0, false, 0},
+                 {"post_attention_norm.weight", "post_attention_layernorm.weight", HIDDEN, 0, false, 0},
+                 {"ffn_norm.weight", "pre_feedforward_layernorm.weight", HIDDEN, 0, false, 0},
+                 {"post_ffw_norm.weight", "post_feedforward_layernorm.weight", HIDDEN, 0, false, 0},
                  OUTPUTS,
                  APART,
-                 {"attn_q_norm.weight", "self_attn.q_norm.weight", HEAD, 0, false},
-                 {"attn_k_norm.weight", "self_attn.k_norm.weight", HEAD, 0, false}}},
+                 {"attn_q_norm.weight", "self_attn.q_norm.weight", HEAD, 0, false, 0},
+                 {"attn_k_norm.weight", "self_attn.k_norm.weight", HEAD, 0, false, 0}}},
     {"mistral3", .family = "mistral", .neighbours = true, .entries = {NORMS, OUTPUTS, APART}},
     {"smollm3", .neighbours = true, .entries = {NORMS, OUTPUTS, APART}},
     {"olmo2", .whole_norms = true,
-     .entries = {{"post_attention_norm.weight", "post_attention_layernorm.weight", HIDDEN, 0, false},
-                 {"post_ffw_norm.weight", "post_feedforward_layernorm.weight", HIDDEN, 0, false},
+     .entries = {{"post_attention_norm.weight", "post_attention_layernorm.weight", HIDDEN, 0, false, 0},
+                 {"post_ffw_norm.weight", "post_feedforward_layernorm.weight", HIDDEN, 0, false, 0},
                  OUTPUTS,
                  APART,
-                 {"attn_q_norm.weight", "self_attn.q_norm.weight", QUERY, 0, false},
-                 {"attn_k_norm.weight", "self_attn.k_norm.weight", KEY, 0, false}}},
+                 {"attn_q_norm.weight", "self_attn.q_norm.weight", QUERY, 0, false, 0},
+                 {"attn_k_norm.weight", "self_attn.k_norm.weight", KEY, 0, false, 0}}},
 };
 enum { LAYOUTS = sizeof layouts / sizeof *layouts };
 
@@ -603,16 +603,17 @@ static void test_refuses_experts_that_do_not_fit(void **state) {
 /* A file of bf16 but for its routers, as converters write it, is one of bf16. */
 static void test_takes_routers_for_no_matrices_of_the_type(void **state) {
     const struct fixture *f = *state;
-    const struct layout layout = {"llama", .neighbours = true,
-                                  .entries = {NORMS,
-                                              {"attn_output.weight", "self_attn.o_proj.weight", HIDDEN, QUERY, false},
-                                              {"attn_q.weight", "self_attn.q_proj.weight", QUERY, HIDDEN, true},
-                                              {"attn_k.weight", "self_attn.k_proj.weight", KEY, HIDDEN, true},
-                                              {"attn_v.weight", "self_attn.v_proj.weight", KEY, HIDDEN, false},
-                                              {"ffn_gate_inp.weight", "block_sparse_moe.gate.weight", 2, HIDDEN, false},
-                                              {"ffn_gate_exps.weight", "", INTERMEDIATE, HIDDEN, .experts = 2},
-                                              {"ffn_up_exps.weight", "", INTERMEDIATE, HIDDEN, .experts = 2},
-                                              {"ffn_down_exps.weight", "", HIDDEN, INTERMEDIATE, .experts = 2}}};
+    const struct layout layout = {
+        "llama", .neighbours = true,
+        .entries = {NORMS,
+                    {"attn_output.weight", "self_attn.o_proj.weight", HIDDEN, QUERY, false, 0},
+                    {"attn_q.weight", "self_attn.q_proj.weight", QUERY, HIDDEN, true, 0},
+                    {"attn_k.weight", "self_attn.k_proj.weight", KEY, HIDDEN, true, 0},
+                    {"attn_v.weight", "self_attn.v_proj.weight", KEY, HIDDEN, false, 0},
+                    {"ffn_gate_inp.weight", "block_sparse_moe.gate.weight", 2, HIDDEN, false, 0},
+                    {"ffn_gate_exps.weight", "", INTERMEDIATE, HIDDEN, .experts = 2},
+                    {"ffn_up_exps.weight", "", INTERMEDIATE, HIDDEN, .experts = 2},
+                    {"ffn_down_exps.weight", "", HIDDEN, INTERMEDIATE, .experts = 2}}};
     struct options o = {.layout = &layout, .type = BLOCK_BF16, .more = put_experts, .state = "llama", .more_keys = 2};
     for (int round = 0; round < 2; round++) {
         struct model *model = NULL;
