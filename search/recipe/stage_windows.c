@@ -112,13 +112,6 @@ static int add_used(struct used *used, const struct window *more, size_t count, 
     return STATUS_OK;
 }
 
-static bool is_listed(const struct string_list *list, const char *path) {
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i], path) == 0) return true;
-    }
-    return false;
-}
-
 /* Adds documents as a whole that the stage reads among others, or with another tokenizer: its windows may lie anywhere.
  */
 static int add_documents(const struct stage_config *stage, const struct stage_windows *windows, struct used *used,
@@ -127,7 +120,7 @@ static int add_documents(const struct stage_config *stage, const struct stage_wi
     for (size_t d = 0; d < windows->text.count && status == STATUS_OK; d++) {
         const struct document *document = &windows->text.items[d];
         const struct window whole = {.document = d, .length = document->count};
-        bool shared = is_listed(&stage->text, document->name) || is_listed(&stage->tokens, document->name);
+        bool shared = string_list_has(&stage->text, document->name) || string_list_has(&stage->tokens, document->name);
         if (shared) status = add_used(used, &whole, 1, error);
     }
     return status;
