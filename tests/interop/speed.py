@@ -2,8 +2,8 @@
 
 Same weights, same tokens, same number of threads, by turns in one run; loading is no part of it.
 
-longrope: `seconds` of the second method of one command. It covers scoring alone, from tokens to mean
-nats; the first method has grown the buffers and projected each token for the first layer, which does
+longrope: `seconds` of the second of two equal evaluations in one command. It covers scoring alone, from tokens to
+mean nats; the first has grown the buffers and projected each token for the first layer, which does
 not depend on the table, as a search does once for all its candidates. The first one's seconds are
 printed beside it.
 
@@ -74,14 +74,15 @@ def make_tokens(shape, length, folder):
 # ---- longrope ----
 
 
-def longrope_arguments(model, tokens, length, dtype, threads, methods):
-    return ["--model", model, "--tokens", tokens, "--length", length, "--dtype", dtype, "--threads", threads,
-            "--method", methods]  # fmt: skip
+def longrope_arguments(model, tokens, dtype, threads, lengths):
+    return ["--model", model, "--tokens", tokens, "--length", lengths, "--dtype", dtype, "--threads", threads,
+            "--method", "none"]  # fmt: skip
 
 
-def time_longrope(*arguments):
-    """Seconds of the first and the second evaluation, and mean nats."""
-    first, second = results(*longrope_arguments(*arguments, "pi,none"))
+def time_longrope(model, tokens, length, dtype, threads):
+    """Seconds of the first and the second evaluation, and mean nats. (Two methods could have equal tables, of which one
+    is evaluated.)"""
+    first, second = results(*longrope_arguments(model, tokens, dtype, threads, f"{length},{length}"))
     return first["seconds"], second["seconds"], second["nll"]
 
 
@@ -105,7 +106,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 def peak_memory(*arguments):
     """Bytes of one evaluation: resident, and of that anonymous."""
-    command = [LONGROPE, "eval", *map(str, longrope_arguments(*arguments, "none"))]
+    command = [LONGROPE, "eval", *map(str, longrope_arguments(*arguments))]
     done = subprocess.run([sys.executable, "-ISc", PEAK, *command], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(done.stderr)
@@ -199,7 +200,7 @@ def speed_line(row):
 def measure_memory(length, dtype, options, folder):
     path = make_model("large", dtype, folder)
     file, _ = make_tokens("large", length, folder)
-    resident, anonymous = peak_memory(path, file, length, dtype, options.threads)
+    resident, anonymous = peak_memory(path, file, dtype, options.threads, length)
     with safe_open(path / "model.safetensors", "pt") as tensors:
         numbers = sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())
     weights = numbers * DTYPES[dtype].itemsize
