@@ -2,6 +2,7 @@
 
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 from llama_cpp_library import floats, lib, tokens_at
@@ -55,6 +56,8 @@ def decode(context, model, tokens):
 def load(path):
     options = lib.llama_model_default_params()
     options.n_gpu_layers = 0
+    if " amx_int8 " in Path("/proc/cpuinfo").read_text():
+        options.use_extra_bufts = False  # its AMX products of quantised matrices end in a segmentation fault (llama.cpp#20824)
     model = lib.llama_model_load_from_file(str(path).encode(), options)
     if not model:
         sys.exit(f"llama.cpp could not load {path}")
