@@ -1,27 +1,31 @@
 #!/bin/sh
 # measure.sh LONGROPE MODEL BOOKS OUT: measures the tables of OUT/run and the closed forms on three books of the folder
 # BOOKS that no search saw, and on pass keys (TRIALS per depth, default 2), at 8192, 16384 and 32768 tokens (or LENGTHS;
-# WINDOW is that of another model, METHODS the closed forms beyond it).
-# Writes OUT/unseen and OUT/passkeys, one file per length, book and kind of table, records results in OUT/run for its
-# report, and prints Markdown tables. What has its file already is not measured again.
+# WINDOW is that of another model, METHODS the closed forms beyond it); and all tables on multiple choice made of the
+# first of these books (CHOICE: arguments of ../choice/continuations.py, default --items 200). The number type is that of
+# the search.
+# Writes OUT/unseen, OUT/passkeys and OUT/choice, one file per length, book and kind of table, records results in OUT/run
+# for its report, and prints Markdown tables. What has its file already is not measured again.
 set -eu
 longrope=$1 model=$2 books=$3 out=$4
 run=$out/run
-mkdir -p "$out/unseen" "$out/passkeys"
+window=${WINDOW:-8192}
+mkdir -p "$out/unseen" "$out/passkeys" "$out/choice"
+dtype=$("$longrope" show "$run" --json | jq -r '.stages[0].settings["dtype (LONGROPE_KERNELS)"] | split(" ")[0]')
 
 # measure FILE ARGUMENT...: what longrope prints is kept in FILE.
 measure() {
     file=$1
     shift
     [ ! -s "$file" ] || return 0
-    "$longrope" "$@" --model "$model" --json >"$file.part"
+    "$longrope" "$@" --model "$model" --dtype "$dtype" --json >"$file.part"
     mv "$file.part" "$file"
 }
 
 # Closed forms differ from the unchanged model beyond its window only. What matters most comes first.
 for length in ${LENGTHS:-8192 16384 32768}; do
     methods=${METHODS:-yarn,ntk,dynamic-ntk,pi,none} rival=yarn
-    [ "$length" -gt "${WINDOW:-8192}" ] || methods=none rival=none
+    [ "$length" -gt "$window" ] || methods=none rival=none
     into="--into $run"
     for book in the-count-of-monte-cristo-dumas the-moonstone-collins on-the-origin-of-species-darwin; do
         of=$out/unseen/$length-$book
@@ -38,6 +42,19 @@ for length in ${LENGTHS:-8192 16384 32768}; do
         --factors "$run/factors.json" --into "$run" --label longrope
     measure "$of-closed.json" passkey --prompt demo --length "$length" --trials "${TRIALS:-2}" --method "$rival" \
         --into "$run"
+done
+
+# Short benchmarks: what the short table and the long ones do to the model within a few hundred tokens.
+items=$out/choice/continuations.jsonl
+# shellcheck disable=SC2086 # a list of words
+[ -s "$items" ] || python3 "$(dirname "$0")/../choice/continuations.py" "$books/the-count-of-monte-cristo-dumas.txt" \
+    ${CHOICE:---items 200} >"$items"
+for length in ${LENGTHS:-8192 16384 32768}; do
+    methods=yarn
+    [ "$length" -gt "$window" ] || methods=none
+    measure "$out/choice/$length-longrope.json" choice --tasks "$items" --length "$length" --factors "$run/factors.json" \
+        --into "$run"
+    measure "$out/choice/$length-closed.json" choice --tasks "$items" --length "$length" --method "$methods" --into "$run"
 done
 "$longrope" show "$run" --json >"$out/run.json"
 
@@ -62,3 +79,9 @@ echo "| tokens | table | pass keys found |"
 echo "| ---: | --- | ---: |"
 jq -r '.results[] | "| \(.length) | \(.method | sub("factors"; "longrope")) | \(.correct) of \(.trials * (.depths | length)) |"' \
     "$out"/passkeys/*.json
+echo
+echo "| table for | table | right answers | standard error |"
+echo "| ---: | --- | ---: | ---: |"
+jq -r 'def percent: "\(. * 1000 | round / 10) %";
+    .results[] | "| \(.length) | \(.method | sub("factors"; "longrope")) | \(.accuracy | percent) | \(.standard_error | percent) |"' \
+    "$out"/choice/*.json

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Searches tables for SmolLM2-135M at 16384 and 32768 tokens and a short one for 8192, and measures them on books that
-# no search saw and on pass keys. Started again, it continues where it was stopped. Writes the run to
+# no search saw, on pass keys and on multiple choice. Started again, it continues where it was stopped. Writes the run to
 # results/smollm2/run, the report and the numbers to results/smollm2, and prints them as tables. Installs missing
 # packages and builds. Takes hours: README.md beside this script. In the environment:
 #   MODEL      the model's folder (default ../models/SmolLM2-135M-Instruct beside the clone), or a GGUF of it
@@ -8,6 +8,7 @@
 #   LENGTHS    tokens of the windows to measure
 #   METHODS    closed forms to measure beyond the window (yarn,ntk,dynamic-ntk,pi,none)
 #   TRIALS     pass keys per depth
+#   CHOICE     arguments of configs/choice/continuations.py, which makes items of multiple choice (--items 200)
 #   OUT        folder of the run and the numbers, instead of results/smollm2
 #   LONGROPE   a program, which is then not built
 # Arguments are passed to `longrope search`.
@@ -29,7 +30,7 @@ out=${OUT:-results/smollm2}
 if [ -z "${LONGROPE-}" ]; then
     . tests/packages.sh
     # shellcheck disable=SC2086 # lists of words
-    install_missing $BUILD_PACKAGES $REPORT_PACKAGES jq
+    install_missing $BUILD_PACKAGES $REPORT_PACKAGES jq python3
     cmake --preset release -DBUILD_TESTING=OFF
     cmake --build --preset release
     LONGROPE=build/release/longrope
