@@ -63,7 +63,7 @@ static const struct option_row data_rows[] = {
      .word = "bytes|FILE",
      .offset = AT(tokenizer),
      .needs = "text",
-     .help = "bytes, a tokenizer.json or a SentencePiece model (default: that of MODEL)"},
+     .help = "bytes, a tokenizer.json, a SentencePiece model or a GGUF (default: that of MODEL)"},
 };
 
 static const struct option_row budget_rows[] = {

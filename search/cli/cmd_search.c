@@ -92,7 +92,7 @@ static const struct option_row option_rows[] = {
      .least = 1e-3,
      .most = 1e12,
      .help = "with --dry-run: 10^9 operations per second that hours are stated at, as longrope bench measures them "
-             "(default: this machine's rate, measured in a second or two)"},
+             "(default: this machine's rate, measured in a few seconds)"},
     {.name = "ranks",
      .kind = OPTION_INTEGERS,
      .word = "N[,N...]",
@@ -127,7 +127,7 @@ static const char *const usage[] = {"CONFIG.yaml [-o RUN_DIR] [--set KEY=VALUE].
 
 static const char *const examples[] = {
     "longrope search configs/demo/demo.yaml -o results/demo",
-    "longrope search configs/demo/demo.yaml -o results/short --set search.iterations=5",
+    "longrope search configs/demo/demo.yaml -o results/short --set search.evaluations=20",
     "longrope search configs/demo/demo.yaml --dry-run", "longrope search --print-config", NULL};
 
 static int check(const struct option_table *table, void *options, struct error *error) {

@@ -51,11 +51,10 @@ static const struct option_row view_rows[] = {
      .kind = OPTION_FLAG,
      .offset = AT(scores),
      .sets = SET_VIEW | SET_SCORES_OR_JSON,
-     .help =
-         "every baseline and individual as CSV: stage, kind, id, generation, origin, parent_a, parent_b, "
-         "start_tokens, attention_factor, windows, stopped, failed, nats_per_token, perplexity, seconds, nats_0... per "
-         "scored window, lambda_0... per rotary pair; a field is empty if there is no value. Numbers have 17 "
-         "digits and read back to equal doubles"},
+     .help = "every baseline and individual as CSV: stage, kind, id, generation, origin, parent_a, parent_b, "
+             "start_tokens, attention_factor, windows, stopped, failed, nats_per_token, perplexity, work, seconds, "
+             "nats_0... per scored window, lambda_0... per rotary pair; a field is empty if there is no value. Numbers "
+             "have 17 digits and read back to equal doubles"},
 };
 
 static const struct option_row option_rows[] = {

@@ -40,7 +40,7 @@ static const char help_end[] =
 
 static void print_help(void) {
     char rooms[256];
-    fputs("longrope: LongRoPE rescale factors by evolutionary search\n"
+    fputs("longrope: searches, measures and exports RoPE rescale factors (LongRoPE)\n"
           "\n"
           "Usage: longrope COMMAND [OPTION]...\n"
           "\n"

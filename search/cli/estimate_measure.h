@@ -7,7 +7,7 @@
 #include "search/recipe/estimate.h"
 
 /* Replaces the seconds of *estimate by those that this machine takes with estimate->threads threads, or as many as it
- * has: measured in a second or two. Errors are those of machine_rate_measure(). */
+ * has: measured in a few seconds. Errors are those of machine_rate_measure(). */
 int estimate_measure(struct estimate *estimate, struct error *error);
 
 /* The same with rates that were measured: rates[estimate->stage_count]. */
