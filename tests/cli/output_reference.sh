@@ -79,6 +79,10 @@ runs "$LONGROPE" show "$work/run" --scores
 head -n 1 "$work/stdout" | tr , '\n' | grep -v '^\(nats\|lambda\)_[1-9]' | sort -u >"$work/printed"
 section "show --scores" | names >"$work/named"
 diff "$work/named" "$work/printed" >&2 || fail "show --scores: the reference lists other columns"
+"$LONGROPE" show --help >"$work/help"
+while read -r column; do
+    grep -qw -e "$column" "$work/help" || fail "show --help does not list the column $column of --scores"
+done <"$work/named"
 
 # ---- other commands ----
 
