@@ -3,7 +3,7 @@
 # and against one rank of two threads. On the demo model, beside what `--dry-run --ranks` says of the same search. For a
 # machine with two free cores and nothing else to do.
 #   sh tests/ranks/efficiency.sh [LENGTH [TABLES]]   LONGROPE: the program (build/release/longrope)
-# LENGTH is the length of a window in bytes: 2048, the demo's, by default; with 98304 one takes half a minute or more.
+# LENGTH is the length of a window in bytes: 2048, the demo's, by default; with 32768 one takes half a minute.
 SOURCE=$(cd "$(dirname "$0")/../.." && pwd)
 LONGROPE=${LONGROPE:-$SOURCE/build/release/longrope}
 export SOURCE LONGROPE
