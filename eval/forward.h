@@ -3,10 +3,10 @@
  * Layer-major: the residual stream of the whole window is kept, [tokens][hidden], and each layer
  * passes over it in blocks of rows. Keys and values are kept for one layer only, attention runs in
  * tiles with a running softmax (Milakov and Gimelshein, arXiv 1805.02867), and logits exist for
- * one block of rows at a time: memory grows as tokens x (hidden + key/value width), never as
- * tokens x layers or tokens squared. Each thread also has logits [FORWARD_BLOCK_ROWS][vocabulary]. The
- * first layer's query, key and value before rotation are kept for each distinct token: they depend on
- * the token only, not on its position or the table.
+ * one block of rows at a time: memory grows as tokens x (hidden + key/value width), never as tokens
+ * squared, and as tokens x layers only where keys and values of all layers are kept (below). Each thread
+ * also has logits [FORWARD_BLOCK_ROWS][vocabulary]. The first layer's query, key and value before rotation
+ * are kept for each distinct token: they depend on the token only, not on its position or the table.
  *
  * A block of rows is computed by one thread from start to end, so results do not depend on the
  * number of threads, bit for bit.

@@ -28,11 +28,11 @@ struct window {
     int64_t skip; /* 0..length-1 */
 };
 
-/* Reads files, one document each, in the order given. `tokenizer` makes tokens of
- * text: of its unchanged bytes (line ends and byte-order marks stay), after BOS and before EOS if the tokenizer has
- * them. An .npy file holds a one-dimensional integer array (numpy format 1.0 to 3.0, signed or unsigned, 1 to 8 bytes,
- * little-endian). STATUS_INPUT for a file that is missing, empty, malformed, without a token, or with one that is
- * negative or beyond 2^31-1. The caller frees with documents_free(). */
+/* Reads files, one document each, in the order given. `tokenizer` makes tokens of text: of its unchanged bytes (line
+ * ends and byte-order marks stay), after BOS and before EOS if the tokenizer has them. An .npy file holds a
+ * one-dimensional integer array (numpy format 1.0 to 3.0, signed or unsigned, 1 to 8 bytes, little-endian).
+ * STATUS_INPUT for a file that is missing, empty, malformed, without a token, or with one that is negative or beyond
+ * 2^31-1. The caller frees with documents_free(). */
 int documents_read_text(char *const *paths, size_t count, const struct tokenizer *tokenizer, struct documents *out,
                         struct error *error);
 int documents_read_npy(char *const *paths, size_t count, struct documents *out, struct error *error);

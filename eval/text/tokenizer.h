@@ -38,8 +38,8 @@ struct tokenizer {
 /* `name` is "bytes", the path of a tokenizer.json, which ends in ".json", of a GGUF, which ends in ".gguf", or of a
  * SentencePiece model, or NULL for the default of the model `model` with `vocabulary` tokens: that of its GGUF, or its
  * folder's tokenizer.model, else its tokenizer.json, or bytes if there is none and the vocabulary is at most
- * TOKENIZER_BYTE_VOCABULARY. STATUS_INPUT for what is
- * missing or malformed, and if there is no default. The caller closes *out with tokenizer_close(). */
+ * TOKENIZER_BYTE_VOCABULARY. STATUS_INPUT for what is missing or malformed, and if there is no default. The caller
+ * closes *out with tokenizer_close(). */
 int tokenizer_open(const char *name, const char *model, int64_t vocabulary, struct tokenizer *out, struct error *error);
 /* The tokens of text[size], without BOS and EOS: *out[*count], which the caller frees with free(); *count may be 0.
  * Errors are those of sentencepiece_encode() and tokenizer_json_encode(), `name` being where the text came from. */
