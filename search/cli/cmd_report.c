@@ -55,13 +55,16 @@ static const struct option_table report_option_table = {
     .command = "report",
     .summary = "writes what a run has found as one HTML file",
     .usage = usage,
-    .text = "The file contains everything it needs, to be read in a browser, printed or sent. For a running search it "
-            "states the progress; the same command writes it again. Charts are drawn by gnuplot (Debian, Ubuntu: "
-            "apt-get install gnuplot-nox).\n"
-            "Contents: what was searched and on which text, the best table and the baselines, convergence, rescale "
-            "factors per rotary pair, the ancestors of the best individual, perplexity by length and pass keys (if "
-            "eval and passkey recorded them with --into RUN_DIR), the configuration and how to reproduce the run. All "
-            "numbers are from longrope show RUN_DIR --json, and each one states its place there.",
+    .text =
+        "The file contains everything it needs, to be read in a browser, printed or sent. For a running search it "
+        "states the progress; the same command writes it again. Charts are drawn by gnuplot (Debian, Ubuntu: "
+        "apt-get install gnuplot-nox).\n"
+        "Contents: what was gained on text that was not searched on, and how to use it; per stage what was searched "
+        "and on which text, the best table and the baselines, convergence, rescale factors per rotary pair and the "
+        "ancestors of the best individual; perplexity by length, pass keys and multiple choice (if eval, passkey "
+        "and choice recorded them with --into RUN_DIR); the configuration and how to reproduce the run. All "
+        "numbers are from longrope show RUN_DIR --json (some with --generations or --genealogy), and each one "
+        "states its place there.",
     .groups = groups,
     .group_count = sizeof groups / sizeof *groups,
     .examples = examples,

@@ -8,7 +8,7 @@
 #include "search/recipe/estimate.h"
 #include "search/recipe/rank_estimate.h"
 
-/* A table of the stages, their models and memory, of numbers of ranks if `plan` is not NULL, and how to measure this
+/* A table of the stages, their models and memory, hours on several ranks if `plan` is not NULL, and how to measure this
  * machine. */
 void estimate_print(const struct estimate *estimate, const struct rank_plan *plan, FILE *out);
 
