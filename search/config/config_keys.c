@@ -114,8 +114,8 @@ const struct config_key config_keys[CONFIG_KEYS] = {
     [KEY_SEED] = {"seed", IN_SEARCH, .kind = KIND(seed), .target = AT(search.seed), RANGE(0, UINT32_MAX),
                   .meaning = "seed of the random numbers of the search"},
     [KEY_INITIAL] = {"initial", IN_SEARCH, .kind = KIND(initial), WORDS(origin_names, ORIGIN_CRITICAL_NTK + 1),
-                     .meaning = "tables that the first generation begins with; own: the model's own longrope table; "
-                                "critical-ntk: with 'critical_pair'"},
+                     .meaning = "tables that the first generation begins with; own: the model's own table for "
+                                "target_length, of longrope its long one; critical-ntk: with 'critical_pair'"},
     [KEY_RACING] = {"racing", IN_SEARCH, .kind = KIND(word), .target = AT(racing), WORDS(racing_names, RACINGS),
                     .meaning = "when a candidate is given up before all its windows are scored"},
     [KEY_RACING_RISK] = {"racing_risk", IN_SEARCH, .kind = KIND(number), .target = AT(racing_risk), RANGE(0, 0.5),

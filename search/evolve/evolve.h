@@ -82,7 +82,7 @@ enum origin {
     ORIGIN_NTK_PI,         /* as the method ntk-pi */
     ORIGIN_RESONANCE_YARN, /* may be off the space: below 1, falling */
     ORIGIN_NONE,           /* every factor 1 */
-    ORIGIN_OWN,            /* the model's own longrope table */
+    ORIGIN_OWN,            /* the model's own table (search/recipe/stage_base.h) */
     ORIGIN_CRITICAL_NTK,   /* NTK to the critical pair, then rising evenly (search/recipe/stage_initial.h) */
     ORIGIN_FILE,           /* a table of a factor file */
     ORIGIN_MUTATION,

@@ -41,8 +41,10 @@ static struct rope_model model_with_table(const struct rope_model *plain, const 
 /* Trainers round to f32, or to the digits that they print. */
 static bool nearly(double a, double b) { return fabs(a - b) <= 1e-5 * fabs(b); }
 
+/* A scaling that varies with the length is no single table. */
 static bool has_table(const struct rope_model *rope, const struct factor_entry *table) {
     struct rope_table own;
+    if (rope_type_varies(rope->type)) return false;
     rope_model_table(&own, rope, rope->original_length + 1);
     if (!nearly(own.own_attention_factor, table->attention_factor)) return false;
     for (int64_t i = 0; i < rope->pairs; i++) {
@@ -75,6 +77,7 @@ int stage_base_resolve(const struct stage_config *config, const struct model_con
     return STATUS_OK;
 }
 
-void stage_base_own_table(const struct stage_base *base, struct rope_table *out) {
-    rope_model_table(out, &base->own, base->own.original_length + 1);
+void stage_base_own_table(const struct stage_base *base, int64_t target_length, struct rope_table *out) {
+    bool varies = rope_type_varies(base->own.type);
+    rope_model_table(out, &base->own, varies ? target_length : base->own.original_length + 1);
 }

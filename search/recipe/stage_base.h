@@ -34,7 +34,9 @@ int64_t stage_window(enum stage_kind kind, const struct model_config *model, int
 int stage_base_resolve(const struct stage_config *config, const struct model_config *model,
                        const struct factor_entry *base, struct stage_base *out, struct error *error);
 
-/* The model's own table beyond its original window. */
-void stage_base_own_table(const struct stage_base *base, struct rope_table *out);
+/* The model's own table. A scaling that varies with the length has one for inputs of the target length. Of longrope's
+ * two tables it is the long one, also for a short target: a search there begins with what the model was extended with.
+ */
+void stage_base_own_table(const struct stage_base *base, int64_t target_length, struct rope_table *out);
 
 #endif

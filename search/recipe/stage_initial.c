@@ -49,7 +49,7 @@ static void closed_form(const struct stage_config *config, const struct stage_ba
     } else if (origin == ORIGIN_CRITICAL_NTK) {
         critical_ntk(record, table);
     } else if (origin == ORIGIN_OWN) {
-        stage_base_own_table(base, table);
+        stage_base_own_table(base, record->target_length, table);
         memcpy(table->factors, table->own_factors, sizeof table->factors);
     } else {
         rope_closed_form(table, methods[origin], &setting);

@@ -44,7 +44,7 @@ static int long_attention_factor(const struct search_context *context, const str
                                  const struct stage_base *base, double *out, struct error *error) {
     const struct stage_config *longest = stage_space_longest(context->config, config);
     struct rope_table own;
-    stage_base_own_table(base, &own);
+    stage_base_own_table(base, config->target_length, &own);
     *out = own.own_attention_factor;
     if (!longest) return STATUS_OK;
     struct factor_entry table;

@@ -129,10 +129,42 @@ static void windows_before_the_models_own_scaling(void **state) {
     }
 }
 
+/* Dynamic NTK at L = 1024 of a window of 256: s = 4 L/L0 - 3 = 13. */
+static void own_tables_are_those_of_the_target_length(void **state) {
+    (void)state;
+    struct model_config model = make_model(), tuned = make_tuned();
+    struct rope_table table;
+    model.rope.type = ROPE_TYPE_DYNAMIC, model.rope.factor = 4.0, model.rope.original_length = WINDOW;
+    struct stage_base base = resolve(STAGE_RECOVER, &model, NULL);
+    stage_base_own_table(&base, 1024, &table);
+    for (int i = 0; i < PAIRS; i++) assert_true(fabs(table.own_factors[i] - pow(13.0, i / 3.0)) < 1e-9);
+    stage_base_own_table(&base, WINDOW, &table);
+    for (int i = 0; i < PAIRS; i++) assert_true(table.own_factors[i] == 1.0);
+    /* CLEX at t = 4 and t = 1, with an attention factor of its own at every length */
+    const double clex[4 * PAIRS] = {1, 1, 1, 1, 1, 1.1, 1.5, 2, 1, 1.2, 2, 3, 1, 1.3, 3, 4};
+    model.rope.type = ROPE_TYPE_CLEX, model.rope.max_factor = 4.0, model.rope.clex_factors = clex;
+    model.rope.log_scale = true;
+    base = resolve(STAGE_RECOVER, &model, NULL);
+    stage_base_own_table(&base, 1024, &table);
+    assert_memory_equal(table.own_factors, clex + 3 * PAIRS, PAIRS * sizeof *clex);
+    assert_true(fabs(table.own_attention_factor - sqrt(10.0 / 8.0)) < 1e-12);
+    stage_base_own_table(&base, WINDOW, &table);
+    assert_memory_equal(table.own_factors, clex, PAIRS * sizeof *clex);
+    assert_true(table.own_attention_factor == 1.0);
+    /* longrope has one for long inputs */
+    tuned.rope.short_factors[3] = 2.0;
+    base = resolve(STAGE_RECOVER, &tuned, NULL);
+    for (int64_t length = WINDOW; length <= 1024; length *= 4) {
+        stage_base_own_table(&base, length, &table);
+        assert_memory_equal(table.own_factors, tuned.rope.long_factors, PAIRS * sizeof *clex);
+    }
+}
+
 static void models_of_another_table_are_refused(void **state) {
     (void)state;
     struct model_config tuned = make_tuned(), linear = make_model();
     struct factor_entry base = make_base(), wide = make_base();
+    struct rope_table dynamic;
     tuned.rope.long_factors[2] *= 1.0 + 1e-7; /* rounded to f32 */
     resolve(STAGE_EXTEND, &tuned, &base);
     tuned.rope.long_factors[2] *= 1.001;
@@ -143,6 +175,13 @@ static void models_of_another_table_are_refused(void **state) {
     linear.rope.type = ROPE_TYPE_LINEAR;
     linear.rope.factor = 4.0;
     refuse(&linear, &base, "(linear) is not the table");
+    /* not even where they agree at one length */
+    linear.rope.type = ROPE_TYPE_DYNAMIC;
+    linear.rope.original_length = WINDOW;
+    rope_model_table(&dynamic, &linear.rope, WINDOW + 1);
+    memcpy(base.factors, dynamic.own_factors, PAIRS * sizeof *base.factors);
+    base.attention_factor = 1.0;
+    refuse(&linear, &base, "(dynamic) is not the table");
     wide.pairs = PAIRS + 1;
     refuse(&tuned, &wide, "has 5 factors, but its model 4 rotary pairs");
 }
@@ -153,6 +192,7 @@ int main(void) {
         cmocka_unit_test(models_fine_tuned_with_a_table),
         cmocka_unit_test(short_windows_are_searched_outright),
         cmocka_unit_test(windows_before_the_models_own_scaling),
+        cmocka_unit_test(own_tables_are_those_of_the_target_length),
         cmocka_unit_test(models_of_another_table_are_refused),
     };
     return cmocka_run_group_tests_name("stage_rope", tests, NULL, NULL);

@@ -199,6 +199,18 @@ static void whole_tables_are_divided_by_the_base(void **state) {
     assert_int_equal(f->initial.genomes[2].genome.attention, 1100); /* the stage's */
 }
 
+/* The table that transformers would compute for inputs of the target length: s = 4 x 4 - 3 = 13. */
+static void dynamic_ntk_of_the_model_is_that_of_the_target_length(void **state) {
+    struct fixture *f = *state;
+    int32_t genes[PAIRS];
+    for (int i = 0; i < PAIRS; i++) genes[i] = (int32_t)lround(100.0 * pow(13.0, i / 7.0));
+    f->base.own.type = ROPE_TYPE_DYNAMIC, f->base.own.factor = SCALE, f->base.own.original_length = WINDOW;
+    f->config.kind = STAGE_RECOVER, f->record.space.largest = 2000;
+    begin_with(f, ORIGIN_OWN);
+    make(f);
+    assert_genes(f, 0, genes);
+}
+
 static void critical_ntk_rises_to_half_as_much_again(void **state) {
     struct fixture *f = *state;
     static const int32_t genes[PAIRS] = {0, 0, 0, 400, 450, 500, 550, 600};
@@ -244,6 +256,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(numbers_are_searched_factors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_factor_file_gives_its_table_for_the_length, set_up, tear_down),
         cmocka_unit_test_setup_teardown(whole_tables_are_divided_by_the_base, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(dynamic_ntk_of_the_model_is_that_of_the_target_length, set_up, tear_down),
         cmocka_unit_test_setup_teardown(critical_ntk_rises_to_half_as_much_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_files_name_the_line, set_up, tear_down),
     };
