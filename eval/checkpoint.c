@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "eval/base/file.h"
 #include "eval/fingerprint.h"
 
 enum {
@@ -105,14 +106,14 @@ static char *path_of(const struct checkpoints *folder, uint64_t key, const char 
     return asprintf(&path, "%s/window-%016" PRIx64 ".%s", folder->options.folder, key, kind) >= 0 ? path : NULL;
 }
 
-int checkpoints_check(const char *path, struct error *error) {
+static int is_stdout(struct error *error) {
+    return error_set(error, STATUS_INPUT,
+                     "-: checkpoints cannot be written to standard output; name a folder (./- is one of that name)");
+}
+
+/* Of a folder that exists, with errno `cause` of making it otherwise. */
+static int check_folder(const char *path, int cause, struct error *error) {
     struct stat info;
-    if (strcmp(path, "-") == 0) {
-        return error_set(error, STATUS_INPUT,
-                         "-: checkpoints cannot be written to standard output; name a folder (./- is one of that "
-                         "name)");
-    }
-    int cause = mkdir(path, 0777) == 0 || errno == EEXIST ? 0 : errno;
     if (cause == 0 && stat(path, &info) != 0) cause = errno;
     if (cause == 0 && !S_ISDIR(info.st_mode)) cause = ENOTDIR;
     if (cause == 0 && access(path, R_OK | W_OK | X_OK) != 0) cause = errno;
@@ -121,9 +122,30 @@ int checkpoints_check(const char *path, struct error *error) {
                      path, strerror(cause));
 }
 
+int checkpoints_make_folder(const char *path, struct error *error) {
+    if (strcmp(path, "-") == 0) return is_stdout(error);
+    return check_folder(path, mkdir(path, 0777) == 0 || errno == EEXIST ? 0 : errno, error);
+}
+
+int checkpoints_check_folder(const char *path, struct error *error) {
+    struct stat info;
+    if (strcmp(path, "-") == 0) return is_stdout(error);
+    if (lstat(path, &info) == 0 || errno != ENOENT) return check_folder(path, 0, error);
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/') length--;
+    char *name = strndup(path, length); /* a '/' at the end names no other folder */
+    size_t before = name ? file_folder_length(name) : 0;
+    char *parent = before ? strndup(path, before) : strdup(".");
+    bool memory = name && parent;
+    int cause = memory && access(parent, W_OK | X_OK) != 0 ? errno : 0;
+    free(name), free(parent);
+    if (!memory) return error_memory(error, (double)length, "a path");
+    return cause ? check_folder(path, cause, error) : STATUS_OK;
+}
+
 int checkpoints_open(const struct checkpoints_options *options, struct checkpoints **out, struct error *error) {
     *out = NULL;
-    int status = checkpoints_check(options->folder, error);
+    int status = checkpoints_make_folder(options->folder, error);
     if (status != STATUS_OK) return status;
     struct checkpoints *folder = calloc(1, sizeof *folder);
     if (folder) *folder = (struct checkpoints){.options = *options, .hash = XXH3_createState()};

@@ -49,7 +49,9 @@ struct checkpoints_options {
 struct checkpoints;
 
 /* Makes the folder if it does not exist. STATUS_INPUT if it cannot be made or written. */
-int checkpoints_check(const char *folder, struct error *error);
+int checkpoints_make_folder(const char *folder, struct error *error);
+/* The same without making it, as far as can be told then. */
+int checkpoints_check_folder(const char *folder, struct error *error);
 
 /* Makes the folder if it does not exist. All in `options` is borrowed. STATUS_INPUT if the folder cannot be made or
  * written, STATUS_FAILED for lack of memory. The caller closes *out with checkpoints_close(). */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "eval/base/file.h"
 #include "eval/checkpoint.h"
@@ -175,18 +176,6 @@ static const char *shared_cache(const struct config *config, const struct search
     return options->cache ? options->cache : config->cache;
 }
 
-/* Of a dry run: a search makes the folder of the run, where a cache may lie, before it opens the cache. */
-static int check_cache(const struct config *config, const struct search_options *options, struct error *error) {
-    const char *cache = shared_cache(config, options), *file = cache, *folder = options->run_dir;
-    if (!cache) return STATUS_OK;
-    while (strncmp(file, "./", 2) == 0) file += 2;
-    while (strncmp(folder, "./", 2) == 0) folder += 2;
-    size_t length = strlen(folder);
-    while (length > 0 && folder[length - 1] == '/') length--;
-    bool in_run = strncmp(file, folder, length) == 0 && file[length] == '/';
-    return in_run ? STATUS_OK : score_cache_check(cache, error);
-}
-
 static int estimate(const struct config *config, const struct search_options *options, struct error *error) {
     struct estimate estimate = {0};
     struct rank_plan plan = {.count = 0};
@@ -310,6 +299,38 @@ static int check_factors(const struct search_options *options, struct error *err
     return status;
 }
 
+/* Whether the file lies in the folder itself, as far as their names tell. */
+static bool lies_in(const char *file, const char *folder) {
+    while (strncmp(file, "./", 2) == 0) file += 2;
+    while (strncmp(folder, "./", 2) == 0) folder += 2;
+    size_t length = strlen(folder);
+    while (length > 0 && folder[length - 1] == '/') length--;
+    if (strncmp(file, folder, length) != 0 || file[length] != '/') return false;
+    file += length + strspn(file + length, "/");
+    return !strchr(file, '/');
+}
+
+/* A search makes the folder of the run before it opens the cache. */
+static int check_cache(const struct config *config, const struct search_options *options, struct error *error) {
+    char *own = NULL;
+    const char *cache = shared_cache(config, options);
+    if (!cache && asprintf(&own, "%s/scores.db", options->run_dir) < 0) return error_memory(error, 0, "a path");
+    if (!cache) cache = own;
+    bool made = lies_in(cache, options->run_dir) && access(options->run_dir, F_OK) != 0;
+    int status = made ? STATUS_OK : score_cache_check(cache, error);
+    free(own);
+    return status;
+}
+
+/* Of a dry run, which refuses what the search would refuse. A run that is there, also one that is searched, is no
+ * obstacle: what it costs is a question beside it. */
+static int check_outputs(const struct config *config, const struct search_options *options, struct error *error) {
+    const char *checkpoints = options->checkpoint.folder;
+    int status = checkpoints ? checkpoints_check_folder(checkpoints, error) : STATUS_OK;
+    if (status == STATUS_OK) status = check_factors(options, error);
+    return status == STATUS_OK ? check_cache(config, options, error) : status;
+}
+
 static int run_config(struct search_context *context, const struct search_options *options, struct error *error) {
     const struct config *config = context->config;
     bool resume = options->resume && store_exists(options->run_dir);
@@ -336,7 +357,7 @@ static int run_rank(const struct config *config, const struct search_options *op
                                      .checkpoints = options->checkpoint.folder,
                                      .checkpoint_interval = options->checkpoint.every,
                                      .stop = signals_caught()};
-    int status = context.checkpoints ? checkpoints_check(context.checkpoints, error) : STATUS_OK;
+    int status = context.checkpoints ? checkpoints_make_folder(context.checkpoints, error) : STATUS_OK;
     if (status != STATUS_OK) return status;
     if (ranks_index(ranks) > 0) return serve_run(&context, error);
     if (ranks) {
@@ -384,7 +405,7 @@ static int search(const void *given, struct error *error) {
                                                                         options.overrides.count, &config, error);
     if (status == STATUS_OK) status = name_run_dir(&config, &options, &run_dir, error);
     if (status == STATUS_OK && ranks_index(ranks) == 0) status = store_check_path(options.run_dir, error);
-    if (status == STATUS_OK && options.dry_run) status = check_cache(&config, &options, error);
+    if (status == STATUS_OK && options.dry_run) status = check_outputs(&config, &options, error);
     if (status == STATUS_OK) {
         status = options.dry_run ? estimate(&config, &options, error) : run_rank(&config, &options, ranks, error);
     }

@@ -108,9 +108,10 @@ static int open_file(struct database *database, bool own, struct error *error) {
 int score_cache_check(const char *path, struct error *error) {
     struct database database = {.kind = &score_cache_kind, .path = strdup(path), .protected_path = path};
     if (!database.path) return error_memory(error, (double)strlen(path), "a path");
-    int status = check_file(&database, error);
+    int status = database_check_folder(&database, error); /* first, as it is where the cache is opened */
+    if (status == STATUS_OK) status = check_file(&database, error);
+    if (status == STATUS_OK) status = database_check_link(&database, error);
     if (status == STATUS_OK) status = database_check_path(&database, error);
-    if (status == STATUS_OK) status = database_check_folder(&database, error);
     free(database.path);
     return status;
 }

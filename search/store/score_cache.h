@@ -42,7 +42,7 @@ int score_cache_open(const char *path, const volatile sig_atomic_t *stop, struct
 int score_cache_open_own(const char *path, const volatile sig_atomic_t *stop, struct score_cache **out,
                          struct error *error);
 /* Whether a cache could be opened or made at this path, as far as the path tells; makes nothing. STATUS_INPUT if its
- * folder does not exist, its path is too long, or it is no file. */
+ * folder does not exist, its path is too long, or it is no file; STATUS_FAILED without write permission. */
 int score_cache_check(const char *path, struct error *error);
 
 void score_cache_close(struct score_cache *cache); /* NULL is allowed */

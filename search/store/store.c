@@ -397,14 +397,16 @@ void store_close(struct store *store) {
 }
 
 int store_check_path(const char *run_dir, struct error *error) {
-    struct stat info;
-    if (stat(run_dir, &info) == 0 && !S_ISDIR(info.st_mode)) {
-        return error_set(error, STATUS_INPUT, "%.200s: is not a folder; choose another one with -o", run_dir);
-    }
-    struct database database = {.kind = &run_kind, .protected_path = run_dir};
-    if (asprintf(&database.path, "%s/run.db", run_dir) < 0) return error_memory(error, 0, "a path");
-    int status = database_check_length(&database, error);
-    free(database.path);
+    struct store store = {.lock = -1, .dir = strdup(run_dir)};
+    store.database = (struct database){.kind = &run_kind, .protected_path = store.dir};
+    if (store.dir) store.database.path = store_folder_path(&store, "run.db");
+    int status = store.database.path ? database_check_length(&store.database, error)
+                                     : error_memory(error, (double)strlen(run_dir), "a path");
+    if (status == STATUS_OK) status = store_folder_check(&store, error);
+    if (status == STATUS_OK) status = database_check_link(&store.database, error);
+    if (status == STATUS_OK) status = database_check_path(&store.database, error);
+    free(store.database.path);
+    free(store.dir);
     return status;
 }
 

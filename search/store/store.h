@@ -55,7 +55,9 @@ void store_keep_readable(struct store *store);
 /* The same at once, before something that takes long. */
 void store_make_readable(struct store *store);
 
-/* STATUS_INPUT if no run can be written at RUN_DIR, which may not exist: it is a file, or its path is too long. */
+/* Whether a run can be written at RUN_DIR, which may not exist, as far as can be told without making anything.
+ * STATUS_INPUT if it or what it holds is no folder and no file, or its path is too long; STATUS_FAILED without write
+ * permission. */
 int store_check_path(const char *run_dir, struct error *error);
 
 /* True if RUN_DIR/run.db exists and is not empty. */

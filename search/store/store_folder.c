@@ -36,11 +36,26 @@ static bool lies_in_folder(const char *path) {
     return found;
 }
 
+/* `code` is errno of what was done with the folder, or 0; `odd`: no folder can be made in one that exists. */
+static int folder_status(const struct store *store, int code, bool odd, struct error *error) {
+    if (odd) {
+        return error_set(error, STATUS_INPUT, "%.300s: no folder can be made there; choose another one with -o",
+                         store->dir);
+    }
+    if (code == ENOENT) { /* every other folder of the path was made */
+        return error_set(error, STATUS_INPUT,
+                         "%.300s: is, or lies behind, a link to a folder that does not exist; make that folder, or "
+                         "choose another one with -o",
+                         store->dir);
+    }
+    return code == 0 ? STATUS_OK : store_folder_failed(store, code, error);
+}
+
 int store_folder_make(const struct store *store, struct error *error) {
     char *path = strdup(store->dir);
     if (!path) return error_memory(error, (double)strlen(store->dir), "a path");
     int code = 0;
-    bool odd = false; /* no folder can be made in one that exists */
+    bool odd = false;
     for (char *c = path; code == 0 && *c; c++) {
         char next = c[1];
         if (next != '/' && next != '\0') continue;
@@ -53,17 +68,42 @@ int store_folder_make(const struct store *store, struct error *error) {
     if (code == 0 && stat(path, &info) != 0) code = errno;
     if (code == 0 && !S_ISDIR(info.st_mode)) code = ENOTDIR;
     free(path);
-    if (odd) {
-        return error_set(error, STATUS_INPUT, "%.300s: no folder can be made there; choose another one with -o",
-                         store->dir);
+    return folder_status(store, code, odd, error);
+}
+
+/* 0, or errno of making a folder at `path`, where nothing is. */
+static int code_of_making(const char *path, bool *odd) {
+    struct stat info;
+    size_t length = file_folder_length(path);
+    char *folder = length ? strndup(path, length) : strdup(".");
+    int code = !folder ? ENOMEM : access(folder, W_OK | X_OK) != 0 || stat(folder, &info) != 0 ? errno : 0;
+    *odd = code == 0 && info.st_nlink == 0; /* it was deleted while it is the working folder */
+    free(folder);
+    return code;
+}
+
+/* As store_folder_make(), without making any. */
+static int check_folders(const struct store *store, struct error *error) {
+    char *path = strdup(store->dir);
+    if (!path) return error_memory(error, (double)strlen(store->dir), "a path");
+    int code = *path ? 0 : ENOENT;
+    bool odd = false, there = true;
+    for (char *c = path; code == 0 && there && *c; c++) {
+        struct stat info;
+        char next = c[1];
+        if (next != '/' && next != '\0') continue;
+        c[1] = '\0';
+        if (stat(path, &info) == 0) {
+            code = S_ISDIR(info.st_mode) ? 0 : ENOTDIR;
+        } else {
+            code = errno;
+            there = code != ENOENT || lstat(path, &info) == 0;
+            if (!there) code = code_of_making(path, &odd);
+        }
+        c[1] = next;
     }
-    if (code == ENOENT) { /* every other folder of the path was made */
-        return error_set(error, STATUS_INPUT,
-                         "%.300s: is, or lies behind, a link to a folder that does not exist; make that folder, or "
-                         "choose another one with -o",
-                         store->dir);
-    }
-    return code == 0 ? STATUS_OK : store_folder_failed(store, code, error);
+    free(path);
+    return there && code == 0 ? database_check_folder(&store->database, error) : folder_status(store, code, odd, error);
 }
 
 int store_folder_sync(const struct store *store, struct error *error) {
@@ -204,7 +244,24 @@ static bool lock_patiently(int lock) {
     return false;
 }
 
-/* Opens run.lock. What is no regular file, such as a pipe, holds no lock that counts. */
+/* What is no regular file, such as a pipe, holds no lock that counts. */
+static int lock_is_no_file(const struct store *store, struct error *error) {
+    return error_set(error, STATUS_INPUT, "%.300s/run.lock: is not a file; delete it, or choose another folder with -o",
+                     store->dir);
+}
+
+int store_folder_check(const struct store *store, struct error *error) {
+    int status = check_folders(store, error);
+    char *path = store_folder_path(store, "run.lock");
+    if (!path) return error_memory(error, (double)strlen(store->dir), "a path");
+    struct stat info;
+    bool there = lstat(path, &info) == 0;
+    bool other = there && (stat(path, &info) != 0 || !S_ISREG(info.st_mode));
+    free(path);
+    return status == STATUS_OK && other ? lock_is_no_file(store, error) : status;
+}
+
+/* Opens run.lock. */
 static int open_lock(struct store *store, struct error *error) {
     char *path = store_folder_path(store, "run.lock");
     if (!path) return error_memory(error, (double)strlen(store->dir), "a path");
@@ -214,10 +271,7 @@ static int open_lock(struct store *store, struct error *error) {
     bool other = store->lock >= 0 ? fstat(store->lock, &info) == 0 && !S_ISREG(info.st_mode)
                                   : lstat(path, &info) == 0 && !S_ISREG(info.st_mode);
     free(path);
-    if (other) {
-        return error_set(error, STATUS_INPUT,
-                         "%.300s/run.lock: is not a file; delete it, or choose another folder with -o", store->dir);
-    }
+    if (other) return lock_is_no_file(store, error);
     return store->lock >= 0 ? STATUS_OK : store_folder_failed(store, code, error);
 }
 

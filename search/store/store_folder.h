@@ -13,6 +13,9 @@ int store_folder_failed(const struct store *store, int code, struct error *error
 
 /* Makes the directory and its parents where they do not exist. */
 int store_folder_make(const struct store *store, struct error *error);
+/* Whether a search could do that, and write into it, as far as can be told without making anything; with the errors of
+ * store_folder_make() and store_folder_lock(), but that of a run that another process holds. */
+int store_folder_check(const struct store *store, struct error *error);
 /* fsync of the directory: files that were renamed survive a power failure. */
 int store_folder_sync(const struct store *store, struct error *error);
 

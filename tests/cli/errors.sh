@@ -377,7 +377,18 @@ if [ "$(id -u)" = 0 ] && small_disk 448k; then
     runs "$LONGROPE" show "$work/disk/run"
     says "longrope"
     fails_with 1 "$work/disk/run: cannot be written" search_on_disk --resume
-    fails_with 1 "$work/disk/new: cannot be written" tiny_search "$work/disk/new"
+    fails_with 1 "$work/disk/run: cannot be written" search_on_disk --dry-run --rate 1
+    for new in new new/run; do
+        fails_with 1 "$work/disk/$new: cannot be written" tiny_search "$work/disk/$new"
+        cp "$work/stderr" "$work/searching"
+        fails_with 1 "$work/disk/$new: cannot be written" tiny_search "$work/disk/$new" --dry-run --rate 1
+        cmp -s "$work/searching" "$work/stderr" || fail "a dry run says of a read-only disk what a search does not"
+    done
+    for dry in '' '--dry-run --rate 1'; do
+        # shellcheck disable=SC2086 # words
+        fails_with 2 "$work/disk/points: cannot hold checkpoints: Read-only file system" tiny_search "$work/aside" \
+            --checkpoint "$work/disk/points" $dry
+    done
     umount "$work/disk"
     mounted=
 
@@ -389,7 +400,12 @@ if [ "$(id -u)" = 0 ] && small_disk 448k; then
     runs tiny_search "$work/aside" --set search.iterations=5 --cache "$work/disk/scores.db" --resume
     same_runs "$work/whole" "$work/aside"
     mount -o remount,ro "$work/disk"
-    fails_with 1 "$work/disk/scores.db: cannot be written" tiny_search "$work/aside2" --cache "$work/disk/scores.db"
+    for cache in scores.db new.db; do
+        for dry in '--dry-run --rate 1' ''; do
+            # shellcheck disable=SC2086 # words
+            fails_with 1 "$work/disk/$cache: cannot be written" tiny_search "$work/aside2" --cache "$work/disk/$cache" $dry
+        done
+    done
 else
     echo "errors: full and read-only disks are left out: it takes root to mount a small file system"
 fi

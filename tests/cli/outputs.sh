@@ -179,7 +179,7 @@ refused "$work/pipe: is not a folder, which several texts require" "$LONGROPE" t
     --text "$document" "$second_document" --out "$work/pipe"
 
 # Of a run: what is no file is neither replaced nor taken for one, and what is not this program's is kept.
-resume() { short_search "$1" --set search.iterations=2 --resume; }
+resume() { short_search "$@" --set search.iterations=2 --resume; }
 for file in run.db run.lock scores.db factors.json; do
     for kind in pipe folder lost; do
         cp -r "$work/run" "$work/odd"
@@ -189,34 +189,49 @@ for file in run.db run.lock scores.db factors.json; do
         folder) mkdir "$work/odd/$file" ;;
         lost) ln -s "$work/nowhere/$file" "$work/odd/$file" ;;
         esac
-        try resume "$work/odd"
-        [ "$status" = 2 ] || fail "exit status $status where $file is a $kind"
-        tail -n 1 "$work/stderr" | grep -qE "^longrope: $work/odd/$file: is (not a file|a link to a file that does not exist)" ||
-            fail "it does not say that $file is a $kind"
-        grep -q 'baseline' "$work/stderr" && fail "it searches before it says that $file is a $kind"
+        for dry in '' '--dry-run --rate 1'; do
+            # shellcheck disable=SC2086 # words
+            try resume "$work/odd" $dry
+            [ "$status" = 2 ] || fail "exit status $status where $file is a $kind"
+            tail -n 1 "$work/stderr" | grep -qE "^longrope: $work/odd/$file: is (not a file|a link to a file that does not exist)" ||
+                fail "it does not say that $file is a $kind"
+            grep -q 'baseline' "$work/stderr" && fail "it searches before it says that $file is a $kind"
+            [ -n "$dry" ] || cp "$work/stderr" "$work/searching"
+        done
+        tail -n 1 "$work/searching" | cmp -s - "$work/stderr" || fail "a dry run says of $file, a $kind, what a search does not"
         rm -r "$work/odd"
     done
 done
 mkdir "$work/mine"
 echo mine >"$work/mine/factors.json"
 refused "mine/factors.json: is not a file of this program" short_search "$work/mine"
+refused "mine/factors.json: is not a file of this program" short_search "$work/mine" --dry-run --rate 1
 [ "$(cat "$work/mine/factors.json")" = mine ] || fail "a search replaces a file that is not of this program"
 cp "$work/f.json" "$work/mine/factors.json" # as in a clone of this repository
 runs short_search "$work/mine"
 ln -s "$work/nowhere" "$work/lost"
 for folder in lost lost/run; do
     refused "$folder: is, or lies behind, a link to a folder that does not exist" short_search "$work/$folder"
+    refused "$folder: is, or lies behind, a link to a folder that does not exist" short_search "$work/$folder" \
+        --dry-run --rate 1
 done
 refused "/proc/longrope-test: no folder can be made there; choose another one with -o" short_search /proc/longrope-test
 deleted() (
     mkdir "$work/deleted"
     cd "$work/deleted"
     rmdir "$work/deleted"
-    short_search run
+    short_search run "$@"
 )
 refused "run: no folder can be made there" deleted
+refused "run: no folder can be made there" deleted --dry-run --rate 1
 ln -s "$work/nowhere/scores.db" "$work/gone"
 refused "gone: is a link to a file that does not exist" short_search "$work/none" --cache "$work/gone"
+refused "gone: is a link to a file that does not exist" short_search "$work/fresh" --cache "$work/gone" --dry-run --rate 1
+refused "fresh/in/scores.db: its folder does not exist" short_search "$work/fresh" --cache "$work/fresh/in/scores.db" \
+    --dry-run --rate 1
+refused "pipe: cannot hold checkpoints: Not a directory" short_search "$work/fresh" --checkpoint "$work/pipe" --dry-run
+runs short_search "$work/new/run" --checkpoint "$work/checkpoints" --dry-run --rate 1
+for path in fresh new checkpoints; do [ ! -e "$work/$path" ] || fail "a dry run makes $path"; done
 
 for command in init export report eval passkey tokenize; do
     runs "$LONGROPE" "$command" --help
