@@ -90,10 +90,15 @@ static int regular_size(const char *path, int descriptor, size_t *size, struct e
     return STATUS_OK;
 }
 
+const char *file_home_advice(const char *path) {
+    bool begins = *path == '~' && (path[1] == '\0' || strchr(path, '/'));
+    bool joined = strstr(path, "/~/");
+    return begins || joined ? "write the path of your home folder instead of ~, which only a shell knows" : NULL;
+}
+
 static const char *advice(const char *path, int code) {
     if (code == ENAMETOOLONG) return "a name has at most 255 bytes, a path 4095";
-    bool tilde = strncmp(path, "~/", 2) == 0 || strstr(path, "/~/"); /* of a configuration, where no shell reads it */
-    if (code == ENOENT && tilde) return "write the path of your home folder instead of ~, which only a shell knows";
+    if (code == ENOENT && file_home_advice(path)) return file_home_advice(path);
     return "check the path and its permissions";
 }
 

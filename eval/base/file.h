@@ -19,6 +19,10 @@ int file_read(const char *path, unsigned char **out, size_t *size, struct error 
  */
 int file_recognise(const char *path, const void *bytes, size_t size, struct error *error);
 
+/* What to do about a path that does not exist because no shell has read it: "~", "~/x", "~name/x", or FOLDER/~/x. NULL
+ * for other paths. */
+const char *file_home_advice(const char *path);
+
 /* Bytes of the path of the folder that holds the file `path`, with the '/' at its end; 0 where the path names none. */
 size_t file_folder_length(const char *path);
 

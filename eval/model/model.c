@@ -441,8 +441,9 @@ static bool holds(const char *dir, const char *name) {
 static int check_folder(const char *dir, const char *path, struct error *error) {
     struct stat info;
     if (stat(dir, &info) != 0 && errno == ENOENT) {
-        return error_set(error, STATUS_INPUT,
-                         "%s: does not exist; name the folder of a model that is downloaded, or a GGUF file", dir);
+        const char *home = file_home_advice(dir);
+        return error_set(error, STATUS_INPUT, "%s: does not exist; %s", dir,
+                         home ? home : "name the folder of a model that is downloaded, or a GGUF file");
     }
     if (lstat(path, &info) == 0 || errno != ENOENT) return STATUS_OK; /* reading reports every other problem */
     if (holds(dir, "adapter_config.json")) {

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "eval/base/file.h"
 #include "eval/base/name.h"
 #include "search/base/json.h"
 #include "search/base/text.h"
@@ -519,8 +520,23 @@ static char *join(const char *folder, const char *path, bool pattern) {
     return out;
 }
 
+/* No shell reads a configuration. A path that a search is to write would otherwise become a folder of the name ~. */
+static int check_home(const struct config_value *value, struct error *error) {
+    const char *text = value->node->scalar, *advice = *text == '~' ? file_home_advice(text) : NULL;
+    if (!advice) return STATUS_OK;
+    char *home = join(value->folder, text, false);
+    if (!home) return error_memory(error, (double)strlen(text), "a path");
+    home[strlen(home) - strlen(text) + strcspn(text, "/")] = '\0';
+    bool found = access(home, F_OK) == 0;
+    free(home);
+    return found ? STATUS_OK
+                 : yaml_tree_error(&value->node->where, error, "'%s': '%.200s': %s", value->key->name, text, advice);
+}
+
 static int read_path(const struct config_value *value, void *target, struct error *error) {
     if (!value->node->scalar || !*value->node->scalar) return wrong(value, error);
+    int status = check_home(value, error);
+    if (status != STATUS_OK) return status;
     return set_string(target, join(value->folder, value->node->scalar, false), error);
 }
 
@@ -570,12 +586,13 @@ static int add_matches(const struct config_value *value, const glob_t *found, st
 static int add_pattern(const struct config_value *value, struct string_list *list, struct error *error) {
     if (!value->node->scalar) return nested(value, error);
     if (!*value->node->scalar) return wrong(value, error);
+    int status = check_home(value, error);
+    if (status != STATUS_OK) return status;
     char *pattern = join(value->folder, value->node->scalar, true);
     if (!pattern) return error_memory(error, (double)strlen(value->node->scalar), "a pattern");
     glob_t found = {0};
     int failed = glob(pattern, 0, NULL, &found);
     free(pattern);
-    int status = STATUS_OK;
     if (failed && failed != GLOB_NOMATCH) {
         status = error_set(error, STATUS_FAILED, "'%.200s': files could not be listed: %s", value->node->scalar,
                            strerror(errno));
@@ -646,6 +663,8 @@ static int add_initial_file(const struct config_value *item, struct error *error
     const char *text = item->node->scalar;
     if (!text) return nested(item, error);
     if (!*text) return wrong(item, error);
+    int status = check_home(item, error);
+    if (status != STATUS_OK) return status;
     struct initial_file *file = &stage->initial_files[stage->initial_count];
     file->source = join(is_inline(text) ? "" : item->folder, text, false);
     file->where = yaml_where_text(&item->node->where);

@@ -51,6 +51,8 @@ refused "mark.csv: begins with a byte order mark" "$LONGROPE" eval --model "$mod
 
 refused "no/such-model: does not exist; name the folder of a model that is downloaded" \
     evaluate --model no/such-model --tokens t.npy
+# shellcheck disable=SC2088 # as it stands where no shell replaces it
+refused "~/m: does not exist; write the path of your home folder instead of ~" evaluate --model '~/m' --tokens t.npy
 refused "t.npy: is an .npy file, which holds tokens" evaluate --model t.npy --tokens t.npy
 mkdir empty
 refused "empty: holds no config.json; name the folder of a model in Hugging Face's format" \

@@ -116,6 +116,9 @@ static void home_folders(void **state) {
     }
     assert_int_equal(file_read("m~/config.json", &bytes, &size, &error), STATUS_INPUT);
     assert_message(error.message, "check the path and its permissions");
+    assert_non_null(file_home_advice("~"));
+    assert_non_null(file_home_advice("~name/m"));
+    assert_null(file_home_advice("~m"));
 }
 
 /* No thread has room for its stack. */

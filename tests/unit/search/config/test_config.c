@@ -850,6 +850,31 @@ static void test_values_out_of_range(void **state) {
              5, "stage 'a': 'parents' is 4");
 }
 
+/* No shell reads a configuration, and a search must not make a folder of the name ~. */
+static void test_home_folders(void **state) {
+    static const char *const sets[] = {
+        "model=~/m",
+        "cache=~/scores.db",
+        "data={text: [corpus/a.txt, ~/x/*.txt]}",
+        "data={tokens: ~/x.npy}",
+        "data={text: corpus/a.txt, tokenizer: ~/t.json}",
+        "search.initial=[pi, ~/f.json]",
+        "stages.0.finetune={model: ~/m}",
+        "stages.0.finetune={output: ~somebody/m}",
+        "model=~",
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        set_bad(f, minimal, sets[i], "write the path of your home folder instead of ~, which only a shell knows");
+    }
+    read_bad(f, "name: n\ndata:\n  text:\n  - corpus/a.txt\n  - ~/b.txt\nstages: []\n", 5, "'text': '~/b.txt': write");
+    /* A file may have such a name, and so may a folder. */
+    set_bad(f, minimal, "data.text=[~b.txt]", "no file matches '~b.txt'");
+    make_folder(f, "~");
+    set_good(f, minimal, "model=~/m");
+    set_bad(f, minimal, "data.text=[~/b.txt]", "no file matches '~/b.txt'");
+}
+
 /* What the top says is checked even where no stage uses it. */
 static void test_top_is_checked_where_it_is_overridden(void **state) {
     struct fixture *f = *state;
@@ -908,6 +933,7 @@ int main(void) {
         TEST(test_only_extensions_search_the_attention_factor),
         TEST(test_values_out_of_range),
         TEST(test_top_is_checked_where_it_is_overridden),
+        TEST(test_home_folders),
         TEST(test_bad_sets),
     };
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);
