@@ -125,7 +125,8 @@ static int check_nats(struct evaluation *e, struct error *error) {
     return status;
 }
 
-/* What people may not expect: documents that are left out, BOS, a sliding window. */
+/* What people may not expect, as a search says it: documents that are left out, whether those of text begin with BOS, a
+ * sliding window. */
 static int tell_of_windows(const struct evaluation *e, struct error *error) {
     const struct eval_options *o = e->options;
     for (size_t l = 0; l < o->lengths.count && session_speaks(&e->session); l++) {
@@ -136,7 +137,7 @@ static int tell_of_windows(const struct evaluation *e, struct error *error) {
                                           .bos = e->bos,
                                           .text = o->text.count > 0};
         model_warn_sliding(&e->session.config, o->model.model, told.length, stderr);
-        if (windows_documents(&told) == e->documents.count && !(told.text && told.bos >= 0)) continue;
+        if (!told.text && windows_documents(&told) == e->documents.count) continue;
         char *text = windows_tell(&told);
         if (!text) return error_memory(error, 0, "the text's description");
         fprintf(stderr, "%s\n", text);
@@ -155,8 +156,8 @@ static int evaluation_open(struct evaluation *e, struct error *error) {
     if (status == STATUS_OK) status = plan_rows(e, error);
     signals_end_at_once(NULL);
     if (status == STATUS_OK) status = session_open_log(&e->session, error);
-    if (status == STATUS_OK) status = tell_of_windows(e, error);
     if (status == STATUS_OK) status = session_load(&e->session, error);
+    if (status == STATUS_OK) status = tell_of_windows(e, error);
     task.windows = e->scoring.count;
     if (status == STATUS_OK) status = session_share(&e->session, &task, &e->scoring, error);
     return status == STATUS_OK && e->session.list ? sweep_hand_out(&e->sweep, e->session.list, error) : status;

@@ -212,7 +212,7 @@ grep -q "$slides" "$work/stderr" || fail "eval does not warn of a sliding window
 runs "$LONGROPE" passkey --model "$work/sliding" --length 300 --method none --trials 1 --depths 50 --prompt demo
 grep -q "$slides" "$work/stderr" || fail "passkey does not warn of a sliding window"
 runs "$LONGROPE" eval --model "$work/sliding" --text "$document" --length 64 --method none
-says_nothing
+! grep -q "sliding" "$work/stderr" || fail "eval warns of a sliding window that is not below the length"
 # A run of a version that did not say it goes on.
 sqlite3 "$work/slid/run.db" "DELETE FROM settings WHERE key LIKE 'sliding%'"
 runs refused_search "$work/slid" --resume --set "model=$work/sliding" --set stages.0.target_length=300 \

@@ -6,6 +6,12 @@
 # One document, one length; the arguments say how.
 evaluate() { runs "$LONGROPE" eval --model "$model" --text "$document" "$@"; }
 nll() { jq '.results[0].nll' "$work/stdout"; }
+# tells LINE...: this is what stderr has, but for how far it is.
+tells() {
+    printf '%s\n' "$@" >"$work/told"
+    grep -vE ': [0-9]+/[0-9]+ .* left$' "$work/stderr" | cmp -s - "$work/told" || fail "stderr is not '$*'"
+}
+from_one="from 1 of 1 document; documents begin without BOS"
 
 # ---- the table ----
 
@@ -20,7 +26,7 @@ rows=$(awk 'NR > 2 { print $1, $2 }' "$work/stdout" | tr '\n' ';')
 [ "$rows" = "64 none;64 yarn;300 none;300 yarn;" ] || fail "the rows are $rows"
 awk 'NR > 2 { difference = $9 / exp($8) - 1; if (difference < -1e-4 || difference > 1e-4) exit 1 }' "$work/stdout" ||
     fail "perplexity is not exp(nats/token)"
-says_nothing
+tells "1 window of 64 tokens $from_one" "1 window of 300 tokens $from_one"
 
 # ---- JSON ----
 
@@ -147,12 +153,12 @@ head -n 1 "$work/stdout" | grep -q '^f32 arithmetic, reference kernels' || fail 
 # Tracing says which model was loaded, and changes no result.
 evaluate --length 20 --method pi --json
 untraced=$(nll)
-says_nothing
+tells "1 window of 20 tokens $from_one"
 runs env LONGROPE_TRACE=model "$LONGROPE" eval --model "$model" --text "$document" --length 20 --method pi --json
 [ "$(nll)" = "$untraced" ] || fail "tracing changes the nats"
 grep -q "^longrope: trace: model: $model: family llama, .*, kernels $(jq -r '.results[0].kernels' "$work/stdout"), " \
     "$work/stderr" || fail "the trace does not name the model and its kernels"
-[ "$(wc -l <"$work/stderr")" = 1 ] || fail "the trace of a model has more than one line"
+[ "$(grep -c '^longrope: trace: ' "$work/stderr")" = 1 ] || fail "the trace of a model has more than one line"
 
 evaluate --length 300 --method pi --samples 7 --json
 holds '.results[0] | .samples == 7 and .documents == 1 and .tokens == 7 * 299 and .nll != '"$default"
@@ -253,13 +259,27 @@ holds '.results[0].documents == 5'
 head -c 299 "$document" >"$work/short.txt"
 runs "$LONGROPE" eval --model "$model" --text "$work/short.txt" "$document" --length 300 --method pi --json
 holds '.results[0] | .documents == 1 and .nll == '"$default"
-[ "$(cat "$work/stderr")" = "1 window of 300 tokens from 1 of 2 documents; left out: short.txt (299 tokens, too short); $(
-)documents begin without BOS" ] || fail "what is left out is not said"
+tells "1 window of 300 tokens from 1 of 2 documents; left out: short.txt (299 tokens, too short); documents begin without BOS"
 printf 'abababababab' >"$work/ab.txt"
 write_tokenizer "$work/tokenizer.model"
 runs "$LONGROPE" eval --model "$model" --text "$work/ab.txt" --tokenizer "$work/tokenizer.model" --length 8 --method none
-grep -q "^1 window of 8 tokens from 1 of 1 document; documents begin with BOS (token 1)$" "$work/stderr" ||
-    fail "BOS is not said"
+tells "1 window of 8 tokens from 1 of 1 document; documents begin with BOS (token 1)"
+# A search says the same. Without BOS both say so, too, also where no document is left out.
+mkdir "$work/plain"
+ln -s "$model/model.safetensors" "$model/config.json" "$work/plain/"
+mv "$work/tokenizer.model" "$work/plain/"
+echo '{"add_bos_token": false, "bos_token": "<s>"}' >"$work/plain/tokenizer_config.json"
+told="1 window of 8 tokens from 1 of 1 document; documents begin without BOS"
+runs "$LONGROPE" eval --model "$work/plain" --text "$work/ab.txt" --length 8 --method none
+tells "$told"
+sed "s|^model: .*|model: $work/plain|; s|^data: .*|data: {text: $work/ab.txt, held_out: 0}|" "$one_stage" >"$work/plain.yaml"
+runs "$LONGROPE" search "$work/plain.yaml" -o "$work/plain-run" --set search.evaluations=1 --set data.samples=1 \
+    --set 'stages=[{name: only, kind: recover, target_length: 8, search: {lambda_max: 2}}]'
+grep -qxF "only: $told" "$work/stderr" || fail "a search says something else of the text"
+# Tokens that all are used say nothing.
+write_npy "$work/all.npy" 1 2 3 4 5 6 7 8
+runs "$LONGROPE" eval --model "$model" --tokens "$work/all.npy" --length 8 --method none
+says_nothing
 
 # The attention factor that is in force is the model's own times that of the table.
 mkdir "$work/yarn"
