@@ -374,12 +374,11 @@ static int read_root(const struct reader *reader, const struct yaml_tree *root, 
     return status;
 }
 
-static int read_file(const char *path, char *const *overrides, size_t override_count, struct reader *reader,
-                     struct error *error) {
+/* Takes the tree, which came from `path`. */
+static int read_tree(struct yaml_tree *root, const char *path, char *const *overrides, size_t override_count,
+                     struct reader *reader, struct error *error) {
     struct config *out = reader->config;
-    *out = (struct config){0};
-    struct yaml_tree *root = NULL;
-    int status = yaml_tree_read(path, &root, error);
+    int status = STATUS_OK;
     for (size_t i = 0; status == STATUS_OK && i < override_count; i++) {
         status = yaml_tree_set(root, overrides[i], error);
     }
@@ -394,6 +393,14 @@ static int read_file(const char *path, char *const *overrides, size_t override_c
     yaml_tree_free(root);
     if (status != STATUS_OK) config_free(out);
     return status;
+}
+
+static int read_file(const char *path, char *const *overrides, size_t override_count, struct reader *reader,
+                     struct error *error) {
+    struct yaml_tree *root = NULL;
+    *reader->config = (struct config){0};
+    int status = yaml_tree_read(path, &root, error);
+    return status == STATUS_OK ? read_tree(root, path, overrides, override_count, reader, error) : status;
 }
 
 int config_read_visited(const char *path, char *const *overrides, size_t override_count,
@@ -411,6 +418,15 @@ int config_read_without_data(const char *path, char *const *overrides, size_t ov
                              struct error *error) {
     struct reader reader = {.config = out, .without_data = true};
     return read_file(path, overrides, override_count, &reader, error);
+}
+
+int config_read_stored(const char *text, const char *path, char *const *overrides, size_t override_count,
+                       struct config *out, struct error *error) {
+    struct reader reader = {.config = out, .without_data = true};
+    struct yaml_tree *root = NULL;
+    *out = (struct config){0};
+    int status = yaml_tree_parse(text, strlen(text), path, &root, error);
+    return status == STATUS_OK ? read_tree(root, path, overrides, override_count, &reader, error) : status;
 }
 
 bool stage_config_needs_blocks(const struct stage_config *stage) {

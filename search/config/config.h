@@ -124,6 +124,9 @@ int config_read(const char *path, char *const *overrides, size_t override_count,
 /* The same, but the files of 'data' need not exist: stages[].missing says which pattern no file matches. */
 int config_read_without_data(const char *path, char *const *overrides, size_t override_count, struct config *out,
                              struct error *error);
+/* The same of what a run has stored: the text that the file at `path` held then. */
+int config_read_stored(const char *text, const char *path, char *const *overrides, size_t override_count,
+                       struct config *out, struct error *error);
 void config_free(struct config *config); /* a zeroed struct is allowed */
 
 /* Whether the search looks at the sums per block of windows, and not at their nats alone. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "search/html/html.h"
+#include "search/html/html_data.h"
 #include "search/html/html_figure.h"
 
 /* How many records from `first` on have the same value of `key`. Records are sorted by label, then by length. */
@@ -327,19 +328,31 @@ static void list_lengths(const struct cited_value *stage, char out[LENGTHS_SIZE]
     }
 }
 
-/* Two commands: for baselines, and for the tables of the run. */
-static void put_commands(struct html_page *page, const char *command, const struct cited_value *stage) {
+/* "longrope eval --model MODEL --text TEXT.txt --length N,N", without an end. */
+static void put_command(struct html_page *page, const struct cited_value *stage, const struct html_data *data,
+                        bool keys) {
     const char *model = cited_get_text(stage, "model");
-    char lengths[LENGTHS_SIZE], tables[4200];
+    char lengths[LENGTHS_SIZE];
     list_lengths(stage, lengths);
+    html_printf(page->out, "longrope {command} --model {model}",
+                html_field_text("command", HTML_TEXT, keys ? "passkey" : "eval"),
+                html_field_text("model", HTML_WORD, *model ? model : "MODEL"));
+    (keys ? html_put_tokenizer : html_put_data)(page->out, data);
+    html_printf(page->out, " --length {lengths} \\\n", html_field_text("lengths", HTML_TEXT, lengths));
+}
+
+/* Two commands: for baselines, and for the tables of the run. */
+static void put_commands(struct html_page *page, const struct cited_value *stage, bool keys) {
+    struct html_field run = html_field_text("run", HTML_WORD, page->run_dir);
+    struct html_data data;
+    char tables[4200];
     snprintf(tables, sizeof tables, "%.4096s/factors.json", page->run_dir);
-    html_printf(page->out,
-                "{command} --model {model} --length {lengths} \\\n    --method none,yarn --into {run}\n"
-                "{command} --model {model} --length {lengths} \\\n    --factors {tables} --into {run}\n",
-                html_field_text("command", HTML_TEXT, command),
-                html_field_text("model", HTML_WORD, *model ? model : "MODEL"),
-                html_field_text("lengths", HTML_TEXT, lengths), html_field_text("tables", HTML_WORD, tables),
-                html_field_text("run", HTML_WORD, page->run_dir));
+    html_data_read(page, stage, &data);
+    put_command(page, stage, &data, keys);
+    html_printf(page->out, "    --method none,yarn --into {run}\n", run);
+    put_command(page, stage, &data, keys);
+    html_printf(page->out, "    --factors {tables} --into {run}\n", run, html_field_text("tables", HTML_WORD, tables));
+    html_data_free(&data);
 }
 
 static void put_how_to(struct html_page *page, bool lengths, bool keys) {
@@ -357,8 +370,8 @@ static void put_how_to(struct html_page *page, bool lengths, bool keys) {
         return;
     }
     fputs("These commands measure them; then write the report again.</p>\n<pre>", out);
-    if (!lengths) put_commands(page, "longrope eval --text TEXT...", &stage);
-    if (!keys) put_commands(page, "longrope passkey", &stage);
+    if (!lengths) put_commands(page, &stage, false);
+    if (!keys) put_commands(page, &stage, true);
     fputs("</pre>\n", out);
 }
 

@@ -4,6 +4,7 @@
 
 #include "search/base/text.h"
 #include "search/html/html.h"
+#include "search/html/html_data.h"
 #include "search/html/html_outcome.h"
 #include "search/html/html_page.h"
 
@@ -14,10 +15,26 @@ static bool is_gguf(const char *model) {
     return length > 5 && strcmp(model + length - 5, ".gguf") == 0;
 }
 
+/* Of the tables that were found, or of the closed forms beside them. */
+static void put_eval(struct html_page *page, const struct html_data *data, const char *model,
+                     const struct cited_value *engines, bool found) {
+    FILE *out = page->out;
+    html_printf(out, "longrope eval --model {model}", html_field_text("model", HTML_WORD, model));
+    html_put_data(out, data);
+    html_printf(out, " --length {original_length},{max_length}", html_get_integer(engines, "original_length"),
+                html_get_integer(engines, "max_length"));
+    if (found) {
+        html_printf(out, " --factors {run}\n", html_field_text("run", HTML_WORD, page->run_dir));
+    } else {
+        fputs(" --method none,yarn\n", out);
+    }
+}
+
 static void put_commands(struct html_page *page, const struct cited_value *engines) {
     struct html_outcome outcome = html_outcome_main(page);
     const char *stated = cited_get_text(&outcome.stage, "model"), *model = *stated ? stated : "MODEL";
     struct html_field run = html_field_text("run", HTML_WORD, page->run_dir);
+    struct html_data data;
     FILE *out = page->out;
     fputs("<pre>", out);
     if (!is_gguf(model)) {
@@ -29,14 +46,12 @@ static void put_commands(struct html_page *page, const struct cited_value *engin
     html_printf(out, "# llama.cpp (with -c {max_length})\nlongrope export {run} --format gguf", run,
                 html_get_integer(engines, "max_length"));
     if (!is_gguf(model)) fputs(" --gguf MODEL.gguf", out);
-    html_printf(
-        out,
-        " --out NEW.gguf\n# to judge the tables on text of your own, and the closed forms beside them\n"
-        "longrope eval --model {model} --text TEXT.txt --length {original_length},{max_length} --factors {run}\n"
-        "longrope eval --model {model} --text TEXT.txt --length {original_length},{max_length} --method "
-        "none,yarn\n</pre>\n",
-        run, html_field_text("model", HTML_WORD, model), html_get_integer(engines, "original_length"),
-        html_get_integer(engines, "max_length"));
+    fputs(" --out NEW.gguf\n# to judge the tables on text of your own, and the closed forms beside them\n", out);
+    html_data_read(page, &outcome.stage, &data);
+    put_eval(page, &data, model, engines, true);
+    put_eval(page, &data, model, engines, false);
+    html_data_free(&data);
+    fputs("</pre>\n", out);
 }
 
 /* ---- the factors ---- */

@@ -414,6 +414,40 @@ one_line_with "stopped by SIGHUP; nothing was written"
 if kill -0 "$(cat "$work/child")" 2>/dev/null; then fail "gnuplot is still at work"; fi
 if ls "$work"/x.html* >/dev/null 2>&1; then fail "something was written after a signal"; fi
 
+# ---- commands ----
+
+# They work as they are printed, also where a configuration names a tokenizer that the model does not have.
+write_tokenizer "$work/tokenizer.model"
+runs tiny_search "$work/worded" --set "data.tokenizer=$work/tokenizer.model"
+grep '^  longrope eval ' "$work/stderr" >"$work/commands"
+runs "$LONGROPE" report "$work/worded" -o "$work/worded.html"
+# commands PAGE: of eval and passkey, one line each
+commands() { sed 's/<[^>]*>//g' "$1" | sed -e ':more' -e '/\\$/{N; s/\\\n//; b more' -e '}' | grep -E '^longrope (eval|passkey) '; }
+commands "$work/worded.html" >>"$work/commands"
+[ "$(grep -c "longrope eval .* --text .* --tokenizer $work/tokenizer.model " "$work/commands")" = 6 ] ||
+    fail "there are other commands than six of eval with a tokenizer: $(cat "$work/commands")"
+[ "$(grep -c "longrope passkey .* --tokenizer $work/tokenizer.model " "$work/commands")" = 2 ] ||
+    fail "there are other commands than two of passkey with a tokenizer"
+sed -n "s|^ *longrope eval |'$LONGROPE' eval |p" "$work/commands" | sed "s|OTHER.txt|$document|; s|TEXT.txt|$document|" \
+    >"$work/commands.sh"
+while IFS= read -r command; do
+    runs sh -c "$command" </dev/null
+    grep -q "documents begin with BOS (token 1)$" "$work/stderr" || fail "another tokenizer is used: $command"
+done <"$work/commands.sh"
+# Of tokens, which this search did not have, nothing can be said, and nothing of a configuration that cannot be read.
+copy_run worded unread "UPDATE configuration SET content = 'name: [', overrides = '[]'"
+runs "$LONGROPE" report "$work/unread" -o "$work/unread.html"
+! commands "$work/unread.html" | grep -q -e --tokenizer || fail "a tokenizer is named that no configuration names"
+write_npy "$work/t.npy" 1 2 3
+copy_run worded npy "UPDATE configuration SET overrides = '[]',
+    content = 'name: x
+model: m
+data: {tokens: $work/t.npy}
+stages: [{name: extend-2k, target_length: 512}]'"
+runs "$LONGROPE" report "$work/npy" -o "$work/npy.html"
+[ "$(commands "$work/npy.html" | grep -c "^longrope eval .* --tokens TOKENS.npy ")" -ge 2 ] ||
+    fail "commands of a search on tokens name text"
+
 # ---- help ----
 
 runs "$LONGROPE" report --help
