@@ -318,8 +318,8 @@ static int answer_by_scoring(struct stage *stage, const struct evolve_request *r
 
 /* ---- progress ---- */
 
-/* Where candidates are scored on few windows first. */
-static bool begins_with_few(const struct stage *stage) {
+/* Where a candidate is scored on few windows, and only the most promising ones on all. */
+static bool scores_on_few(const struct stage *stage) {
     return stage->config->search.algorithm == ALGORITHM_BAYESIAN || stage->config->search.first_windows > 0;
 }
 
@@ -327,7 +327,7 @@ static bool begins_with_few(const struct stage *stage) {
  * room for more candidates. */
 static bool counts_windows(const struct stage *stage) {
     bool races = stage->config->racing != RACING_NONE && stage->config->search.evaluations > 0;
-    return begins_with_few(stage) || races;
+    return scores_on_few(stage) || races;
 }
 
 static size_t steps_done(const struct stage *stage) {
@@ -357,7 +357,7 @@ static int answer(struct stage *stage, const struct evolve_request *request, str
 static int score_proposals(struct stage *stage, struct error *error) {
     int64_t generation = evolve_generation(stage->evolve);
     for (const struct evolve_request *request; (request = evolve_ask(stage->evolve)) != NULL;) {
-        bool milestone = request->individual->generation > generation && !begins_with_few(stage);
+        bool milestone = request->individual->generation > generation && !scores_on_few(stage);
         if (milestone) report_progress(stage, true);
         generation = evolve_generation(stage->evolve);
         int status = stage_expect_ahead(stage, error);

@@ -32,7 +32,9 @@ static bool was_stopped(const struct individual_record *one) {
     return one->individual.stopped && !one->individual.failed;
 }
 
-static bool begins_with_few(const struct stage_view *stage) {
+/* Whether racing has fewer windows to save than the stage has. Not with `bayesian`: it scores candidates on single
+ * windows, but races only those that it asks for on all. */
+static bool races_on_few(const struct stage_view *stage) {
     bool found = false;
     for (size_t i = 0; i < stage->setting_count; i++)
         found = found || strcmp(stage->settings[i].key, "search.first_windows") == 0;
@@ -44,7 +46,7 @@ static bool begins_with_few(const struct stage_view *stage) {
  * later one. */
 static size_t count_saved(const struct stage_view *stage) {
     const struct individual_record *all = stage->individuals;
-    const bool few = begins_with_few(stage);
+    const bool few = races_on_few(stage);
     size_t asked = stage->windows, saved = 0;
     for (size_t end = stage->individual_count, begin = end; end > 0; end = begin) {
         for (; begin > 0 && all[begin - 1].individual.generation == all[end - 1].individual.generation; begin--) {

@@ -106,6 +106,11 @@ for racing in none bound statistical; do
     same_runs "$work/$racing" "$work/$racing-cut"
 done
 [ "$(query none "SELECT sum(stopped) FROM individuals")" = 0 ] || fail "an individual was stopped without racing"
+# Who is given up was on its way to all windows, and saves those that it lacks of all: a single window is not raced on.
+copy_run none given-up "UPDATE individuals SET stopped = 1 WHERE id = (SELECT min(id) FROM individuals AS i
+    WHERE (SELECT count(*) FROM sample_nats AS n WHERE n.individual = i.id) = 1)"
+runs "$LONGROPE" show "$work/given-up" --json
+holds '.stages[0].cost | .stopped == 1 and .windows_saved == 2'
 
 # ---- small budgets and one window ----
 
