@@ -14,11 +14,13 @@
 
 enum { BUDGET_TEXT = 80 };
 
-/* As the configuration has it. An algorithm that knows no iterations has 0. */
-static void budget_text(const struct stage_budget *budget, char out[BUDGET_TEXT]) {
+/* As the configuration has it: 0 iterations are the first generation, but with an algorithm that knows none. Without
+ * the configuration (NULL) they are left out. */
+static void budget_text(const struct stage_config *config, const struct stage_budget *budget, char out[BUDGET_TEXT]) {
     size_t used = 0;
+    bool known = config && config->search.algorithm != ALGORITHM_BAYESIAN;
     *out = '\0';
-    if (budget->iterations || !budget->evaluations) {
+    if (known || budget->iterations || !budget->evaluations) {
         used = (size_t)snprintf(out, BUDGET_TEXT, "iterations: %" PRId64, budget->iterations);
     }
     if (budget->evaluations) {
@@ -92,8 +94,8 @@ static int keep(struct stage *stage, const struct stage_budget *budget, const st
     if (done->required > done->evaluations) {
         snprintf(kept, sizeof kept, " (%" PRId64 " with what is kept for the end)", done->required);
     }
-    budget_text(budget, now);
-    budget_text(&stage->stored_budget, then);
+    budget_text(stage->config, budget, now);
+    budget_text(stage->config, &stage->stored_budget, then);
     if (stage->record.state != STAGE_DONE) {
         return error_set(
             error, STATUS_INPUT,
@@ -116,7 +118,7 @@ static int keep(struct stage *stage, const struct stage_budget *budget, const st
 
 static int rests(const struct stage_record *stage, const char *what, const char *remedy, struct error *error) {
     char then[BUDGET_TEXT];
-    budget_text(&(struct stage_budget){stage->iterations, stage->evaluations}, then);
+    budget_text(NULL, &(struct stage_budget){stage->iterations, stage->evaluations}, then);
     return error_set(error, STATUS_INPUT,
                      "stage '%s': it is done, and a larger budget may change its table, but %.4000s with the one that "
                      "it has; %sgive this stage the budget that it had (search: {%s}), or start a new run with -o, and "
@@ -217,8 +219,8 @@ int stage_open_budget(struct stage *stage, const struct stage_settings *settings
     if (status != STATUS_OK) return status;
     if (!allows(&budget, &stage->stored_budget, &done)) return keep(stage, &budget, &done, error);
     char then[BUDGET_TEXT], now[BUDGET_TEXT];
-    budget_text(&stage->stored_budget, then);
-    budget_text(&budget, now);
+    budget_text(stage->config, &stage->stored_budget, then);
+    budget_text(stage->config, &budget, now);
     fprintf(stderr, "%s: continues with another budget: %s instead of %s\n", stage->record.name, now, then);
     status = tell_of_measurements(stage, error);
     if (status != STATUS_OK) return status;
