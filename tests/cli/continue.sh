@@ -112,6 +112,20 @@ runs search bayesian cut-model --set search.evaluations=$((done + 20)) --resume
 runs search bayesian whole-cut-model --set search.evaluations=$((done + 20))
 same_runs "$work/whole-cut-model" "$work/cut-model"
 
+# Finished with a budget, continued with a larger one and killed: what it was finished with is less than is done by then.
+runs search bayesian again --set search.evaluations=7
+last=$(sqlite3 "$work/again/run.db" "SELECT max(id) FROM individuals")
+runs search bayesian again --set search.evaluations=14 --resume
+copy_run again cut-again "UPDATE stages SET state = 'running'; DELETE FROM sample_nats WHERE individual > $last + 1;
+    DELETE FROM individuals WHERE id > $last + 1"
+rm "$work/cut-again/factors.json"
+remember=$(dump_run "$work/cut-again" | sha256sum)
+fails_with 2 "more than the budget now allows (search: {evaluations: 7}); finish it with the budget that it has (search: $(
+){evaluations: 14}) or a larger one" search bayesian cut-again --set search.evaluations=7 --resume
+[ "$(dump_run "$work/cut-again" | sha256sum)" = "$remember" ] || fail "a refused resume changed the database"
+runs search bayesian cut-again --set search.evaluations=14 --resume
+same_runs "$work/again" "$work/cut-again"
+
 # Another number of threads, and another limit at the same time.
 runs search paper threads --set search.iterations=1 --threads 1
 runs search paper threads --set search.iterations=3 --set search.evaluations=13 --threads 2 --resume

@@ -209,6 +209,66 @@ for config in paper cma-es; do
     rm -r "$work/less"
 done
 
+# Fewer iterations while the number of windows grows: even individuals have the windows added, odd ones do not. The search
+# ends with the generation that it has, and lacks nothing that it had with so few iterations from the start.
+best() { query "$1" "SELECT min(nats_per_token) FROM individuals"; }
+lacks_nothing_of() {
+    sqlite3 "$work/$1/run.db" "ATTACH '$work/$2/run.db' AS run; SELECT individual, sample, nats FROM sample_nats
+        EXCEPT SELECT individual, sample, nats FROM run.sample_nats" >"$work/lacking"
+    [ ! -s "$work/lacking" ] || fail "$2 lacks windows of $1"
+}
+for config in paper cma-es; do
+    last=$(query $config "SELECT max(generation) FROM individuals")
+    [ "$last" -gt 0 ] || fail "$config: there is one generation"
+    generation=0
+    while [ "$generation" -lt "$last" ]; do
+        now=$(query $config "SELECT min($windows_of) FROM individuals AS i WHERE NOT stopped AND generation = $generation")
+        later="IN (SELECT id FROM individuals WHERE generation > $generation)"
+        copy_run $config less "$running; DELETE FROM sample_nats WHERE individual $later;
+            DELETE FROM individuals WHERE id $later; DELETE FROM sample_nats WHERE
+            sample >= $now * (1 + (individual % 2 = 0)) AND individual IN (SELECT id FROM individuals WHERE NOT stopped);
+            UPDATE individuals AS i SET nats_per_token = NULL, work = NULL, computed = 1
+                WHERE NOT stopped AND $windows_of < 4"
+        rm -f "$work/less/factors.json"
+        runs search $config less --set search.iterations=$generation --resume
+        check less 12
+        runs search $config few --set search.iterations=$generation
+        lacks_nothing_of few less
+        awk "BEGIN { exit !($(best less) <= $(best few)) }" || fail "$config: the best of fewer iterations is lost"
+        rm -r "$work/less" "$work/few"
+        generation=$((generation + 1))
+    done
+done
+
+# Continued with a larger budget and killed: less than is done by then, also the budget that it was finished with, is
+# refused, and the run is as it was.
+# refused_less CONFIG WORDS ARGUMENT...: WORDS are the budget that is too small.
+refused_less() {
+    searched=$1
+    words=$2
+    shift 2
+    remember=$(dump_run "$work/cut" | sha256sum)
+    fails_with 2 "more than the budget now allows (search: {$words}); finish it with the budget that it has (search: {" \
+        search "$searched" cut "$@" --resume
+    [ "$(dump_run "$work/cut" | sha256sum)" = "$remember" ] || fail "a refused resume changes the run"
+}
+for config in paper cma-es; do
+    before=$(query $config "SELECT max(id) FROM individuals")
+    generation=$(query $config "SELECT max(generation) FROM individuals")
+    copy_run $config continued
+    runs search $config continued --set search.evaluations=18 --resume
+    [ "$(query continued "SELECT max(id) FROM individuals")" -gt $((before + 1)) ] || fail "$config: too little is continued"
+    later="IN (SELECT id FROM individuals WHERE id > $before + 1)"
+    copy_run continued cut "$running; DELETE FROM sample_nats WHERE individual $later; DELETE FROM individuals WHERE id $later"
+    rm -f "$work/cut/factors.json"
+    refused_less $config "iterations: $((generation - 1)), evaluations: 18" --set search.evaluations=18 \
+        --set search.iterations=$((generation - 1))
+    refused_less $config "iterations: 40, evaluations: 12"
+    runs search $config cut --set search.evaluations=18 --resume
+    same_runs "$work/continued" "$work/cut"
+    rm -r "$work/continued" "$work/cut"
+done
+
 # ---- needles ----
 
 runs search paper needle --set objective=needle --set search.evaluations=8
