@@ -9,11 +9,11 @@
 
 enum { TABLE = 0 }; /* of the hand-out: the list is one table, whose windows are the units */
 
+/* A list may have millions of items. Few results, which have room for a message each, wait to be heard. */
 struct item {
     const struct rope_table *table;
     size_t window;
-    bool known;
-    struct work_result result; /* its details are owned */
+    struct work_result *result; /* owned, with its details, from when it comes until it is heard; else NULL */
 };
 
 struct work_list {
@@ -22,8 +22,13 @@ struct work_list {
     struct handout *handout;
     struct item *items; /* [count] */
     size_t count, room;
-    void *heard; /* details of the result that was heard last */
+    struct work_result *heard; /* last; owned, with its details */
 };
+
+static void result_free(struct work_result *result) {
+    if (result) free((void *)result->details);
+    free(result);
+}
 
 int work_list_new(const struct workers *workers, const volatile sig_atomic_t *stop, struct work_list **out,
                   struct error *error) {
@@ -53,8 +58,8 @@ static void cancel_all(const struct work_list *list) {
 void work_list_free(struct work_list *list) {
     if (!list) return;
     if (list->handout) cancel_all(list);
-    for (size_t i = 0; i < list->count; i++) free((void *)list->items[i].result.details);
-    free(list->heard);
+    for (size_t i = 0; i < list->count; i++) result_free(list->items[i].result);
+    result_free(list->heard);
     free(list->items);
     handout_free(list->handout);
     free(list);
@@ -102,15 +107,18 @@ static int keep(struct work_list *list, const struct work_result *result, const 
     struct item *item = &list->items[unit.window];
     TRACE(TRACE_RANKS, "worker %zu: unit %" PRIu64 " (window %zu) %s", result->worker, unit.id, item->window,
           result->status == STATUS_OK ? "is scored" : "failed");
-    item->result = *result;
-    item->result.details = NULL;
-    item->known = true;
-    if (result->status == STATUS_OK && result->size) {
-        void *details = malloc(result->size);
-        if (!details) return error_memory(error, (double)result->size, "a result");
-        memcpy(details, result->details, result->size);
-        item->result.details = details;
+    size_t size = result->status == STATUS_OK ? result->size : 0;
+    void *details = size ? malloc(size) : NULL;
+    item->result = malloc(sizeof *item->result);
+    if (!item->result || (size && !details)) {
+        free(details);
+        free(item->result);
+        item->result = NULL;
+        return error_memory(error, (double)(size + sizeof *item->result), "a result");
     }
+    if (size) memcpy(details, result->details, size);
+    *item->result = *result;
+    item->result->details = details;
     listener->arrived(listener->state, unit.window);
     return STATUS_OK;
 }
@@ -139,15 +147,15 @@ int work_list_hear(struct work_list *list, size_t number, void (*arrived)(void *
     bool any = false;
     /* also where the result is there: workers get their next units */
     int status = exchange(list, &listener, &any, error);
-    while (status == STATUS_OK && !item->known) {
+    while (status == STATUS_OK && !item->result) {
         if (!any) workers->wait(workers->state);
         status = exchange(list, &listener, &any, error);
     }
     if (status != STATUS_OK) return status;
-    *out = item->result;
-    free(list->heard);
-    list->heard = (void *)item->result.details;
-    item->result.details = NULL;
+    result_free(list->heard);
+    list->heard = item->result;
+    item->result = NULL;
+    *out = *list->heard;
     if (out->status != STATUS_OK) *error = out->error;
     return out->status;
 }
