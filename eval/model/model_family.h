@@ -126,8 +126,13 @@ struct family {
     const struct family_experts *experts; /* NULL: no layer has them */
     bool slides;                          /* sliding_window is supported */
     bool turns_part;                      /* partial_rotary_factor is supported */
-    bool own_code;                        /* transformers does not have it: its code comes with its models */
     bool grows;                           /* llama_4_scaling_beta scales queries by their position */
+    /* How readers of config.json differ where rope_scaling is longrope: */
+    bool own_code;          /* transformers does not have the family: the code that comes with its models looks for the
+                             * type under "type", uses the long table for all inputs, and takes the attention factor from
+                             * the two windows */
+    bool three_keys;        /* transformers 4 allows the type and the two lists of factors, and nothing else */
+    bool states_head_width; /* transformers does not derive head_dim there */
     /* Values of keys that config.json does not have: */
     double norm_eps;
     double theta;            /* of the rotary embedding; 0: 10000 */

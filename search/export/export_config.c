@@ -10,6 +10,7 @@
 #include "eval/base/file.h"
 #include "eval/base/python_json.h"
 #include "eval/model/model_config.h"
+#include "eval/model/model_family.h"
 #include "search/base/json.h"
 
 /* ---- the change ---- */
@@ -17,11 +18,9 @@
 struct setting_of {
     const struct export_pair *pair;
     struct model_config model; /* before the change */
-    double part;               /* partial_rotary_factor */
-    bool formula;              /* the attention factor is the one that engines compute */
-    bool phi3;                 /* transformers has a separate reader for it */
-    bool minicpm;              /* its reader comes with the model */
-    bool mixtral;              /* transformers does not derive its head_dim where it reads longrope */
+    const struct family *family;
+    double part;  /* partial_rotary_factor */
+    bool formula; /* the attention factor is the one that engines compute */
 };
 
 static double attention_factor_of(const struct export_pair *pair) { return pair->long_table.attention_factor; }
@@ -43,7 +42,7 @@ static json_t *block_of(const struct setting_of *s) {
     json_t *block = json_object();
     if (!block) return NULL;
     set(block, "rope_type", json_string("longrope"));
-    if (s->minicpm) set(block, "type", json_string("longrope")); /* where its first versions look */
+    if (s->family->own_code) set(block, "type", json_string("longrope"));
     set(block, "factor", json_real(scale_of(pair)));
     set(block, "attention_factor", json_real(attention_factor_of(pair)));
     set(block, "original_max_position_embeddings", json_integer(pair->switch_length));
@@ -57,8 +56,8 @@ static json_t *block_of(const struct setting_of *s) {
     return block;
 }
 
-/* rope_scaling with the three keys that transformers 4 allows for phi3. */
-static json_t *phi3_block_of(const struct setting_of *s) {
+/* rope_scaling with the three keys that transformers 4 allows. */
+static json_t *three_keys_of(const struct setting_of *s) {
     json_t *block = json_object();
     if (!block) return NULL;
     set(block, "type", json_string("longrope"));
@@ -88,11 +87,11 @@ static void change(json_t *root, const struct setting_of *s) {
     set(root, "max_position_embeddings", json_integer(s->pair->long_table.max_length));
     set(root, "original_max_position_embeddings", json_integer(s->pair->switch_length));
     if (!json_is_number(json_object_get(root, "rope_theta"))) set(root, "rope_theta", json_real(s->pair->theta));
-    if (s->mixtral && !json_is_number(json_object_get(root, "head_dim"))) {
+    if (s->family->states_head_width && !json_is_number(json_object_get(root, "head_dim"))) {
         set(root, "head_dim", json_integer(s->model.head_width));
     }
     if (s->part < 1.0) set(root, "partial_rotary_factor", json_real(s->part));
-    set(root, "rope_scaling", s->phi3 && s->formula ? phi3_block_of(s) : block_of(s));
+    set(root, "rope_scaling", s->family->three_keys && s->formula ? three_keys_of(s) : block_of(s));
     bool apart = s->model.window_rope.pairs > 0;
     set(root, "rope_parameters", apart ? parameters_per_kind(root, s) : parameters_of(s));
 }
@@ -165,9 +164,11 @@ static int check_text(const char *path, const char *text, const struct setting_o
 static void note_attention(const struct setting_of *s, struct export_notes *notes) {
     const struct export_pair *pair = s->pair;
     double m = attention_factor_of(pair);
-    if (s->minicpm) {
-        export_note(notes, "the code that comes with a MiniCPM uses the long table for all inputs, as vLLM does%s",
-                    s->formula ? "" : ", and always the attention factor sqrt(1 + ln s / ln L0)");
+    if (s->family->own_code) {
+        export_note(notes,
+                    "the code that comes with a model of family %s uses the long table for all inputs, as vLLM "
+                    "does%s",
+                    s->family->name, s->formula ? "" : ", and always the attention factor sqrt(1 + ln s / ln L0)");
     }
     if (s->formula) return;
     export_note(
@@ -175,9 +176,11 @@ static void note_attention(const struct setting_of *s, struct export_notes *note
         "the attention factor %.6g is not sqrt(1 + ln s / ln L0), which vLLM and SGLang use unless short_mscale "
         "and long_mscale are set; both are set, and transformers warns that the two keys are unknown",
         m);
-    if (s->phi3) {
-        export_note(notes, "transformers 4 rejects this config.json, because it supports only that formula's attention "
-                           "factor for phi3; transformers 5 accepts it");
+    if (s->family->three_keys) {
+        export_note(notes,
+                    "transformers 4 rejects this config.json, because it supports only that formula's attention "
+                    "factor for %s; transformers 5 accepts it",
+                    s->family->name);
     }
 }
 
@@ -190,9 +193,7 @@ int export_config_text(const char *dir, const struct export_pair *pair, char **o
     int status = read_model(path, &root, &setting.model, error);
     if (status == STATUS_OK) {
         setting.part = part_of(root);
-        setting.phi3 = strcmp(setting.model.family, "phi3") == 0;
-        setting.minicpm = strcmp(setting.model.family, "minicpm") == 0;
-        setting.mixtral = strcmp(setting.model.family, "mixtral") == 0;
+        setting.family = family_find(setting.model.family);
         change(root, &setting);
         text = json_text(root);
         if (text) python_json_restore(text);

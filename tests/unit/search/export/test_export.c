@@ -419,8 +419,8 @@ static void config_of_other_families(void **state) {
     notes.count = 0;
     root = family_json("\"model_type\": \"minicpm\"", &notes);
     assert_string_equal(json_string_value(json_object_get(json_object_get(root, "rope_scaling"), "type")), "longrope");
-    assert_non_null(
-        strstr(notes.items[0], "uses the long table for all inputs, as vLLM does, and always the attention"));
+    assert_non_null(strstr(
+        notes.items[0], "family minicpm uses the long table for all inputs, as vLLM does, and always the attention"));
     json_decref(root);
 
     root =
