@@ -50,7 +50,24 @@ static int check_memory(const struct model_config *config, int64_t length, struc
                      length, needed / gib, machine / gib);
 }
 
-/* Makes a prompt of each length before the weights are loaded, so that an impossible length is an error at once. */
+/* The first prompt of a length, which is kept, and one for each further depth: at the last depth a prompt has a line
+ * end more, so that other lengths are impossible. */
+static int check_length(struct retrieval *r, size_t l, struct error *error) {
+    int status = STATUS_OK;
+    for (size_t d = 0; d < r->task.depth_count && status == STATUS_OK; d++) {
+        struct needle_prompt prompt;
+        status = passkey_prompt(&r->task, r->task.lengths[l], r->task.depths[d], 0, &prompt, error);
+        if (d == 0) {
+            r->first[l] = prompt;
+            r->first_document[l] = (struct document){.count = prompt.count, .tokens = prompt.tokens};
+        } else {
+            needle_prompt_free(&prompt);
+        }
+    }
+    return status;
+}
+
+/* Makes prompts of each length before the weights are loaded, so that an impossible length is an error at once. */
 static int check_lengths(struct retrieval *r, struct error *error) {
     const size_t lengths = r->task.length_count;
     int status = STATUS_OK;
@@ -63,11 +80,7 @@ static int check_lengths(struct retrieval *r, struct error *error) {
         }
         status = check_memory(&r->session.config, r->task.lengths[l], error);
     }
-    for (size_t l = 0; l < lengths && status == STATUS_OK; l++) {
-        struct needle_prompt *prompt = &r->first[l];
-        status = passkey_prompt(&r->task, r->task.lengths[l], r->task.depths[0], 0, prompt, error);
-        r->first_document[l] = (struct document){.count = prompt->count, .tokens = prompt->tokens};
-    }
+    for (size_t l = 0; l < lengths && status == STATUS_OK; l++) status = check_length(r, l, error);
     return status;
 }
 

@@ -113,6 +113,9 @@ refuses "--label requires --into" --model "$model" --length 256 --method none --
 refuses "$work/nothing" --model "$model" --length 256 --method none --into "$work/nothing"
 refuses "take 253 or more" --model "$model" --length 300,252 --method none
 refuses "whole sentences" --model "$model" --length 128 --method none --prompt demo
+# impossible at the last depth alone, and said before the first prompt is asked
+runs "$LONGROPE" passkey --model "$model" --length 100 --method none --prompt demo --depths 0 --trials 1
+refuses "whole sentences" --model "$model" --length 100 --method none --prompt demo --depths 0,100
 write_tokenizer "$work/tokenizer.model"
 refuses "no tokens for the digits" --model "$model" --length 400 --method none --tokenizer "$work/tokenizer.model"
 mkdir "$work/wide"
