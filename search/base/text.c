@@ -82,6 +82,7 @@ int text_utf8_length(const char *text) {
 
 void text_put_word(FILE *out, const char *word, void (*put)(FILE *out, const char *part, size_t size)) {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_";
+    if (*word == '-') put(out, "./", 2);
     if (*word && !word[strspn(word, plain)]) {
         put(out, word, strlen(word));
         return;
@@ -99,6 +100,20 @@ void text_put_word(FILE *out, const char *word, void (*put)(FILE *out, const cha
 static void put_part(FILE *out, const char *part, size_t size) { fwrite(part, 1, size, out); }
 
 void text_print_word(FILE *out, const char *word) { text_put_word(out, word, put_part); }
+
+void text_copy_name(const char *text, char *out, size_t size) {
+    static const char replacement[] = "\xef\xbf\xbd";
+    size_t used = 0;
+    while (*text) {
+        int length = text_utf8_length(text);
+        size_t bytes = length ? (size_t)length : sizeof replacement - 1;
+        if (used + bytes >= size) break;
+        memcpy(out + used, length ? text : replacement, bytes);
+        used += bytes;
+        text += length ? length : 1;
+    }
+    out[used] = '\0';
+}
 
 size_t text_characters(const char *text) {
     size_t count = 0;

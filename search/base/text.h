@@ -32,7 +32,8 @@ void text_to_ascii(char *text);
 /* Whether text holds a control character: a byte below a blank, or 0x7f. */
 bool text_has_control(const char *text);
 
-/* Prints one word of a shell command, in quotes where the shell requires them. */
+/* Prints one word of a shell command, in quotes where the shell requires them. A word that begins with "-" is a path,
+ * and gets "./" before it, so that no command takes it for an option. */
 void text_print_word(FILE *out, const char *word);
 /* The same through put(), which writes parts of it: to escape them, for example. */
 void text_put_word(FILE *out, const char *word, void (*put)(FILE *out, const char *part, size_t size));
@@ -40,6 +41,10 @@ void text_put_word(FILE *out, const char *word, void (*put)(FILE *out, const cha
 /* Number of bytes, 1..4, of the UTF-8 character at `text`, which may be the terminating zero; 0 if it is not valid
  * UTF-8: truncated, overlong, a surrogate or beyond U+10FFFF. */
 int text_utf8_length(const char *text);
+
+/* Copies the beginning of `text` that fits into out[size], in whole characters; bytes that are not UTF-8 become U+FFFD.
+ * For names of files, which can be any bytes. */
+void text_copy_name(const char *text, char *out, size_t size);
 
 /* Number of UTF-8 characters, of text that is valid: what a label takes in columns, and a choice in characters. */
 size_t text_characters(const char *text);

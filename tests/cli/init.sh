@@ -62,6 +62,11 @@ runs "$LONGROPE" init "$model" --tokens tokens.npy --rate 1 -o tokens.yaml
 runs "$LONGROPE" search tokens.yaml --dry-run --rate 1 --json
 holds '[.stages[].target_length] == [400, 256]'
 
+# What is printed can be run: a name that begins with "-" is no option.
+runs "$LONGROPE" init "$model" --text short.txt --rate 100 -o -x.yaml
+says "  longrope search ./-x.yaml"
+runs "$LONGROPE" search ./-x.yaml --dry-run --rate 1
+
 # ---- what is refused ----
 
 refused "my.yaml: already exists; choose another path, or replace it with --force" \

@@ -93,8 +93,9 @@ static void other_texts_are_no_numbers(void **state) {
 
 static void words_are_quoted_for_the_shell(void **state) {
     (void)state;
-    const char *const words[][2] = {
-        {"a/b-c_1.txt", "a/b-c_1.txt"}, {"", "''"}, {"my run", "'my run'"}, {"it's", "'it'\\''s'"}, {"$x", "'$x'"}};
+    const char *const words[][2] = {{"a/b-c_1.txt", "a/b-c_1.txt"}, {"", "''"},     {"my run", "'my run'"},
+                                    {"it's", "'it'\\''s'"},         {"$x", "'$x'"}, {"-x", "./-x"},
+                                    {"-my run", "./'-my run'"},     {"a-x", "a-x"}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         char *text = NULL;
         size_t size;
@@ -126,6 +127,23 @@ static void names_become_ascii(void **state) {
     assert_string_equal(name, "Zen?4 ?? ~?");
 }
 
+static void names_of_files_are_copied_in_whole_characters(void **state) {
+    (void)state;
+    static const char *const names[][2] = {{"abc", "abc"},
+                                           {"abcdefgh", "abcdefg"},
+                                           {"", ""},
+                                           {"caf\xe9", "caf\xef\xbf\xbd"},
+                                           {"cafes\xe9", "cafes"},
+                                           {"abcdef\xc3\xa9", "abcdef"},
+                                           {"abcde\xc3\xa9", "abcde\xc3\xa9"},
+                                           {"a\xe2\x82", "a\xef\xbf\xbd\xef\xbf\xbd"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char copy[8];
+        text_copy_name(names[i][0], copy, sizeof copy);
+        assert_string_equal(copy, names[i][1]);
+    }
+}
+
 static void characters_are_counted(void **state) {
     (void)state;
     assert_int_equal(text_characters(""), 0);
@@ -135,10 +153,15 @@ static void characters_are_counted(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(integers_are_read_whole), cmocka_unit_test(other_texts_are_no_integers),
-        cmocka_unit_test(numbers_are_read_whole),  cmocka_unit_test(other_texts_are_no_numbers),
-        cmocka_unit_test(numbers_read_back),       cmocka_unit_test(words_are_quoted_for_the_shell),
-        cmocka_unit_test(names_become_ascii),      cmocka_unit_test(characters_are_counted),
+        cmocka_unit_test(integers_are_read_whole),
+        cmocka_unit_test(other_texts_are_no_integers),
+        cmocka_unit_test(numbers_are_read_whole),
+        cmocka_unit_test(other_texts_are_no_numbers),
+        cmocka_unit_test(numbers_read_back),
+        cmocka_unit_test(words_are_quoted_for_the_shell),
+        cmocka_unit_test(names_become_ascii),
+        cmocka_unit_test(characters_are_counted),
+        cmocka_unit_test(names_of_files_are_copied_in_whole_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
