@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "search/base/json.h"
+
 static double gib(size_t bytes) { return (double)bytes / (1 << 30); }
 
 static double hours(double seconds) { return seconds / 3600.0; }
@@ -207,6 +209,9 @@ void estimate_print(const struct estimate *estimate, const struct rank_plan *pla
 
 /* ---- JSON ---- */
 
+/* Paths are any bytes. */
+static json_t *name_or_null(const char *name) { return name ? json_name(name) : json_null(); }
+
 /* An integer if a double represents it exactly. */
 static json_t *count_json(double count) {
     return fabs(count) < 0x1p53 ? json_integer((json_int_t)count) : json_real(count);
@@ -220,9 +225,9 @@ static json_t *memory_json(const struct estimate_memory *memory) {
 
 static json_t *finetune_json(const struct estimate_stage *stage) {
     if (!stage->config->finetune.given) return json_null();
-    return json_pack("{s:s, s:s, s:I, s:s?, s:b}", "model", stage->tune_from, "output", stage->tune_to, "length",
-                     (json_int_t)stage->config->target_length, "command", stage->config->finetune.command, "done",
-                     (int)stage->tuned);
+    return json_pack("{s:o, s:o, s:I, s:o, s:b}", "model", json_name(stage->tune_from), "output",
+                     json_name(stage->tune_to), "length", (json_int_t)stage->config->target_length, "command",
+                     name_or_null(stage->config->finetune.command), "done", (int)stage->tuned);
 }
 
 static json_t *held_out_json(double windows, double seconds) {
@@ -231,18 +236,19 @@ static json_t *held_out_json(double windows, double seconds) {
 
 static json_t *stage_json(const struct estimate *estimate, const struct estimate_stage *stage) {
     const struct stage_config *config = stage->config;
-    return json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:f, s:s?, s:s, s:s?, s:s, s:s, s:s, s:o, s:i, s:I, s:o, s:o, s:o, "
-        "s:f, s:f, s:o, s:o, s:o, s:s?}",
-        "name", config->name, "kind", stage_kind_name(config->kind), "objective", objective_name(config->objective),
-        "target_length", (json_int_t)config->target_length, "window", (json_int_t)stage->window, "scale", stage->scale,
-        "base", base_name(estimate, stage), "model", stage->model, "awaits", awaited_name(estimate, stage), "shape_of",
-        stage->shape, "dtype", number_type_name(stage->kernels->type), "kernels", stage->kernels->name, "evaluations",
-        count_json(stage->evaluations), "baselines", stage->baselines, "samples", (json_int_t)stage->windows_per_table,
-        "windows", count_json(stage->windows), "tokens", count_json(stage->tokens), "operations",
-        count_json(stage->operations), "hours_at_1_tflops", hours(stage->operations / 1e12), "hours",
-        hours(stage->seconds), "held_out", held_out_json(stage->held_out, estimate_held_out(stage)), "memory",
-        memory_json(&stage->memory), "finetune", finetune_json(stage), "missing_data", config->missing);
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:s?, s:o, s:s?, s:o, s:s, s:s, s:o, s:i, s:I, s:o, s:o, s:o, "
+                     "s:f, s:f, s:o, s:o, s:o, s:o}",
+                     "name", config->name, "kind", stage_kind_name(config->kind), "objective",
+                     objective_name(config->objective), "target_length", (json_int_t)config->target_length, "window",
+                     (json_int_t)stage->window, "scale", stage->scale, "base", base_name(estimate, stage), "model",
+                     json_name(stage->model), "awaits", awaited_name(estimate, stage), "shape_of",
+                     json_name(stage->shape), "dtype", number_type_name(stage->kernels->type), "kernels",
+                     stage->kernels->name, "evaluations", count_json(stage->evaluations), "baselines", stage->baselines,
+                     "samples", (json_int_t)stage->windows_per_table, "windows", count_json(stage->windows), "tokens",
+                     count_json(stage->tokens), "operations", count_json(stage->operations), "hours_at_1_tflops",
+                     hours(stage->operations / 1e12), "hours", hours(stage->seconds), "held_out",
+                     held_out_json(stage->held_out, estimate_held_out(stage)), "memory", memory_json(&stage->memory),
+                     "finetune", finetune_json(stage), "missing_data", name_or_null(config->missing));
 }
 
 static json_t *totals_json(const struct estimate *estimate) {

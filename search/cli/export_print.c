@@ -221,8 +221,8 @@ static json_t *number_or_null(double value) { return json_number_or_null(value >
 static json_t *length_or_null(int64_t length) { return length > 0 ? json_integer(length) : json_null(); }
 
 static json_t *row_json(const struct row *row) {
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:I}", "role",
-                     row->role ? json_string(row->role) : json_null(), "name", row->used->name, "max_length",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:I}", "role",
+                     row->role ? json_string(row->role) : json_null(), "name", json_name(row->used->name), "max_length",
                      length_or_null(row->max_length), "factors", json_number_array(row->factors, row->used->pairs),
                      "attention_factor", number_or_null(row->attention_factor), "perplexity",
                      number_or_null(row->used->perplexity), "objective", objective_name(row->used->objective),
@@ -241,8 +241,8 @@ static json_t *left_out_json(const struct export_summary *summary) {
     for (size_t i = 0; i < summary->file->count; i++) {
         const struct factor_entry *entry = &summary->file->tables[i];
         if (!is_left_out(summary, entry)) continue;
-        json_array_append_new(
-            array, json_pack("{s:s, s:o}", "name", entry->name, "max_length", length_or_null(entry->max_length)));
+        json_array_append_new(array, json_pack("{s:o, s:o}", "name", json_name(entry->name), "max_length",
+                                               length_or_null(entry->max_length)));
     }
     return array;
 }
@@ -261,7 +261,7 @@ static json_t *engines_json(const struct export_summary *summary) {
 
 static json_t *notes_json(const struct export_notes *notes) {
     json_t *array = json_array();
-    for (size_t i = 0; i < notes->count; i++) json_array_append_new(array, json_string(notes->items[i]));
+    for (size_t i = 0; i < notes->count; i++) json_array_append_new(array, json_name(notes->items[i]));
     return array;
 }
 
@@ -276,8 +276,8 @@ static json_t *window_json(const struct short_window *window) {
 static json_t *summary_json(const struct export_summary *summary, const struct row *rows, size_t count) {
     const struct export_pair *pair = summary->pair;
     bool two = summary->format == EXPORT_HF || summary->format == EXPORT_GGUF;
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "format", export_format_names[summary->format],
-                     "path", summary->path, "original_length",
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "format", export_format_names[summary->format],
+                     "path", json_name(summary->path), "original_length",
                      length_or_null(two ? pair->switch_length : summary->file->original_length), "rope_theta",
                      number_or_null(pair ? pair->theta : summary->file->rope_theta), "tables", rows_json(rows, count),
                      "engines", engines_json(summary), "left_out", left_out_json(summary), "short_window",

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,7 +77,9 @@ static bool listed_parse(const char *source, struct listed *out) {
 static void name_entry(struct factor_entry *entry, const char *path) {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
     size_t length = dot && dot > name ? (size_t)(dot - name) : strlen(name);
-    snprintf(entry->name, sizeof entry->name, "%.*s", (int)length, name);
+    char whole[NAME_MAX + 1]; /* it was opened, so it is no longer */
+    snprintf(whole, sizeof whole, "%.*s", (int)length, name);
+    text_copy_name(whole, entry->name, sizeof entry->name);
 }
 
 static int listed_read(const struct listed *listed, struct factor_file *out, struct error *error) {

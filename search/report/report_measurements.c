@@ -196,11 +196,8 @@ int report_measurements(struct store *store, FILE *out, struct error *error) {
 
 /* ---- for programs ---- */
 
-/* null where the text is empty or, as paths can be, not UTF-8. */
-static json_t *text_or_null(const char *text) {
-    json_t *string = *text ? json_string(text) : NULL;
-    return string ? string : json_null();
-}
+/* null where the text is empty. Paths are any bytes. */
+static json_t *text_or_null(const char *text) { return *text ? json_name(text) : json_null(); }
 
 /* Of any kind, with `more`, which this takes, at the end; NULL for lack of memory. */
 static json_t *measured_json(const struct measurement *m, json_t *more) {

@@ -247,9 +247,9 @@ static json_t *ranks_json(const struct stage_view *stage) {
     json_t *array = json_array();
     for (size_t i = 0; i < stage->rank_count; i++) {
         const struct rank_record *rank = &stage->ranks[i];
-        json_array_append_new(array, json_pack("{s:I, s:s, s:I, s:f, s:f}", "rank", (json_int_t)rank->rank, "host",
-                                               rank->host, "units", (json_int_t)rank->units, "seconds", rank->seconds,
-                                               "idle", idle_of(rank)));
+        json_array_append_new(array, json_pack("{s:I, s:o, s:I, s:f, s:f}", "rank", (json_int_t)rank->rank, "host",
+                                               json_name(rank->host), "units", (json_int_t)rank->units, "seconds",
+                                               rank->seconds, "idle", idle_of(rank)));
     }
     return array;
 }

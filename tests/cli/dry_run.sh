@@ -38,6 +38,14 @@ holds '.stages[0].held_out.windows == 15 and .totals.held_out == .stages[0].held
 holds '.totals.evaluations == 65 and .totals.operations == .stages[0].operations and
     .totals.memory == .stages[0].memory.all'
 
+# A folder can have any name, and all of JSON is UTF-8.
+odd=$work/$(printf 'caf\351')
+mkdir "$odd"
+sed 's|^model: .*|model: model|' "$one_stage" >"$odd/demo.yaml"
+ln -s "$model" "$odd/model"
+dry_run "$odd/demo.yaml" --json
+holds '.stages[0].model | endswith("/caf\ufffd/model")'
+
 dry_run "$one_stage" --rate 250 --json
 holds '.rate == 250e9 and .totals.hours == .totals.operations / 250e9 / 3600 and .stages[0].hours == .totals.hours and
     .totals.hours_at_1_tflops == .totals.operations / 3.6e15'

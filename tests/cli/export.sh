@@ -36,6 +36,15 @@ runs "$LONGROPE" export "$work/f.json" --format json --model "$model" --out "$wo
 says "eval --factors"
 cmp -s "$work/copy.json" "$work/checked.json" || fail "with --model the copy differs"
 
+# Names of files are any bytes, and a table is named after its file: in whole characters, as JSON can express them.
+odd=$work/$(printf 'caf\351')
+long=$(printf '\346\227\245%.0s' $(seq 60))
+jq -r '.tables[0].factors | join(",")' "$work/f.json" >"$odd.csv"
+cp "$odd.csv" "$work/$long.csv"
+export_to 256="$odd.csv" 512="$work/$long.csv" --format json --original-length 256 --out "$odd.json"
+holds '(.path | endswith("/caf\ufffd.json")) and [.tables[].name] == ["caf\ufffd", "\u65e5" * 42]'
+jq -e '[.tables[].name] == ["caf\ufffd", "\u65e5" * 42]' "$odd.json" >/dev/null || fail "the file has other names"
+
 # ---- CSV ----
 
 # One table, the longest that needs no start tokens, in digits that read back to the same doubles.

@@ -87,6 +87,12 @@ ask --prompt demo --length 512 --factors "$work/run/factors.json" --depths 50 --
 ask --prompt demo --length 512 --factors "$work/run/factors.json" --depths 50 --trials 3 --into "$work/run" --label best
 runs "$LONGROPE" show "$work/run" --json
 holds '[.pass_keys[] | select(.label == "best")] | length == 1 and .[0].trials == 3 and .[0].length == 512'
+# a model's path is any bytes
+ln -s "$model" "$work/$(printf 'caf\351')"
+runs "$LONGROPE" passkey --model "$work/$(printf 'caf\351')" --prompt demo --length 256 --method none --depths 0 \
+    --trials 1 --into "$work/run" --label odd
+runs "$LONGROPE" show "$work/run" --json
+holds '.pass_keys[] | select(.label == "odd") | .model | endswith("/caf\ufffd")'
 
 # ---- what is wrong ----
 
