@@ -21,7 +21,8 @@ struct chart_axis chart_axis_for(const char *label, double low, double high, boo
     low = log ? fmax(1.0 / CHART_MOST, clamp(low)) : clamp(low);
     high = fmax(low, clamp(high));
     double room = log ? 0.04 * (log10(high) - log10(low)) : 0.04 * (high - low);
-    if (!(room > 0.0)) room = log ? 0.1 : 0.05 * fabs(high) + 1e-9; /* all values are equal */
+    /* all values are equal, or nearly so: no ticks can stand between numbers that differ in their last digits */
+    if (!(room > (log ? 1e-10 : 1e-10 * fabs(high)))) room = log ? 0.1 : 0.05 * fabs(high) + 1e-9;
     axis.low = log ? low / pow(10.0, room) : low - room;
     axis.high = log ? high * pow(10.0, room) : high + room;
     return axis;

@@ -167,7 +167,8 @@ static int count_ticks(const char *script) {
 
 /* Every log axis has two to thirteen ticks, wherever and however wide it is. */
 static void test_log_ticks(void **state) {
-    static const double ratios[] = {1.001, 1.5, 2, 4.9, 5.1, 50, 1999, 2001, 1e9, 1e90};
+    static const double ratios[] = {1,   1 + 0x1p-52, 1 + 0x1p-49, 1 + 1e-12, 1.001, 1.5, 2,
+                                    4.9, 5.1,         50,          1999,      2001,  1e9, 1e90};
     struct fixture *f = *state;
     for (size_t i = 0; i < sizeof ratios / sizeof *ratios; i++) {
         for (double low = 1.0; low < 10.0; low *= 1.37) {
