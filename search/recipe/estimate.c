@@ -104,6 +104,7 @@ static int estimate_stage(const struct search_context *context, size_t index, st
         status = error_set(error, STATUS_INPUT, "%s ('samples: 0' scores a window of each)", stage->config->missing);
     }
     if (status != STATUS_OK) return status;
+    stage_warn(context->config, index);
     count_windows(stage);
     compare_lengths(context, stage);
     add_up_memory(context, stage);

@@ -183,6 +183,7 @@ static int check_stage(const struct search_context *context, size_t index, struc
     bool there = shape && access(shape, F_OK) == 0;
     status = !shape ? error_memory(error, 0, "a path") : there ? model_read_config(shape, &model, error) : STATUS_OK;
     if (status == STATUS_OK) status = stage_check(context->config, index, there ? &model : NULL, error);
+    if (status == STATUS_OK) stage_warn(context->config, index);
     free(path);
     free(shape);
     return status;

@@ -1,6 +1,7 @@
 #include "search/recipe/stage_check.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "search/recipe/stage_base.h"
 #include "search/recipe/stage_initial.h"
@@ -24,4 +25,14 @@ int stage_check(const struct config *config, size_t index, const struct model_co
     if (status != STATUS_OK || !model) return status;
     status = check_target(stage, model, error);
     return status == STATUS_OK ? stage_space_check(stage, model, base_length, error) : status;
+}
+
+void stage_warn(const struct config *config, size_t index) {
+    const struct stage_config *stage = &config->stages[index], *longest = stage_space_longest(config, stage);
+    bool own = stage->attention_rule == ATTENTION_SEARCH || stage->attention_rule == ATTENTION_YARN;
+    if (stage->kind != STAGE_RECOVER || !longest || !own) return;
+    fprintf(stderr,
+            "%s: the table gets an attention factor of its own ('attention_factor: %s'), but engines use one for both "
+            "tables, that of '%s'; set it to longrope in this stage, and the table is searched with that\n",
+            stage->name, attention_rule_name(stage->attention_rule), longest->name);
 }

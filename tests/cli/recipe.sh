@@ -40,6 +40,7 @@ write_recipe "$work/by-hand.yaml" ""
 # ---- from one configuration to the end ----
 
 runs "$LONGROPE" search "$work/by-command.yaml" -o "$work/whole"
+cp "$work/stderr" "$work/said"
 grep -q 'tuning middle at 512' "$work/stderr" || fail "the command's output is not on stderr"
 [ "$(wc -l <"$work/whole/tunings")" = 1 ] || fail "the command ran more than once"
 [ ! -e "$work/whole/middle-finetuned.part" ] || fail "the folder aside is still there"
@@ -55,6 +56,12 @@ holds '.stages[0].best_exportable.factors as $base | .stages[1].best |
 # attention factors: the formula of the whole extension; the short table has the long one, as engines have but one
 holds '(.stages[1].best.attention_factor - (1 + (4 | log) / (256 | log) | sqrt) | fabs) < 1e-12'
 holds '.stages[3].best.attention_factor == .stages[1].best.attention_factor'
+# and where the configuration gives it one of its own, that is said before anything is scored
+"$LONGROPE" search "$work/by-command.yaml" --dry-run --rate 1 --set attention_factor=search >"$work/cost" 2>"$work/warned" ||
+    fail "the dry run failed"
+grep -qF "back: the table gets an attention factor of its own ('attention_factor: search'), but engines use one for both" \
+    "$work/warned" || fail "a short table's own attention factor is not said"
+! grep -q "of its own" "$work/said" || fail "it is said where there is none"
 # tables of the short window are searched outright, and what they have to better is the model as it is
 holds '.stages[3] | (.best | has("base_factors") | not) and ([.baselines[].method] == ["none"]) and
     ([.best.factors[]] | max) <= 2'
