@@ -20,6 +20,9 @@ something. A small model wants a higher rate.
 of at most the model's own length, with the frequencies that the model had, and the rest in long windows
 with the table. config.json then names both, and engines take the one for the length of their input.
 
+--key-share puts pass-key prompts among the windows (keys.py). What a model that small learned of copying from far away
+it forgets on text alone, where nothing asks for it.
+
 Weights are sharded over the processes of torchrun (FSDP2). A killed run that is started again goes on
 from its last checkpoint and ends with the same weights, bit for bit, on as many threads and processes.
 
@@ -34,6 +37,7 @@ from pathlib import Path
 from torch import nn
 
 import store
+from keys import Keys
 from table import WrongInput, parse_config, read_config, read_table, trained_config
 from training import (
     SETTINGS,
@@ -50,7 +54,7 @@ from training import (
     text_options,
     training_options,
 )
-from windows import Slots, Windows, fingerprint, read_documents
+from windows import Slots, Windows, fingerprint, read_documents, tokenizer_of
 
 # ---- The model ----
 
@@ -85,6 +89,7 @@ def choose_table(rotary, short: bool) -> None:
 
 
 MIXED = ("mixed_window", "short_share", "short_length", "short_attention_factor")
+KEYED = ("key_share", "key_lengths", "key_weight")
 
 
 def settings_of(config: dict, weights, documents, short_documents, args, group: Group) -> dict:
@@ -93,7 +98,7 @@ def settings_of(config: dict, weights, documents, short_documents, args, group: 
     prints = group.of_first(
         lambda: (weights.fingerprint(), fingerprint(documents), short_documents and fingerprint(short_documents))
     )
-    options = (*SETTINGS, *(MIXED if args.mixed_window else ()))
+    options = (*SETTINGS, *(MIXED if args.mixed_window else ()), *(KEYED if args.key_share else ()))
     return {
         "model": prints[0],
         "data": prints[1],
@@ -131,6 +136,10 @@ def parse():
            nargs="+", default=[])  # fmt: skip
     option("--short-tokens", "the same as .npy files", type=Path, nargs="+", default=[])
     option("--short-attention-factor", "of short windows (default: the unchanged model's, mostly 1)", type=float)
+    option("--key-share", "of the windows, to be pass-key prompts (default: none)", type=float)
+    option("--key-lengths", "tokens of such prompts (default: --length and its halves down to the model's own window)",
+           type=positive, nargs="+")  # fmt: skip
+    option("--key-weight", "weight of the keys' digits in one such window, in windows of text (default 1)", type=float)
     training_options(option, "the paper: 400 at 128k, then 600 at 256k", "highest learning rate", "linear")
     args = parser.parse_args()
     for name, variable in (("model", "MODEL"), ("factors", "FACTORS"), ("out", "OUTPUT"), ("length", "LENGTH")):
@@ -147,6 +156,7 @@ def check(args, group: Group) -> None:
     if args.attention_factor is not None and not (args.attention_factor > 0 and math.isfinite(args.attention_factor)):
         raise WrongInput(f"--attention-factor {args.attention_factor} is not a positive number")
     check_mixed(args)
+    check_keys(args)
 
 
 def check_mixed(args) -> None:
@@ -166,11 +176,41 @@ def check_mixed(args) -> None:
         raise WrongInput("--micro-batch must be 1 with --mixed-window, where windows differ in length")
 
 
+def check_keys(args) -> None:
+    if not args.key_share:
+        for name in ("key_lengths", "key_weight"):
+            if getattr(args, name):
+                raise WrongInput(f"--{name.replace('_', '-')} is for --key-share, which is not given")
+        return
+    if not 0 < args.key_share < 1:
+        raise WrongInput(f"--key-share {args.key_share} must lie between 0 and 1")
+    args.key_weight = 1.0 if args.key_weight is None else args.key_weight
+    if not args.key_weight > 0:
+        raise WrongInput(f"--key-weight {args.key_weight} is not a positive number")
+    if args.micro_batch != 1:
+        raise WrongInput("--micro-batch must be 1 with --key-share, where windows differ in length")
+
+
+def keys_of(config: dict, args) -> dict:
+    """What Slots takes of pass keys."""
+    if not args.key_share:
+        return {}
+    if args.key_lengths is None:
+        least = min(args.length, config["rope_scaling"]["original_max_position_embeddings"])
+        args.key_lengths = [args.length >> halves for halves in range(32) if args.length >> halves >= least]
+    if max(args.key_lengths) > args.length:
+        raise WrongInput(f"--key-lengths {max(args.key_lengths)} is beyond --length {args.length}")
+    tokenize = tokenizer_of(args.model, config["vocab_size"])
+    bos, _ = bookends_of(config, args)
+    keys = Keys(args.key_lengths, args.length, f"{args.seed}/keys", tokenize, bos)
+    return {"keys": keys, "key_share": args.key_share, "key_weight": args.key_weight}
+
+
 def slots_of(config: dict, documents, short_documents, args) -> Slots:
     bos, eos = bookends_of(config, args)
-    long = Windows(documents, args.length, args.seed, bos, eos, args.join)
+    long, keys = Windows(documents, args.length, args.seed, bos, eos, args.join), keys_of(config, args)
     if not args.mixed_window:
-        return Slots(long)
+        return Slots(long, **keys)
     window = config["rope_scaling"]["original_max_position_embeddings"]
     if args.length <= window:
         raise WrongInput(
@@ -182,7 +222,7 @@ def slots_of(config: dict, documents, short_documents, args) -> Slots:
         raise WrongInput(f"--short-length {args.short_length} must lie within 4 to the model's window of {window}")
     # Another seed, lest short windows begin where long ones do.
     short = Windows(short_documents or documents, args.short_length, f"{args.seed}/short", bos, eos, args.join)
-    return Slots(long, short, args.short_share)
+    return Slots(long, short, args.short_share, **keys)
 
 
 def introduce(table, config: dict, module, slots: Slots, args, group: Group) -> list[str]:
@@ -191,9 +231,15 @@ def introduce(table, config: dict, module, slots: Slots, args, group: Group) -> 
         *(f"note: {note}" for note in notes(table, config, module, args)),
         f"{parameters} parameters, table '{table.name}' for {args.target_length} tokens, {scaling['factor']:g} times "
         f"{scaling['original_max_position_embeddings']}, attention factor {scaling['attention_factor']:.4f}; "
-        f"{' and '.join(map(describe_windows, slots.kinds()))}; "
+        f"{' and '.join(map(describe_windows, slots.windows()))}{describe_keys(slots)}; "
         f"{group.size} process{'es' * (group.size > 1)} on {group.device.type}",
     ]
+
+
+def describe_keys(slots: Slots) -> str:
+    if not slots.keys:
+        return ""
+    return f"; {float(slots.key_share):.0%} pass keys of {', '.join(map(str, slots.keys.lengths))} tokens"
 
 
 def notes(table, config: dict, module, args) -> list[str]:
@@ -223,7 +269,9 @@ def run(args, group: Group) -> int:
         short_documents = read_documents(args.short_text, args.short_tokens, args.model, config["vocab_size"])
     slots = slots_of(config, documents, short_documents, args)
     weights = store.Weights(args.model)
-    parsed = parse_config(config)
+    parsed, window = parse_config(config), config["rope_scaling"]["original_max_position_embeddings"]
+    # With mixed windows, all that fits into the model's own window is short, pass keys among it.
+    prepare = lambda module, slot: choose_table(module.model.rotary_emb, slots.length_of(slot) <= window)
     return carry_out(
         Recipe(
             config,
@@ -231,7 +279,7 @@ def run(args, group: Group) -> int:
             slots,
             build=lambda: build(parsed, weights, args, group, lambda _, kind: rotary_of(kind, parsed, args)),
             introduce=lambda module: introduce(table, config, module, slots, args, group),
-            prepare=lambda module, slot: choose_table(module.model.rotary_emb, slots.is_short(slot)),
+            prepare=prepare,
         ),
         args,
         group,

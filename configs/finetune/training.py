@@ -110,9 +110,9 @@ class NextToken(nn.Module):
         # Of tied embeddings there is one tensor, and so no question of keeping two alike.
         self.lm_head = None if causal.config.tie_word_embeddings else causal.lm_head
 
-    def forward(self, tokens):  # [windows, length] -> sum over windows and length - 1 predictions
-        hidden = self.model(input_ids=tokens, use_cache=False).last_hidden_state[:, :-1].flatten(0, 1)
-        targets = tokens[:, 1:].flatten()
+    def forward(self, tokens, scored):  # [windows, length] -> sum over windows and their last `scored` predictions
+        hidden = self.model(input_ids=tokens, use_cache=False).last_hidden_state[:, -scored - 1 : -1].flatten(0, 1)
+        targets = tokens[:, -scored:].flatten()
         weight = self.model.embed_tokens.weight if self.lm_head is None else self.lm_head.weight
         rows = max(1, LOGITS // weight.shape[0])
         if len(hidden) <= rows:
@@ -172,29 +172,33 @@ def rate(step: int, args) -> float:
 def accumulate(module, slots: Slots, step: int, prepare, args, group: Group, stop: Stop) -> dict | None:
     """Gradients of the mean loss of a step's batch, and that loss; None if told to stop.
 
-    `prepare(slot)` is called before the slots from that one on are computed, --micro-batch at a time. With mixed windows
-    also the losses of long and of short ones, None where the batch has none.
+    `prepare(slot)` is called before the slots from that one on are computed, --micro-batch at a time. "losses" is that of
+    all text, None if the batch has none; with slots of several kinds that of each kind comes beside it.
     """
     mine = args.batch // group.size
-    first = step * args.batch + group.rank * mine
-    predicted = slots.predictions(range(step * args.batch, (step + 1) * args.batch))
-    predictions = sum(predicted) / group.size
-    total = [0.0, 0.0]  # of long windows and of short ones
+    first, batch = step * args.batch + group.rank * mine, range(step * args.batch, (step + 1) * args.batch)
+    predicted, weight = slots.predictions(batch), slots.total_weight(batch) / group.size
+    total = dict.fromkeys(predicted, 0.0)
     for start in range(first, first + mine, args.micro_batch):
         prepare(start)
         rows = [slots[k] for k in range(start, min(start + args.micro_batch, first + mine))]
         tokens = torch.from_numpy(np.concatenate(rows)).to(group.device)
         with torch.autocast(group.device.type, torch.bfloat16, args.dtype == "bf16", cache_enabled=False):
-            nats = module(tokens)
-        (nats / predictions).backward()  # FSDP takes the mean over the processes
-        total[slots.is_short(start)] += nats.item()
+            nats = module(tokens, slots.scored(start))
+        (nats * slots.weight(start) / weight).backward()  # FSDP takes the mean over the processes
+        total[slots.kind(start)] += nats.item()
         if stop():
             return None
-    if not slots.short:
-        return {"losses": group.sum(total[0]) / predicted[0]}
-    total = [group.sum(nats) for nats in total]
-    of_kind = [nats / count if count else None for nats, count in zip(total, predicted)]
-    return {"losses": sum(total) / sum(predicted), "long_losses": of_kind[0], "short_losses": of_kind[1]}
+    total = {kind: group.sum(nats) for kind, nats in total.items()}
+    text = [kind for kind in predicted if kind != "key"]
+    loss = {"losses": mean(sum(total[kind] for kind in text), sum(predicted[kind] for kind in text))}
+    if len(predicted) > 1:
+        loss |= {f"{kind}_losses": mean(total[kind], predicted[kind]) for kind in predicted}
+    return loss
+
+
+def mean(nats: float, count: int) -> float | None:
+    return nats / count if count else None
 
 
 def clip(optimizer, highest: float) -> list[float]:
@@ -207,9 +211,12 @@ def clip(optimizer, highest: float) -> list[float]:
 
 
 def describe(loss: dict) -> str:
-    kinds = {"short": loss.get("short_losses"), "long": loss.get("long_losses")}
-    parts = ", ".join(f"{name} {value:.5f}" for name, value in kinds.items() if value is not None)
-    return f"{loss['losses']:.5f} nats/token" + (f" ({parts})" if parts else "")
+    known = {name.removesuffix("_losses"): value for name, value in loss.items() if value is not None}
+    all_text = known.pop("losses", None)
+    parts = ", ".join(f"{name} {value:.5f}" for name, value in known.items())
+    if all_text is None:
+        return f"{parts} nats/token"
+    return f"{all_text:.5f} nats/token" + (f" ({parts})" if parts else "")
 
 
 def train(module, optimizer, slots: Slots, prepare, done: int, losses: dict, save, args, group: Group) -> bool:
@@ -226,8 +233,8 @@ def train(module, optimizer, slots: Slots, prepare, done: int, losses: dict, sav
             if step > done:
                 save(step)
             return False
-        if not math.isfinite(loss["losses"]):
-            raise Failed(f"the loss of step {step + 1} is {loss['losses']}; lower --lr or lengthen --warmup")
+        if not all(math.isfinite(value) for value in loss.values() if value is not None):
+            raise Failed(f"the loss of step {step + 1} is {describe(loss)}; lower --lr or lengthen --warmup")
         norms = clip(optimizer, args.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

@@ -120,32 +120,67 @@ class Windows:
 class Slots:
     """Slot number k, for every k >= 0: what a process computes at a time, a long window or several short ones.
 
-    Without `short` slot k is window k. With it, of every 1 / `share` slots one is short: it holds as many
-    short windows as have no more tokens than a long one. Slot k depends on k alone, as windows do.
+    Without `short` and `keys` slot k is window k. With `keys`, `key_share` of the slots hold pass-key prompts; with
+    `short`, `share` of the others hold as many short windows as have no more tokens than a long one. Both are evenly
+    spread. Slot k depends on k alone, as windows do.
     """
 
-    def __init__(self, long: Windows, short: Windows | None = None, share=0.0):
+    def __init__(self, long: Windows, short: Windows | None = None, share=0.0, keys=None, key_share=0.0, key_weight=1.0):
         self.long, self.short, self.share = long, short, Fraction(str(share))
+        self.keys, self.key_share, self.key_weight = keys, Fraction(str(key_share)), key_weight
         self.rows = long.length // short.length if short else 0  # windows of a short slot
 
-    def kinds(self) -> list[Windows]:
+    def windows(self) -> list[Windows]:
         return [self.long, self.short] if self.short else [self.long]
 
-    def shorts_before(self, k: int) -> int:
-        return int(k * self.share)
+    def keys_before(self, k: int) -> int:
+        return int(k * self.key_share)
 
-    def is_short(self, k: int) -> bool:
-        return self.shorts_before(k + 1) > self.shorts_before(k)
+    def shorts_before(self, k: int) -> int:
+        return int((k - self.keys_before(k)) * self.share)
+
+    def kind(self, k: int) -> str:
+        """long, short or key"""
+        if self.keys_before(k + 1) > self.keys_before(k):
+            return "key"
+        return "short" if self.shorts_before(k + 1) > self.shorts_before(k) else "long"
+
+    def kinds(self) -> list[str]:
+        return ["long", *(["short"] if self.short else []), *(["key"] if self.keys else [])]
+
+    def length_of(self, k: int) -> int:
+        """Tokens of each window of the slot."""
+        kind = self.kind(k)
+        if kind == "key":
+            return self.keys.length_of(self.keys_before(k))
+        return self.short.length if kind == "short" else self.long.length
 
     def __getitem__(self, k: int) -> np.ndarray:
         """int64 [windows, length]"""
-        before = self.shorts_before(k)
-        if self.is_short(k):
+        kind, before = self.kind(k), self.shorts_before(k)
+        if kind == "key":
+            return self.keys[self.keys_before(k)]
+        if kind == "short":
             return np.stack([self.short[before * self.rows + row] for row in range(self.rows)])
-        return self.long[k - before][None]
+        return self.long[k - self.keys_before(k) - before][None]
 
-    def predictions(self, slots: range) -> tuple[int, int]:
-        """Tokens that are predicted in long windows of these slots, and in short ones."""
-        short = sum(map(self.is_short, slots))
-        of_short = short * self.rows * (self.short.length - 1) if self.short else 0
-        return (len(slots) - short) * (self.long.length - 1), of_short
+    def scored(self, k: int) -> int:
+        """Of each window of the slot, how many of the last tokens are predicted."""
+        return self.keys.answer if self.kind(k) == "key" else self.length_of(k) - 1
+
+    def predicted(self, k: int) -> int:
+        """Tokens that are predicted in all windows of the slot."""
+        kind = self.kind(k)
+        rows = self.keys.rows(self.keys_before(k)) if kind == "key" else self.rows if kind == "short" else 1
+        return rows * self.scored(k)
+
+    def weight(self, k: int) -> float:
+        """Of one of the slot's predictions. A slot of pass keys weighs `key_weight` times as much as a long window."""
+        return self.key_weight * (self.long.length - 1) / self.predicted(k) if self.kind(k) == "key" else 1
+
+    def predictions(self, slots: range) -> dict[str, int]:
+        """Tokens that are predicted in these slots, by kind."""
+        return {kind: sum(self.predicted(k) for k in slots if self.kind(k) == kind) for kind in self.kinds()}
+
+    def total_weight(self, slots: range) -> float:
+        return sum(self.predicted(k) * self.weight(k) for k in slots)

@@ -17,7 +17,7 @@ import families
 import numpy as np
 import pytest
 import torch
-from program import CORPUS, DEMO, SOURCE, TEXT, nats as longrope_nats, result, run
+from program import CORPUS, DEMO, LONGROPE, SOURCE, TEXT, nats as longrope_nats, result, run
 from recipe import run_within, words
 from reference import compare, load, nats
 from transformers import AutoConfig
@@ -25,9 +25,12 @@ from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 RECIPE = SOURCE / "configs/finetune"
 sys.path.insert(0, str(RECIPE))
+sys.path.append(str(SOURCE / "configs/demo/train"))
 import finetune  # noqa: E402
+import passkey  # noqa: E402
 import store  # noqa: E402
 import training  # noqa: E402
+from keys import Keys  # noqa: E402
 from table import FAMILIES, REFUSED, Table, WrongInput, read_config, read_table, trained_config  # noqa: E402
 from windows import Slots, Windows, read_documents  # noqa: E402
 
@@ -160,15 +163,15 @@ def test_a_share_of_the_slots_is_short():
     slots = Slots(Windows(documents, 40, seed=1), Windows(documents, 12, seed="1/short"), 0.3)
     shapes = [slots[k].shape for k in range(20)]
     assert shapes.count((3, 12)) == 6 and shapes.count((1, 40)) == 14
-    assert slots.predictions(range(20)) == (14 * 39, 6 * 3 * 11)
-    for short, count, inner in ((False, 14, 40), (True, 6 * 3, 12)):
-        drawn = np.concatenate([slots[k] for k in range(20) if slots.is_short(k) == short])
+    assert slots.predictions(range(20)) == {"long": 14 * 39, "short": 6 * 3 * 11}
+    for kind, count, inner in (("long", 14, 40), ("short", 6 * 3, 12)):
+        drawn = np.concatenate([slots[k] for k in range(20) if slots.kind(k) == kind])
         assert drawn.shape == (count, inner) and len(np.unique(drawn)) == count * inner  # no token twice in an epoch
     again = Slots(Windows(documents, 40, seed=1), Windows(documents, 12, seed="1/short"), 0.3)
     assert (again[13] == slots[13]).all() and (again[6] == slots[6]).all()  # whatever was asked for before
     plain = Slots(Windows(documents, 40, seed=1))
     assert (np.concatenate([plain[k] for k in range(14)]) == np.stack([plain.long[k] for k in range(14)])).all()
-    assert plain.predictions(range(3)) == (3 * 39, 0)
+    assert plain.predictions(range(3)) == {"long": 3 * 39}
 
 
 # ---- Mixed windows ----
@@ -244,6 +247,124 @@ def test_mixed_windows_resume_to_the_same_bits(tmp_path, within, monkeypatch):
     assert [value is None for value in record["short_losses"]] == [True, False, True]
     with pytest.raises(WrongInput, match=r"made with another short-share \(0.5 there, 0.4 now\)"):
         within(DEMO, factors, tmp_path / "out", **more, short_share=0.4)
+
+
+# ---- Pass keys ----
+
+
+def byte_tokens(data):
+    return np.frombuffer(data, np.uint8)
+
+
+def test_pass_key_prompts():
+    keys = Keys([128, 256], 512, "seed", byte_tokens)
+    lengths, depths, seen = [], [], set()
+    for k in range(40):
+        rows = keys[k]
+        lengths.append(keys.length_of(k))
+        assert rows.shape == (512 // lengths[-1], lengths[-1]) and keys.rows(k) == len(rows)
+        for row in rows:
+            text = bytes(row.tolist()).decode()
+            key = text[-keys.answer :]
+            seen.add(key)
+            head, tail = text.split(passkey.KEY.format(key) + "\n")
+            assert key[0] != "0" and key.isdigit() and text.endswith("\n" + passkey.QUESTION + key)
+            lines = (head + tail.removesuffix(passkey.QUESTION + key)).splitlines()
+            cut = lines[0]  # the first sentence lacks its beginning
+            assert any(sentence.endswith(cut) for sentence in passkey.FILLER)
+            assert set(lines[1:]) <= {*passkey.FILLER, ""}
+            assert ("" in lines[1:]) == (tail == "\n" + passkey.QUESTION + key)  # as in the training of the demo model
+            depths.append(len(head) / len(text))
+    assert lengths.count(128) == 20 and all(set(lengths[k : k + 2]) == {128, 256} for k in range(0, 40, 2))
+    assert len(seen) == len(depths) == 120 and min(depths) == 0 and max(depths) > 0.5
+    assert (Keys([128, 256], 512, "seed", byte_tokens)[7] == keys[7]).all()
+    assert Keys([128], 128, "seed", byte_tokens, bos=9)[0][0, 0] == 9
+    with pytest.raises(WrongInput, match="has 67 tokens at least, and cannot have 66"):
+        Keys([66], 66, "seed", byte_tokens)
+
+
+def test_prompts_are_those_of_the_program(tmp_path):
+    """longrope passkey's, but for random numbers: the same lines."""
+    prompts = tmp_path / "prompts.npy"
+    done = subprocess.run([LONGROPE, "passkey", "--model", DEMO, "--prompt", "demo", "--length", "300", "--trials", "4",
+                           "--method", "none", "--save-tokens", prompts], capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    known = {*passkey.FILLER, ""}
+    for row in np.load(prompts):
+        text = bytes(row.tolist()).decode()
+        key = text[-passkey.DIGITS :]
+        *lines, last = text.splitlines()
+        assert last == passkey.QUESTION + key and passkey.KEY.format(key) in lines
+        assert set(lines) - {passkey.KEY.format(key)} <= known
+
+
+def test_a_share_of_the_slots_are_pass_keys():
+    documents = [np.arange(0, 4000), np.arange(1000, 5000)]
+    long, short = Windows(documents, 512, seed=1), Windows(documents, 64, seed="1/short")
+    keys = Keys([128, 512], 512, "1/keys", byte_tokens)
+    slots = Slots(long, short, 0.5, keys, 0.25, key_weight=2.0)
+    kinds = [slots.kind(k) for k in range(16)]
+    assert kinds == ["long", "short", "long", "key", "short", "long", "short", "key"] * 2
+    texts = Slots(long, short, 0.5)
+    of_text = [slots[k] for k in range(16) if kinds[k] != "key"]
+    assert all((one == other).all() for one, other in zip(of_text, (texts[k] for k in range(12))))
+    for number, k in enumerate(k for k in range(16) if kinds[k] == "key"):
+        assert (slots[k] == keys[number]).all() and slots.length_of(k) == keys.length_of(number)
+        assert slots.predicted(k) * slots.weight(k) == pytest.approx(2 * 511)
+    assert slots.predictions(range(8)) == {"long": 3 * 511, "short": 3 * 8 * 63, "key": 5 * 5}
+    assert slots.total_weight(range(8)) == pytest.approx(3 * 511 + 3 * 8 * 63 + 2 * 2 * 511)
+
+
+KEYED = {**MIXED, "steps": 2, "batch": 4, "key_share": 0.25}
+
+
+def test_pass_keys_are_trained(tmp_path, within, monkeypatch):
+    factors, out = factor_file(tmp_path / "factors.json"), tmp_path / "out"
+    assert within(DEMO, factors, out, **KEYED) == 0
+    record = json.loads((out / store.RECORD).read_text())
+    keys = Keys([256, 512], 512, "1/keys", byte_tokens)
+    assert record["settings"]["key_lengths"] == [512, 256] and record["settings"]["key_weight"] == 1
+    # Before the first step: the nats of the digits alone, with the table that the prompt's length asks for.
+    model = load(DEMO if keys.length_of(0) == 256 else out, torch.float32)
+    model.load_state_dict(load(DEMO, torch.float32).state_dict())
+    with torch.no_grad():
+        expected = np.mean([nats(model, row)[-keys.answer :].mean() for row in keys[0]])
+    assert record["key_losses"][0] == pytest.approx(expected, rel=1e-4)
+    assert record["losses"][0] == pytest.approx(
+        (2 * 511 * record["long_losses"][0] + 510 * record["short_losses"][0]) / (2 * 511 + 510), rel=1e-6)  # fmt: skip
+
+    # A run that was killed ends with the same bits.
+    save = store.save_checkpoint
+
+    def save_and_die(*arguments):
+        save(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(store, "save_checkpoint", save_and_die)
+        within(DEMO, factors, tmp_path / "killed", **KEYED)
+    assert within(DEMO, factors, tmp_path / "killed", **KEYED) == 0
+    for name in ("model.safetensors", store.RECORD):
+        assert (tmp_path / "killed" / name).read_bytes() == (out / name).read_bytes(), name
+    with pytest.raises(WrongInput, match=r"made with another key-weight \(1.0 there, 2.0 now\)"):
+        within(DEMO, factors, out, **KEYED, key_weight=2.0)
+
+
+@pytest.mark.parametrize(
+    "more, message",
+    [
+        ({"key_share": 1}, "--key-share 1.0 must lie between 0 and 1"),
+        ({"key_weight": 2}, "--key-weight is for --key-share, which is not given"),
+        ({"key_share": 0.5, "key_weight": -1}, "--key-weight -1.0 is not a positive number"),
+        ({"key_share": 0.5, "key_lengths": [1024]}, "--key-lengths 1024 is beyond --length 512"),
+        ({"key_share": 0.5, "key_lengths": [20]}, "has 67 tokens at least, and cannot have 20"),
+        ({"key_share": 0.5, "micro_batch": 2, "mixed_window": None}, "--micro-batch must be 1 with --key-share"),
+    ],
+)
+def test_wrong_input_of_pass_keys(tmp_path, within, more, message):
+    with pytest.raises(WrongInput, match=message):
+        within(DEMO, factor_file(tmp_path / "factors.json"), tmp_path / "out", **{**MIXED, **more})
+    assert not (tmp_path / "out").exists()
 
 
 # ---- Families ----
