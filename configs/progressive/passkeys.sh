@@ -1,21 +1,39 @@
 #!/bin/sh
-# passkeys.sh LONGROPE RUN: measures which pass keys the base model finds, unchanged and with YaRN, and the fine-tuned
-# model with the tables of RUN. Records them in RUN for its report. The prompts are those of configs/passkey/run.sh.
-# Pass keys that are already recorded are not measured again.
+# passkeys.sh: measures which pass keys are found, by length and depth, by the base model, the models that were fine-tuned
+# with the tables of PI and YaRN, and the final model with its tables. Writes OUT/passkeys.json and records the numbers in
+# WORK/run for its report. What is in WORK/passkeys is not measured again. TRIALS: per depth (20).
 set -eu
-longrope=$1 run=$2
-base=$(realpath --relative-to=. "$(dirname "$0")/../demo/model")
+cd "$(dirname "$0")/../.."
+. configs/progressive/common.sh
+mkdir -p "$WORK/passkeys" "$OUT"
+trials=${TRIALS:-20}
 
-# ask NAME ARGUMENT...: measures keys at all depths and lengths.
+# ask NAME LENGTH ARGUMENT...: five depths.
 ask() {
-    name=$1
-    shift
-    recorded=$("$longrope" show "$run" --json | jq --arg name "$name" '[.pass_keys[] | select(.label == $name)] | length')
-    [ "$recorded" -lt 25 ] || return 0 # five lengths, five depths
-    "$longrope" passkey --prompt demo --length 256,512,1024,2048,4096 --trials 20 "$@" \
-        --into "$run" --label "$name"
+    name=$1 length=$2
+    shift 2
+    # Each doubling beyond the fine-tuning takes four times as long and is asked half as often.
+    count=$trials
+    [ "$length" -le "$(nth 2)" ] || count=$(((trials * $(nth 2) + length - 1) / length))
+    "$LONGROPE" passkey --prompt demo --dtype bf16 --threads "$THREADS" --length "$length" --trials "$count" --json \
+        --into "$run" --label "$name" "$@" | jq --arg name "$name" '.results[0] |
+            {method: $name, length, correct, prompts: (.trials * (.depths | length)), nll,
+                depths: [.depths[] | {depth, correct}], attention_factor, dtype, kernels, seconds}'
 }
 
-ask base-none --model "$base" --method none
-ask base-yarn --model "$base" --method yarn
-ask tuned-longrope-recovered --model "$run/extend-16k-finetuned" --factors "$run/factors.json"
+record() { keep "$WORK/passkeys/$1-$2.json" ask "$@"; }
+
+length=$window
+while [ "$length" -le "$((2 * $(nth 2)))" ]; do
+    record tuned-longrope "$length" --model "$tuned" --factors "$run/factors.json"
+    if [ "$length" -le "$(nth 2)" ]; then
+        for method in none yarn; do record base-$method "$length" --model $base --method $method; done
+        for model in pi yarn; do record $model-tuned "$length" --model "$WORK/$model-16k" --method none; done
+    else
+        record tuned-dynamic-ntk "$length" --model "$tuned" --method dynamic-ntk
+        record yarn-tuned "$length" --model "$WORK/yarn-16k" --method yarn
+    fi
+    length=$((length * 2))
+done
+jq -s 'sort_by(.method, .length)' "$WORK"/passkeys/*.json >"$OUT/passkeys.json.part"
+mv "$OUT/passkeys.json.part" "$OUT/passkeys.json"

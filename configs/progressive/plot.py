@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Draw what the scaled recipe found: lambda against pair, and perplexity against length.
 
-    python plot.py --run RUN --out OUT
+    python plot.py --out OUT
 
-Reads OUT/perplexity.json (sweep.sh writes it) and RUN/factors.json; writes OUT/lambda.svg and
+Reads OUT/perplexity.json (sweep.sh writes it) and OUT/factors.json; writes OUT/lambda.svg and
 OUT/perplexity.svg.
 """
 
@@ -25,14 +25,16 @@ CURVES = {
     "base-ntk": ("base, NTK", "#999999", "-."),
     "base-yarn": ("base, YaRN", "#999999", "--"),
     "base-longrope": ("base, LongRoPE", "#555555", "-"),
-    "tuned-as-is": ("fine-tuned at 16k, its table as it is", "#e69f00", "-"),
+    "pi-tuned": ("fine-tuned with PI, then PI", "#009e73", ":"),
+    "yarn-tuned": ("fine-tuned with YaRN, then YaRN", "#0072b2", "--"),
+    "yarn-tuned-dynamic-ntk": ("fine-tuned with YaRN, then dynamic NTK", "#0072b2", "-"),
+    "tuned-as-is": ("fine-tuned with LongRoPE, as it is", "#e69f00", "-"),
     "tuned-pi": ("fine-tuned, then PI", "#56b4e9", ":"),
     "tuned-ntk": ("fine-tuned, then NTK", "#56b4e9", "-."),
     "tuned-dynamic-ntk": ("fine-tuned, then dynamic NTK", "#56b4e9", "-"),
     "tuned-yarn": ("fine-tuned, then YaRN", "#56b4e9", "--"),
-    "yarn-tuned": ("fine-tuned with YaRN, then YaRN", "#0072b2", "--"),
-    "tuned-longrope": ("LongRoPE, no recovery", "#d55e00", "--"),
-    "tuned-longrope-recovered": ("LongRoPE, recovered", "#d55e00", "-"),
+    "tuned-longrope-unrecovered": ("LongRoPE, no recovery", "#d55e00", "--"),
+    "tuned-longrope": ("LongRoPE, recovered", "#d55e00", "-"),
 }
 
 
@@ -61,15 +63,16 @@ def draw_perplexity(rows, out: Path) -> None:
 
 def draw_lambda(rows, file, out: Path) -> None:
     figure, axes = plt.subplots(figsize=(8, 5))
-    longest = max(r["length"] for r in rows)
-    closed = {r["method"]: r for r in rows if r["length"] == longest}
-    for method, label, line in [("base-pi", "PI", ":"), ("base-ntk", "NTK", "-."), ("base-yarn", "YaRN", "--")]:
-        axes.plot(closed[method]["factors"], line, color="#0072b2", label=f"{label} at {longest // 1024}k")
+    longest, pairs = max(r["length"] for r in rows), len(file["tables"][0]["factors"])
+    scale = longest / file["original_length"]
+    yarn = next(r["factors"] for r in rows if r["length"] == longest and r["method"] == "base-yarn")
+    ntk = [scale ** (i / (pairs - 1)) for i in range(pairs)]
+    for factors, label, line in [([scale] * pairs, "PI", ":"), (ntk, "NTK", "-."), (yarn, "YaRN", "--")]:
+        axes.plot(factors, line, color="#0072b2", label=f"{label} at {longest // 1024}k")
     colours = plt.cm.inferno([0.75, 0.6, 0.45, 0.2])
     for table, colour in zip(file["tables"], colours):
         n_hat = f", n_hat {table['start_tokens']}" if table["start_tokens"] else ""
         axes.plot(table["factors"], color=colour, label=f"{table['name']}{n_hat}")
-    pairs = len(file["tables"][0]["factors"])
     # The first pair that does not turn once within the window of 256.
     turns = [file["original_length"] * file["rope_theta"] ** (-i / pairs) / (2 * math.pi) for i in range(pairs)]
     axes.axvline(next(i for i, t in enumerate(turns) if t < 1), color="#999999", linewidth=0.8)
@@ -81,12 +84,11 @@ def draw_lambda(rows, file, out: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     rows = json.loads((args.out / "perplexity.json").read_text())
     draw_perplexity(rows, args.out)
-    draw_lambda(rows, json.loads((args.run / "factors.json").read_text()), args.out)
+    draw_lambda(rows, json.loads((args.out / "factors.json").read_text()), args.out)
 
 
 if __name__ == "__main__":
