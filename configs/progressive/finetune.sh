@@ -14,6 +14,9 @@ case $LONGROPE_STAGE in
 extend-8k) steps=${steps% *} ;;
 *) steps=${steps#* } ;;
 esac
+# Short windows are trained with the table's attention factor, so that engines run exactly what is trained.
+m=$(jq '(.exportable_tables // .tables)[0].attention_factor' "$LONGROPE_FACTORS")
 [ "$LONGROPE_THREADS" = 0 ] || set -- --threads "$LONGROPE_THREADS" "$@"
-exec "$PYTHON" -u configs/finetune/finetune.py --text "$BOOKS/train" --mixed-window --short-share 0.5 --key-share 0.25 \
+exec "$PYTHON" -u configs/finetune/finetune.py --text "$BOOKS/train" --mixed-window --short-share 0.5 \
+    --short-attention-factor "$m" --key-share 0.25 \
     --batch 2 --lr "${RATE:-5e-4}" --warmup "$((steps / 20))" --decay cosine --steps "$steps" --save-every 5 --seed 1 "$@"

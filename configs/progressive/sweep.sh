@@ -30,7 +30,7 @@ measure() {
     "$PYTHON" -c 'import json, sys, numpy; print(json.dumps(numpy.load(sys.argv[1]).mean(1).tolist()))' "$nats" |
         jq --arg name "$name" --slurpfile eval "$WORK/sweep/eval.json" '. as $windows | $eval[0].results[0] |
             {method: $name, length, samples, tokens, perplexity, nll, windows: $windows, start_tokens, attention_factor,
-                dtype, kernels, seconds, factors}'
+                own_attention_factor, dtype, kernels, seconds, factors}'
 }
 
 score() { keep "$WORK/sweep/$1-$2.json" measure "$@"; }

@@ -57,10 +57,10 @@ def test_the_experiment_in_short(tmp_path, environment):
     rows = {(row["method"], row["length"]): row for row in sweep}
     assert {length for _, length in rows} == {256, 512, 1024, 2048} and len(rows) == 4 * 10
     assert all(1 < row["perplexity"] < 257 and len(row["windows"]) == row["samples"] for row in sweep)
-    # Short windows have the model's own frequencies, and none has an attention factor.
+    # Short windows have the model's own frequencies, and the attention factor of long ones.
     scaling = json.loads((out / "model/config.json").read_text())["rope_scaling"]
-    assert scaling["short_factor"] == [1.0] * 32 != scaling["long_factor"] and scaling["attention_factor"] == 1
-    assert rows["tuned-longrope", 2048]["attention_factor"] == 1
+    assert scaling["short_factor"] == [1.0] * 32 != scaling["long_factor"] and scaling["attention_factor"] == 1.1
+    assert rows["tuned-as-is", 1024]["own_attention_factor"] == 1.1
     assert {row["length"] for row in keys if row["method"] == "tuned-longrope"} == {256, 512, 1024, 2048}
     assert all(row["items"] == 20 for row in choice) and len(choice) == 10
     for name in ("model", "run/run.db", "factors.json", "report.html", "tables.md"):
@@ -73,7 +73,9 @@ def test_the_experiment_in_short(tmp_path, environment):
     work = tmp_path / "work"
     for folder in (work / "run/extend-8k-finetuned", work / "run/extend-16k-finetuned", work / "pi-16k", work / "yarn-16k"):
         record = json.loads((folder / "finetune.json").read_text())
+        scaling = json.loads((folder / "config.json").read_text())["rope_scaling"]
         assert record["settings"]["steps"] == 4, folder
+        assert record["settings"]["short_attention_factor"] == scaling["attention_factor"], folder
         counts = [sum(loss is not None for loss in record[f"{kind}_losses"]) for kind in ("long", "short", "key")]
         assert counts == [3, 3, 2], folder
 
