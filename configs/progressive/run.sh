@@ -63,13 +63,11 @@ sh configs/progressive/sweep.sh
 sh configs/progressive/passkeys.sh
 sh configs/progressive/choice.sh
 
-"$LONGROPE" report "$run" -o "$OUT/report.html" --force
 mkdir -p "$OUT/model" "$OUT/run"
 cp "$tuned/config.json" "$tuned/model.safetensors" "$tuned/finetune.json" "$OUT/model/"
-rm -f "$OUT/run/run.db" # it is not replaced
-"$PYTHON" -c 'import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute("VACUUM INTO ?", sys.argv[2:])' \
-    "$run/run.db" "$OUT/run/run.db"
 cp "$run/factors.json" "$OUT/factors.json"
+"$PYTHON" configs/progressive/publish.py "$run/run.db" "$OUT/run/run.db"
+"$LONGROPE" report "$OUT/run" -o "$OUT/report.html" --force
 if "$PYTHON" -c 'import matplotlib' 2>/dev/null; then
     "$PYTHON" configs/progressive/plot.py --out "$OUT"
 else

@@ -61,9 +61,8 @@ while [ "$length" -le "$(nth 3)" ]; do
             score "tuned-$method" "$length" --model "$tuned" --method $method
         done
         score pi-tuned "$length" --model "$WORK/pi-16k" --method pi
-        for method in yarn dynamic-ntk; do
-            score "yarn-tuned${method#yarn}" "$length" --model "$WORK/yarn-16k" --method $method
-        done
+        score yarn-tuned "$length" --model "$WORK/yarn-16k" --method yarn
+        score yarn-tuned-dynamic-ntk "$length" --model "$WORK/yarn-16k" --method dynamic-ntk
     fi
     length=$((length * 2))
 done
