@@ -286,8 +286,9 @@ def test_pass_key_prompts():
 def test_prompts_are_those_of_the_program(tmp_path):
     """longrope passkey's, but for random numbers: the same lines."""
     prompts = tmp_path / "prompts.npy"
-    done = subprocess.run([LONGROPE, "passkey", "--model", DEMO, "--prompt", "demo", "--length", "300", "--trials", "4",
-                           "--method", "none", "--save-tokens", prompts], capture_output=True, text=True, check=False)  # fmt: skip
+    command = [LONGROPE, "passkey", "--model", DEMO, "--prompt", "demo", "--length", "300", "--trials", "4",
+               "--method", "none", "--save-tokens", prompts]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     known = {*passkey.FILLER, ""}
     for row in np.load(prompts):
