@@ -202,7 +202,7 @@ attention_factor: search
 stages:
   - {name: middle, target_length: 300, finetune: {command: sh tune.sh}}
   - {name: long, target_length: 512, base: middle}
-  - {name: back, target_length: 256, kind: recover, base: middle, search: {lambda_max: 2}}
+  - {name: back, target_length: 256, kind: recover, base: middle, attention_factor: longrope, search: {lambda_max: 2}}
 YAML
 # Before a model and other stages rest on it, a stage goes on; the model gets the table that is found then.
 # shellcheck disable=SC2016 # the variable is the command's
