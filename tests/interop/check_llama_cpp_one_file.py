@@ -6,7 +6,9 @@ it is given nothing but the run. llama.cpp then reads another text of that lengt
 scaling, and with the exported one. `longrope eval` reads the exported file, too.
 
 The tokens beyond the window must have a lower perplexity with the exported file than without, and llama.cpp and longrope
-must agree on all tokens of the exported file to 0.2 %: llama.cpp rounds the inputs of quantised matrices to 8 bits.
+must agree on all tokens of the exported file to 1 % (the demo model: 0.2 %). llama.cpp rounds the inputs of quantised
+matrices to 8 bits: 0.46 % of SmolLM2's perplexity at 16 384 tokens. From the same numbers in f32 both get the same to
+1e-5 (check_llama_cpp_export.py).
 
     tests/interop/run.sh --llama-cpp-one-file               # SmolLM2-135M (Q4_1), 8 192 to 10 240 tokens: ten minutes
     tests/interop/run.sh --llama-cpp-one-file FOLDER --target 16384 --evaluations 6 --run build/one-file
@@ -29,7 +31,7 @@ from llama_cpp_library import start
 from program import CORPUS, DEMO, SOURCE, TEXT, longrope, result
 
 BOOKS = SOURCE.parent / "shared/books/valid"
-TOLERANCE = 2e-3
+TOLERANCE, DEMO_TOLERANCE = 1e-2, 2e-3
 
 
 def window_of(model):
@@ -82,8 +84,9 @@ def check(model, options, work):
           f"  longrope,  the exported file  {ours:9.4f}", flush=True)  # fmt: skip
     if after_beyond >= plain_beyond:
         sys.exit("the exported file is not better beyond the window")
-    if abs(after / ours - 1) > TOLERANCE:
-        sys.exit(f"llama.cpp and longrope differ by {after / ours - 1:.2%} on the exported file, more than {TOLERANCE:.1%}")
+    tolerance = DEMO_TOLERANCE if options.demo else TOLERANCE
+    if abs(after / ours - 1) > tolerance:
+        sys.exit(f"llama.cpp and longrope differ by {after / ours - 1:.2%} on the exported file, more than {tolerance:.1%}")
     print(f"llama.cpp and longrope agree on the exported file to {abs(after / ours - 1):.3%}")
 
 
