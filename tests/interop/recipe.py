@@ -2,6 +2,9 @@
 
 import signal
 import sys
+from contextlib import contextmanager
+
+import pytest
 
 
 def words(**given):
@@ -21,3 +24,17 @@ def run_within(monkeypatch, module, options):
     monkeypatch.setattr(sys, "argv", ["recipe", *options])
     monkeypatch.setattr(signal, "signal", lambda number, handler: None)
     return module.run(module.parse(), module.Group())
+
+
+@contextmanager
+def killed_at_first_checkpoint(monkeypatch, store):
+    """The recipe that runs within ends when it has saved a checkpoint."""
+    save = store.save_checkpoint
+
+    def save_and_die(*arguments):
+        save(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(store, "save_checkpoint", save_and_die)
+        yield

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from program import CORPUS, DEMO, LONGROPE, SOURCE, nats as longrope_nats
-from recipe import run_within, words
+from recipe import killed_at_first_checkpoint, run_within, words
 from reference import compare, nats
 from safetensors.torch import load_file
 from scipy.integrate import solve_ivp
@@ -215,14 +215,7 @@ def test_runs_resume_with_the_same_bits(trained, tmp_path, within, monkeypatch):
     assert losses(tmp_path / "whole") != losses(plain)
     drawn, draw = [], clex.draw
     monkeypatch.setattr(clex, "draw", lambda slot, *more: drawn.append(slot) or draw(slot, *more))
-    save = store.save_checkpoint
-
-    def save_and_die(*arguments):
-        save(*arguments)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(store, "save_checkpoint", save_and_die)
+    with killed_at_first_checkpoint(monkeypatch, store):
         within(model, tmp_path / "out", tokens=tokens, runs=4)
     assert within(model, tmp_path / "out", tokens=tokens, runs=4) == 0
     assert drawn == list(range(6))  # none twice

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 from program import CORPUS, DEMO, LONGROPE, SOURCE, TEXT, nats as longrope_nats, result, run
-from recipe import run_within, words
+from recipe import killed_at_first_checkpoint, run_within, words
 from reference import compare, load, nats
 from transformers import AutoConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
@@ -335,14 +335,7 @@ def test_pass_keys_are_trained(tmp_path, within, monkeypatch):
         (2 * 511 * record["long_losses"][0] + 510 * record["short_losses"][0]) / (2 * 511 + 510), rel=1e-6)  # fmt: skip
 
     # A run that was killed ends with the same bits.
-    save = store.save_checkpoint
-
-    def save_and_die(*arguments):
-        save(*arguments)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(store, "save_checkpoint", save_and_die)
+    with killed_at_first_checkpoint(monkeypatch, store):
         within(DEMO, factors, tmp_path / "killed", **KEYED)
     assert within(DEMO, factors, tmp_path / "killed", **KEYED) == 0
     for name in ("model.safetensors", store.RECORD):
