@@ -22,6 +22,11 @@ measure() {
     mv "$file.part" "$file"
 }
 
+items=$out/choice/continuations.jsonl
+# shellcheck disable=SC2086 # a list of words
+[ -s "$items" ] || python3 "$(dirname "$0")/../choice/continuations.py" "$books/the-count-of-monte-cristo-dumas.txt" \
+    ${CHOICE:---items 200} >"$items"
+
 # Closed forms differ from the unchanged model beyond its window only. What matters most comes first.
 for length in ${LENGTHS:-8192 16384 32768}; do
     methods=${METHODS:-yarn,ntk,dynamic-ntk,pi,none} rival=yarn
@@ -42,19 +47,9 @@ for length in ${LENGTHS:-8192 16384 32768}; do
         --factors "$run/factors.json" --into "$run" --label longrope
     measure "$of-closed.json" passkey --prompt demo --length "$length" --trials "${TRIALS:-2}" --method "$rival" \
         --into "$run"
-done
-
-# Short benchmarks: what the short table and the long ones do to the model within a few hundred tokens.
-items=$out/choice/continuations.jsonl
-# shellcheck disable=SC2086 # a list of words
-[ -s "$items" ] || python3 "$(dirname "$0")/../choice/continuations.py" "$books/the-count-of-monte-cristo-dumas.txt" \
-    ${CHOICE:---items 200} >"$items"
-for length in ${LENGTHS:-8192 16384 32768}; do
-    methods=yarn
-    [ "$length" -gt "$window" ] || methods=none
-    measure "$out/choice/$length-longrope.json" choice --tasks "$items" --length "$length" --factors "$run/factors.json" \
-        --into "$run"
-    measure "$out/choice/$length-closed.json" choice --tasks "$items" --length "$length" --method "$methods" --into "$run"
+    of=$out/choice/$length # what the table for this length does to the model within a few hundred tokens
+    measure "$of-longrope.json" choice --tasks "$items" --length "$length" --factors "$run/factors.json" --into "$run"
+    measure "$of-closed.json" choice --tasks "$items" --length "$length" --method "$rival" --into "$run"
 done
 "$longrope" show "$run" --json >"$out/run.json"
 
