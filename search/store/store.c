@@ -58,12 +58,7 @@ static int no_run(const struct store *store, const char *remedy, struct error *e
 static void choose_sharing(struct store *store) {
     const struct file_system system = file_system_of(store->lock);
     store->database.sharing = file_system_sharing(&system);
-    if (store->database.sharing == DATABASE_SHARED) {
-        store_snapshot_remove(store); /* left where the run was before */
-        return;
-    }
-    store->has_snapshot = true;
-    store->snapshot_changes = -1;
+    if (store->database.sharing == DATABASE_SHARED) return;
     fprintf(stderr,
             "longrope: %s: the file system %s; this process has run.db to itself, with a rollback journal, and others "
             "read " STORE_SNAPSHOT_FILE "\n",
@@ -135,9 +130,22 @@ static int create_database(struct store *store, struct error *error) {
 /* The log is a property of the file; the other settings belong to the connection. */
 static int prepare_to_write(struct store *store, struct error *error) {
     int status = database_run(&store->database, "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL", error);
-    if (status == STATUS_OK) status = database_use_log(&store->database, error);
-    if (status == STATUS_OK && store->has_snapshot) store_snapshot_write(store);
-    return status;
+    return status == STATUS_OK ? database_use_log(&store->database, error) : status;
+}
+
+/* For a search. The copy for readers that a killed one left may be all that is readable of a damaged run: it is
+ * replaced or removed only now, when run.db is known to be whole. */
+static int prepare_to_search(struct store *store, struct error *error) {
+    int status = prepare_to_write(store, error);
+    if (status != STATUS_OK) return status;
+    store->has_snapshot = store->database.sharing != DATABASE_SHARED;
+    if (store->has_snapshot) {
+        store->snapshot_changes = -1;
+        store_snapshot_write(store);
+    } else {
+        store_snapshot_remove(store); /* left where the run was before */
+    }
+    return STATUS_OK;
 }
 
 /* Opens an existing run.db. SQLite opens a protected file for reading only, which is an error here. */
@@ -183,7 +191,7 @@ static int open_create(struct store *store, struct error *error) {
     status = create_database(store, error);
     if (status == STATUS_OK)
         status = database_open(&store->database, store->database.path, SQLITE_OPEN_READWRITE, error);
-    if (status == STATUS_OK) status = prepare_to_write(store, error);
+    if (status == STATUS_OK) status = prepare_to_search(store, error);
     store->database.creating = false;
     return status;
 }
@@ -198,7 +206,7 @@ static int open_resume(struct store *store, struct error *error) {
     if (version == 0) return no_run(store, if_no_run_to_resume, error);
     status = database_check(&store->database, error);
     if (status == STATUS_OK) status = store_migrate(&store->database, version, error);
-    return status == STATUS_OK ? prepare_to_write(store, error) : status;
+    return status == STATUS_OK ? prepare_to_search(store, error) : status;
 }
 
 static int held_by_older(const struct store *store, int64_t version, struct error *error) {
@@ -387,9 +395,8 @@ int store_open(const char *run_dir, enum store_mode mode, struct store **out, st
 void store_close(struct store *store) {
     if (!store) return;
     if (store->has_snapshot) store_snapshot_write(store);
-    bool stored = store->has_snapshot && store->database.handle;
     database_close(&store->database);
-    if (stored) store_snapshot_remove(store); /* run.db has all of it, and is free */
+    if (store->has_snapshot) store_snapshot_remove(store); /* run.db has all of it, and is free */
     store_folder_unlock(store);
     free(store->database.path);
     free(store->dir);

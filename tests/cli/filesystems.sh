@@ -46,6 +46,10 @@ if [ -n "${UNSUPPORTED_LIBRARY-}" ]; then
         grep -qF "longrope: $new: $notice" "$work/stderr" || fail "$what: it does not say what is missing"
         same_runs "$work/run" "$new"
         [ "$(ls "$new")" = "$(printf 'factors.json\nrun.db\nrun.lock\nscores.db')" ] || fail "$what: leaves $(ls "$new")"
+        try remote_search "$new"
+        [ "$status" = 2 ] || fail "$what: a search in a folder with a run ends with status $status"
+        tail -n 1 "$work/stderr" | grep -qF "$new: already holds a run; continue with --resume" ||
+            fail "$what: it does not say that the folder holds a run"
 
         # A run that was copied to it, with the log of another file system.
         cp -r "$work/run" "$new.copy"
@@ -82,6 +86,17 @@ if [ -n "${UNSUPPORTED_LIBRARY-}" ]; then
         kept=0
         is_hot "$new.killed/run.db-journal" || kept=$(stored "$new.killed")
         [ "$(rows "$new.killed")" -ge "$kept" ] || fail "$what: what was stored cannot be read"
+        # Where run.db is damaged, too, the copy is all that there is: a resume that fails leaves it.
+        cp -r "$new.killed" "$new.damaged"
+        rm -f "$new.damaged/run.db-journal"
+        printf 'damaged' | dd of="$new.damaged/run.db" conv=notrunc 2>/dev/null
+        try remote_search "$new.damaged" --resume
+        [ "$status" = 2 ] || fail "$what: a damaged run is resumed with status $status"
+        runs remote "$LONGROPE" show "$new.damaged"
+        runs "$LONGROPE" show "$new.damaged"
+        cp -r "$new.damaged" "$work/$what.damaged"
+        fails_with 2 "run.db: is not a database, or its header is damaged" short_search "$work/$what.damaged" --resume
+        runs "$LONGROPE" show "$work/$what.damaged"
         # shellcheck disable=SC2086 # words
         runs remote_search "$new.killed" $long --resume
         same_runs "$work/long" "$new.killed"
