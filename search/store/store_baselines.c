@@ -57,10 +57,7 @@ int store_add_baseline(struct store *store, int64_t stage, const struct baseline
 
 static bool rope_table_valid(const struct rope_table *table) {
     for (int64_t i = 0; i < table->pairs; i++) {
-        if (!isfinite(table->frequencies[i]) || table->frequencies[i] < 0.0 ||
-            !store_values_positive(table->factors[i])) {
-            return false;
-        }
+        if (!store_values_positive(table->frequencies[i]) || !store_values_positive(table->factors[i])) return false;
     }
     return table->start_tokens >= 0 && store_values_positive(table->attention_factor) &&
            store_values_positive(table->own_attention_factor);
@@ -89,6 +86,23 @@ static int read_baseline(const struct store *store, sqlite3_stmt *row, const str
     return database_damaged(&store->database, what, error);
 }
 
+/* Whoever reads them has room for each method once, and the file may have been made without this constraint. */
+static int check_unique(const struct store *store, const struct stage_record *stage,
+                        const struct baseline_record *baselines, size_t count, struct error *error) {
+    bool seen[ROPE_METHODS] = {false};
+    for (size_t i = 0; i < count; i++) {
+        enum rope_method method = baselines[i].method;
+        char what[300];
+        if (seen[method]) {
+            snprintf(what, sizeof what, "stage '%s', baseline '%s': it has two rows", stage->name,
+                     rope_method_name(method));
+            return database_damaged(&store->database, what, error);
+        }
+        seen[method] = true;
+    }
+    return STATUS_OK;
+}
+
 int store_baselines(struct store *store, int64_t stage, struct baseline_record **out, size_t *count,
                     struct error *error) {
     struct stage_record record;
@@ -105,6 +119,12 @@ int store_baselines(struct store *store, int64_t stage, struct baseline_record *
             "WHERE n.stage = b.stage AND n.method = b.method) AS windows FROM baselines AS b "
             "WHERE stage = ?1 ORDER BY position",
             &reader, &items, count, error);
-    *out = items;
+    if (status == STATUS_OK) status = check_unique(store, &record, items, *count, error);
+    if (status == STATUS_OK) {
+        *out = items;
+        return STATUS_OK;
+    }
+    free(items);
+    *count = 0;
     return status;
 }

@@ -1166,6 +1166,8 @@ static void test_damaged_stages_and_baselines(void **state) {
         "factors = json_set(factors, '$[3]', -1.5)",
         "factors = json_set(factors, '$[3]', 1e-200)",
         "frequencies = json_set(frequencies, '$[3]', -1.5)",
+        "frequencies = json_set(frequencies, '$[3]', 0)",
+        "frequencies = json_set(frequencies, '$[3]', 1e-310)",
         "attention_factor = 0",
         "attention_factor = 9e999",
         "own_attention_factor = -1",
@@ -1199,6 +1201,15 @@ static void test_damaged_stages_and_baselines(void **state) {
         free(baselines);
         store_close(store);
     }
+
+    /* a table that was made without the constraint */
+    run_sql(f, "PRAGMA foreign_keys = OFF; DROP TABLE baselines; CREATE TABLE baselines AS SELECT * FROM kept;"
+               "INSERT INTO baselines SELECT * FROM kept");
+    store = open_run(f, STORE_RESUME);
+    assert_int_equal(store_baselines(store, 0, &baselines, &count, &f->error), STATUS_FAILED);
+    assert_message(f->error.message, "damaged|stage 'extend-2k', baseline 'yarn': it has two rows");
+    assert_true(!baselines && count == 0);
+    store_close(store);
 
     static const char *const damages[] = {
         "UPDATE stages SET pairs = 257",
