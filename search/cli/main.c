@@ -32,6 +32,7 @@ int main(int argc, char **argv) {
     struct error error = {""};
     fill_streams();
     signal(SIGXFSZ, SIG_IGN); /* a file that becomes too large is an error of writing */
+    signal(SIGCHLD, SIG_DFL); /* whoever ignores it is not told how a child ended, and that is inherited */
     int status = commands_main(argc, argv, &error);
     if (status == STATUS_OK) status = end_output(&error);
     if (status != STATUS_OK && *error.message) fprintf(stderr, "longrope: %s\n", error.message);

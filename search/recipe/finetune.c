@@ -209,7 +209,7 @@ static int wait_for(const struct finetune *job, struct child *child) {
     for (;;) {
         pid_t ended = waitpid(child->process, &status, WNOHANG);
         if (ended == child->process) return status;
-        if (ended < 0 && errno != EINTR) return -1; /* somebody ignores SIGCHLD: it is over, and nobody knows how */
+        if (ended < 0 && errno != EINTR) return -1; /* it is over, and nobody knows how */
         if (stopped(job)) end_child(job, child);
         wait_a_little();
     }

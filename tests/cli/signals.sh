@@ -156,4 +156,11 @@ end_search
 [ "$status" = 75 ] || fail "exit status $status where the fine-tuning says 75"
 tail -n 1 "$work/background.err" | grep -q "stopped by its fine-tuning command" || fail "it does not say who stopped"
 
+# Whoever starts the program may ignore SIGCHLD, which is inherited; how a child ended is known all the same.
+quick_tuning >"$work/quick.sh"
+launch="env --ignore-signal=CHLD"
+runs short_search "$work/childless" --set search.start_tokens=[0] --set "stages.0.finetune={command: sh $work/quick.sh}"
+[ -e "$work/childless/extend-2k-finetuned/config.json" ] || fail "no fine-tuned model where SIGCHLD is ignored"
+! command -v gnuplot >/dev/null || runs env --ignore-signal=CHLD "$LONGROPE" report "$work/childless" -o "$work/childless.html"
+
 echo "signals: passed"
