@@ -97,7 +97,8 @@ static int finetune(struct recipe *recipe, size_t index, struct error *error) {
     const struct stage_config *stage = &recipe->context->config->stages[index];
     char *model = recipe_model_to_finetune(recipe->context, index);
     char *output = recipe_output(recipe->context, index);
-    char *factors = in_run_dir(recipe, stage->name, "-factors.json"), *lock = in_run_dir(recipe, stage->name, ".lock");
+    char *factors = in_run_dir(recipe, stage->name, "-factors.json");
+    char *lock = in_run_dir(recipe, stage->name, "-finetune.lock"); /* NAME.lock may be the run's own */
     const struct finetune job = {.stage = stage->name,
                                  .model = model,
                                  .factors = factors,

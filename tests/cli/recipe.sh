@@ -45,6 +45,11 @@ grep -q 'tuning middle at 512' "$work/stderr" || fail "the command's output is n
 [ "$(wc -l <"$work/whole/tunings")" = 1 ] || fail "the command ran more than once"
 [ ! -e "$work/whole/middle-finetuned.part" ] || fail "the folder aside is still there"
 
+# No name of a stage is also that of one of the run's own files, as run.lock is.
+runs short_search "$work/named" --set stages.0.name=run --set search.start_tokens=[0] \
+    --set "stages.0.finetune={command: sh $work/tune.sh}"
+[ -e "$work/named/run-finetuned/config.json" ] || fail "stage run is not fine-tuned"
+
 runs "$LONGROPE" show "$work/whole" --json
 holds '.state == "done" and ([.stages[].name] == ["middle", "long", "unrelated", "back"])'
 # what was searched multiplies the base, lies on the lattice and is monotone
