@@ -249,6 +249,23 @@ static int find_base(const struct config *config, const struct stage_config *sta
                            nearest ? "'?)" : "");
 }
 
+/* A model that is there already is not fine-tuned again: it would be taken for this stage's, whatever its table. */
+static int check_output(const struct config *config, const struct config_draft *draft, const struct stage_config *stage,
+                        struct error *error) {
+    const struct yaml_tree *node = draft->node[KEY_OUTPUT];
+    const char *output = stage->finetune.output, *from = stage->finetune.model ? stage->finetune.model : stage->model;
+    if (!output) return STATUS_OK;
+    for (const struct stage_config *other = config->stages; other < stage; other++) {
+        if (!other->finetune.output || strcmp(other->finetune.output, output) != 0) continue;
+        return yaml_tree_error(&node->where, error, "stage '%s': 'finetune.output' is that of stage '%s'; name another",
+                               stage->name, other->name);
+    }
+    if (stage->finetune.base != CONFIG_NO_STAGE || !from || strcmp(from, output) != 0) return STATUS_OK;
+    return yaml_tree_error(&node->where, error,
+                           "stage '%s': 'finetune.output' is the model that the fine-tuning begins from; name another",
+                           stage->name);
+}
+
 static int check_finetune(const struct config *config, const struct config_draft *draft, struct stage_config *stage,
                           struct error *error) {
     const struct yaml_tree *block = draft->node[KEY_FINETUNE], *base = draft->node[KEY_FINETUNE_BASE];
@@ -267,7 +284,8 @@ static int check_finetune(const struct config *config, const struct config_draft
                                "from",
                                stage->name);
     }
-    return base ? find_base(config, stage, base, &stage->finetune.base, error) : STATUS_OK;
+    int status = base ? find_base(config, stage, base, &stage->finetune.base, error) : STATUS_OK;
+    return status == STATUS_OK ? check_output(config, draft, stage, error) : status;
 }
 
 /* Conditions of the progressive recipe. */

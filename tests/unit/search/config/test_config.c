@@ -232,6 +232,8 @@ static void test_progressive_recipe(void **state) {
     assert_int_equal(f->config.stages[2].samples, 7);
     set_good(f, progressive, "stages.3.search.initial=[own]");
     assert_int_equal(f->config.stages[3].initial_count, 1);
+    set_good(f, progressive, "stages.4.finetune={model: start, output: elsewhere}");
+    assert_path(f, f->config.stages[4].finetune.output, "elsewhere");
 }
 
 static void test_recipes_that_do_not_hold(void **state) {
@@ -245,6 +247,9 @@ static void test_recipes_that_do_not_hold(void **state) {
         {"stages.2.base=[middle]", "'base' must name an earlier stage"},
         {"stages.1.finetune.base=long", "'base' must name an earlier stage, not 'long'"},
         {"stages.1.finetune.model=x", "'finetune' has both 'base' and 'model'"},
+        {"stages.0.finetune.output=tuned", "stage 'middle': 'finetune.output' is that of stage 'short'; name another"},
+        {"stages.1.finetune={model: x, output: x}", "'finetune.output' is the model that the fine-tuning begins from"},
+        {"stages.4.finetune={output: elsewhere}", "'finetune.output' is the model that the fine-tuning begins from"},
         {"stages.1.finetune.command=", "'command' must be a command for the shell; it is empty"},
         {"stages.1.finetune.outptu=x", "unknown key 'outptu' (did you mean 'output'?)"},
         {"stages.1.command=x", "unknown key 'command' here (did you mean 'finetune.command'?)"},
