@@ -114,6 +114,7 @@ static int find_followed(const struct config_draft *draft, const char *folder, i
         if (!draft->node[other] || config_keys[other].kind->read == NULL || !config_keys[other].kind->show) continue;
         struct config_draft without = *draft;
         struct stage_config stage;
+        without.node[KEY_TEXT] = without.node[KEY_TOKENS] = NULL; /* may be thousands; no default depends on them */
         without.node[other] = NULL;
         status = config_draft_read(&without, folder, &stage, error);
         json_t *then = key_value(&config_keys[id], &stage, NULL);

@@ -571,12 +571,14 @@ static int note_missing(const struct config_value *value, struct error *error) {
  * pattern found. */
 static int add_matches(const struct config_value *value, const glob_t *found, struct string_list *list,
                        struct error *error) {
+    const size_t earlier = list->count; /* one pattern, which may match many thousands, finds none twice */
     size_t files = 0;
     for (size_t i = 0; i < found->gl_pathc; i++) {
         const char *path = found->gl_pathv[i];
+        const struct string_list before = {earlier, list->items};
         if (is_folder(path)) continue;
         files++;
-        int status = string_list_has(list, path) ? STATUS_OK : string_list_copy(list, path, error);
+        int status = string_list_has(&before, path) ? STATUS_OK : string_list_copy(list, path, error);
         if (status != STATUS_OK) return status;
     }
     if (files > 0) return STATUS_OK;

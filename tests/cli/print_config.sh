@@ -93,6 +93,11 @@ grep -qE "^  cache +$work/cache.db +$work/odd.yaml:3\$" "$work/stdout" || fail "
 (cd "$work/many" && "$LONGROPE" search --print-config ../odd.yaml --json) >"$work/stdout"
 holds '[.[] | select(.stage == "only" and .key == "data.text")][0].value | length == 10'
 [ "$(source_of null cache)" = "../cache.db from ../odd.yaml:3" ] || fail "the cache's path is $(source_of null cache)"
+# Thousands of documents are listed once, and not for each key.
+mkdir "$work/thousands"
+(cd "$work/thousands" && seq -f 'the-name-of-a-document-%.0f.txt' 20000 | xargs touch)
+runs timeout -s KILL 60 "$LONGROPE" search --print-config "$work/odd.yaml" --set "data.text=[thousands/*.txt]"
+grep -qF ", ... (19992 more)] --set data.text=" "$work/stdout" || fail "a list of 20000 files is not cut"
 fails_with 2 "--print-config takes no other options than --set and --json" \
     "$LONGROPE" search "$work/odd.yaml" --print-config --dry-run
 
