@@ -276,11 +276,25 @@ int database_check_path(const struct database *database, struct error *error) {
     return status;
 }
 
+char *database_name(const char *path) {
+    char *name;
+    return asprintf(&name, "%s%s", *path == '/' ? "" : "./", path) < 0 ? NULL : name;
+}
+
+/* Returns SQLite's code. */
+static int open_name(struct database *database, const char *name, int flags) {
+    const char *vfs = database->sharing == DATABASE_UNLOCKED ? "unix-none" : NULL;
+    if (flags & SQLITE_OPEN_URI) return sqlite3_open_v2(name, &database->handle, flags, vfs);
+    char *path = database_name(name);
+    int code = path ? sqlite3_open_v2(path, &database->handle, flags, vfs) : SQLITE_NOMEM;
+    free(path);
+    return code;
+}
+
 int database_open(struct database *database, const char *name, int flags, struct error *error) {
     int status = database_check_path(database, error); /* a pipe would wait for its other end */
     if (status != STATUS_OK) return status;
-    const char *vfs = database->sharing == DATABASE_UNLOCKED ? "unix-none" : NULL;
-    int code = sqlite3_open_v2(name, &database->handle, flags, vfs);
+    int code = open_name(database, name, flags);
     if (code != SQLITE_OK) return database_failed(database, code, error);
     sqlite3_extended_result_codes(database->handle, 1);
     sqlite3_busy_handler(database->handle, wait_for_others, database);

@@ -69,9 +69,13 @@ int database_check_path(const struct database *database, struct error *error);
 /* STATUS_INPUT if the file is a link to one that does not exist: that one may lie on a disk that is not mounted. */
 int database_check_link(const struct database *database, struct error *error);
 
-/* Opens `name` (the path, a URI or another path) with SQLITE_OPEN_ flags. The caller closes it with database_close(),
- * also after a failure, and does not move the struct while it is open. STATUS_INPUT if the path is a folder, pipe or
- * device. Calls that find the file locked wait as the kind and the stop flag say. */
+/* The path as SQLite reads it as one: names that begin with ':' or "file:" mean something else to it. The caller frees
+ * it; NULL for lack of memory. */
+char *database_name(const char *path);
+
+/* Opens `name` (the path, another path, or with SQLITE_OPEN_URI a URI) with SQLITE_OPEN_ flags. The caller closes it
+ * with database_close(), also after a failure, and does not move the struct while it is open. STATUS_INPUT if the path
+ * is a folder, pipe or device. Calls that find the file locked wait as the kind and the stop flag say. */
 int database_open(struct database *database, const char *name, int flags, struct error *error);
 void database_close(struct database *database);
 

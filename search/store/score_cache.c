@@ -70,17 +70,6 @@ static int create_scores(struct database *database, struct error *error) {
     return database_end(database, status, error);
 }
 
-/* SQLite does not read names that begin with ':' or "file:" as paths. */
-static int open_path(struct database *database, struct error *error) {
-    char *name;
-    if (asprintf(&name, "%s%s", *database->path == '/' ? "" : "./", database->path) < 0) {
-        return error_memory(error, (double)strlen(database->path), "a path");
-    }
-    int status = database_open(database, name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error);
-    free(name);
-    return status;
-}
-
 /* A cache that belongs to this process alone works everywhere. */
 static void choose_sharing(struct database *database) {
     const struct file_system system = file_system_at(database->path);
@@ -93,7 +82,9 @@ static int open_file(struct database *database, bool own, struct error *error) {
     int status = database_check_folder(database, error);
     if (status == STATUS_OK) status = check_file(database, error);
     if (status == STATUS_OK && own) choose_sharing(database);
-    if (status == STATUS_OK) status = open_path(database, error);
+    if (status == STATUS_OK) {
+        status = database_open(database, database->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error);
+    }
     if (status == STATUS_OK) status = database_identify(database, &version, &code, error);
     if (status != STATUS_OK) return status;
     database->creating = version == 0;

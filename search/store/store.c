@@ -253,10 +253,12 @@ static int open_record(struct store *store, struct error *error) {
     return status == STATUS_OK ? prepare_to_write(store, error) : status;
 }
 
-/* "file:PATH?immutable=1", with the special characters of URIs escaped; NULL for lack of memory. */
+/* "file:PATH?immutable=1", with the special characters of URIs escaped; NULL for lack of memory. A path from the root
+ * has an empty host before it, as it may begin with two slashes. */
 static char *immutable_uri(const char *path) {
-    static const char start[] = "file:", option[] = "?immutable=1";
-    char *uri = malloc(sizeof start + 3 * strlen(path) + sizeof option);
+    const char *start = *path == '/' ? "file://" : "file:";
+    static const char option[] = "?immutable=1";
+    char *uri = malloc(strlen(start) + 3 * strlen(path) + sizeof option);
     if (!uri) return NULL;
     char *out = stpcpy(uri, start);
     for (const char *c = path; *c; c++) {

@@ -11,8 +11,11 @@
 /* SQLite's code. The file has a single process as long as it has this name. */
 static int copy_to(struct store *store, const char *path) {
     sqlite3 *copy = NULL;
+    char *name = database_name(path);
     unlink(path);
-    int code = sqlite3_open_v2(path, &copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "unix-none");
+    int code =
+        name ? sqlite3_open_v2(name, &copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "unix-none") : SQLITE_NOMEM;
+    free(name);
     if (code == SQLITE_OK) code = sqlite3_exec(copy, "PRAGMA journal_mode = OFF", NULL, NULL, NULL);
     sqlite3_backup *backup =
         code == SQLITE_OK ? sqlite3_backup_init(copy, "main", store->database.handle, "main") : NULL;

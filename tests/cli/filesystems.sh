@@ -94,6 +94,7 @@ if [ -n "${UNSUPPORTED_LIBRARY-}" ]; then
         [ "$status" = 2 ] || fail "$what: a damaged run is resumed with status $status"
         runs remote "$LONGROPE" show "$new.damaged"
         runs "$LONGROPE" show "$new.damaged"
+        runs "$LONGROPE" show "/$new.damaged" # two slashes: no host, as in URIs
         cp -r "$new.damaged" "$work/$what.damaged"
         fails_with 2 "run.db: is not a database, or its header is damaged" short_search "$work/$what.damaged" --resume
         runs "$LONGROPE" show "$work/$what.damaged"
@@ -140,6 +141,19 @@ if [ -d /mnt ] && unshare -m true 2>/dev/null; then
     [ -s "$work/run.html" ] || fail "no report where no temporary file can be written"
 else
     echo "filesystems: a protected /tmp is left out: it takes root to mount one"
+fi
+
+# ---- names that SQLite reads otherwise ----
+
+for name in file:run :memory: 'file:run?mode=memory'; do
+    (cd "$work" && runs short_search "$name" --cache "$name.cache" && runs "$LONGROPE" show "$name") || exit 1
+    same_runs "$work/run" "$work/$name"
+    [ -s "$work/$name.cache" ] || fail "$name.cache is not the cache"
+done
+if [ -n "${UNSUPPORTED_LIBRARY-}" ]; then
+    what=memory
+    (cd "$UNSUPPORTED_FOLDER" && runs remote_search file:run && runs "$LONGROPE" show file:run) || exit 1
+    same_runs "$work/run" "$UNSUPPORTED_FOLDER/file:run"
 fi
 
 # ---- long paths ----

@@ -81,7 +81,7 @@ static struct {
 static void open_memory(struct database *database) {
     struct error error;
     *database = (struct database){.kind = &kind, .path = (char *)memory_path()};
-    if (database_open(database, ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &error) != STATUS_OK) abort();
+    if (database_open(database, "run", SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY, &error) != STATUS_OK) abort();
 }
 
 /* The SQL tables of a run, in an empty database. */
