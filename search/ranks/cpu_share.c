@@ -2,21 +2,20 @@
 
 #include <stdlib.h>
 
-cpu_set_t cpu_share_allowed(void) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof set, &set) != 0) CPU_ZERO(&set);
+struct cpu_share_set cpu_share_allowed(void) {
+    struct cpu_share_set set = {0};
+    if (sched_getaffinity(0, sizeof set, set.parts) != 0) return (struct cpu_share_set){0};
     return set;
 }
 
 /* Processors in their order; each goes to the process that has the fewest. */
-int cpu_share(const cpu_set_t *allowed, size_t count, size_t index) {
+int cpu_share(const struct cpu_share_set *allowed, size_t count, size_t index) {
     int *shares = calloc(count, sizeof *shares);
     if (!shares) return 1;
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+    for (int cpu = 0; cpu < CPU_SHARE_MOST; cpu++) {
         size_t fewest = count;
         for (size_t p = 0; p < count; p++) {
-            if (!CPU_ISSET(cpu, &allowed[p])) continue;
+            if (!CPU_ISSET_S(cpu, sizeof allowed[p], allowed[p].parts)) continue;
             if (fewest == count || shares[p] < shares[fewest]) fewest = p;
         }
         if (fewest < count) shares[fewest]++;

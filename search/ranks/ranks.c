@@ -89,8 +89,8 @@ static int compare_introductions(const struct ranks *ranks, struct error *error)
 
 static int share_processors(struct ranks *ranks, struct error *error) {
     const struct rank_link *link = &ranks->link;
-    const cpu_set_t own = cpu_share_allowed();
-    cpu_set_t *all = calloc(link->of_node, sizeof *all);
+    const struct cpu_share_set own = cpu_share_allowed();
+    struct cpu_share_set *all = calloc(link->of_node, sizeof *all);
     if (!all) return error_memory(error, (double)link->of_node * sizeof *all, "the processors of a node");
     rank_link_gather_node(link, &own, sizeof own, all);
     ranks->threads = cpu_share(all, link->of_node, link->on_node);

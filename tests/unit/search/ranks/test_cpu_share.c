@@ -10,20 +10,19 @@
 
 enum { MOST = 8 };
 
-static cpu_set_t range(int first, int count) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    for (int cpu = first; cpu < first + count; cpu++) CPU_SET(cpu, &set);
+static struct cpu_share_set range(int first, int count) {
+    struct cpu_share_set set = {0};
+    for (int cpu = first; cpu < first + count; cpu++) CPU_SET_S(cpu, sizeof set, set.parts);
     return set;
 }
 
-static void assert_shares(const cpu_set_t *allowed, size_t count, const int *shares) {
+static void assert_shares(const struct cpu_share_set *allowed, size_t count, const int *shares) {
     for (size_t p = 0; p < count; p++) assert_int_equal(cpu_share(allowed, count, p), shares[p]);
 }
 
 static void processors_are_shared_evenly(void **state) {
     (void)state;
-    cpu_set_t sets[MOST];
+    struct cpu_share_set sets[MOST];
     for (int p = 0; p < MOST; p++) sets[p] = range(0, 10);
     assert_shares(sets, 1, (const int[]){10});
     assert_shares(sets, 2, (const int[]){5, 5});
@@ -39,15 +38,17 @@ static void processors_are_shared_evenly(void **state) {
     /* two on each socket */
     for (int p = 0; p < 4; p++) sets[p] = range(p < 2 ? 0 : 6, 6);
     assert_shares(sets, 4, (const int[]){3, 3, 3, 3});
-    /* the last processor that fits into a set */
-    sets[0] = range(CPU_SETSIZE - 2, 2);
+    /* a large machine, and the last processor that fits into a set */
+    for (int p = 0; p < 2; p++) sets[p] = range(1000, 512);
+    assert_shares(sets, 2, (const int[]){256, 256});
+    sets[0] = range(CPU_SHARE_MOST - 2, 2);
     assert_shares(sets, 1, (const int[]){2});
 }
 
 static void this_process_may_run_somewhere(void **state) {
     (void)state;
-    const cpu_set_t own = cpu_share_allowed();
-    assert_true(CPU_COUNT(&own) >= 1);
+    const struct cpu_share_set own = cpu_share_allowed();
+    assert_true(CPU_COUNT_S(sizeof own, own.parts) >= 1);
 }
 
 int main(void) {
