@@ -90,10 +90,12 @@ static int work(struct service *service, bool *ended, struct error *error) {
     int status = STATUS_OK;
     while (status == STATUS_OK && !service->closed) {
         bool received = false;
+        const bool stopped =
+            *stop; /* read first: ranks_receive() tells rank 0 of it, and results that are cut short follow */
         status = ranks_receive(service->ranks, &message, &received, error);
         if (status == STATUS_OK && received) status = heed(service, &message, error);
         if (received) *ended = message.kind == RANKS_END;
-        if (*stop) window_thread_stop(service->thread);
+        if (stopped) window_thread_stop(service->thread);
         while (status == STATUS_OK && window_thread_take(service->thread, &result)) {
             status = send_result(service, &result, error);
         }

@@ -35,8 +35,9 @@ int ranks_open(const char *command, struct ranks **out, struct error *error);
 
 /* Ends the work on all ranks and returns its status. Rank 0's is that of the work: after an error it prints
  * "longrope: " and *error on stderr, and empties *error, which is said. On another rank a status other than STATUS_OK
- * is an error that becomes rank 0's, as far as that has not ended; *error is empty then, too. If others do not answer
- * within two seconds, ends all processes at once. `ranks` may be NULL: `status` is returned, and nothing is done. */
+ * is an error that becomes rank 0's, as far as that has not ended; *error is empty then, too. After an error, ends all
+ * processes at once if others do not answer within two seconds; after STATUS_OK all of them listen, and it waits.
+ * `ranks` may be NULL: `status` is returned, and nothing is done. */
 int ranks_end(struct ranks *ranks, int status, struct error *error);
 
 size_t ranks_index(const struct ranks *ranks);
