@@ -166,6 +166,7 @@ static int check_fold(struct translator *t, const char *at, uint32_t character) 
 
 static int put_range(struct translator *t, const char *at, uint32_t first) {
     struct item last;
+    if (!*t->at) return refuse(t, at, "a set without its ]");
     int status = read_item(t, &last);
     if (status != STATUS_OK) return status;
     if (last.set || last.character < first || t->groups[t->depth].folds) return refuse(t, at, "this range");

@@ -93,6 +93,9 @@ static void test_refusals(void **state) {
         {"[a&&b]", "&& within a set at byte 2"},
         {"[]a]", "an empty set"},
         {"[ab", "a set without its ]"},
+        {"[a-", "a set without its ]"},
+        {"[\\x0-\0]", "a set without its ]"}, /* what lies behind the end is not read */
+        {"[\\u0000-\0]", "a set without its ]"},
         {"[b-a]", "this range"},
         {"[a-\\s]", "this range"},
         {"[\\s-a]", "this range"},
