@@ -258,6 +258,8 @@ void sentencepiece_free(struct sentencepiece_model *model) { delete model; }
 
 int32_t sentencepiece_bos(const struct sentencepiece_model *model) { return model->processor.bos_id(); }
 
+int32_t sentencepiece_eos(const struct sentencepiece_model *model) { return model->processor.eos_id(); }
+
 int32_t sentencepiece_unknown(const struct sentencepiece_model *model) { return model->processor.unk_id(); }
 
 int32_t sentencepiece_find(const struct sentencepiece_model *model, const char *piece) {

@@ -22,8 +22,9 @@ int sentencepiece_read(const char *path, const void *bytes, size_t size, struct 
                        struct error *error);
 void sentencepiece_free(struct sentencepiece_model *model); /* NULL is allowed */
 
-/* The token that begins a text (BOS); -1 if the model file has none. */
+/* The tokens that begin a text (BOS) and end it (EOS); -1 if the model file has none. */
 int32_t sentencepiece_bos(const struct sentencepiece_model *model);
+int32_t sentencepiece_eos(const struct sentencepiece_model *model);
 /* The token that stands for what is no piece. */
 int32_t sentencepiece_unknown(const struct sentencepiece_model *model);
 /* The token of that piece; -1 if there is no such piece. */

@@ -54,20 +54,23 @@ static bool class_has_bos(const char *name) {
     return false;
 }
 
-/* Whether documents begin with BOS; `config` may be NULL. */
+/* The answer of a key; `otherwise` where it is null or absent. `config` may be NULL. */
+static int config_flag(const char *path, const json_t *config, const char *key, bool otherwise, bool *out,
+                       struct error *error) {
+    const json_t *said = json_object_get(config, key);
+    *out = json_is_boolean(said) ? json_is_true(said) : otherwise;
+    if (!said || json_is_boolean(said) || json_is_null(said)) return STATUS_OK;
+    return error_set(error, STATUS_INPUT, "%s: %s is neither true nor false; correct it", path, key);
+}
+
+/* Whether documents begin with BOS. */
 static int config_has_bos(const char *path, const json_t *config, bool *out, struct error *error) {
-    const json_t *said = json_object_get(config, "add_bos_token");
     const json_t *class = json_object_get(config, "tokenizer_class");
-    if (said && !json_is_boolean(said) && !json_is_null(said)) {
-        return error_set(error, STATUS_INPUT, "%s: add_bos_token is neither true nor false; correct it", path);
-    }
     if (class && !json_is_string(class) && !json_is_null(class)) {
         return error_set(error, STATUS_INPUT, "%s: tokenizer_class is not a name; correct it", path);
     }
-    *out = json_is_boolean(said)   ? json_is_true(said)
-           : json_is_string(class) ? class_has_bos(json_string_value(class))
-                                   : true;
-    return STATUS_OK;
+    bool otherwise = !json_is_string(class) || class_has_bos(json_string_value(class));
+    return config_flag(path, config, "add_bos_token", otherwise, out, error);
 }
 
 /* A token is written as its text, or as an object with its text as "content"; NULL where it is neither. */
@@ -90,39 +93,45 @@ static int32_t added_token(const json_t *config, const char *wanted) {
     return -1;
 }
 
-static int config_bos(const char *path, const json_t *config, const struct sentencepiece_model *pieces, int32_t *out,
-                      struct error *error) {
-    const json_t *token = json_object_get(config, "bos_token");
-    *out = -1;
-    if (json_is_null(token)) return STATUS_OK;
-    if (!token) {
-        *out = sentencepiece_bos(pieces);
-        return STATUS_OK;
-    }
+/* The token that a key names; `own`, which is the model's, where it is absent. */
+static int config_token(const char *path, const json_t *config, const char *key, int32_t own,
+                        const struct sentencepiece_model *pieces, int32_t *out, struct error *error) {
+    const json_t *token = json_object_get(config, key);
+    *out = token ? -1 : own;
+    if (!token || json_is_null(token)) return STATUS_OK;
     const char *text = token_text(token);
-    if (!text) return error_set(error, STATUS_INPUT, "%s: bos_token is not a text; correct it", path);
+    if (!text) return error_set(error, STATUS_INPUT, "%s: %s is not a text; correct it", path, key);
     *out = sentencepiece_find(pieces, text);
     if (*out < 0) *out = added_token(config, text);
     if (*out >= 0) return STATUS_OK;
     return error_set(error, STATUS_INPUT,
-                     "%s: bos_token '%.80s' is no token of the tokenizer.model beside it; do the two files belong "
-                     "together?",
-                     path, text);
+                     "%s: %s '%.80s' is no token of the tokenizer.model beside it; do the two files belong together?",
+                     path, key, text);
 }
 
-/* The token that is to begin documents, as the file beside `model_path` says. */
-static int read_bos(const char *model_path, const struct sentencepiece_model *pieces, int32_t *out,
-                    struct error *error) {
+static int config_ends(const char *path, const json_t *config, struct tokenizer *out, struct error *error) {
+    const struct sentencepiece_model *pieces = out->pieces;
+    bool bos = false, eos = false;
+    int status = config_has_bos(path, config, &bos, error);
+    if (status == STATUS_OK) status = config_flag(path, config, "add_eos_token", false, &eos, error);
+    if (status == STATUS_OK && bos) {
+        status = config_token(path, config, "bos_token", sentencepiece_bos(pieces), pieces, &out->bos, error);
+    }
+    if (status == STATUS_OK && eos) {
+        status = config_token(path, config, "eos_token", sentencepiece_eos(pieces), pieces, &out->eos, error);
+    }
+    return status;
+}
+
+/* The tokens that are to begin and end documents, as the file beside `model_path` says. */
+static int read_ends(const char *model_path, struct tokenizer *out, struct error *error) {
     char *path = NULL;
     if (asprintf(&path, "%.*stokenizer_config.json", (int)file_folder_length(model_path), model_path) < 0) {
         return error_memory(error, (double)strlen(model_path), "a path");
     }
     json_t *config = NULL;
-    bool wanted = false;
-    *out = -1;
     int status = config_read(path, &config, error);
-    if (status == STATUS_OK) status = config_has_bos(path, config, &wanted, error);
-    if (status == STATUS_OK && wanted) status = config_bos(path, config, pieces, out, error);
+    if (status == STATUS_OK) status = config_ends(path, config, out, error);
     json_decref(config);
     free(path);
     return status;
@@ -134,7 +143,7 @@ static const struct tokenizer bytes = {.bos = -1, .eos = -1};
 
 static int open_pieces(const char *path, struct tokenizer *out, struct error *error) {
     int status = sentencepiece_load(path, &out->pieces, error);
-    return status == STATUS_OK ? read_bos(path, out->pieces, &out->bos, error) : status;
+    return status == STATUS_OK ? read_ends(path, out, error) : status;
 }
 
 static int open_json(const char *path, struct tokenizer *out, struct error *error) {

@@ -6,9 +6,9 @@
  *
  * tokenizer.model: as transformers 4's LlamaTokenizer does. add_bos_token in tokenizer_config.json beside it
  * decides; without it, the tokenizer classes of the llama family (LlamaTokenizer, CodeLlamaTokenizer and
- * GemmaTokenizer, with or without Fast) have a BOS and other classes do not. bos_token names the token,
- * which is looked up in the model's pieces and then in added_tokens_decoder; without bos_token it is the
- * SentencePiece model's. A SentencePiece model without BOS gives none. There is no EOS.
+ * GemmaTokenizer, with or without Fast) have a BOS and other classes do not. There is an EOS if add_eos_token says so.
+ * bos_token and eos_token name the tokens, which are looked up in the model's pieces and then in added_tokens_decoder;
+ * without them they are the SentencePiece model's. A SentencePiece model without BOS or EOS gives none.
  * Otherwise tokens are those of that class with legacy=True, which leaves the whole text to the
  * SentencePiece library. One difference: names of special tokens in a text are text here, and tokens there.
  *

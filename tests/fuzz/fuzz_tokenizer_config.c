@@ -1,5 +1,5 @@
-/* Any bytes as the tokenizer_config.json beside a tokenizer.model: refused, or a tokenizer whose documents begin with a
- * token, or with none. */
+/* Any bytes as the tokenizer_config.json beside a tokenizer.model: refused, or a tokenizer whose documents begin and
+ * end with a token, or with none. */
 #include <string.h>
 #include <sys/stat.h>
 
@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     write_file(pieces, model, sizeof model - 1);
     write_file(config, bytes, size);
     if (tokenizer_open(NULL, memory_path(), TOKENIZER_BYTE_VOCABULARY, &tokenizer, &error) == STATUS_OK) {
-        if (!tokenizer.pieces || tokenizer.bos < -1) abort();
+        if (!tokenizer.pieces || tokenizer.bos < -1 || tokenizer.eos < -1) abort();
         tokenizer_close(&tokenizer);
     } else if (!strstr(error.message, "tokenizer_config.json")) {
         abort();

@@ -107,13 +107,13 @@ def test_whole_corpus(tmp_path):
 # ---- transformers ----
 
 
-@pytest.mark.parametrize("add_bos_token", [True, False])
-def test_transformers(tmp_path, add_bos_token):
+@pytest.mark.parametrize("add_bos_token, add_eos_token", [(True, False), (False, False), (True, True), (False, True)])
+def test_transformers(tmp_path, add_bos_token, add_eos_token):
     """A folder as llama 2 ships it, through transformers' AutoTokenizer."""
     train(tmp_path, **TRAININGS["llama"])
     save_model(tmp_path)
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({
-        "tokenizer_class": "LlamaTokenizer", "add_bos_token": add_bos_token, "add_eos_token": False,
+        "tokenizer_class": "LlamaTokenizer", "add_bos_token": add_bos_token, "add_eos_token": add_eos_token,
         "bos_token": {"__type": "AddedToken", "content": "<s>", "lstrip": False, "normalized": False,
                       "rstrip": False, "single_word": False},
         "eos_token": "</s>", "unk_token": "<unk>", "legacy": True,
@@ -122,6 +122,7 @@ def test_transformers(tmp_path, add_bos_token):
     text = CORPUS[1].read_text(encoding="utf-8")[:4000]
     tokens = tokenizer(text)["input_ids"]
     assert (tokens[0] == 1) == add_bos_token
+    assert (tokens[-1] == 2) == add_eos_token
     assert_tokens(tmp_path, text, tokens)
 
 

@@ -165,7 +165,7 @@ static void test_text_must_be_utf8(void **state) {
     sentencepiece_free(model);
 }
 
-/* ---- The token that begins a document ---- */
+/* ---- The tokens that begin and end a document ---- */
 
 static int open_with(const struct fixture *fixture, const char *config, struct tokenizer *out, struct error *error) {
     char *path = scratch_path(&fixture->scratch, "tokenizer_config.json");
@@ -175,14 +175,19 @@ static int open_with(const struct fixture *fixture, const char *config, struct t
     return tokenizer_open(fixture->path, NULL, 0, out, error);
 }
 
-static void assert_bos(const struct fixture *fixture, const char *config, int32_t bos) {
+static void assert_bos_and_eos(const struct fixture *fixture, const char *config, int32_t bos, int32_t eos) {
     struct tokenizer tokenizer;
     struct error error = {""};
     if (open_with(fixture, config, &tokenizer, &error) != STATUS_OK) fail_msg("%s", error.message);
-    if (tokenizer.bos != bos) fail_msg("%s: %d, not %d", config, (int)tokenizer.bos, (int)bos);
+    if (tokenizer.bos != bos) fail_msg("%s: begins with %d, not %d", config, (int)tokenizer.bos, (int)bos);
+    if (tokenizer.eos != eos) fail_msg("%s: ends with %d, not %d", config, (int)tokenizer.eos, (int)eos);
     assert_non_null(tokenizer.pieces);
     tokenizer_close(&tokenizer);
     tokenizer_close(&tokenizer); /* leaves nothing behind */
+}
+
+static void assert_bos(const struct fixture *fixture, const char *config, int32_t bos) {
+    assert_bos_and_eos(fixture, config, bos, -1);
 }
 
 static void test_bos(void **state) {
@@ -208,20 +213,39 @@ static void test_bos(void **state) {
     assert_bos(fixture, "{\"bos_token\": \"<|x|>\", \"add_bos_token\": false}", -1);
 }
 
-static void test_a_model_without_bos_gets_none(void **state) {
+static void test_eos(void **state) {
+    const struct fixture *fixture = *state;
+    write_good(fixture);
+    assert_bos_and_eos(fixture, "{\"add_eos_token\": true}", 1, 2);
+    assert_bos_and_eos(fixture, "{\"add_eos_token\": true, \"add_bos_token\": false, \"bos_token\": \"?\"}", -1, 2);
+    assert_bos_and_eos(fixture, "{\"add_eos_token\": true, \"tokenizer_class\": \"T5Tokenizer\"}", -1, 2);
+    assert_bos_and_eos(fixture, "{\"add_eos_token\": true, \"eos_token\": null}", 1, -1);
+    assert_bos_and_eos(fixture, "{\"add_eos_token\": true, \"eos_token\": {\"content\": \"<s>\"}}", 1, 1);
+    assert_bos_and_eos(fixture,
+                       "{\"add_eos_token\": true, \"eos_token\": \"<|x|>\", \"added_tokens_decoder\": "
+                       "{\"9\": {\"content\": \"<|x|>\"}}}",
+                       1, 9);
+    assert_bos_and_eos(fixture, "{\"add_eos_token\": null, \"eos_token\": \"<|x|>\"}", 1, -1);
+    assert_bos_and_eos(fixture, "{\"add_eos_token\": false, \"eos_token\": 1}", 1, -1);
+}
+
+static void test_a_model_without_bos_and_eos_gets_none(void **state) {
     const struct fixture *fixture = *state;
     struct message model = {0};
     put_piece(&model, "<unk>", 0, UNKNOWN);
     put_piece(&model, "a", 0, NORMAL);
     put_specs(&model, NULL, 0);
     write_model(fixture, &model);
-    assert_bos(fixture, "{\"add_bos_token\": true}", -1);
+    assert_bos(fixture, "{\"add_bos_token\": true, \"add_eos_token\": true}", -1);
 }
 
-static void test_bos_refusals(void **state) {
+static void test_refusals_of_bos_and_eos(void **state) {
     const struct fixture *fixture = *state;
     static const char *const cases[][2] = {
         {"{\"add_bos_token\": 1}", "tokenizer_config.json|add_bos_token is neither"},
+        {"{\"add_eos_token\": 1}", "tokenizer_config.json|add_eos_token is neither"},
+        {"{\"add_eos_token\": true, \"eos_token\": 1}", "tokenizer_config.json|eos_token is not a text"},
+        {"{\"add_eos_token\": true, \"eos_token\": \"<|x|>\"}", "eos_token '<|no token of the tokenizer.model"},
         {"{\"tokenizer_class\": 1}", "tokenizer_config.json|tokenizer_class is not a name"},
         {"{\"bos_token\": 1}", "tokenizer_config.json|bos_token is not a text"},
         {"{\"bos_token\": {\"content\": 1}}", "tokenizer_config.json|bos_token is not a text"},
@@ -508,8 +532,9 @@ int main(void) {
         WITH_FILES(test_pieces_are_found),
         WITH_FILES(test_text_must_be_utf8),
         WITH_FILES(test_bos),
-        WITH_FILES(test_a_model_without_bos_gets_none),
-        WITH_FILES(test_bos_refusals),
+        WITH_FILES(test_eos),
+        WITH_FILES(test_a_model_without_bos_and_eos_gets_none),
+        WITH_FILES(test_refusals_of_bos_and_eos),
         WITH_FILES(test_defaults),
         WITH_FILES(test_json),
         WITH_FILES(test_rules_are_applied),
