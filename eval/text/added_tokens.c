@@ -127,7 +127,8 @@ static int stands_alone(const struct added_tokens_search *search, const struct a
     return status;
 }
 
-/* The places are the library's also where white space that a token took is itself a token. */
+/* The places are the library's also where white space that a token took is itself a token: one of which nothing is left
+ * is left out. */
 int added_tokens_divide(const struct added_tokens_search *search, const char *text, size_t size,
                         added_tokens_taker *take, void *state, struct error *error) {
     size_t given = 0;
@@ -139,10 +140,11 @@ int added_tokens_divide(const struct added_tokens_search *search, const char *te
         if (token) status = stands_alone(search, token, text, size, at, &alone, error);
         if (status != STATUS_OK || !alone) continue;
         size_t begin = token->left_strip ? spaces_begin(text, at) : at;
+        size_t end = token->right_strip ? spaces_end(text, size, next) : next;
         if (token->left_strip && begin < given) begin = given;
         if (given < begin) status = take(state, NULL, text + given, begin - given, error);
-        if (status == STATUS_OK) status = take(state, token, text + at, token->size, error);
-        given = token->right_strip ? spaces_end(text, size, next) : next;
+        if (status == STATUS_OK && begin < end) status = take(state, token, text + at, token->size, error);
+        given = end;
     }
     if (status == STATUS_OK && given < size) status = take(state, NULL, text + given, size - given, error);
     return status;

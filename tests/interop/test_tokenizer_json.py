@@ -351,6 +351,7 @@ def test_added_tokens(tmp_path):
         AddedToken("both", lstrip=True, rstrip=True, normalized=False), AddedToken("\n\n", normalized=False),
         AddedToken("word", single_word=True, normalized=False), AddedToken("\u00e9", normalized=True),
         AddedToken("two words", normalized=True), AddedToken("\u4e2d", single_word=True, lstrip=True, normalized=True),
+        AddedToken("\u00a0", lstrip=True, rstrip=True, normalized=False),
     ]  # fmt: skip
     normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Replace(" ", SPIECE)])
     kinds = {"both": (normalizer, pre_tokenizers.Metaspace(SPIECE, "first")), "none": (None, None),

@@ -165,7 +165,8 @@ static void test_added_tokens(void **state) {
             {"id" : 14, "content" : "<x>", "special" : true}, {"id" : 15, "content" : "<x>a", "normalized" : false},
             {"id" : 3, "content" : "ab", "single_word" : true, "normalized" : false},
             {"id" : 16, "content" : "l", "lstrip" : true, "normalized" : false},
-            {"id" : 17, "content" : "r", "rstrip" : true, "normalized" : false}, {"id" : 18, "content" : "a b"}
+            {"id" : 17, "content" : "r", "rstrip" : true, "normalized" : false}, {"id" : 18, "content" : "a b"},
+            {"id" : 19, "content" : "\t", "lstrip" : true, "rstrip" : true, "normalized" : false}
         ]),
         .normalizer = "{\"type\": \"Replace\", \"pattern\": {\"String\": \" \"}, \"content\": \"" PIECE "\"}"};
     assert_tokens(fixture, &parts, "a<x>b", "1 14 2");
@@ -175,6 +176,10 @@ static void test_added_tokens(void **state) {
     assert_tokens(fixture, &parts, "a  l a", "1 16 5");
     assert_tokens(fixture, &parts, "a r \n a", "1 6 17 1");
     assert_tokens(fixture, &parts, "ba b", "2 18"); /* as the normalizer leaves it */
+
+    /* what another one has taken is no token */
+    assert_tokens(fixture, &parts, "a\t\n\tb\t", "1 19 2 19");
+    assert_tokens(fixture, &parts, "ar\t\tb", "1 17 2");
     struct tokenizer_json *tokenizer = load(fixture, &parts);
     assert_int_equal(tokenizer_json_unknown(tokenizer), 0);
     tokenizer_json_free(tokenizer);
