@@ -217,6 +217,16 @@ static int refuse_pattern(const struct metadata *m, struct error *error) {
     return STATUS_OK;
 }
 
+/* Models of embeddings are models of the same architectures whose tokens see those behind them. */
+static int check_causal(const struct metadata *m, struct error *error) {
+    char key[KEY_SIZE];
+    bool causal = true;
+    int status = gguf_get_bool(m->file, key_of(m, "attention.causal", key), &causal, error);
+    if (status != STATUS_OK || causal) return status;
+    return error_set(error, STATUS_INPUT, "%s: %s false is not supported, only true; choose another model", m->path,
+                     key);
+}
+
 static int read_sliding_window(const struct metadata *m, int64_t *out, struct error *error) {
     *out = 0;
     int status = get_size(m, "attention.sliding_window", out, error);
@@ -598,6 +608,7 @@ int gguf_config_read(const struct gguf_parts *parts, struct model_config *out, s
     status = read_sizes(&m, out, error);
     if (status == STATUS_OK) status = read_experts(&m, out, error); /* before the keys that only such models have */
     if (status == STATUS_OK) status = check_keys(&m, error);
+    if (status == STATUS_OK) status = check_causal(&m, error);
     if (status == STATUS_OK) status = read_vocabulary(&m, &out->vocabulary, error);
     if (status == STATUS_OK) status = read_sliding_window(&m, &out->sliding_window, error);
     if (status == STATUS_OK) status = read_norm_eps(&m, &out->norm_eps, error);

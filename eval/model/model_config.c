@@ -192,8 +192,9 @@ static int read_family(struct config_file *file, struct error *error) {
                      supported);
 }
 
-/* Requirements of every family. */
+/* Requirements of every family. Models of embeddings are such models whose tokens see those behind them. */
 static const struct family_requirement common_requirements[] = {
+    {"is_causal", "true"},
     {"quantization_config", "null"},
     {"compression_config", "null"},
     {NULL, NULL},

@@ -477,6 +477,7 @@ static void put_number(struct gguf_bytes *b, void *state) { put_key_f32(b, state
 static void put_size(struct gguf_bytes *b, void *state) { put_key_u32(b, state, 2); }
 static void put_text(struct gguf_bytes *b, void *state) { put_key_string(b, state, "ntk"); }
 static void put_clex(struct gguf_bytes *b, void *state) { put_key_string(b, state, "clex"); }
+static void put_no(struct gguf_bytes *b, void *state) { put_key(b, state, GGUF_BOOL), put_bytes(b, "", 1); }
 
 static void test_refuses_keys_that_change_the_model(void **state) {
     const struct fixture *f = *state;
@@ -488,6 +489,8 @@ static void test_refuses_keys_that_change_the_model(void **state) {
         {put_size, "llama.expert_count", "has no key 'llama.expert_used_count'"},
         {put_size, "llama.attention.temperature_scale", "'llama.attention.temperature_scale' is not supported"},
         {put_size, "llama.rope.scaling.yarn_log_multiplier", "yarn_log_multiplier 2 is not supported, only 0"},
+        {put_no, "llama.attention.causal", "llama.attention.causal false is not supported, only true"},
+        {put_size, "llama.attention.causal", "'llama.attention.causal', of type u32, is not true or false"},
         {put_size, "llama.attention.value_length", "llama.attention.value_length 2 is not supported, only 4"},
         {put_size, "llama.attention.sliding_window", "llama.attention.sliding_window 2 is not supported for llama"},
         {put_size, "llama.rope.dimension_count", "llama.rope.dimension_count 2 is not supported for heads of 4"},

@@ -530,6 +530,8 @@ static void refuses_what_is_not_supported(void **state) {
         {"{\"layer_types\": [\"full_attention\"]}", "layer_types|num_hidden_layers (2)"},
         {"{\"layer_types\": [\"full_attention\", 3]}", "layer_types: layer 1"},
         {"{\"layer_types\": \"full_attention\"}", "layer_types"},
+        {"{\"is_causal\": false}", "is_causal false|llama|only true"},
+        {"{\"model_type\": \"qwen2\", \"is_causal\": false}", "is_causal false|qwen2|only true"},
         {"{\"quantization_config\": {\"quant_method\": \"awq\"}}", "quantization_config|awq"},
         {"{\"compression_config\": {}}", "compression_config"},
         {"{\"tie_word_embeddings\": 1}", "tie_word_embeddings|true or false"},
