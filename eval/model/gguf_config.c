@@ -230,7 +230,7 @@ static int check_causal(const struct metadata *m, struct error *error) {
 static int read_sliding_window(const struct metadata *m, int64_t *out, struct error *error) {
     *out = 0;
     int status = get_size(m, "attention.sliding_window", out, error);
-    if (status != STATUS_OK || *out == 0 || m->family->slides) return status;
+    if (status != STATUS_OK || *out == 0 || m->architecture->slides) return status;
     return error_set(error, STATUS_INPUT,
                      "%s: %s.attention.sliding_window %" PRId64 " is not supported for %s; choose another model",
                      m->path, m->architecture->name, *out, m->family->name);

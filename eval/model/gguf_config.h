@@ -13,6 +13,8 @@
  *   stored whole.
  * - llama with an expert_count other than 0 is Mixtral, and mistral3 with such an attention.temperature_scale Ministral
  *   3, else Mistral.
+ * - phi3: attention.sliding_window is that of every layer, as in transformers; llama.cpp does not heed it. Others than
+ *   phi3 and gemma3 may have none.
  * - smollm3: each fourth layer is not rotated; minicpm: the three scales are required, and logits are divided by
  *   theirs.
  * - qwen3moe and Mixtral: every layer has experts, and the weights of the chosen ones are divided by their sum.

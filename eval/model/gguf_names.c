@@ -10,7 +10,8 @@
 
 /* ---- Architectures ---- */
 
-/* Mistral's models are llama there, and mistral3 is also the language part of models before Ministral 3. */
+/* Mistral's models are llama there, and mistral3 is also the language part of models before Ministral 3. Sliding
+ * windows of a family are not those of its architecture: llama.cpp has none for llama, mistral3 and smollm3. */
 static const struct gguf_architecture architectures[] = {
     {.name = "llama", .family = "mixtral", .neighbours = true, .where = "expert_count"},
     {.name = "llama", .family = "llama", .neighbours = true},
@@ -22,8 +23,8 @@ static const struct gguf_architecture architectures[] = {
     {.name = "smollm3", .family = "smollm3", .neighbours = true},
     {.name = "olmo2", .family = "olmo2"},
     {.name = "minicpm", .family = "minicpm", .neighbours = true},
-    {.name = "phi3", .family = "phi3"},
-    {.name = "gemma3", .family = "gemma3_text"},
+    {.name = "phi3", .family = "phi3", .slides = true},
+    {.name = "gemma3", .family = "gemma3_text", .slides = true},
 };
 enum { ARCHITECTURES = sizeof architectures / sizeof *architectures };
 

@@ -13,6 +13,7 @@ struct gguf_architecture {
     const char *name;   /* general.architecture */
     const char *family; /* whose computation it is */
     bool neighbours;    /* rotary pairs are neighbouring rows of queries and keys, not halves of a head */
+    bool slides;        /* a key of it states a sliding window */
     const char *where;  /* after "NAME.": this row counts for files that have the key, with another number than 0; NULL:
                          * for those that no row before counts for */
 };

@@ -586,6 +586,35 @@ static void test_reads_what_one_architecture_has(void **state) {
     assert_refused(f->path, "has no key 'qwen3moe.expert_count'; convert the model again");
 }
 
+/* And a window that llama.cpp does not heed. */
+static void put_window(struct gguf_bytes *b, void *state) {
+    char key[64];
+    snprintf(key, sizeof key, "%s.attention.sliding_window", (const char *)state), put_key_u32(b, key, 5);
+    if (strcmp(state, "llama") == 0) put_experts(b, state);
+    if (strcmp(state, "mistral3") == 0) put_temperature(b, &(float){0.25F});
+}
+
+static void test_refuses_windows_that_an_architecture_does_not_have(void **state) {
+    const struct fixture *f = *state;
+    static const struct {
+        const char *architecture;
+        int more_keys;
+        const char *family;
+    } refused[] = {{"llama", 3, "mixtral"}, {"mistral3", 3, "ministral3"}, {"smollm3", 1, "smollm3"}};
+    struct layout layout = layouts[0];
+    struct options o = {.layout = &layout, .more = put_window};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        char words[96];
+        layout.architecture = refused[i].architecture;
+        o.state = (void *)refused[i].architecture, o.more_keys = refused[i].more_keys;
+        write_gguf(&o, f->path);
+        snprintf(words, sizeof words, "sliding_window 5 is not supported for %s;", refused[i].family);
+        assert_refused(f->path, words);
+    }
+    layout.architecture = "phi3", o.state = "phi3", o.more_keys = 1;
+    assert_int_equal(read_config(f, &o).sliding_window, 5);
+}
+
 static void test_refuses_experts_that_do_not_fit(void **state) {
     const struct fixture *f = *state;
     struct layout layout = layouts[0];
@@ -801,6 +830,7 @@ int main(void) {
         TEST(test_refuses_missing_keys),
         TEST(test_refuses_keys_that_change_the_model),
         TEST(test_reads_what_one_architecture_has),
+        TEST(test_refuses_windows_that_an_architecture_does_not_have),
         TEST(test_refuses_experts_that_do_not_fit),
         TEST(test_takes_routers_for_no_matrices_of_the_type),
         TEST(test_reads_kinds_of_layers),
