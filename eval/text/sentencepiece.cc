@@ -77,7 +77,7 @@ bool take_field(std::string_view &in, struct field &out) {
 /* Field numbers of sentencepiece_model.proto. */
 enum { MODEL_PIECES = 1, MODEL_NORMALIZER = 3, MODEL_DENORMALIZER = 5 };
 enum { PIECE_TEXT = 1, PIECE_TYPE = 3, PIECE_USER_DEFINED = 4 };
-enum { NORMALIZER_CHARSMAP = 2 };
+enum { NORMALIZER_CHARSMAP = 2, NORMALIZER_PREFIX = 3 };
 
 /* Far more than any rules in use have; every unit may be entered as often as it has rules before it. */
 enum { MOST_TRIE_BYTES = 1 << 20 };
@@ -197,8 +197,16 @@ int not_a_model(const char *path, struct error *error) {
                      path);
 }
 
-int load(const char *path, std::string_view bytes, struct sentencepiece_model **out, struct error *error) {
+/* Of a message that stands twice, later fields replace earlier ones: add_dummy_prefix = false. */
+constexpr char without_prefix[] = {MODEL_NORMALIZER << 3 | WIRE_BYTES, 2, NORMALIZER_PREFIX << 3 | WIRE_VARINT, 0};
+
+int load(const char *path, std::string_view bytes, bool bare, struct sentencepiece_model **out, struct error *error) {
     if (!model_valid(bytes)) return not_a_model(path, error);
+    std::string changed;
+    if (bare) {
+        changed.append(bytes).append(without_prefix, sizeof without_prefix);
+        bytes = changed;
+    }
     auto *model = new sentencepiece_model;
     sentencepiece::util::Status status;
     try {
@@ -229,27 +237,31 @@ int encode(const struct sentencepiece_model *model, const char *name, std::strin
     return STATUS_OK;
 }
 
-} // namespace
-
-int sentencepiece_read(const char *path, const void *bytes, size_t size, struct sentencepiece_model **out,
-                       struct error *error) {
+int read(const char *path, std::string_view bytes, bool bare, struct sentencepiece_model **out, struct error *error) {
     *out = nullptr;
     try {
-        return load(path, {static_cast<const char *>(bytes), size}, out, error);
+        return load(path, bytes, bare, out, error);
     } catch (const std::bad_alloc &) {
-        return error_memory(error, static_cast<double>(size), path);
+        return error_memory(error, static_cast<double>(bytes.size()), path);
     } catch (const std::exception &) {
         return not_a_model(path, error);
     }
 }
 
-int sentencepiece_load(const char *path, struct sentencepiece_model **out, struct error *error) {
+} // namespace
+
+int sentencepiece_read(const char *path, const void *bytes, size_t size, struct sentencepiece_model **out,
+                       struct error *error) {
+    return read(path, {static_cast<const char *>(bytes), size}, false, out, error);
+}
+
+int sentencepiece_load(const char *path, bool bare, struct sentencepiece_model **out, struct error *error) {
     unsigned char *bytes;
     size_t size;
     *out = nullptr;
     int status = file_read(path, &bytes, &size, error);
     if (status != STATUS_OK) return status;
-    status = sentencepiece_read(path, bytes, size, out, error);
+    status = read(path, {reinterpret_cast<const char *>(bytes), size}, bare, out, error);
     std::free(bytes);
     return status;
 }

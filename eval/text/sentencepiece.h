@@ -7,6 +7,7 @@
 #ifndef LONGROPE_EVAL_SENTENCEPIECE_H
 #define LONGROPE_EVAL_SENTENCEPIECE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,9 +16,10 @@
 struct sentencepiece_model;
 
 /* STATUS_INPUT for a file that is missing or not a SentencePiece model, STATUS_FAILED for lack of
- * memory. The caller frees *out with sentencepiece_free(). */
-int sentencepiece_load(const char *path, struct sentencepiece_model **out, struct error *error);
-/* The same of the bytes of such a file; `path` is its name in messages. */
+ * memory. `bare`: no blank is put before a text, whatever the file says. The caller frees *out with
+ * sentencepiece_free(). */
+int sentencepiece_load(const char *path, bool bare, struct sentencepiece_model **out, struct error *error);
+/* The same of the bytes of such a file, as it says itself; `path` is its name in messages. */
 int sentencepiece_read(const char *path, const void *bytes, size_t size, struct sentencepiece_model **out,
                        struct error *error);
 void sentencepiece_free(struct sentencepiece_model *model); /* NULL is allowed */

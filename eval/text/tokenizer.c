@@ -123,27 +123,25 @@ static int config_ends(const char *path, const json_t *config, struct tokenizer 
     return status;
 }
 
-/* The tokens that are to begin and end documents, as the file beside `model_path` says. */
-static int read_ends(const char *model_path, struct tokenizer *out, struct error *error) {
-    char *path = NULL;
-    if (asprintf(&path, "%.*stokenizer_config.json", (int)file_folder_length(model_path), model_path) < 0) {
-        return error_memory(error, (double)strlen(model_path), "a path");
-    }
-    json_t *config = NULL;
-    int status = config_read(path, &config, error);
-    if (status == STATUS_OK) status = config_ends(path, config, out, error);
-    json_decref(config);
-    free(path);
-    return status;
-}
-
 /* ---- opening ---- */
 
 static const struct tokenizer bytes = {.bos = -1, .eos = -1};
 
+/* The file beside it says whether a blank comes before a text, and which tokens begin and end documents. */
 static int open_pieces(const char *path, struct tokenizer *out, struct error *error) {
-    int status = sentencepiece_load(path, &out->pieces, error);
-    return status == STATUS_OK ? read_ends(path, out, error) : status;
+    char *config_path = NULL;
+    if (asprintf(&config_path, "%.*stokenizer_config.json", (int)file_folder_length(path), path) < 0) {
+        return error_memory(error, (double)strlen(path), "a path");
+    }
+    json_t *config = NULL;
+    bool prefix = true;
+    int status = config_read(config_path, &config, error);
+    if (status == STATUS_OK) status = config_flag(config_path, config, "add_prefix_space", true, &prefix, error);
+    if (status == STATUS_OK) status = sentencepiece_load(path, !prefix, &out->pieces, error);
+    if (status == STATUS_OK) status = config_ends(config_path, config, out, error);
+    json_decref(config);
+    free(config_path);
+    return status;
 }
 
 static int open_json(const char *path, struct tokenizer *out, struct error *error) {

@@ -9,6 +9,7 @@
  * GemmaTokenizer, with or without Fast) have a BOS and other classes do not. There is an EOS if add_eos_token says so.
  * bos_token and eos_token name the tokens, which are looked up in the model's pieces and then in added_tokens_decoder;
  * without them they are the SentencePiece model's. A SentencePiece model without BOS or EOS gives none.
+ * add_prefix_space: false there means that no blank is put before a text; else the SentencePiece model decides that.
  * Otherwise tokens are those of that class with legacy=True, which leaves the whole text to the
  * SentencePiece library. One difference: names of special tokens in a text are text here, and tokens there.
  *

@@ -108,7 +108,8 @@ def test_whole_corpus(tmp_path):
 
 
 @pytest.mark.parametrize("add_bos_token, add_eos_token", [(True, False), (False, False), (True, True), (False, True)])
-def test_transformers(tmp_path, add_bos_token, add_eos_token):
+@pytest.mark.parametrize("prefix", [{}, {"add_prefix_space": None}, {"add_prefix_space": True}, {"add_prefix_space": False}])
+def test_transformers(tmp_path, add_bos_token, add_eos_token, prefix):
     """A folder as llama 2 ships it, through transformers' AutoTokenizer."""
     train(tmp_path, **TRAININGS["llama"])
     save_model(tmp_path)
@@ -116,7 +117,7 @@ def test_transformers(tmp_path, add_bos_token, add_eos_token):
         "tokenizer_class": "LlamaTokenizer", "add_bos_token": add_bos_token, "add_eos_token": add_eos_token,
         "bos_token": {"__type": "AddedToken", "content": "<s>", "lstrip": False, "normalized": False,
                       "rstrip": False, "single_word": False},
-        "eos_token": "</s>", "unk_token": "<unk>", "legacy": True,
+        "eos_token": "</s>", "unk_token": "<unk>", "legacy": True, **prefix,
     }))  # fmt: skip
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)
     text = CORPUS[1].read_text(encoding="utf-8")[:4000]

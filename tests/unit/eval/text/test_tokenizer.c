@@ -100,7 +100,7 @@ static void assert_tokens(const struct fixture *fixture, const char *text, const
     struct error error = {""};
     int32_t *found;
     int64_t found_count;
-    if (sentencepiece_load(fixture->path, &model, &error) != STATUS_OK) fail_msg("%s", error.message);
+    if (sentencepiece_load(fixture->path, false, &model, &error) != STATUS_OK) fail_msg("%s", error.message);
     assert_int_equal(sentencepiece_encode(model, "t", text, strlen(text), &found, &found_count, &error), STATUS_OK);
     assert_int_equal(found_count, count);
     for (int64_t i = 0; i < count; i++) assert_int_equal(found[i], tokens[i]);
@@ -125,7 +125,7 @@ static void test_pieces_are_found(void **state) {
     struct sentencepiece_model *model;
     struct error error;
     write_good(fixture);
-    assert_int_equal(sentencepiece_load(fixture->path, &model, &error), STATUS_OK);
+    assert_int_equal(sentencepiece_load(fixture->path, false, &model, &error), STATUS_OK);
     assert_int_equal(sentencepiece_bos(model), 1);
     assert_int_equal(sentencepiece_find(model, "ab"), 7);
     assert_int_equal(sentencepiece_find(model, "<unk>"), 0);
@@ -148,7 +148,7 @@ static void test_text_must_be_utf8(void **state) {
     int32_t *tokens;
     int64_t count;
     write_good(fixture);
-    assert_int_equal(sentencepiece_load(fixture->path, &model, &error), STATUS_OK);
+    assert_int_equal(sentencepiece_load(fixture->path, false, &model, &error), STATUS_OK);
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         assert_int_equal(sentencepiece_encode(model, "t", good[i], strlen(good[i]), &tokens, &count, &error),
                          STATUS_OK);
@@ -264,6 +264,41 @@ static void test_refusals_of_bos_and_eos(void **state) {
         assert_message(error.message, cases[i][1]);
         assert_null(tokenizer.pieces);
     }
+}
+
+/* ---- The blank before a text ---- */
+
+static void assert_first(const struct fixture *fixture, const char *config, int32_t first) {
+    struct tokenizer tokenizer;
+    struct error error = {""};
+    int32_t *tokens;
+    int64_t count;
+    if (open_with(fixture, config, &tokenizer, &error) != STATUS_OK) fail_msg("%s", error.message);
+    assert_int_equal(tokenizer_encode(&tokenizer, "t", "a a", 3, &tokens, &count, &error), STATUS_OK);
+    assert_int_equal(count, 2);
+    if (tokens[0] != first) fail_msg("%s: %d, not %d", config, (int)tokens[0], (int)first);
+    assert_int_equal(tokens[1], 6);
+    free(tokens);
+    tokenizer_close(&tokenizer);
+}
+
+static void test_blank_before_a_text(void **state) {
+    const struct fixture *fixture = *state;
+    struct tokenizer tokenizer;
+    struct error error = {""};
+    write_good(fixture);
+    assert_first(fixture, NULL, 6);
+    assert_first(fixture, "{\"add_prefix_space\": true}", 6);
+    assert_first(fixture, "{\"add_prefix_space\": null}", 6);
+    assert_first(fixture, "{\"add_prefix_space\": false}", 4);
+    assert_int_equal(open_with(fixture, "{\"add_prefix_space\": 0}", &tokenizer, &error), STATUS_INPUT);
+    assert_message(error.message, "tokenizer_config.json|add_prefix_space is neither");
+    struct message model;
+    make_model(&model);
+    model.size -= 4; /* what is put behind a file must not complete it */
+    write_model(fixture, &model);
+    assert_int_equal(open_with(fixture, "{\"add_prefix_space\": false}", &tokenizer, &error), STATUS_INPUT);
+    assert_message(error.message, "is not a SentencePiece model");
 }
 
 /* ---- What a model wants ---- */
@@ -388,7 +423,7 @@ static void write_rules(const struct fixture *fixture, const unsigned char *rule
 static void assert_no_model(const struct fixture *fixture) {
     struct sentencepiece_model *model;
     struct error error = {""};
-    assert_int_equal(sentencepiece_load(fixture->path, &model, &error), STATUS_INPUT);
+    assert_int_equal(sentencepiece_load(fixture->path, false, &model, &error), STATUS_INPUT);
     assert_message(error.message, "is not a SentencePiece model, or is damaged|.npy");
     assert_null(model);
 }
@@ -480,7 +515,7 @@ static bool survives(const struct fixture *fixture) {
     struct error error = {""};
     int32_t *tokens;
     int64_t count;
-    int status = sentencepiece_load(fixture->path, &model, &error);
+    int status = sentencepiece_load(fixture->path, false, &model, &error);
     if (status != STATUS_OK) {
         assert_int_equal(status, STATUS_INPUT);
         assert_message(error.message, fixture->path);
@@ -535,6 +570,7 @@ int main(void) {
         WITH_FILES(test_eos),
         WITH_FILES(test_a_model_without_bos_and_eos_gets_none),
         WITH_FILES(test_refusals_of_bos_and_eos),
+        WITH_FILES(test_blank_before_a_text),
         WITH_FILES(test_defaults),
         WITH_FILES(test_json),
         WITH_FILES(test_rules_are_applied),
