@@ -3,12 +3,11 @@
 #include <gsl/gsl_rng.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
-
-#include "eval/base/name.h"
 
 /* ---- The forms ---- */
 
@@ -55,12 +54,6 @@ static const struct wording wordings[NEEDLE_FORMS] = {
 const char *const needle_form_names[NEEDLE_FORMS] = {[NEEDLE_PUBLISHED] = "published", [NEEDLE_DEMO] = "demo"};
 
 const char *needle_form_name(enum needle_form form) { return needle_form_names[form]; }
-
-bool needle_form_parse(const char *name, enum needle_form *out) {
-    int form = name_find(needle_form_names, NEEDLE_FORMS, name);
-    if (form != NAME_UNKNOWN) *out = (enum needle_form)form;
-    return form != NAME_UNKNOWN;
-}
 
 /* ---- Texts ---- */
 

@@ -13,7 +13,6 @@
 #ifndef LONGROPE_EVAL_NEEDLE_PROMPT_H
 #define LONGROPE_EVAL_NEEDLE_PROMPT_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "eval/base/error.h"
@@ -32,8 +31,6 @@ enum needle_form { NEEDLE_PUBLISHED, NEEDLE_DEMO, NEEDLE_FORMS };
 
 extern const char *const needle_form_names[NEEDLE_FORMS]; /* "published", "demo" */
 const char *needle_form_name(enum needle_form form);
-/* False, with *out untouched, for a name that is neither. */
-bool needle_form_parse(const char *name, enum needle_form *out);
 
 /* What all prompts of a measurement share. */
 struct needle_setting {

@@ -295,19 +295,6 @@ static void what_cannot_be_made_is_refused(void **state) {
     }
 }
 
-static void forms_have_names(void **state) {
-    (void)state;
-    for (int f = 0; f < NEEDLE_FORMS; f++) {
-        enum needle_form form = NEEDLE_FORMS;
-        assert_true(needle_form_parse(needle_form_name((enum needle_form)f), &form));
-        assert_int_equal(form, f);
-    }
-    enum needle_form form = NEEDLE_DEMO;
-    assert_false(needle_form_parse("Published", &form));
-    assert_false(needle_form_parse("", &form));
-    assert_int_equal(form, NEEDLE_DEMO);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_prompts_are_worded_as_published),
@@ -319,7 +306,6 @@ int main(void) {
         cmocka_unit_test(keys_have_their_digits),
         cmocka_unit_test(prompts_are_told_apart),
         cmocka_unit_test(what_cannot_be_made_is_refused),
-        cmocka_unit_test(forms_have_names),
     };
     return cmocka_run_group_tests_name("needle", tests, NULL, NULL);
 }
