@@ -41,7 +41,6 @@ void choice_print_row(FILE *out, const struct choice_result *r, int width) {
         proportion_print(out, r->sheet->correct[norm], (int64_t)task->count);
     }
     fprintf(out, " %9.2f\n", r->seconds);
-    fflush(out);
 }
 
 void choice_print_sum(FILE *out, int64_t tokens, int64_t computed) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "search/base/output_stream.h"
 #include "search/base/progress.h"
 #include "search/base/signals.h"
 #include "search/cli/bench_options.h"
@@ -115,14 +116,12 @@ static void print_rates_heading(const struct bench_options *o) {
     printf("%-5s  %-11s %7s %9s", "dtype", "kernels", "threads", "product");
     for (size_t l = 0; l < o->lengths.count; l++) printf(" %9" PRId64, o->lengths.items[l]);
     putchar('\n');
-    fflush(stdout);
 }
 
 static void print_rates(const struct bench_options *o, const struct kernels *kernels, const struct rates *r) {
     printf("%-5s  %-11s %7d %9.1f", number_type_name(kernels->type), kernels->name, r->threads, r->best_product * 1e-9);
     for (size_t l = 0; l < o->lengths.count; l++) printf(" %9.1f", r->attention[l] * 1e-9);
     putchar('\n');
-    fflush(stdout);
 }
 
 static void print_evaluations_heading(const struct bench_options *o) {
@@ -172,7 +171,6 @@ static void print_evaluation(const struct bench *b, const struct evaluated *e) {
            number_type_name(kernels->type), kernels->name, o.length, (double)o.tokens / e->passes.best, o.rate * 1e-9,
            o.of_best, e->passes.best, e->passes.median, e->passes.count, 100.0 * o.product_share,
            100.0 * o.attention_share, 100.0 * o.others);
-    fflush(stdout);
 }
 
 /* ---- JSON ---- */
@@ -236,13 +234,19 @@ static int print_json(const struct bench *b, struct error *error) {
 
 /* ---- Rates ---- */
 
-static void show_rates(struct bench *b, const struct kernels *kernels, const struct rates *rates) {
+/* After a result: what is printed is written, and what is kept until the end can still be. */
+static int check_stdout(const struct bench *b, struct error *error) {
+    return b->options->json ? output_stream_check(stdout, error) : output_stream_flush(stdout, error);
+}
+
+static int show_rates(struct bench *b, const struct kernels *kernels, const struct rates *rates, struct error *error) {
     progress_clear(&b->progress);
     if (b->rates) {
         json_array_append_new(b->rates, rates_json(b->options, kernels, rates));
-        return;
+    } else {
+        print_rates(b->options, kernels, rates);
     }
-    print_rates(b->options, kernels, rates);
+    return check_stdout(b, error);
 }
 
 /* Measures on one thread, and on all threads if there are more. */
@@ -254,11 +258,11 @@ static int rate_contender(struct bench *b, struct contender *contender, struct e
     int status = make_model(b, &one_layer, contender->kernels, &model, error);
     if (status == STATUS_OK && b->options->threads > 1) {
         status = measure_rates(b, model, 1, &single, error);
-        if (status == STATUS_OK) show_rates(b, contender->kernels, &single);
+        if (status == STATUS_OK) status = show_rates(b, contender->kernels, &single, error);
     }
     if (status == STATUS_OK) {
         status = measure_rates(b, model, (int)b->options->threads, &contender->rates, error);
-        if (status == STATUS_OK) show_rates(b, contender->kernels, &contender->rates);
+        if (status == STATUS_OK) status = show_rates(b, contender->kernels, &contender->rates, error);
     }
     model_free(model);
     return status;
@@ -288,7 +292,7 @@ static int evaluate_length(struct bench *b, const struct model *model, struct ev
     progress_clear(&b->progress);
     if (status == STATUS_OK && b->evaluations) json_array_append_new(b->evaluations, evaluation_json(b, e));
     if (status == STATUS_OK && !b->evaluations) print_evaluation(b, e);
-    return status;
+    return status == STATUS_OK ? check_stdout(b, error) : status;
 }
 
 static int evaluate_contender(struct bench *b, const struct contender *contender, struct error *error) {
@@ -319,8 +323,12 @@ static int bench(struct bench *b, struct error *error) {
     if (o->json && !((b->rates = json_array()) && (b->evaluations = json_array()))) {
         return error_memory(error, 0, "the results");
     }
-    if (!o->json) print_rates_heading(o);
-    int status = rate_all(b, error);
+    int status = output_stream_check(stdout, error);
+    if (status == STATUS_OK && !o->json) {
+        print_rates_heading(o);
+        status = output_stream_flush(stdout, error);
+    }
+    if (status == STATUS_OK) status = rate_all(b, error);
     if (status == STATUS_OK && !o->json) print_evaluations_heading(o);
     if (status == STATUS_OK) status = evaluate_all(b, error);
     if (status == STATUS_STOPPED) {

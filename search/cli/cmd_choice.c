@@ -5,6 +5,7 @@
 
 #include "eval/text/tokenizer.h"
 #include "search/base/clock.h"
+#include "search/base/output_stream.h"
 #include "search/base/progress.h"
 #include "search/base/signals.h"
 #include "search/cli/choice_options.h"
@@ -172,7 +173,7 @@ static int record(const struct benchmark *b, const struct choice_result *result,
 static int show(struct benchmark *b, const struct choice_result *result, struct error *error) {
     if (b->options->model.json) return session_add_result(&b->session, choice_json(result), error);
     choice_print_row(b->session.out, result, b->width);
-    return STATUS_OK;
+    return output_stream_flush(b->session.out, error);
 }
 
 static int ask_task(struct benchmark *b, const struct chosen_table *table, int64_t length,

@@ -9,6 +9,7 @@
 #include "search/base/atomic_output.h"
 #include "search/base/json.h"
 #include "search/base/npy.h"
+#include "search/base/output_stream.h"
 #include "search/base/progress.h"
 #include "search/base/signals.h"
 #include "search/cli/commands.h"
@@ -195,7 +196,6 @@ static void print_row(FILE *out, const struct sweep_row *r) {
     fprintf(out, "%9" PRId64 "  %-12s %8.4g %9.4f %6" PRId64 " %9zu %10" PRId64 " %11s %11s %9.2f\n", r->length,
             r->table.method, r->table.scale, rope->own_attention_factor * rope->attention_factor, rope->start_tokens,
             documents_scored(&r->scoring), scoring_tokens(&r->scoring), nats, perplexity, r->seconds);
-    fflush(out);
 }
 
 static json_t *row_json(const struct evaluation *e, const struct sweep_row *r) {
@@ -221,7 +221,7 @@ static int show_row(struct evaluation *e, const struct sweep_row *row, struct er
     if (!e->headed) print_heading(e);
     e->headed = true;
     print_row(e->session.out, row);
-    return STATUS_OK;
+    return output_stream_flush(e->session.out, error);
 }
 
 static int record_row(const struct evaluation *e, const struct sweep_row *row, struct error *error) {

@@ -8,6 +8,7 @@
 #include "eval/text/tokenizer.h"
 #include "search/base/clock.h"
 #include "search/base/npy.h"
+#include "search/base/output_stream.h"
 #include "search/base/progress.h"
 #include "search/base/signals.h"
 #include "search/cli/commands.h"
@@ -216,7 +217,7 @@ static int record(const struct retrieval *r, const struct passkey_result *result
 static int show(struct retrieval *r, const struct passkey_result *result, struct error *error) {
     if (r->options->model.json) return session_add_result(&r->session, passkey_json(result), error);
     passkey_print_row(r->session.out, result, r->unicode);
-    return STATUS_OK;
+    return output_stream_flush(r->session.out, error);
 }
 
 /* The `index`-th table at the `length`-th length. */

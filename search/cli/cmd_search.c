@@ -7,6 +7,7 @@
 #include "eval/base/file.h"
 #include "eval/checkpoint.h"
 #include "search/base/json.h"
+#include "search/base/output_stream.h"
 #include "search/base/signals.h"
 #include "search/base/version.h"
 #include "search/cli/checkpoint_options.h"
@@ -180,7 +181,8 @@ static int estimate(const struct config *config, const struct search_options *op
     struct estimate estimate = {0};
     struct rank_plan plan = {.count = 0};
     const struct rank_plan *ranks = options->ranks.count ? &plan : NULL;
-    int status = estimate_make(config, options->run_dir, (int)options->threads, &estimate, error);
+    int status = output_stream_check(stdout, error);
+    if (status == STATUS_OK) status = estimate_make(config, options->run_dir, (int)options->threads, &estimate, error);
     if (status != STATUS_OK) return status;
     for (size_t i = 0; i < estimate.stage_count; i++) {
         const struct estimate_stage *stage = &estimate.stages[i];

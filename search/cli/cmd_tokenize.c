@@ -10,6 +10,7 @@
 #include "search/base/atomic_output.h"
 #include "search/base/npy.h"
 #include "search/base/output_path.h"
+#include "search/base/output_stream.h"
 #include "search/base/signals.h"
 #include "search/cli/commands.h"
 #include "search/cli/options.h"
@@ -187,14 +188,16 @@ static int open_tokenizer(struct tokenizing *t, struct error *error) {
     return tokenizer_open(o->tokenizer, o->model, t->vocabulary, &t->tokenizer, error);
 }
 
+/* Of a single text that is written to standard output, stderr. */
+static FILE *notes_of(const struct tokenizing *t) { return output_path_is_stdout(t->options->out) ? stderr : stdout; }
+
 static int write_document(const struct tokenizing *t, size_t index, const struct document *document,
                           struct error *error) {
-    FILE *out = output_path_is_stdout(t->paths[index]) ? stderr : stdout;
+    FILE *out = notes_of(t);
     int status = npy_write_document(t->paths[index], t->options->force, document->tokens, document->count, error);
     if (status != STATUS_OK) return status;
     fprintf(out, "%s: %" PRId64 " tokens\n", t->paths[index], document->count);
-    fflush(out); /* what is complete is printed, however the command ends */
-    return STATUS_OK;
+    return output_stream_flush(out, error); /* what is complete is printed, however the command ends */
 }
 
 static int write_text(const struct tokenizing *t, size_t index, struct error *error) {
@@ -216,6 +219,7 @@ static int tokenize(const void *options, struct error *error) {
     struct tokenizing t = {.options = options};
     int status = open_tokenizer(&t, error);
     if (status == STATUS_OK) status = name_paths(&t, error);
+    if (status == STATUS_OK) status = output_stream_check(notes_of(&t), error);
     if (status == STATUS_OK) status = check_paths(&t, error);
     for (size_t i = 0; i < t.options->text.count && status == STATUS_OK; i++) status = write_text(&t, i, error);
     tokenizing_close(&t);

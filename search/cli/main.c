@@ -1,10 +1,9 @@
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include "search/base/atomic_output.h"
+#include "search/base/output_stream.h"
 #include "search/base/signals.h"
 #include "search/cli/commands.h"
 
@@ -16,16 +15,13 @@ static void fill_streams(void) {
     }
 }
 
-/* An error that occurred earlier has left no errno. */
 static int end_output(struct error *error) {
-    errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout)) return STATUS_OK;
-    if (*signals_caught() == SIGPIPE) { /* all is done, but its reader has gone, as head does: no error */
+    int status = output_stream_flush(stdout, error);
+    if (status == STATUS_OK && ferror(stdout)) { /* all is done, but its reader has gone, as head does: no error */
         signal(SIGPIPE, SIG_DFL);
         raise(SIGPIPE);
     }
-    if (errno) return atomic_output_failed("standard output", errno, error);
-    return error_set(error, STATUS_FAILED, "standard output: could not be written; is the disk full?");
+    return status;
 }
 
 int main(int argc, char **argv) {

@@ -41,7 +41,6 @@ void passkey_print_row(FILE *out, const struct passkey_result *r, bool unicode) 
     }
     fprintf(out, "   %6.1f %11.5f %9.2f\n", 100.0 * (double)passkey_found_total(r->sheet) / (double)all,
             passkey_nats_total(r->sheet), r->seconds);
-    fflush(out);
 }
 
 /* ---- JSON ---- */

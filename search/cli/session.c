@@ -5,6 +5,7 @@
 
 #include "search/base/atomic_output.h"
 #include "search/base/output_path.h"
+#include "search/base/output_stream.h"
 #include "search/base/signals.h"
 #include "search/ranks/rank_service.h"
 #include "search/recipe/score_keys.h"
@@ -52,7 +53,8 @@ int session_tokenizer(const struct session *s, struct tokenizer *out, struct err
 
 int session_open_log(struct session *s, struct error *error) {
     if (!session_speaks(s)) return STATUS_OK;
-    return measurement_log_open(s->options->into, s->options->label, &s->log, error);
+    int status = output_stream_check(s->out, error);
+    return status == STATUS_OK ? measurement_log_open(s->options->into, s->options->label, &s->log, error) : status;
 }
 
 int session_check_output(struct session *s, const char *path, bool replace, struct error *error) {
@@ -187,7 +189,7 @@ int session_share(struct session *s, struct window_task *task, const struct scor
 
 int session_add_result(struct session *s, json_t *result, struct error *error) {
     bool added = result && json_array_append_new(s->results, result) == 0;
-    return added ? STATUS_OK : error_memory(error, 0, "the results");
+    return added ? output_stream_check(s->out, error) : error_memory(error, 0, "the results");
 }
 
 void session_describe(const struct session *s, const struct chosen_table *table, int64_t length, double seconds,
@@ -220,7 +222,8 @@ int session_end(struct session *s, int status, struct error *error) {
                          s->checkpoint ? "; the same command continues at the last checkpoint" : "");
     }
     if (status == STATUS_OK && s->results) status = print_results(s, error);
-    s->finished = status == STATUS_OK && fflush(s->out) == 0 && !ferror(s->out);
+    if (status == STATUS_OK) status = output_stream_flush(s->out, error);
+    s->finished = status == STATUS_OK && !ferror(s->out);
     return status;
 }
 

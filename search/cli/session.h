@@ -62,7 +62,8 @@ int session_open(const struct model_options *options, struct session *session, s
 /* The model's tokenizer, or the one of --tokenizer. The caller closes *out unless there is an error. */
 int session_tokenizer(const struct session *session, struct tokenizer *out, struct error *error);
 
-/* Opens the run of --into. Call it before anything is computed, so that an error comes early. */
+/* Opens the run of --into, and checks that results can be printed (search/base/output_stream.h). Call it before
+ * anything is computed, so that an error comes early. */
 int session_open_log(struct session *session, struct error *error);
 
 /* Checks the path of a file that the command writes beside its results: STATUS_INPUT if it exists, unless `replace`, or
@@ -83,7 +84,8 @@ int session_load(struct session *session, struct error *error);
  * process. */
 int session_share(struct session *session, struct window_task *task, const struct scoring *loaded, struct error *error);
 
-/* Appends *result, one row, and takes ownership. `result` may be NULL, which is reported as lack of memory. */
+/* Appends *result, one row, and takes ownership. `result` may be NULL, which is reported as lack of memory. Errors are
+ * also those of output_stream_check(): more rows are of no use where they cannot be printed at the end. */
 int session_add_result(struct session *session, json_t *result, struct error *error);
 
 /* Describes the measurement of one RoPE table at one length, for the log. */
@@ -92,7 +94,7 @@ void session_describe(const struct session *session, const struct chosen_table *
 
 /* On the process that speaks: prints the JSON object after STATUS_OK, and then lets session_close() delete what is kept
  * of finished windows; after STATUS_STOPPED the message says what was printed. Returns `status`, or STATUS_FAILED if
- * memory is short. */
+ * memory is short or the results cannot be printed. */
 int session_end(struct session *session, int status, struct error *error);
 
 void session_close(struct session *session); /* a zeroed session is allowed */
