@@ -57,6 +57,9 @@ static int check_length(struct retrieval *r, size_t l, struct error *error) {
     int status = STATUS_OK;
     for (size_t d = 0; d < r->task.depth_count && status == STATUS_OK; d++) {
         struct needle_prompt prompt;
+        if (session_speaks(&r->session)) {
+            progress_step(&r->session.progress, l * r->task.depth_count + d, "", false);
+        }
         status = passkey_prompt(&r->task, r->task.lengths[l], r->task.depths[d], 0, &prompt, error);
         if (d == 0) {
             r->first[l] = prompt;
@@ -81,17 +84,20 @@ static int check_lengths(struct retrieval *r, struct error *error) {
         }
         status = check_memory(&r->session.config, r->task.lengths[l], error);
     }
+    progress_begin(&r->session.progress, "checking the lengths", "prompts", 0, lengths * r->task.depth_count);
     for (size_t l = 0; l < lengths && status == STATUS_OK; l++) status = check_length(r, l, error);
+    progress_clear(&r->session.progress);
     return status;
 }
 
 /* All prompts of the one length, in the order in which they are asked. */
-static int save_tokens(const struct retrieval *r, struct error *error) {
+static int save_tokens(struct retrieval *r, struct error *error) {
     const struct passkey_options *o = r->options;
     int64_t length = o->lengths.items[0], count = (int64_t)o->depths.count * o->trials, bytes;
     if (__builtin_mul_overflow(count * (int64_t)sizeof(int32_t), length, &bytes)) bytes = INT64_MAX;
     int32_t *tokens = malloc((size_t)bytes);
     int status = tokens ? STATUS_OK : error_memory(error, (double)bytes, "all prompts");
+    progress_begin(&r->session.progress, "writing tokens", "prompts", 0, (size_t)count);
     for (int64_t i = 0; i < count && status == STATUS_OK; i++) {
         struct needle_prompt prompt;
         if (*signals_caught()) status = error_set(error, STATUS_STOPPED, "stopped by %s", signals_name());
@@ -99,8 +105,10 @@ static int save_tokens(const struct retrieval *r, struct error *error) {
         status = passkey_prompt(&r->task, length, o->depths.items[i / o->trials], i % o->trials, &prompt, error);
         if (status == STATUS_OK) memcpy(tokens + i * length, prompt.tokens, (size_t)length * sizeof *tokens);
         needle_prompt_free(&prompt);
+        progress_step(&r->session.progress, (size_t)i + 1, "", false);
     }
     if (status == STATUS_OK) status = npy_write_tokens(o->save_tokens, o->force, tokens, count, length, error);
+    progress_clear(&r->session.progress);
     free(tokens);
     return status;
 }

@@ -135,6 +135,28 @@ refuses "not in the model's vocabulary" --model "$work/wide" --length 400 --meth
 if [ -w /dev/full ]; then
     fails_with 1 "/dev/full" "$LONGROPE" passkey --model "$model" --length 300 --method none --save-tokens /dev/full
 fi
+# ---- progress ----
+
+# Of the tokens that are written before anything is asked, and of the prompts that show whether the lengths are possible.
+# A terminal shows it at once. Without weights nothing follows.
+mkdir "$work/weightless"
+cp "$model/config.json" "$work/weightless"
+# on_terminal OPTION...
+on_terminal() {
+    script -qec "'$LONGROPE' passkey --model '$work/weightless' --prompt demo --method none --save-tokens /dev/null $*" \
+        /dev/null </dev/null >"$work/terminal" 2>&1 || true
+    tr '\r' '\n' <"$work/terminal" >"$work/stdout"
+    says "holds no weights"
+}
+if command -v script >/dev/null; then
+    on_terminal --length 202 --depths 50 --trials 100000
+    grep -qE 'writing tokens: [0-9]+/100000 prompts, [0-9.e+]+/s, [0-9:]+ left$' "$work/stdout" ||
+        fail "no progress of the tokens that are written"
+    on_terminal --length 5000000 --depths 0,10,20,30,40,50,60,70,80,90,100 --trials 1
+    grep -qE 'checking the lengths: [0-9]+/11 prompts, [0-9.e+-]+/s, [0-9:]+ left$' "$work/stdout" ||
+        fail "no progress of the lengths that are checked"
+fi
+
 # ---- signals ----
 
 : >"$work/background.err"
