@@ -122,11 +122,6 @@ static int check_folder(const char *path, int cause, struct error *error) {
                      path, strerror(cause));
 }
 
-int checkpoints_make_folder(const char *path, struct error *error) {
-    if (strcmp(path, "-") == 0) return is_stdout(error);
-    return check_folder(path, mkdir(path, 0777) == 0 || errno == EEXIST ? 0 : errno, error);
-}
-
 int checkpoints_check_folder(const char *path, struct error *error) {
     struct stat info;
     if (strcmp(path, "-") == 0) return is_stdout(error);
@@ -145,7 +140,7 @@ int checkpoints_check_folder(const char *path, struct error *error) {
 
 int checkpoints_open(const struct checkpoints_options *options, struct checkpoints **out, struct error *error) {
     *out = NULL;
-    int status = checkpoints_make_folder(options->folder, error);
+    int status = checkpoints_check_folder(options->folder, error);
     if (status != STATUS_OK) return status;
     struct checkpoints *folder = calloc(1, sizeof *folder);
     if (folder) *folder = (struct checkpoints){.options = *options, .hash = XXH3_createState()};
@@ -211,11 +206,20 @@ static void let_go(struct checkpoint *c) {
     c->locked = -1;
 }
 
+/* Opens the lock's file. The folder is made when the first window begins: an error before it leaves none. A link is
+ * never the file. */
+static void open_lock(struct checkpoint *c) {
+    const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+    c->locked = open(c->lock, flags, 0666);
+    if (c->locked >= 0 || errno != ENOENT) return;
+    if (mkdir(c->folder->options.folder, 0777) == 0 || errno == EEXIST) c->locked = open(c->lock, flags, 0666);
+}
+
 /* STATUS_OK without a lock, c->locked < 0: another process has it. */
 static int try_lock(struct checkpoint *c, struct error *error) {
     do {
         let_go(c);
-        c->locked = open(c->lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666); /* a link is never the file */
+        open_lock(c);
         struct flock whole = whole_file();
         if (c->locked < 0) {
             return error_set(error, STATUS_FAILED, "%s: could not be made: %s; choose another folder for checkpoints",

@@ -48,13 +48,11 @@ struct checkpoints_options {
 /* A folder of checkpoints. It is used by one pass at a time. */
 struct checkpoints;
 
-/* Makes the folder if it does not exist. STATUS_INPUT if it cannot be made or written. */
-int checkpoints_make_folder(const char *folder, struct error *error);
-/* The same without making it, as far as can be told then. */
+/* STATUS_INPUT if the folder cannot be made or written, as far as can be told without making it. */
 int checkpoints_check_folder(const char *folder, struct error *error);
 
-/* Makes the folder if it does not exist. All in `options` is borrowed. STATUS_INPUT if the folder cannot be made or
- * written, STATUS_FAILED for lack of memory. The caller closes *out with checkpoints_close(). */
+/* Errors are those of checkpoints_check_folder(), and STATUS_FAILED for lack of memory. checkpoint_begin() makes the
+ * folder if it does not exist. All in `options` is borrowed. The caller closes *out with checkpoints_close(). */
 int checkpoints_open(const struct checkpoints_options *options, struct checkpoints **out, struct error *error);
 
 /* Deletes what is kept of finished windows if `finished`: nobody needs it any more. NULL is allowed. */

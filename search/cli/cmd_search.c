@@ -324,8 +324,8 @@ static int check_cache(const struct config *config, const struct search_options 
     return status;
 }
 
-/* Of a dry run, which refuses what the search would refuse. A run that is there, also one that is searched, is no
- * obstacle: what it costs is a question beside it. */
+/* Before a search makes the folder of its run; also of a dry run, which refuses what the search would refuse. A run
+ * that is there, also one that is searched, is no obstacle to that: what it costs is a question beside it. */
 static int check_outputs(const struct config *config, const struct search_options *options, struct error *error) {
     const char *checkpoints = options->checkpoint.folder;
     int status = checkpoints ? checkpoints_check_folder(checkpoints, error) : STATUS_OK;
@@ -337,7 +337,7 @@ static int run_config(struct search_context *context, const struct search_option
     const struct config *config = context->config;
     bool resume = options->resume && store_exists(options->run_dir);
     if (options->resume && !resume) fprintf(stderr, "starting a new run in %s\n", options->run_dir);
-    int status = check_factors(options, error);
+    int status = check_outputs(config, options, error);
     if (status != STATUS_OK) return status;
     status = store_open(options->run_dir, resume ? STORE_RESUME : STORE_CREATE, &context->store, error);
     if (status == STATUS_OK) status = store_set_name(context->store, config->name, error);
@@ -359,7 +359,7 @@ static int run_rank(const struct config *config, const struct search_options *op
                                      .checkpoints = options->checkpoint.folder,
                                      .checkpoint_interval = options->checkpoint.every,
                                      .stop = signals_caught()};
-    int status = context.checkpoints ? checkpoints_make_folder(context.checkpoints, error) : STATUS_OK;
+    int status = context.checkpoints ? checkpoints_check_folder(context.checkpoints, error) : STATUS_OK;
     if (status != STATUS_OK) return status;
     if (ranks_index(ranks) > 0) return serve_run(&context, error);
     if (ranks) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "eval/model/model.h"
 #include "eval/text/documents.h"
@@ -113,6 +114,7 @@ struct tokenizing {
     struct tokenizer tokenizer;
     int64_t vocabulary; /* 0: unknown */
     char **paths;       /* [texts], to be written */
+    bool made;          /* the folder that they lie in */
 };
 
 static void tokenizing_close(struct tokenizing *t) {
@@ -159,23 +161,41 @@ static int check_path(const struct tokenizing *t, const char *path, struct error
     return status;
 }
 
-/* Of several texts. */
-static int make_folder(const char *path, struct error *error) {
+/* Of several texts, before the first file is written. */
+static int make_folder(struct tokenizing *t, struct error *error) {
+    const char *path = t->options->out;
+    if (t->options->text.count == 1 || t->made) return STATUS_OK;
+    t->made = mkdir(path, 0777) == 0;
+    if (t->made || errno == EEXIST) return STATUS_OK;
+    return error_set(error, STATUS_FAILED, "%s: could not be made: %s; choose another folder", path, strerror(errno));
+}
+
+/* Sets *there, whether the folder of several texts exists; else it can be made, as far as can be told. */
+static int check_folder(const char *path, bool *there, struct error *error) {
     struct stat info;
-    if (mkdir(path, 0777) != 0 && errno != EEXIST) {
-        return error_set(error, STATUS_FAILED, "%s: could not be made: %s; choose another folder", path,
-                         strerror(errno));
+    size_t length = strlen(path);
+    *there = stat(path, &info) == 0;
+    if (*there ? !S_ISDIR(info.st_mode) : lstat(path, &info) == 0) {
+        return error_set(error, STATUS_INPUT, "%s: is not a folder, which several texts require; choose another path",
+                         path);
     }
-    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return STATUS_OK;
-    return error_set(error, STATUS_INPUT, "%s: is not a folder, which several texts require; choose another path",
-                     path);
+    if (*there) return STATUS_OK;
+    while (length > 1 && path[length - 1] == '/') length--;
+    char *name = strndup(path, length); /* a slash at the end names no other folder */
+    if (!name) return error_memory(error, (double)length, "a path");
+    int status = output_path_check_parent(name, error);
+    free(name);
+    return status;
 }
 
 /* Errors that are cheap to find come before texts are read. */
 static int check_paths(const struct tokenizing *t, struct error *error) {
     const struct tokenize_options *o = t->options;
-    int status = o->text.count > 1 ? make_folder(o->out, error) : STATUS_OK;
-    for (size_t i = 0; i < o->text.count && status == STATUS_OK; i++) status = check_path(t, t->paths[i], error);
+    bool there = true;
+    int status = o->text.count > 1 ? check_folder(o->out, &there, error) : STATUS_OK;
+    for (size_t i = 0; i < o->text.count && there && status == STATUS_OK; i++) {
+        status = check_path(t, t->paths[i], error);
+    }
     return status;
 }
 
@@ -191,16 +211,18 @@ static int open_tokenizer(struct tokenizing *t, struct error *error) {
 /* Of a single text that is written to standard output, stderr. */
 static FILE *notes_of(const struct tokenizing *t) { return output_path_is_stdout(t->options->out) ? stderr : stdout; }
 
-static int write_document(const struct tokenizing *t, size_t index, const struct document *document,
-                          struct error *error) {
+static int write_document(struct tokenizing *t, size_t index, const struct document *document, struct error *error) {
     FILE *out = notes_of(t);
-    int status = npy_write_document(t->paths[index], t->options->force, document->tokens, document->count, error);
+    int status = make_folder(t, error);
+    if (status == STATUS_OK) {
+        status = npy_write_document(t->paths[index], t->options->force, document->tokens, document->count, error);
+    }
     if (status != STATUS_OK) return status;
     fprintf(out, "%s: %" PRId64 " tokens\n", t->paths[index], document->count);
     return output_stream_flush(out, error); /* what is complete is printed, however the command ends */
 }
 
-static int write_text(const struct tokenizing *t, size_t index, struct error *error) {
+static int write_text(struct tokenizing *t, size_t index, struct error *error) {
     struct documents documents;
     if (*signals_caught()) {
         return error_set(error, STATUS_STOPPED, "stopped by %s; files that were printed are complete", signals_name());
@@ -222,6 +244,7 @@ static int tokenize(const void *options, struct error *error) {
     if (status == STATUS_OK) status = output_stream_check(notes_of(&t), error);
     if (status == STATUS_OK) status = check_paths(&t, error);
     for (size_t i = 0; i < t.options->text.count && status == STATUS_OK; i++) status = write_text(&t, i, error);
+    if (status != STATUS_OK && t.made) rmdir(t.options->out); /* unless it has files */
     tokenizing_close(&t);
     return status;
 }

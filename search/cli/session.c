@@ -103,7 +103,7 @@ int session_open_checkpoints(struct session *s, const struct checkpoint_options 
     if (!given->folder) return STATUS_OK;
     s->checkpoint = given;
     const struct checkpoints_options options = checkpoints_of(s);
-    return s->ranks ? checkpoints_make_folder(given->folder, error)
+    return s->ranks ? checkpoints_check_folder(given->folder, error)
                     : checkpoints_open(&options, &s->checkpoints, error);
 }
 

@@ -233,6 +233,24 @@ refused "pipe: cannot hold checkpoints: Not a directory" short_search "$work/fre
 runs short_search "$work/new/run" --checkpoint "$work/checkpoints" --dry-run --rate 1
 for path in fresh new checkpoints; do [ ! -e "$work/$path" ] || fail "a dry run makes $path"; done
 
+# A command that fails before it writes leaves no folder. A search whose model does not open leaves the run that it began.
+several() { "$LONGROPE" tokenize --tokenizer bytes --out "$work/fresh/" --text "$@"; }
+refused "none.txt: No such file" several "$work/none.txt" "$document"
+refused "none.txt: No such file" "$LONGROPE" eval --model "$model" --text "$work/none.txt" --length 8 --method none \
+    --checkpoint "$work/fresh"
+refused "no document has the 10000000 tokens" "$LONGROPE" eval --model "$model" --text "$document" --length 10000000 \
+    --method none --checkpoint "$work/fresh"
+refused "none/x.db: its folder does not exist" short_search "$work/fresh" --cache "$work/none/x.db" \
+    --checkpoint "$work/fresh-checkpoints"
+refused "none: does not exist" short_search "$work/begun" --set model="$work/none" --checkpoint "$work/fresh"
+refused "none: does not exist" "$LONGROPE" export "$work/f.json" --format hf --model "$work/none" --out "$work/fresh"
+for path in fresh fresh-checkpoints fresh.part; do [ ! -e "$work/$path" ] || fail "a command that fails leaves $path"; done
+# What is complete stays.
+status=0
+several "$document" "$work/none.txt" >"$work/stdout" 2>"$work/stderr" || status=$?
+[ "$status" = 2 ] || fail "exit status $status where the second text does not exist"
+[ "$(ls "$work/fresh")" = "$(basename "$document" .txt).npy" ] || fail "tokenize does not keep what is complete"
+
 for command in init export report eval passkey tokenize; do
     runs "$LONGROPE" "$command" --help
     says "- is standard output"

@@ -55,7 +55,7 @@ fails_with 2 "is a file, and there are 2 texts; name a folder" \
     "$LONGROPE" tokenize --tokenizer bytes --text "$work/b" "$work/a.txt" --out "$work/x.npy"
 fails_with 2 "no-such.txt: No such file" \
     "$LONGROPE" tokenize --tokenizer bytes --text "$work/no-such.txt" --out "$work/x.npy"
-fails_with 1 "none/tokens: could not be made: No such file" \
+fails_with 2 "none/tokens: its folder does not exist; create it or choose another one" \
     "$LONGROPE" tokenize --tokenizer bytes --text "$work/b" "$work/a.txt" --out "$work/none/tokens"
 fails_with 2 "tokens: is a folder; name a file" \
     "$LONGROPE" tokenize --tokenizer bytes --text "$work/b" --out "$work/tokens"
