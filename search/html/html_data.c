@@ -28,23 +28,26 @@ static int read_configuration(const struct html_page *page, struct config *out) 
     return status;
 }
 
-void html_data_read(const struct html_page *page, const struct cited_value *stage, struct html_data *out) {
-    const char *name = cited_get_text(stage, "name");
-    struct config config;
-    *out = (struct html_data){.tokenizer = NULL};
-    if (read_configuration(page, &config) != STATUS_OK) return;
-    for (size_t i = 0; i < config.stage_count; i++) {
-        const struct stage_config *one = &config.stages[i];
-        if (strcmp(one->name, name) != 0) continue;
-        out->tokens = one->tokens.count > 0;
-        out->tokenizer = one->tokenizer ? strdup(one->tokenizer) : NULL;
-    }
-    config_free(&config);
+void html_data_open(struct html_page *page) {
+    page->configuration = calloc(1, sizeof *page->configuration);
+    if (page->configuration && read_configuration(page, page->configuration) != STATUS_OK) html_data_close(page);
 }
 
-void html_data_free(struct html_data *data) {
-    free(data->tokenizer);
-    *data = (struct html_data){.tokenizer = NULL};
+void html_data_close(struct html_page *page) {
+    if (page->configuration) config_free(page->configuration);
+    free(page->configuration);
+    page->configuration = NULL;
+}
+
+struct html_data html_data_of(const struct html_page *page, const struct cited_value *stage) {
+    const struct config *config = page->configuration;
+    const char *name = cited_get_text(stage, "name");
+    struct html_data data = {.tokenizer = NULL};
+    for (size_t i = 0; config && i < config->stage_count; i++) {
+        const struct stage_config *one = &config->stages[i];
+        if (strcmp(one->name, name) == 0) data = (struct html_data){one->tokens.count > 0, one->tokenizer};
+    }
+    return data;
 }
 
 void html_put_tokenizer(FILE *out, const struct html_data *data) {

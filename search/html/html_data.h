@@ -7,13 +7,16 @@
 
 /* For one stage; a configuration that cannot be read any more leaves a model's own tokenizer. */
 struct html_data {
-    bool tokens;     /* the stage reads .npy files */
-    char *tokenizer; /* NULL: the model's own */
+    bool tokens;           /* the stage reads .npy files */
+    const char *tokenizer; /* NULL: the model's own; lives until html_data_close() */
 };
 
-/* `stage` is an item of "stages" of show --json. The caller frees *out with html_data_free(). */
-void html_data_read(const struct html_page *page, const struct cited_value *stage, struct html_data *out);
-void html_data_free(struct html_data *data);
+/* Sets page->configuration, which is read once for all commands of the page, and frees it. */
+void html_data_open(struct html_page *page);
+void html_data_close(struct html_page *page);
+
+/* `stage` is an item of "stages" of show --json. */
+struct html_data html_data_of(const struct html_page *page, const struct cited_value *stage);
 
 /* Writes " --text TEXT.txt --tokenizer FILE", or " --tokens TOKENS.npy". */
 void html_put_data(FILE *out, const struct html_data *data);

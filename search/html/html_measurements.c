@@ -344,15 +344,13 @@ static void put_command(struct html_page *page, const struct cited_value *stage,
 /* Two commands: for baselines, and for the tables of the run. */
 static void put_commands(struct html_page *page, const struct cited_value *stage, bool keys) {
     struct html_field run = html_field_text("run", HTML_WORD, page->run_dir);
-    struct html_data data;
+    struct html_data data = html_data_of(page, stage);
     char tables[4200];
     snprintf(tables, sizeof tables, "%.4096s/factors.json", page->run_dir);
-    html_data_read(page, stage, &data);
     put_command(page, stage, &data, keys);
     html_printf(page->out, "    --method none,yarn --into {run}\n", run);
     put_command(page, stage, &data, keys);
     html_printf(page->out, "    --factors {tables} --into {run}\n", run, html_field_text("tables", HTML_WORD, tables));
-    html_data_free(&data);
 }
 
 static void put_how_to(struct html_page *page, bool lengths, bool keys) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "search/html/html.h"
+#include "search/html/html_data.h"
 
 static void put_head(struct html_page *page) {
     FILE *out = page->out;
@@ -72,10 +73,9 @@ static void put_footer(FILE *out) {
           out);
 }
 
-int html_page_write(struct html_page *page, struct error *error) {
+static int put_body(struct html_page *page, struct error *error) {
     struct cited_value stages = cited_get(&page->overview, "stages");
     int status = STATUS_OK;
-    put_head(page);
     put_header(page);
     html_verdict(page);
     put_contents(page);
@@ -88,4 +88,12 @@ int html_page_write(struct html_page *page, struct error *error) {
     html_reproduce(page);
     put_footer(page->out);
     return STATUS_OK;
+}
+
+int html_page_write(struct html_page *page, struct error *error) {
+    put_head(page);
+    html_data_open(page);
+    int status = put_body(page, error);
+    html_data_close(page);
+    return status;
 }

@@ -15,6 +15,8 @@
 /* The first bytes of every report; a file that begins with them may be replaced. */
 #define HTML_PAGE_MARK "<!DOCTYPE html>\n<!-- longrope report -->\n"
 
+struct config;
+
 struct html_page {
     FILE *out;
     struct gnuplot gnuplot;
@@ -23,6 +25,7 @@ struct html_page {
     time_t written;
     struct cited_value overview, generations, genealogy; /* as show --json, --generations and --genealogy print them */
     size_t charts;                                       /* drawn so far */
+    struct config *configuration; /* as the run has stored it; NULL: it cannot be read any more (html_data.h) */
 };
 
 /* Writes the whole page to page->out. Errors are those of chart_draw(). */

@@ -34,7 +34,7 @@ static void put_commands(struct html_page *page, const struct cited_value *engin
     struct html_outcome outcome = html_outcome_main(page);
     const char *stated = cited_get_text(&outcome.stage, "model"), *model = *stated ? stated : "MODEL";
     struct html_field run = html_field_text("run", HTML_WORD, page->run_dir);
-    struct html_data data;
+    struct html_data data = html_data_of(page, &outcome.stage);
     FILE *out = page->out;
     fputs("<pre>", out);
     if (!is_gguf(model)) {
@@ -47,10 +47,8 @@ static void put_commands(struct html_page *page, const struct cited_value *engin
                 html_get_integer(engines, "max_length"));
     if (!is_gguf(model)) fputs(" --gguf MODEL.gguf", out);
     fputs(" --out NEW.gguf\n# to judge the tables on text of your own, and the closed forms beside them\n", out);
-    html_data_read(page, &outcome.stage, &data);
     put_eval(page, &data, model, engines, true);
     put_eval(page, &data, model, engines, false);
-    html_data_free(&data);
     fputs("</pre>\n", out);
 }
 

@@ -1,6 +1,7 @@
 /* Writing HTML: any bytes become text and nothing else, numbers carry all digits and their source, and each field of a
  * template is written where its name stands. */
 #include "search/html/html.h"
+#include "search/html/html_data.h"
 
 #include "search/base/json.h"
 #include "search/base/text.h"
@@ -260,8 +261,38 @@ static void test_least(void **state) {
     json_decref(empty);
 }
 
+/* One stage reads text with a tokenizer, the other tokens. All commands of a page use what was read once. */
+static void test_data_of_stages(void **state) {
+    (void)state;
+    const char *const yaml = "name: run\nmodel: none\nstages:\n"
+                             "  - {name: text, target_length: 64, data: {text: [none.txt], tokenizer: bytes}}\n"
+                             "  - {name: tokens, target_length: 64, data: {tokens: [/dev/null]}}\n";
+    json_t *json = json_pack("{s:{s:s, s:s, s:[]}, s:[{s:s}, {s:s}, {s:s}]}", "configuration", "content", yaml, "path",
+                             "/none/run.yaml", "overrides", "stages", "name", "text", "name", "tokens", "name", "gone");
+    assert_non_null(json);
+    struct html_page page = {.overview = cited_root("", json)};
+    struct cited_value stages = cited_get(&page.overview, "stages"), text = cited_at(&stages, 0),
+                       tokens = cited_at(&stages, 1), gone = cited_at(&stages, 2);
+    html_data_open(&page);
+    assert_int_equal(json_object_set_new(json_object_get(json, "configuration"), "content", json_string("")), 0);
+    struct html_data data = html_data_of(&page, &text);
+    assert_false(data.tokens);
+    assert_string_equal(data.tokenizer, "bytes");
+    data = html_data_of(&page, &tokens);
+    assert_true(data.tokens && !data.tokenizer);
+    data = html_data_of(&page, &gone);
+    assert_true(!data.tokens && !data.tokenizer);
+    html_data_close(&page);
+    html_data_open(&page); /* the text is empty now, and no configuration */
+    data = html_data_of(&page, &tokens);
+    assert_true(!data.tokens && !data.tokenizer);
+    html_data_close(&page);
+    json_decref(json);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_data_of_stages),
         cmocka_unit_test(test_markup_is_escaped),
         cmocka_unit_test(test_other_text_stays),
         cmocka_unit_test(test_controls_and_broken_utf8_are_replaced),
