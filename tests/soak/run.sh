@@ -2,7 +2,7 @@
 # A soak: random small searches on the demo model, each once undisturbed, and once killed, stopped by signals and by full
 # disks at random instants, resumed each time on other threads and ranks. The two databases hold the same, but for times,
 # and no disturbance loses what was stored. The first difference, loss or unexpected exit status ends it.
-#   sh tests/soak/run.sh HOURS [SEED]   HOURS: such as 0.01 or 8; 0 is one configuration
+#   sh tests/soak/run.sh HOURS [SEED]   HOURS by the clock: such as 0.01 or 8; 0 is one configuration
 #   LONGROPE: the program (build/release/longrope)   TMPDIR: where it works, and keeps what failed
 # Configuration N has the seed SEED + N - 1, which each line says: `run.sh 0 SEED` repeats its configuration and the kinds of
 # its disturbances. The instants depend on the machine, too.
@@ -14,6 +14,8 @@ first_seed=${2:-$(($(date +%s) % 1000000 * 1000))}
 config_seed=$first_seed configurations=0 kills=0 signals=0 disks=0 stages_of_all=0
 # shellcheck source=tests/cli/lib.sh
 . "$SOURCE/tests/cli/lib.sh"
+started=$(now)
+processors=$(getconf _NPROCESSORS_ONLN)
 
 most_ranks=1
 if ldd "$LONGROPE" | grep -q libmpi && use_mpirun; then most_ranks=3; fi
@@ -24,10 +26,21 @@ mkdir "$work/disk"
 limit_disk() { mount -o "remount,size=$1" "$work/disk"; }
 if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=512m tmpfs "$work/disk" 2>/dev/null; then mounted=$work/disk; fi
 
+# $elapsed: seconds by the clock. $computed: those of processors, of all that this shell has waited for: undisturbed and
+# disturbed searches, killed ones too, and the commands that compare them. Small searches mostly start, wait for the disk
+# and for each other, and are waited for, so it is far less than the processors could do.
+measure_times() {
+    times >"$work/times" # its second line is of children
+    elapsed=$(calculate "$(now) - $started")
+    computed=$(awk -F '[ms ]+' 'NR == 2 { print $1 * 60 + $2 + $3 * 60 + $4 }' "$work/times")
+}
+
 summary() {
-    times >"$work/times" # its second line is of all that this shell has waited for
+    measure_times
     echo "soak: $1: $configurations configurations of $stages_of_all stages, $kills kills, $signals signals," \
-        "$disks full disks, in $(awk -F '[ms ]+' 'NR == 2 { printf "%.3f", ($1 * 60 + $2 + $3 * 60 + $4) / 3600 }' "$work/times") processor hours"
+        "$disks full disks, in $(printf '%.4f hours by the clock, with %.4f hours of processor time (%.0f %% of %s processors)' \
+            "$(calculate "$elapsed / 3600")" "$(calculate "$computed / 3600")" \
+            "$(calculate "100 * $computed / $elapsed / $processors")" "$processors")"
 }
 
 # What failed is kept, and nothing else.
@@ -342,7 +355,7 @@ disturbed() {
 
 # ---- the soak ----
 
-until=$(calculate "$(now) + 3600 * $hours")
+until=$(calculate "$started + 3600 * $hours")
 echo "soak: $hours hours from seed $first_seed, on 1 to $most_ranks ranks"
 while [ "$configurations" = 0 ] || awk "BEGIN { exit !($(now) < $until) }"; do
     config_seed=$((first_seed + configurations))
@@ -364,4 +377,7 @@ while [ "$configurations" = 0 ] || awk "BEGIN { exit !($(now) < $until) }"; do
     printf 'soak: seed %s: %s: %.1f s, %s kills, %s signals, %s full disks: the same\n' "$config_seed" "$what" "$seconds" \
         $((kills - $1)) $((signals - $2)) $((disks - $3))
 done
+measure_times
+awk "BEGIN { exit !($elapsed >= 3600 * $hours && $computed > 0 && $computed <= $elapsed * $processors) }" ||
+    fail "the soak took $elapsed s and $computed s of processor time, which cannot be for $hours hours"
 summary "passed, 0 differences"
