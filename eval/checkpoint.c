@@ -116,7 +116,7 @@ static int check_folder(const char *path, int cause, struct error *error) {
     struct stat info;
     if (cause == 0 && stat(path, &info) != 0) cause = errno;
     if (cause == 0 && !S_ISDIR(info.st_mode)) cause = ENOTDIR;
-    if (cause == 0 && access(path, R_OK | W_OK | X_OK) != 0) cause = errno;
+    if (cause == 0) cause = access(path, R_OK) == 0 ? file_folder_code(path) : errno;
     if (cause == 0) return STATUS_OK;
     return error_set(error, STATUS_INPUT, "%s: cannot hold checkpoints: %s; name a folder that can be made or written",
                      path, strerror(cause));
@@ -132,7 +132,7 @@ int checkpoints_check_folder(const char *path, struct error *error) {
     size_t before = name ? file_folder_length(name) : 0;
     char *parent = before ? strndup(path, before) : strdup(".");
     bool memory = name && parent;
-    int cause = memory && access(parent, W_OK | X_OK) != 0 ? errno : 0;
+    int cause = memory ? file_folder_code(parent) : 0;
     free(name), free(parent);
     if (!memory) return error_memory(error, (double)length, "a path");
     return cause ? check_folder(path, cause, error) : STATUS_OK;

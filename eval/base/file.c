@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -168,4 +169,29 @@ int file_read(const char *path, unsigned char **out, size_t *size, struct error 
 size_t file_folder_length(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash ? (size_t)(slash - path) + 1 : 0;
+}
+
+/* With a name, which is gone afterwards: a folder and a file in it, as some file systems allow folders alone. */
+static int code_of_making(const char *folder) {
+    char *made = NULL, *file = NULL;
+    int code = asprintf(&made, "%s/.longrope-XXXXXX", folder) < 0 ? ENOMEM : 0;
+    if (code == 0 && !mkdtemp(made)) code = errno;
+    if (code == 0) {
+        int descriptor =
+            asprintf(&file, "%s/file", made) < 0 ? -1 : open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (descriptor < 0) code = errno;
+        if (descriptor >= 0) close(descriptor), unlink(file);
+        rmdir(made);
+    }
+    free(made), free(file);
+    return code == ENOENT ? EPERM : code; /* as /proc says it */
+}
+
+int file_folder_code(const char *folder) {
+    if (access(folder, W_OK | X_OK) != 0) return errno;
+    int descriptor = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int code = descriptor >= 0 ? 0 : errno;
+    if (descriptor >= 0) close(descriptor);
+    if (code == EOPNOTSUPP || code == EISDIR || code == ENOENT || code == EINVAL) code = code_of_making(folder);
+    return code == ENOSPC || code == EDQUOT ? 0 : code;
 }

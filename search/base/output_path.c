@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "eval/base/file.h"
 #include "search/base/text.h"
 
 const char *output_remedy(int cause) {
@@ -90,7 +91,7 @@ int output_path_check_parent(const char *path, struct error *error) {
     const char *slash = strrchr(path, '/');
     char *folder = slash ? strndup(path, (size_t)(slash + 1 - path)) : strdup(".");
     if (!folder) return error_memory(error, (double)strlen(path), "a path");
-    int cause = access(folder, W_OK | X_OK) == 0 ? 0 : errno;
+    int cause = file_folder_code(folder);
     free(folder);
     if (cause == 0) return STATUS_OK;
     if (cause == ENOENT || cause == ENOTDIR) {

@@ -220,7 +220,7 @@ int database_check_folder(const struct database *database, struct error *error) 
     const char *slash = strrchr(database->path, '/');
     char *folder = slash ? strndup(database->path, (size_t)(slash - database->path) + 1) : strdup(".");
     if (!folder) return error_memory(error, (double)strlen(database->path), "a path");
-    int code = access(folder, W_OK | X_OK) == 0 ? 0 : errno;
+    int code = file_folder_code(folder);
     free(folder);
     if (code == ENOENT || code == ENOTDIR) {
         return error_set(error, STATUS_INPUT, "%.300s: its folder does not exist; create it, or %s", database->path,

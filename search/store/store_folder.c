@@ -71,13 +71,14 @@ int store_folder_make(const struct store *store, struct error *error) {
     return folder_status(store, code, odd, error);
 }
 
-/* 0, or errno of making a folder at `path`, where nothing is. */
+/* 0, or errno of making a folder at `path`, where nothing is; *odd: none can be made, whatever the permissions. */
 static int code_of_making(const char *path, bool *odd) {
     struct stat info;
     size_t length = file_folder_length(path);
     char *folder = length ? strndup(path, length) : strdup(".");
     int code = !folder ? ENOMEM : access(folder, W_OK | X_OK) != 0 || stat(folder, &info) != 0 ? errno : 0;
-    *odd = code == 0 && info.st_nlink == 0; /* it was deleted while it is the working folder */
+    /* it was deleted while it is the working folder, or is in /proc */
+    *odd = code == 0 && (info.st_nlink == 0 || file_folder_code(folder) != 0);
     free(folder);
     return code;
 }

@@ -215,7 +215,23 @@ for folder in lost lost/run; do
     refused "$folder: is, or lies behind, a link to a folder that does not exist" short_search "$work/$folder" \
         --dry-run --rate 1
 done
-refused "/proc/longrope-test: no folder can be made there; choose another one with -o" short_search /proc/longrope-test
+# In /proc root has all permissions, and nothing can be made; every command says so before it computes.
+refuses_proc() {
+    refused "$odd: no folder can be made there; choose another one with -o" short_search $odd "$@"
+    refused "$odd/in/it: no folder can be made there" short_search $odd/in/it "$@"
+    fails_with 1 "$odd: cannot be written (Operation not permitted)" short_search "$work/none" --cache $odd "$@"
+    refused "$odd: cannot hold checkpoints: " short_search "$work/none" --checkpoint $odd "$@"
+    [ ! -e "$work/none" ] || fail "a search that can write only a part of its files begins"
+}
+odd=/proc/longrope-test
+if [ "$(id -u)" = 0 ]; then
+    refuses_proc
+    refuses_proc --dry-run --rate 1
+    refused "$odd: its folder cannot be written: " evaluate --tokens "$work/t.npy" --nats $odd
+    refused "$odd: its folder cannot be written: " "$LONGROPE" export "$work/f.json" --format hf --model "$model" --out $odd
+    refused "$odd: its folder cannot be written: " "$LONGROPE" tokenize --tokenizer bytes --text "$document" \
+        "$second_document" --out $odd
+fi
 deleted() (
     mkdir "$work/deleted"
     cd "$work/deleted"

@@ -151,11 +151,24 @@ static void folders_of_files(void **state) {
     assert_int_equal(file_folder_length("a/b/"), 4);
 }
 
+static void folders_that_can_be_written(void **state) {
+    (void)state;
+    struct scratch scratch = scratch_make();
+    assert_int_equal(file_folder_code(scratch.dir), 0);
+    assert_int_equal(rmdir(scratch.dir), 0); /* nothing is left there */
+    assert_int_equal(file_folder_code(scratch.dir), ENOENT);
+    assert_int_equal(file_folder_code("/proc"), geteuid() == 0 ? EPERM : EACCES);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(files_of_other_kinds_are_named), cmocka_unit_test(pointers_of_git_lfs_are_not_read),
-        cmocka_unit_test(links_that_lead_nowhere),        cmocka_unit_test(folders_of_files),
-        cmocka_unit_test(sockets_and_long_names),         cmocka_unit_test(home_folders),
+        cmocka_unit_test(folders_that_can_be_written),
+        cmocka_unit_test(files_of_other_kinds_are_named),
+        cmocka_unit_test(pointers_of_git_lfs_are_not_read),
+        cmocka_unit_test(links_that_lead_nowhere),
+        cmocka_unit_test(folders_of_files),
+        cmocka_unit_test(sockets_and_long_names),
+        cmocka_unit_test(home_folders),
         cmocka_unit_test(threads_that_cannot_be_started),
     };
     return cmocka_run_group_tests_name("file", tests, NULL, NULL);
