@@ -9,7 +9,7 @@
 /* "--text OTHER.txt", as the last stage reads text. */
 static void print_data(const struct config *config, FILE *out) {
     const struct stage_config *last = &config->stages[config->stage_count - 1];
-    if (last->tokens.count) {
+    if (last->reads_tokens) {
         fputs(" --tokens OTHER.npy", out);
         return;
     }

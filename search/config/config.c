@@ -75,6 +75,7 @@ int config_draft_read(const struct config_draft *draft, const char *folder, stru
         struct config_value value = {key, draft->node[id], folder, stage};
         status = key->kind->read(&value, (char *)stage + key->target, error);
     }
+    stage->reads_tokens = draft->node[KEY_TOKENS] != NULL;
     /* a short table has the attention factor of the long one; the published algorithms do not search it */
     bool searched = stage->search.algorithm == ALGORITHM_BAYESIAN && stage->kind == STAGE_EXTEND;
     if (!draft->node[KEY_ATTENTION_FACTOR]) stage->attention_rule = searched ? ATTENTION_SEARCH : ATTENTION_LONGROPE;

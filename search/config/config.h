@@ -73,6 +73,7 @@ struct stage_config {
     struct string_list text;   /* files, patterns expanded and sorted; empty if tokens are given */
     char *tokenizer;           /* of text, and of needles: "bytes" or a path; NULL: the model's own */
     struct string_list tokens; /* .npy files; empty if text is given */
+    bool reads_tokens;         /* 'tokens' is given, also where none of its files exists */
     char *missing;             /* what config_read() would say of a pattern of these that no file matches; NULL: none */
     size_t samples;            /* windows scored; 0: one per document */
     size_t held_out;           /* most windows of other text that the result is measured on; 0: none */

@@ -45,7 +45,7 @@ struct html_data html_data_of(const struct html_page *page, const struct cited_v
     struct html_data data = {.tokenizer = NULL};
     for (size_t i = 0; config && i < config->stage_count; i++) {
         const struct stage_config *one = &config->stages[i];
-        if (strcmp(one->name, name) == 0) data = (struct html_data){one->tokens.count > 0, one->tokenizer};
+        if (strcmp(one->name, name) == 0) data = (struct html_data){one->reads_tokens, one->tokenizer};
     }
     return data;
 }

@@ -266,7 +266,7 @@ static void test_data_of_stages(void **state) {
     (void)state;
     const char *const yaml = "name: run\nmodel: none\nstages:\n"
                              "  - {name: text, target_length: 64, data: {text: [none.txt], tokenizer: bytes}}\n"
-                             "  - {name: tokens, target_length: 64, data: {tokens: [/dev/null]}}\n";
+                             "  - {name: tokens, target_length: 64, data: {tokens: [none.npy]}}\n";
     json_t *json = json_pack("{s:{s:s, s:s, s:[]}, s:[{s:s}, {s:s}, {s:s}]}", "configuration", "content", yaml, "path",
                              "/none/run.yaml", "overrides", "stages", "name", "text", "name", "tokens", "name", "gone");
     assert_non_null(json);
