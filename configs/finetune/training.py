@@ -262,10 +262,13 @@ SETTINGS = ("length", "steps", "batch", "micro_batch", "lr", "warmup", "decay", 
 
 
 def check_same(path: Path, saved: dict, settings: dict) -> None:
-    for key, value in settings.items():
-        if saved.get(key) == value:
+    # Settings of options that are not given are absent: what only one of the two has differs as well.
+    for key in [*(key for key in saved if key not in settings), *settings]:
+        there, now = saved.get(key), settings.get(key)
+        if there == now:
             continue
-        change = f" ({saved.get(key)} there, {value} now)" if isinstance(value, (int, float, str)) else ""
+        told = all(value is None or isinstance(value, (int, float, str)) for value in (there, now))
+        change = f" ({'none' if there is None else there} there, {'none' if now is None else now} now)" if told else ""
         raise WrongInput(
             f"{path}: was made with another {key.replace('_', '-')}{change}; give the same settings, name another "
             "--out, or remove that folder to begin again"

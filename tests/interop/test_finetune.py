@@ -342,6 +342,9 @@ def test_pass_keys_are_trained(tmp_path, within, monkeypatch):
         assert (tmp_path / "killed" / name).read_bytes() == (out / name).read_bytes(), name
     with pytest.raises(WrongInput, match=r"made with another key-weight \(1.0 there, 2.0 now\)"):
         within(DEMO, factors, out, **KEYED, key_weight=2.0)
+    plain = {name: value for name, value in KEYED.items() if name != "key_share"}  # a setting of that folder alone
+    with pytest.raises(WrongInput, match=r"made with another key-share \(0.25 there, none now\)"):
+        within(DEMO, factors, out, **plain)
 
 
 @pytest.mark.parametrize(
