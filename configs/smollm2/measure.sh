@@ -5,7 +5,8 @@
 # first of these books (CHOICE: arguments of ../choice/continuations.py, default --items 200). The number type is that of
 # the search.
 # Writes OUT/unseen, OUT/passkeys and OUT/choice, one file per length, book and kind of table, records results in OUT/run
-# for its report, and prints Markdown tables. What has its file already is not measured again.
+# for its report, and prints Markdown tables. What has its file already is not measured again, unless the arguments or the
+# table, the items or the text have changed since: FILE.of says what FILE is of.
 set -eu
 longrope=$1 model=$2 books=$3 out=$4
 run=$out/run
@@ -13,33 +14,51 @@ window=${WINDOW:-8192}
 mkdir -p "$out/unseen" "$out/passkeys" "$out/choice"
 dtype=$("$longrope" show "$run" --json | jq -r '.stages[0].settings["dtype (LONGROPE_KERNELS)"] | split(" ")[0]')
 
-# measure FILE ARGUMENT...: what longrope prints is kept in FILE.
+# sums WORD...: the words, of those that are files what they hold; of models and texts the beginning is enough.
+sums() {
+    for word; do
+        if [ -f "$word" ]; then head -c 10000000 "$word" | cksum; else echo "$word"; fi
+    done
+}
+
+# keep FILE PROGRAM ARGUMENT...: what the program prints is kept in FILE, which is complete or does not exist.
+keep() {
+    file=$1 program=$2
+    shift 2
+    sums "$@" >"$file.of.part"
+    if [ -s "$file" ] && cmp -s "$file.of.part" "$file.of"; then
+        rm "$file.of.part"
+        return
+    fi
+    rm -f "$file"
+    mv "$file.of.part" "$file.of"
+    "$program" "$@" >"$file.part"
+    mv "$file.part" "$file"
+}
+
+# measure FILE ARGUMENT...: what longrope prints.
 measure() {
     file=$1
     shift
-    [ ! -s "$file" ] || return 0
-    "$longrope" "$@" --model "$model" --dtype "$dtype" --json >"$file.part"
-    mv "$file.part" "$file"
+    keep "$file" "$longrope" "$@" --model "$model" --dtype "$dtype" --json
 }
 
 items=$out/choice/continuations.jsonl
 # shellcheck disable=SC2086 # a list of words
-[ -s "$items" ] || python3 "$(dirname "$0")/../choice/continuations.py" "$books/the-count-of-monte-cristo-dumas.txt" \
-    ${CHOICE:---items 200} >"$items"
+keep "$items" python3 "$(dirname "$0")/../choice/continuations.py" "$books/the-count-of-monte-cristo-dumas.txt" \
+    ${CHOICE:---items 200}
 
 # Closed forms differ from the unchanged model beyond its window only. What matters most comes first.
 for length in ${LENGTHS:-8192 16384 32768}; do
     methods=${METHODS:-yarn,ntk,dynamic-ntk,pi,none} rival=yarn
     [ "$length" -gt "$window" ] || methods=none rival=none
-    into="--into $run"
+    into=$run
     for book in the-count-of-monte-cristo-dumas the-moonstone-collins on-the-origin-of-species-darwin; do
         of=$out/unseen/$length-$book
-        # shellcheck disable=SC2086 # a list of words
-        {
-            measure "$of-longrope.json" eval --text "$books/$book.txt" --length "$length" $into \
-                --factors "$run/factors.json"
-            measure "$of-closed.json" eval --text "$books/$book.txt" --length "$length" $into --method "$methods"
-        }
+        measure "$of-longrope.json" eval --text "$books/$book.txt" --length "$length" ${into:+--into "$into"} \
+            --factors "$run/factors.json"
+        measure "$of-closed.json" eval --text "$books/$book.txt" --length "$length" ${into:+--into "$into"} \
+            --method "$methods"
         into= # the report has one text: the first
     done
     of=$out/passkeys/$length
