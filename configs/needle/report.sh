@@ -11,16 +11,32 @@ valid=${BOOKS:-$here/../../../shared/books}/valid
 LC_ALL=C
 export LC_ALL
 
-shown() { "$longrope" show "$run" --json | jq -r "$1"; }
+# shown FILTER: of what the run holds.
+shown() {
+    document=$("$longrope" show "$run" --json)
+    printf '%s' "$document" | jq -r "$1"
+}
+
+# fixed FILTER: the number with four decimals; an error if there is none.
+fixed() {
+    number=$(shown "$1")
+    case $number in '' | null)
+        echo "report.sh: $run has no $1" >&2
+        exit 1
+        ;;
+    esac
+    printf '%.4f' "$number"
+}
 
 # unseen LENGTH ARGUMENT...: perplexity on 25 windows of five books that no search saw.
 unseen() {
     length=$1
     shift
-    "$longrope" eval --model "$model" --length "$length" --samples 25 --json "$@" \
+    measured=$("$longrope" eval --model "$model" --length "$length" --samples 25 --json "$@" \
         --text "$valid/on-the-origin-of-species-darwin.txt" "$valid/the-count-of-monte-cristo-dumas.txt" \
         "$valid/the-moonstone-collins.txt" "$valid/travels-in-west-africa-kingsley.txt" \
-        "$valid/war-and-peace-tolstoy.txt" | jq '.results[0].perplexity'
+        "$valid/war-and-peace-tolstoy.txt")
+    printf '%s' "$measured" | jq '.results[0].perplexity'
 }
 
 # ask LENGTH LABEL ARGUMENT...: measures pass keys. The needles of the searches have seed 1 and books around them.
@@ -47,26 +63,29 @@ row() {
     keys=$(shown "[.pass_keys[] | select(.label == \"$label\" and .length == $length)] |
         ([.[].correct] | add) as \$found | ([.[].trials] | add) as \$all |
         \"\\(\$found) of \\(\$all), \\(100 * \$found / \$all | round) %\"")
-    printf '| %s | %s | %s | %s | %.4f | %s |\n' "$length" "$label" "$searched" "$n_hat" "$(unseen "$length" "$@")" "$keys"
+    perplexity=$(unseen "$length" "$@")
+    printf '| %s | %s | %s | %s | %.4f | %s |\n' "$length" "$label" "$searched" "$n_hat" "$perplexity" "$keys"
 }
 
 # yarn_on STAGE: YaRN's perplexity in that stage.
 yarn_on() {
-    printf '%.4f' "$(shown ".stages[] | select(.name == \"$1\") | .baselines[] | select(.method == \"yarn\") | .perplexity")"
+    fixed ".stages[] | select(.name == \"$1\") | .baselines[] | select(.method == \"yarn\") | .perplexity"
 }
 
 echo "| length | table | on the windows searched on | n_hat | unseen books | pass keys |"
 echo "| --- | --- | --- | --- | --- | --- |"
 for length in 2048 4096; do
     k=$((length / 1024))k
-    row "$length" yarn "$(yarn_on perplexity-$k); answers $(yarn_on needle-$k)" 0 --method yarn
+    text=$(yarn_on perplexity-$k)
+    answers=$(yarn_on needle-$k)
+    row "$length" yarn "$text; answers $answers" 0 --method yarn
     for objective in perplexity needle; do
         of=".stages[] | select(.name == \"$objective-$k\") | .best"
         words=
         [ "$objective" = perplexity ] || words="answers "
         n_hat=$(shown "$of.start_tokens")
-        row "$length" "$objective" "$words$(printf '%.4f' "$(shown "$of.perplexity")")" "$n_hat" \
-            --factors "$(shown "$of.factors | map(tostring) | join(\",\")")" \
+        best=$(fixed "$of.perplexity")
+        row "$length" "$objective" "$words$best" "$n_hat" --factors "$(shown "$of.factors | map(tostring) | join(\",\")")" \
             --start-tokens "$n_hat" --attention-factor "$(shown "$of.attention_factor")"
     done
 done
