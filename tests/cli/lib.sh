@@ -201,7 +201,10 @@ end_search() {
 # ranks, in an order of its own.
 dump_run() {
     [ -s "$1/run.db" ] || fail "$1 holds no run.db"
-    for table in $(sqlite3 "$1/run.db" "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('ranks', 'machines') ORDER BY name"); do
+    dumped=$(sqlite3 "$1/run.db" "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('ranks', 'machines')
+        ORDER BY name") || fail "$1/run.db cannot be read"
+    [ -n "$dumped" ] || fail "$1/run.db has no tables"
+    for table in $dumped; do
         columns=$(sqlite3 "$1/run.db" "SELECT group_concat('quote(\"' || name || '\")', ' || ''|'' || ')
             FROM pragma_table_info('$table') WHERE name NOT IN ('computed', 'model') AND name NOT LIKE '%seconds' AND name NOT LIKE '%\\_at' ESCAPE '\\'")
         echo "$table: $columns"
