@@ -94,15 +94,15 @@ done
 
 # ---- killed at random moments ----
 
-killed 5 0.6 random --cache "$work/scores3.db"
+killed 3 0.6 random random --cache "$work/scores3.db"
 same_runs "$work/whole" "$work/random"
 
 # ---- racing ----
 
 # The bound may give up a genome on its way to all windows; what is proposed does not depend on when it is killed.
-for racing in none bound statistical; do
+for racing in none bound statistical; do # what is killed has a cache of its own, and so has to compute
     runs search $racing --set search.racing=$racing
-    killed 5 0.6 $racing-cut --set search.racing=$racing
+    killed 2 0.6 $racing-cut $racing-cut --set search.racing=$racing --cache "$work/$racing.db"
     same_runs "$work/$racing" "$work/$racing-cut"
 done
 [ "$(query none "SELECT sum(stopped) FROM individuals")" = 0 ] || fail "an individual was stopped without racing"

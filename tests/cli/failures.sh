@@ -94,16 +94,9 @@ runs large_search unraced --set search.racing=none
 bayesian='search={algorithm: bayesian, evaluations: 12, population: 2, seed: 1}'
 runs large_search model --set "$bayesian"
 [ "$(query model 'SELECT count(*) FROM sample_nats WHERE nats = 9e999')" -gt 0 ] || fail "no table of the model failed"
-tries=0
-until [ "$tries" = 3 ]; do
-    (launch="exec" && large_search killed --resume --set "$bayesian") >"$work/background.out" 2>"$work/background.err" &
-    background=$!
-    sleep 0.$((3 + tries * 2))
-    kill -KILL "$background" 2>/dev/null || true
-    end_search
-    tries=$((tries + 1))
-done
-runs large_search killed --resume --set "$bayesian"
+search() { large_search "$@"; }
+seed=1
+killed 3 0.7 killed killed --set "$bayesian"
 same_runs "$work/model" "$work/killed"
 
 # ---- all fail ----

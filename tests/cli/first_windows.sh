@@ -115,7 +115,7 @@ done
 
 # ---- killed at random moments ----
 
-killed 4 0.4 cma-es killed --cache "$work/scores3.db"
+killed 2 0.4 killed cma-es killed --cache "$work/scores3.db"
 same_runs "$work/cma-es" "$work/killed"
 
 # ---- racing ----
@@ -133,16 +133,18 @@ copy_run paper one "UPDATE individuals SET stopped = 1 WHERE id = (SELECT min(id
 
 # race "COMMAND ARGUMENT..." CONFIG RUN RACING: on two windows first, and on more
 race() {
+    cache=$work/scores.db
+    case $1 in killed*) cache=$work/$3-scores.db ;; esac # its own, so that it has to compute
     # shellcheck disable=SC2086 # words
     $1 "$2" "$3" --set "search.racing=$4" --set search.first_windows=2 --set search.evaluations=20 \
-        --set stages.0.target_length=400 ${5:+--set "$5"}
+        --set stages.0.target_length=400 --cache "$cache" ${5:+--set "$5"}
 }
 for config in paper cma-es; do
     for racing in none bound blocks; do
         risk=
         [ $racing != blocks ] || risk=search.racing_risk=0.4
         runs race search $config $config-$racing $racing $risk
-        race "killed 4 0.4" $config $config-$racing-cut $racing $risk
+        race "killed 2 0.4 $config-$racing-cut" $config $config-$racing-cut $racing $risk
         same_runs "$work/$config-$racing" "$work/$config-$racing-cut"
     done
 done

@@ -257,26 +257,37 @@ loses_nothing() {
         fail "$3: windows and individuals before: $1; after: $2"
 }
 
-# killed KILLS SECONDS ARGUMENT...: runs the test's own `search ARGUMENT... --resume` until it is done, with SIGKILL
-# after up to so many seconds, at most KILLS times. $seed says when.
+# individuals_in RUN: how many its database holds; reads a copy.
+individuals_in() { held "$1" | cut -d ' ' -f 2; }
+
+# killed KILLS SECONDS RUN ARGUMENT...: runs the test's own `search ARGUMENT... --resume`, which writes to $work/RUN, until it
+# is done, with SIGKILL at most KILLS times: when it has stored another individual, and every second time after up
+# to so many seconds, wherever that falls. $seed says when.
 killed() {
     most=$1
     longest=$2
-    shift 2
+    killed_run=$work/$3
+    shift 3
     kills=0
+    kept=0 # of the kills, those that left an individual
     while :; do
+        before=$(individuals_in "$killed_run")
         (launch="exec" && search "$@" --resume) >"$work/background.out" 2>"$work/background.err" &
         background=$!
-        if [ "$kills" -lt "$most" ]; then
+        if [ "$kills" -lt "$most" ] && [ $((kills % 2)) = 0 ]; then
+            until [ "$(individuals_in "$killed_run")" -gt "$before" ] || ! kill -0 "$background" 2>/dev/null; do :; done
+        elif [ "$kills" -lt "$most" ]; then
             sleep "$(awk -v seed="$((seed + kills))" -v longest="$longest" \
                 'BEGIN { srand(seed); printf "%.3f", 0.02 + rand() * longest }')"
-            kill -KILL "$background" 2>/dev/null || true
         fi
+        [ "$kills" -ge "$most" ] || kill -KILL "$background" 2>/dev/null || true
         end_search
-        kills=$((kills + 1))
         [ "$status" = 137 ] || break
+        kills=$((kills + 1))
+        [ "$(individuals_in "$killed_run")" = 0 ] || kept=$((kept + 1))
     done
     [ "$status" = 0 ] || fail "exit status $status: $(tail -n 1 "$work/background.err")"
+    [ "$kept" -gt 0 ] || fail "no search was killed that had stored an individual"
 }
 
 # ---- processes ----

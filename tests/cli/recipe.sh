@@ -157,6 +157,7 @@ for delay in 0.1 0.5 1 1.5 2 2.5 3 3.5 4; do
     end_search
     [ "$status" = 0 ] || kills=$((kills + 1))
 done
+[ "$kills" -gt 0 ] || fail "the search was over before it was killed"
 runs "$LONGROPE" search "$work/by-command.yaml" -o "$work/killed" --resume
 cmp -s "$work/killed/factors.json" "$work/whole/factors.json" || fail "after $kills kills the tables are others"
 same_runs "$work/whole" "$work/killed"
