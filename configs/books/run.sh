@@ -27,6 +27,7 @@ mkdir -p "$out"
 for seed in $seeds; do
     "$LONGROPE" search configs/books/books.yaml --set "search.seed=$seed" -o "$out/seed-$seed" --resume "$@" >&2
 done
+case " $* " in *" --dry-run "*) exit 0 ;; esac
 set --
 for seed in $seeds; do set -- "$@" "$out/seed-$seed"; done
 sh configs/books/report.sh "$LONGROPE" "$@"

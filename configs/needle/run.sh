@@ -12,4 +12,5 @@ cmake --preset release -DBUILD_TESTING=OFF
 cmake --build --preset release
 mkdir -p results/needle
 build/release/longrope search configs/needle/needle.yaml -o results/needle/run --resume "$@"
+case " $* " in *" --dry-run "*) exit 0 ;; esac
 sh configs/needle/report.sh build/release/longrope results/needle/run

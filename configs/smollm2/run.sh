@@ -38,6 +38,7 @@ fi
 
 "$LONGROPE" search configs/smollm2/smollm2.yaml --set "model=$(realpath "$MODEL")" \
     --set "data.text=[$books/les-miserables-hugo.txt]" -o "$out/run" --resume "$@"
-[ -e "$out/run/factors.json" ] || exit 0 # the arguments contain --dry-run or another folder
+case " $* " in *" --dry-run "*) exit 0 ;; esac
+[ -e "$out/run/factors.json" ] || exit 0 # the arguments contain another folder
 sh configs/smollm2/measure.sh "$LONGROPE" "$MODEL" "$books" "$out"
 "$LONGROPE" report "$out/run" -o "$out/report.html" --force

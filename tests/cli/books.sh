@@ -13,6 +13,8 @@ grep -qF "skipped, since $work/nowhere/valid does not exist" "$work/stderr" || f
 runs "$LONGROPE" search "$SOURCE/configs/books/books.yaml" --dry-run --rate 1000 --json
 stages=$(jq -r '.stages[].name' "$work/stdout")
 short=$(jq -r '.stages | keys[] | "--set stages.\(.).target_length=300 --set stages.\(.).search.evaluations=4"' "$work/stdout")
+runs run_books --dry-run --rate 1000
+[ ! -s "$work/stdout" ] || fail "a dry run prints tables"
 # shellcheck disable=SC2086 # a list of words
 runs run_books $short --set data.samples=2
 cp "$work/stdout" "$work/tables"

@@ -26,6 +26,8 @@ grep -qF "| 512 | longrope | $found |" "$work/tables" || fail "the table that wa
 [ "$(grep -c '^| [0-9]* | [a-z]* | [0-9]* of 5 |' "$work/tables")" = 4 ] || fail "not four counts of pass keys"
 [ "$(grep -c '^| [0-9]* | [a-z]* | [0-9.]* % | [0-9.]* % |' "$work/tables")" = 4 ] || fail "not four rows of multiple choice"
 [ -s "$work/small models/report.html" ] || fail "there is no report"
+runs env MODEL="$SOURCE/configs/demo/model" OUT="$work/small models" sh "$SOURCE/configs/smollm2/run.sh" --dry-run --rate 1000
+if grep -q 'pass keys found' "$work/stdout"; then fail "a dry run prints what was measured"; fi
 
 # What is there is not measured again, but where the table, the text, the items or the arguments are others.
 out="$work/small models"
