@@ -12,7 +12,8 @@ Its time ends with the logits; that of their reduction to nats is not counted. I
 
 longrope: `seconds` of the second of two evaluations in one command, nats included. transformers: as in speed.py, nats
 included; not with a table. Both longrope and llama.cpp compute angles in float32 here; llama.cpp's come from repeated
-multiplication, so tokens far out differ.
+multiplication, so tokens far out differ. Mean nats must agree (check_nats() in speed.py), or it ends with an error,
+after all rows.
 
 On a processor with AVX-512, run.sh builds llama.cpp for it, which takes many minutes. With --wheel it does not; the wheel
 has the kernels of AVX2.
@@ -38,7 +39,7 @@ from llama_cpp_engine import SETTINGS, close_llama, decode, open_llama
 from llama_cpp_library import start
 from program import CORPUS, DEMO, TEXT, inline, longrope, results
 from safetensors.numpy import load_file
-from speed import load_transformers, logits_fit, time_transformers
+from speed import check_nats, load_transformers, logits_fit, time_transformers
 from transformers.utils import logging
 
 SHAPES = {"large": [2048, 16384], "demo": [2048, 16384], "smollm2": [2048, 8192]}
@@ -238,6 +239,7 @@ def main():
                     print(line(rows[-1]), file=output, flush=True)
     if options.json:
         print(json.dumps({"results": rows}, indent=2))
+    check_nats(rows, lambda row: row["nll"])
 
 
 if __name__ == "__main__":
