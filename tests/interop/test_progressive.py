@@ -45,6 +45,12 @@ def kill_when(said, environment):
         raise AssertionError(f"it did not say '{said}':\n{text}")
 
 
+def written(work):
+    """What is kept of what was made on the way: (path, time). The search writes its own files anew."""
+    paths = [path for path in work.rglob("*.json") if path.name != "eval.json" and path.parent != work / "run"]
+    return {(path, path.stat().st_mtime_ns) for path in paths}
+
+
 @pytest.mark.skipif(not shutil.which("jq"), reason="jq is absent")
 def test_the_experiment_in_short(tmp_path, environment):
     kill_when("table 'extend-8k'", environment)  # the fine-tuning begins
@@ -81,9 +87,8 @@ def test_the_experiment_in_short(tmp_path, environment):
 
     # What is there is not computed again.
     (work / "sweep/base-none-512.json").unlink()
-    before = {path: path.stat().st_mtime_ns for path in work.rglob("*.json") if path.name != "eval.json"}
+    before = written(work)
     done = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    after = {path: path.stat().st_mtime_ns for path in work.rglob("*.json") if path.name != "eval.json"}
-    assert set(after) - set(before) == {work / "sweep/base-none-512.json"}
+    assert {path for path, _ in written(work) - before} == {work / "sweep/base-none-512.json"}
     assert (out / "tables.md").read_text() == tables
