@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "search/base/signals.h"
 #include "search/recipe/recipe_paths.h"
 #include "search/recipe/stage_state.h"
 #include "search/run/run_tables.h"
@@ -66,9 +65,7 @@ static int open_stage(struct old_window *old, const struct search_context *conte
     old->stage = (struct stage){.context = context, .config = &old->config, .folder = old->model};
     int status = begin_elsewhere(old, found, error);
     if (status != STATUS_OK) return status;
-    signals_end_at_once("everything scored is saved; resume with --resume\n");
-    status = stage_load(&old->stage, error);
-    signals_end_at_once(NULL);
+    status = stage_load_or_end(&old->stage, error);
     const struct scorer_options options = {.scoring = &old->stage.scoring};
     return status == STATUS_OK ? stage_make_scorer(&old->stage, options, error) : status;
 }

@@ -35,6 +35,13 @@ int stage_load(struct stage *stage, struct error *error) {
     return status == STATUS_OK ? score_keys_open(&stage->keys, stage->model, &stage->all_scoring, error) : status;
 }
 
+int stage_load_or_end(struct stage *stage, struct error *error) {
+    signals_end_at_once("a model and its text were being read; everything scored is saved; resume with --resume\n");
+    int status = stage_load(stage, error);
+    signals_end_at_once(NULL);
+    return status;
+}
+
 void stage_close(struct stage *stage) {
     evolve_free(stage->evolve);
     free(stage->known);
@@ -92,9 +99,7 @@ static void tell_of_model(const struct stage *stage) {
 static int open_stage(struct stage *stage, struct error *error) {
     int status = stage->record.state == STAGE_DONE ? STATUS_OK : begin_elsewhere(stage, error);
     if (status != STATUS_OK) return status;
-    signals_end_at_once("a model and its text were being read; everything scored is saved; resume with --resume\n");
-    status = stage_load(stage, error);
-    signals_end_at_once(NULL);
+    status = stage_load_or_end(stage, error);
     if (status != STATUS_OK) return status;
     const struct model_config *model = &stage->model->config;
     status = stage_space_base(stage->context, stage->config, model, &stage->base, error);

@@ -76,6 +76,8 @@ int stage_make_scorer(struct stage *stage, struct scorer_options options, struct
 /* Loads what a stage is scored with: windows, scoring, model, keys, and room for nats. The caller calls stage_close(),
  * also after an error. */
 int stage_load(struct stage *stage, struct error *error);
+/* The same on the rank that prints: a signal ends the process at once, and stderr says how to go on. */
+int stage_load_or_end(struct stage *stage, struct error *error);
 void stage_close(struct stage *stage);
 
 /* The RoPE table of an individual of the stage. */
