@@ -83,7 +83,7 @@ def test_the_experiment_in_short(tmp_path, environment):
         assert record["settings"]["steps"] == 4, folder
         assert record["settings"]["short_attention_factor"] == scaling["attention_factor"], folder
         counts = [sum(loss is not None for loss in record[f"{kind}_losses"]) for kind in ("long", "short", "key")]
-        assert counts == [3, 3, 2], folder
+        assert counts == [4, 3, 1], folder
 
     # What is there is not computed again.
     (work / "sweep/base-none-512.json").unlink()
