@@ -18,9 +18,7 @@ static int reader_cause(int descriptor) {
     return poll(&one, 1, 0) > 0 && (one.revents & (POLLERR | POLLHUP)) ? EPIPE : 0;
 }
 
-/* Reserves the block that the next byte goes to, which shows a full disk and a quota. Not all file systems support
- * that.
- */
+/* Reserves the block that the next byte goes to, which shows a full disk and a quota. Not all file systems can. */
 static int file_cause(int descriptor, int flags, const struct stat *info) {
     off_t end = flags & O_APPEND ? info->st_size : lseek(descriptor, 0, SEEK_CUR);
     struct rlimit most;

@@ -7,9 +7,9 @@
 
 #include "eval/base/error.h"
 
-/* Whether results can be written to `out`, as far as can be told before there are any. It
- * writes nothing; at the end of a file it reserves a block. STATUS_FAILED if the stream is closed or has no room;
- * STATUS_STOPPED, as after a SIGPIPE, if its reader has ended. */
+/* Whether results can be written to `out`, as far as can be told before there are any. It writes nothing; at the end of
+ * a file it reserves a block. STATUS_FAILED if the stream is closed or has no room; STATUS_STOPPED, as after a SIGPIPE,
+ * if its reader has ended. */
 int output_stream_check(FILE *out, struct error *error);
 
 /* Writes what is buffered. STATUS_FAILED if that or an earlier write failed. A reader that has ended is no error here:
