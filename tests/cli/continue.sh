@@ -91,7 +91,7 @@ for signal in KILL TERM KILL; do
         >"$work/background.out" 2>"$work/background.err" &
     background=$!
     before=$(evaluations "$work/cut-model")
-    until [ "$(evaluations "$work/cut-model")" -gt "$before" ]; do sleep 0.1; done
+    wait_for_evaluations "$work/cut-model" $((before + 1))
     kill "-$signal" "$background"
     end_search
     [ "$status" -gt 0 ] || fail "the search was over before SIG$signal reached it"
@@ -149,7 +149,7 @@ for signal in KILL TERM; do
         >"$work/background.out" 2>"$work/background.err" &
     background=$!
     before=$(evaluations "$work/cut")
-    until [ "$(evaluations "$work/cut")" -gt "$before" ]; do sleep 0.1; done
+    wait_for_evaluations "$work/cut" $((before + 1))
     kill "-$signal" "$background"
     end_search
     [ "$status" -gt 0 ] || fail "the search was over before SIG$signal reached it"

@@ -305,7 +305,7 @@ refused "$document: is not a folder" tiny_search "$document"
 # ---- two processes on one run ----
 
 start_search "$work/busy" --set search.iterations=1000
-wait_for_evaluation "$work/busy"
+wait_for_evaluations "$work/busy" 1
 refused "in use by process $background on host" tiny_search "$work/busy" --set search.iterations=1000 --resume
 refused "in use by process $background on host" tiny_search "$work/busy" --set search.iterations=1000
 runs "$LONGROPE" show "$work/busy" --json

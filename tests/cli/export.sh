@@ -253,7 +253,7 @@ cmp -s "$work/of-its-model/config.json" "$work/of-moved/config.json" || fail "--
 export_to "$work/moved" --format json --out "$work/of-moved.json" # does not require the model
 
 start_search "$work/going" --set search.iterations=1000
-wait_for_evaluation "$work/going"
+wait_for_evaluations "$work/going" 1
 refused "$work/going: no stage of this run is done" "$LONGROPE" export "$work/going" --format json --out "$work/none"
 refused "$work/going: no stage of this run is done" "$LONGROPE" export "$work/going" --format hf --out "$work/none"
 kill -KILL "$background"

@@ -229,10 +229,10 @@ evaluations() {
     echo "${count:-0}"
 }
 
-has_evaluation() { [ "$(evaluations "$1")" -gt 0 ]; }
+has_evaluations() { [ "$(evaluations "$1")" -ge "$2" ]; }
 
-# wait_for_evaluation RUN: until it has stored one.
-wait_for_evaluation() { wait_until "an individual in $1" has_evaluation "$1"; }
+# wait_for_evaluations RUN COUNT: until it has stored so many.
+wait_for_evaluations() { wait_until "$2 individuals in $1" has_evaluations "$@"; }
 
 # rows FILE TABLE: how many it has, 0 where there is no such file or table.
 rows() { { [ -s "$1" ] && sqlite3 "$1" "SELECT count(*) FROM $2" 2>/dev/null; } || echo 0; }

@@ -78,7 +78,7 @@ runs search "$work/two" --threads 2
 same_runs "$work/whole" "$work/two"
 "$LONGROPE" search "$work/space.yaml" -o "$work/killed" --threads 1 >"$work/background.out" 2>"$work/background.err" &
 background=$!
-wait_for_evaluation "$work/killed"
+wait_for_evaluations "$work/killed" 1
 kill -KILL "$background" 2>/dev/null || true
 end_search
 runs search "$work/killed" --threads 1 --resume

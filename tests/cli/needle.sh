@@ -57,7 +57,7 @@ while [ "$tries" -lt 4 ]; do
     needle_search run --resume >"$work/background.out" 2>"$work/background.err" &
     background=$!
     launch=
-    wait_for_evaluation "$work/run"
+    wait_for_evaluations "$work/run" 1
     before=$(evaluations "$work/run")
     until [ "$(evaluations "$work/run")" -gt "$before" ] || ! kill -0 "$background" 2>/dev/null; do sleep 0.05; done
     kill -KILL "$background" 2>/dev/null || true

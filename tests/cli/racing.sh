@@ -42,7 +42,7 @@ saved=$(query bound "SELECT (SELECT count(*) FROM individuals) * 4 - count(*) FR
 interrupted() {
     (launch="exec" && race "$@") >"$work/background.out" 2>"$work/background.err" &
     background=$!
-    wait_for_evaluation "$work/$1"
+    wait_for_evaluations "$work/$1" 1
     kill -KILL "$background"
     end_search
     [ "$status" = 137 ] || fail "the search was over before it was killed"
@@ -52,7 +52,7 @@ interrupted() {
 killed_late() {
     (launch="exec" && "$@") >"$work/background.out" 2>"$work/background.err" &
     background=$!
-    until [ "$(evaluations "$work/$2")" -ge 12 ]; do sleep 0.1; done
+    wait_for_evaluations "$work/$2" 12
     kill -KILL "$background"
     end_search
     [ "$status" = 137 ] || fail "the search was over before it was killed"

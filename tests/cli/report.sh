@@ -294,7 +294,7 @@ says_on_page "This run is done."
 says_on_page "--into $work/run"
 
 start_search "$work/busy" --set search.iterations=1000
-wait_for_evaluation "$work/busy"
+wait_for_evaluations "$work/busy" 1
 report busy
 says_on_page "This run is not finished."
 kill -TERM "$background"

@@ -79,7 +79,7 @@ for signal in TERM INT; do
         tries=$((tries + 1))
         [ "$tries" -le 40 ] || fail "40 searches ended before SIG$signal reached them"
         start_search "$work/run" --resume
-        wait_for_evaluation "$work/run" # signals are caught by then, where the run is new
+        wait_for_evaluations "$work/run" 1 # signals are caught by then, where the run is new
         [ "$tries" -gt 1 ] || sleep 0.2 # into the middle of an evaluation
         before=$(evaluations "$work/run")
         kill "-$signal" "$background" 2>/dev/null || true

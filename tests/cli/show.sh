@@ -407,7 +407,7 @@ show empty --json
 holds '.state == "pending" and .stages == []'
 
 start_search "$work/busy" --set search.iterations=1000
-wait_for_evaluation "$work/busy"
+wait_for_evaluations "$work/busy" 1
 for view in "" --generations --genealogy; do
     # shellcheck disable=SC2086
     show busy $view --json

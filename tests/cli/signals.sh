@@ -20,7 +20,7 @@ stopped_by() {
 for signal in INT TERM QUIT HUP USR1 USR2 XCPU ALRM PWR VTALRM; do
     (launch="exec" && long_search "$work/run") >"$work/background.out" 2>"$work/background.err" &
     background=$!
-    wait_for_evaluation "$work/run"
+    wait_for_evaluations "$work/run" 1
     sleep 0.1
     kill "-$signal" "$background"
     stopped_by "$signal"
@@ -30,7 +30,7 @@ done
 # nohup has it ignore SIGHUP
 (trap '' HUP && launch="exec" && long_search "$work/nohup") >"$work/background.out" 2>"$work/background.err" &
 background=$!
-wait_for_evaluation "$work/nohup"
+wait_for_evaluations "$work/nohup" 1
 kill -HUP "$background"
 before=$(evaluations "$work/nohup")
 goes_on() { [ "$(evaluations "$work/nohup")" -gt "$before" ]; }

@@ -127,7 +127,7 @@ measured() {
 
 runs tiny_search "$work/left-alone" --set search.iterations=20
 start_search "$work/beside" --set search.iterations=20
-wait_for_evaluation "$work/beside"
+wait_for_evaluations "$work/beside" 1
 during=0
 while [ "$during" -lt 4 ]; do
     measured "$work/beside" || fail "nothing can be recorded beside a search"
