@@ -129,8 +129,7 @@ int checkpoints_check_folder(const char *path, struct error *error) {
     size_t length = strlen(path);
     while (length > 1 && path[length - 1] == '/') length--;
     char *name = strndup(path, length); /* a '/' at the end names no other folder */
-    size_t before = name ? file_folder_length(name) : 0;
-    char *parent = before ? strndup(path, before) : strdup(".");
+    char *parent = name ? file_folder(name) : NULL;
     bool memory = name && parent;
     int cause = memory ? file_folder_code(parent) : 0;
     free(name), free(parent);

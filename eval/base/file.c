@@ -171,6 +171,11 @@ size_t file_folder_length(const char *path) {
     return slash ? (size_t)(slash - path) + 1 : 0;
 }
 
+char *file_folder(const char *path) {
+    size_t length = file_folder_length(path);
+    return length ? strndup(path, length) : strdup(".");
+}
+
 /* With a name, which is gone afterwards: a folder and a file in it, as some file systems allow folders alone. */
 static int code_of_making(const char *folder) {
     char *made = NULL, *file = NULL;

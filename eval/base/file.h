@@ -26,6 +26,10 @@ const char *file_home_advice(const char *path);
 /* Bytes of the path of the folder that holds the file `path`, with the '/' at its end; 0 where the path names none. */
 size_t file_folder_length(const char *path);
 
+/* That path, "." where there is none; NULL for lack of memory. The caller frees it. Because of its '/', system calls
+ * say ENOTDIR of a file that stands in the place of the folder. */
+char *file_folder(const char *path);
+
 /* 0 if files and folders can be made in the folder, else errno. Permissions do not tell: root has all of them, also in
  * /proc. So it makes a file without a name, or where the file system has none, a folder that it deletes. A full disk is
  * no obstacle: it may have room later. */

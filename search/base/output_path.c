@@ -88,8 +88,7 @@ static bool resolve(struct output_path *out) {
 /* ---- what is there ---- */
 
 int output_path_check_parent(const char *path, struct error *error) {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, (size_t)(slash + 1 - path)) : strdup(".");
+    char *folder = file_folder(path);
     if (!folder) return error_memory(error, (double)strlen(path), "a path");
     int cause = file_folder_code(folder);
     free(folder);

@@ -52,7 +52,7 @@ static int clex_entries(const struct rope_model *rope, struct factor_file *out, 
     return STATUS_OK;
 }
 
-/* The folder that holds the file `path`, which the caller frees. */
+/* The folder that holds the file `path`, as messages name it; the caller frees it. */
 static char *folder_of(const char *path) {
     size_t length = file_folder_length(path);
     if (length > 1) length--; /* the '/' of another folder than the root */

@@ -217,8 +217,7 @@ static int interrupted(void *state) { return stop_asked(state); }
 /* ---- opening ---- */
 
 int database_check_folder(const struct database *database, struct error *error) {
-    const char *slash = strrchr(database->path, '/');
-    char *folder = slash ? strndup(database->path, (size_t)(slash - database->path) + 1) : strdup(".");
+    char *folder = file_folder(database->path);
     if (!folder) return error_memory(error, (double)strlen(database->path), "a path");
     int code = file_folder_code(folder);
     free(folder);
@@ -231,8 +230,8 @@ int database_check_folder(const struct database *database, struct error *error) 
 
 /* The length of the file's path from the root, also where its folder is yet to be made. */
 static size_t length_from_root(const char *path) {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    char *folder = slash ? strndup(path, (size_t)(name - path)) : strdup(".");
+    const char *name = path + file_folder_length(path);
+    char *folder = file_folder(path);
     char *whole = folder ? realpath(folder, NULL) : NULL, *here = whole || *path == '/' ? NULL : getcwd(NULL, 0);
     size_t length = whole ? strlen(whole) + 1 + strlen(name) : (here ? strlen(here) + 1 : 0) + strlen(path);
     free(folder), free(whole), free(here);

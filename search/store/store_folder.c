@@ -29,8 +29,7 @@ int store_folder_failed(const struct store *store, int code, struct error *error
 /* Whether the folder that `path` lies in exists, as in /proc, and where the working folder was deleted. */
 static bool lies_in_folder(const char *path) {
     struct stat info;
-    size_t length = file_folder_length(path);
-    char *folder = length ? strndup(path, length) : strdup(".");
+    char *folder = file_folder(path);
     bool found = folder && stat(folder, &info) == 0;
     free(folder);
     return found;
@@ -74,8 +73,7 @@ int store_folder_make(const struct store *store, struct error *error) {
 /* 0, or errno of making a folder at `path`, where nothing is; *odd: none can be made, whatever the permissions. */
 static int code_of_making(const char *path, bool *odd) {
     struct stat info;
-    size_t length = file_folder_length(path);
-    char *folder = length ? strndup(path, length) : strdup(".");
+    char *folder = file_folder(path);
     int code = !folder ? ENOMEM : access(folder, W_OK | X_OK) != 0 || stat(folder, &info) != 0 ? errno : 0;
     /* it was deleted while it is the working folder, or is in /proc */
     *odd = code == 0 && (info.st_nlink == 0 || file_folder_code(folder) != 0);

@@ -144,11 +144,16 @@ static void threads_that_cannot_be_started(void **state) {
 
 static void folders_of_files(void **state) {
     (void)state;
-    assert_int_equal(file_folder_length(""), 0);
-    assert_int_equal(file_folder_length("a"), 0);
-    assert_int_equal(file_folder_length("/a"), 1);
-    assert_int_equal(file_folder_length("a/b.c"), 2);
-    assert_int_equal(file_folder_length("a/b/"), 4);
+    static const struct {
+        const char *path, *folder;
+        size_t length;
+    } cases[] = {{"", ".", 0}, {"a", ".", 0}, {"/a", "/", 1}, {"a/b.c", "a/", 2}, {"a/b/", "a/b/", 4}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(file_folder_length(cases[i].path), cases[i].length);
+        char *folder = file_folder(cases[i].path);
+        assert_string_equal(folder, cases[i].folder);
+        free(folder);
+    }
 }
 
 static void folders_that_can_be_written(void **state) {
