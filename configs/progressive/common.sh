@@ -32,12 +32,4 @@ unseen_files() {
     for book in $unseen; do echo "$BOOKS/valid/$book.txt"; done
 }
 
-# keep FILE COMMAND...: what the command prints is kept in FILE, unless FILE exists. FILE is complete or does not exist.
-keep() {
-    file=$1
-    shift
-    [ ! -s "$file" ] || return 0
-    "$@" >"$file.part"
-    [ -s "$file.part" ] || exit 1 # the program printed the error
-    mv "$file.part" "$file"
-}
+. configs/keep.sh

@@ -1,7 +1,7 @@
 #!/bin/sh
 # rivals.sh: fine-tunes the demo model with the tables of PI and of YaRN, as extend-8k and extend-16k are fine-tuned:
 # the same windows in the same order, steps and rate. Each method has its own attention factor. Writes the models
-# WORK/METHOD-8k and WORK/METHOD-16k. A model that is complete, and then has a config.json, is not trained again.
+# WORK/METHOD-8k and WORK/METHOD-16k. A model that is complete is not trained again.
 set -eu
 cd "$(dirname "$0")/../.."
 . configs/progressive/common.sh
@@ -21,7 +21,6 @@ for method in pi yarn; do
         length=$(nth 1)
         [ $stage = 8k ] || length=$(nth 2)
         keep "$WORK/$method-$stage-factors.json" table $method "$length"
-        [ ! -e "$WORK/$method-$stage/config.json" ] || { from=$WORK/$method-$stage && continue; }
         LONGROPE_STAGE=extend-$stage LONGROPE_MODEL=$from LONGROPE_LENGTH=$length LONGROPE_THREADS=$THREADS \
             LONGROPE_FACTORS=$WORK/$method-$stage-factors.json LONGROPE_OUTPUT=$WORK/$method-$stage \
             sh configs/progressive/finetune.sh

@@ -42,6 +42,12 @@ fi
     echo "configs/progressive/run.sh: there is no $BOOKS/valid; BOOKS names the folder of the books" >&2
     exit 2
 }
+case $BOOKS in
+*[[:space:]]*)
+    echo "configs/progressive/run.sh: $BOOKS: blanks in this path are not supported; link the folder under another name" >&2
+    exit 2
+    ;;
+esac
 BOOKS=$(realpath -s --relative-to=. "$BOOKS") # the report names files by the paths that are given here
 mkdir -p "$WORK" "$OUT"
 

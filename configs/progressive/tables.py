@@ -79,7 +79,9 @@ def main() -> None:
     )
 
     print("## Perplexity per byte\n")
-    print_table(sweep, lambda row: f"{row['perplexity']:.3f}")
+    most = {row["length"]: row["samples"] for row in sweep if row["method"] == FINAL}
+    print_table(sweep, lambda row: f"{row['perplexity']:.3f}" + " \\*" * (row["samples"] < most[row["length"]]))
+    print(f"Windows: {', '.join(map(str, most.values()))}, and with \\* fewer, at the beginning of the same books.\n")
     print("## Pass keys found\n")
     print_table(keys, lambda row: f"{100 * row['correct'] / row['prompts']:.0f} %")
     print("## Multiple choice: which sentence comes next\n")

@@ -6,35 +6,15 @@
 # the search.
 # Writes OUT/unseen, OUT/passkeys and OUT/choice, one file per length, book and kind of table, records results in OUT/run
 # for its report, and prints Markdown tables. What has its file already is not measured again, unless the arguments or the
-# table, the items or the text have changed since: FILE.of says what FILE is of.
+# table, the items or the text have changed since.
 set -eu
+# shellcheck source=configs/keep.sh
+. "$(dirname "$0")/../keep.sh"
 longrope=$1 model=$2 books=$3 out=$4
 run=$out/run
 window=${WINDOW:-8192}
 mkdir -p "$out/unseen" "$out/passkeys" "$out/choice"
 dtype=$("$longrope" show "$run" --json | jq -r '.stages[0].settings["dtype (LONGROPE_KERNELS)"] | split(" ")[0]')
-
-# sums WORD...: the words, of those that are files what they hold; of models and texts the beginning is enough.
-sums() {
-    for word; do
-        if [ -f "$word" ]; then head -c 10000000 "$word" | cksum; else echo "$word"; fi
-    done
-}
-
-# keep FILE PROGRAM ARGUMENT...: what the program prints is kept in FILE, which is complete or does not exist.
-keep() {
-    file=$1 program=$2
-    shift 2
-    sums "$@" >"$file.of.part"
-    if [ -s "$file" ] && cmp -s "$file.of.part" "$file.of"; then
-        rm "$file.of.part"
-        return
-    fi
-    rm -f "$file"
-    mv "$file.of.part" "$file.of"
-    "$program" "$@" >"$file.part"
-    mv "$file.part" "$file"
-}
 
 # measure FILE ARGUMENT...: what longrope prints.
 measure() {
