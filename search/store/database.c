@@ -402,10 +402,9 @@ int database_check(struct database *database, struct error *error) {
     return status;
 }
 
-/* Copies all pages of what is open; returns SQLite's code. */
-static int copy_pages(struct database *database, sqlite3 *memory) {
-    sqlite3_backup *backup = sqlite3_backup_init(memory, "main", database->handle, "main");
-    if (!backup) return sqlite3_errcode(memory);
+int database_copy_pages(const struct database *database, sqlite3 *copy) {
+    sqlite3_backup *backup = sqlite3_backup_init(copy, "main", database->handle, "main");
+    if (!backup) return sqlite3_errcode(copy);
     sqlite3_backup_step(backup, -1);
     return sqlite3_backup_finish(backup);
 }
@@ -413,7 +412,7 @@ static int copy_pages(struct database *database, sqlite3 *memory) {
 int database_to_memory(struct database *database, struct error *error) {
     sqlite3 *memory = NULL;
     int code = sqlite3_open_v2(":memory:", &memory, SQLITE_OPEN_READWRITE, NULL);
-    if (code == SQLITE_OK) code = copy_pages(database, memory);
+    if (code == SQLITE_OK) code = database_copy_pages(database, memory);
     database_close(database);
     database->handle = memory;
     return code == SQLITE_OK ? STATUS_OK : database_failed(database, code, error);

@@ -91,6 +91,8 @@ int database_stamp(struct database *database, struct error *error);
 int database_use_log(struct database *database, struct error *error);
 /* Runs SQLite's quick_check over every page; the stop flag ends it. */
 int database_check(struct database *database, struct error *error);
+/* Copies all pages of the open database into an empty one; returns SQLite's code. */
+int database_copy_pages(const struct database *database, sqlite3 *copy);
 /* Replaces the open database by a copy in memory. */
 int database_to_memory(struct database *database, struct error *error);
 

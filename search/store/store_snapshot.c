@@ -17,11 +17,7 @@ static int copy_to(struct store *store, const char *path) {
         name ? sqlite3_open_v2(name, &copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "unix-none") : SQLITE_NOMEM;
     free(name);
     if (code == SQLITE_OK) code = sqlite3_exec(copy, "PRAGMA journal_mode = OFF", NULL, NULL, NULL);
-    sqlite3_backup *backup =
-        code == SQLITE_OK ? sqlite3_backup_init(copy, "main", store->database.handle, "main") : NULL;
-    if (code == SQLITE_OK && !backup) code = sqlite3_errcode(copy);
-    if (backup) sqlite3_backup_step(backup, -1);
-    if (backup) code = sqlite3_backup_finish(backup);
+    if (code == SQLITE_OK) code = database_copy_pages(&store->database, copy);
     int closed = sqlite3_close(copy);
     return code == SQLITE_OK ? closed : code;
 }
