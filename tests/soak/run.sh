@@ -11,7 +11,7 @@ LONGROPE=${LONGROPE:-$SOURCE/build/release/longrope}
 export SOURCE LONGROPE OMP_WAIT_POLICY=passive
 hours=${1:?sh tests/soak/run.sh HOURS [SEED]}
 first_seed=${2:-$(($(date +%s) % 1000000 * 1000))}
-config_seed=$first_seed configurations=0 kills=0 signals=0 disks=0 stages_of_all=0
+config_seed=$first_seed configurations=0 kills=0 hangs=0 signals=0 disks=0 stages_of_all=0
 # shellcheck source=tests/cli/lib.sh
 . "$SOURCE/tests/cli/lib.sh"
 started=$(now)
@@ -38,7 +38,7 @@ measure_times() {
 summary() {
     measure_times
     echo "soak: $1: $configurations configurations of $stages_of_all stages, $kills kills, $signals signals," \
-        "$disks full disks, in $(printf '%.4f hours by the clock, with %.4f hours of processor time (%.0f %% of %s processors)' \
+        "$disks full disks, $hangs times an mpirun without ranks, in $(printf '%.4f hours by the clock, with %.4f hours of processor time (%.0f %% of %s processors)' \
             "$(calculate "$elapsed / 3600")" "$(calculate "$computed / 3600")" \
             "$(calculate "100 * $computed / $elapsed / $processors")" "$processors")"
 }
@@ -240,15 +240,30 @@ send() {
     [ -z "$1" ] || kill "-$2" "$1" 2>/dev/null || true
 }
 
-# ends STATUS...: the search ends with 0 or one of these, within five minutes, and nothing of it is left or lost.
+# has_ranks: one at least runs.
+has_ranks() {
+    victims
+    for process in $processes; do is_over "$process" || return 0; done
+    return 1
+}
+
+# ends STATUS...: the search ends with 0 or one of these, within five minutes, and nothing of it is left or lost. An mpirun
+# that waits for nobody is killed after a minute, which is right after SIGKILL alone: it can lose the end of a rank that was
+# killed while it connected (configs/cluster/README.md, Lost ranks).
 ends() {
     victims
-    patience=3000
+    started_ranks=$processes patience=3000 alone=0
     until is_over "$background"; do
         patience=$((patience - 1))
         [ "$patience" -gt 0 ] || fail "$disturbance: the search does not end"
+        if [ "$ranks" -gt 1 ] && [ $((patience % 10)) = 0 ]; then
+            alone=$((alone + 1))
+            ! has_ranks || alone=0
+            [ "$alone" != 60 ] || { hangs=$((hangs + 1)) && send "$background" KILL; }
+        fi
         sleep 0.1
     done
+    processes=$started_ranks
     end_search
     cp "$work/background.out" "$work/stdout"
     cp "$work/background.err" "$work/stderr"
