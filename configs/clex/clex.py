@@ -150,7 +150,7 @@ def run(args, group: Group) -> int:
         introduce=lambda module: [
             f"{sum(p.numel() for p in module.parameters())} parameters, {2 * pairs * pairs * 2 * args.param_factor} of "
             f"them the network's; factors 1 to {args.max_factor} of {window} tokens; {describe_windows(slots.long)}; "
-            f"{group.size} process{'es' * (group.size > 1)} on {group.device.type}"
+            f"{group.size} process{'es' * (group.size > 1)} on {group.device.type}, {args.dtype}"
         ],
         groups=lambda module: groups(module, args),
         prepare=prepare,

@@ -232,7 +232,7 @@ def introduce(table, config: dict, module, slots: Slots, args, group: Group) -> 
         f"{parameters} parameters, table '{table.name}' for {args.target_length} tokens, {scaling['factor']:g} times "
         f"{scaling['original_max_position_embeddings']}, attention factor {scaling['attention_factor']:.4f}; "
         f"{' and '.join(map(describe_windows, slots.windows()))}{describe_keys(slots)}; "
-        f"{group.size} process{'es' * (group.size > 1)} on {group.device.type}",
+        f"{group.size} process{'es' * (group.size > 1)} on {group.device.type}, {args.dtype}",
     ]
 
 

@@ -364,7 +364,8 @@ def training_options(option, steps: str, lr: str, decay: str) -> None:
     option("--weight-decay", "of AdamW", type=float, default=0.0)
     option("--clip", "highest norm of gradients; 0 for none", type=float, default=1.0)
     option("--dtype", "bf16: weights in f32, matrix products in bf16; bf16-weights: all in bf16, which takes half the "
-           "memory and rounds small steps away", choices=("bf16", "f32", "bf16-weights"), default="bf16")  # fmt: skip
+           "memory and rounds small steps away; auto: bf16 on GPUs and on processors that multiply it, else f32",
+           choices=("auto", "bf16", "f32", "bf16-weights"), default="auto")  # fmt: skip
     option("--gradient-checkpointing", "keep each layer's input only and compute the rest again", action="store_true")
     option("--seed", "of the windows' order", type=int, default=1)
     option("--threads", "CPU threads of each process (default: PyTorch's choice)", type=positive)
@@ -382,6 +383,15 @@ def check_training(args, group: Group) -> None:
         raise WrongInput("--lr must be positive, betas within 0 to 1, --weight-decay and --clip not negative")
     if args.out.resolve() == args.model.resolve():
         raise WrongInput(f"--out {args.out} is the folder of --model; name another")
+    if args.dtype == "auto":
+        able = group.device.type == "cuda" or processor_multiplies_bf16()
+        args.dtype = "bf16" if group.sum(float(able)) == group.size else "f32"  # all processes alike
+
+
+def processor_multiplies_bf16() -> bool:
+    """Others convert each number on the way, and take ten times as long as with f32."""
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 # ---- A run from beginning to end ----

@@ -364,6 +364,18 @@ def test_wrong_input_of_pass_keys(tmp_path, within, more, message):
     assert not (tmp_path / "out").exists()
 
 
+# ---- Number types ----
+
+
+@pytest.mark.parametrize("capabilities, dtype", [({"avx512_bf16": True}, "bf16"), ({"avx2": True}, "f32")])
+def test_products_are_bf16_where_the_processor_has_them(tmp_path, within, monkeypatch, capabilities, dtype):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    out = tmp_path / "out"
+    assert within(DEMO, factor_file(tmp_path / "factors.json"), out, text=CORPUS, steps=2, batch=1, length=64) == 0
+    assert json.loads((out / store.RECORD).read_text())["settings"]["dtype"] == dtype
+
+
 # ---- Families ----
 
 
