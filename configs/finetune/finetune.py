@@ -20,6 +20,9 @@ something. A small model wants a higher rate.
 of at most the model's own length, with the frequencies that the model had, and the rest in long windows
 with the table. config.json then names both, and engines take the one for the length of their input.
 
+--short-teacher keeps what a model was in short windows: there it learns the predictions of the model before the
+extension instead of the text (distillation, arXiv 1503.02531; LongReD, arXiv 2502.07365, does so with hidden states).
+
 --key-share puts pass-key prompts among the windows (keys.py). What a model that small learned of copying from far away
 it forgets on text alone, where nothing asks for it.
 
@@ -45,6 +48,7 @@ from training import (
     Recipe,
     bookends_of,
     build,
+    build_teacher,
     carry_out,
     check_training,
     describe_windows,
@@ -85,6 +89,26 @@ def choose_table(rotary, short: bool) -> None:
         rotary.short = short
 
 
+class ShortTeacher:
+    """The model of --short-teacher."""
+
+    def __init__(self, config: dict, slots: Slots, args):
+        self.slots, self.model, folder = slots, None, args.short_teacher
+        self.config, self.parsed = read_config(folder)
+        if self.parsed.vocab_size != config["vocab_size"]:
+            raise WrongInput(f"{folder}: has {self.parsed.vocab_size} tokens, and --model has {config['vocab_size']}")
+        if self.parsed.max_position_embeddings < args.short_length:
+            raise WrongInput(f"{folder}: has a window of {self.parsed.max_position_embeddings}, and short windows have "
+                             f"{args.short_length}; give --short-length")  # fmt: skip
+        self.weights = store.Weights(folder)
+
+    def build(self, args, group: Group) -> None:
+        self.model = build_teacher(self.parsed, self.weights, args, group)
+
+    def lesson(self, slot: int, tokens):
+        return self.model(tokens, self.slots.scored(slot)) if self.slots.kind(slot) == "short" else None
+
+
 # ---- Settings ----
 
 
@@ -92,17 +116,24 @@ MIXED = ("mixed_window", "short_share", "short_length", "short_attention_factor"
 KEYED = ("key_share", "key_lengths", "key_weight")
 
 
-def settings_of(config: dict, weights, documents, short_documents, args, group: Group) -> dict:
+def settings_of(config: dict, weights, teacher, documents, short_documents, args, group: Group) -> dict:
     """All that the result depends on, but for versions, processor and threads."""
     scaling = config["rope_scaling"]
     prints = group.of_first(
-        lambda: (weights.fingerprint(), fingerprint(documents), short_documents and fingerprint(short_documents))
+        lambda: (
+            weights.fingerprint(),
+            fingerprint(documents),
+            short_documents and fingerprint(short_documents),
+            teacher and teacher.weights.fingerprint(),
+        )
     )
     options = (*SETTINGS, *(MIXED if args.mixed_window else ()), *(KEYED if args.key_share else ()))
     return {
         "model": prints[0],
         "data": prints[1],
         **({"short_data": prints[2]} if short_documents else {}),
+        **({"short_teacher": prints[3], "short_teacher_config": teacher.config} if teacher else {}),
+        **({"short_weight": args.short_weight} if args.short_weight not in (None, 1) else {}),
         "factors": scaling["long_factor"],
         "attention_factor": scaling["attention_factor"],
         **{name: getattr(args, name) for name in options},
@@ -136,10 +167,13 @@ def parse():
            nargs="+", default=[])  # fmt: skip
     option("--short-tokens", "the same as .npy files", type=Path, nargs="+", default=[])
     option("--short-attention-factor", "of short windows (default: the unchanged model's, mostly 1)", type=float)
+    option("--short-weight", "of a prediction in short windows, in those of the long ones of the same step (default 1)", type=float)
+    option("--short-teacher", "folder of a model whose predictions are learned in short windows, instead of the text: the "
+           "one before any extension", type=Path)  # fmt: skip
     option("--key-share", "of the windows, to be pass-key prompts (default: none)", type=float)
     option("--key-lengths", "tokens of such prompts (default: --length and its halves down to the model's own window)",
            type=positive, nargs="+")  # fmt: skip
-    option("--key-weight", "weight of the keys' digits in one such window, in windows of text (default 1)", type=float)
+    option("--key-weight", "weight of the keys' digits in one such window, in windows of text of the same step (default 1)", type=float)
     training_options(option, "the paper: 400 at 128k, then 600 at 256k", "highest learning rate", "linear")
     args = parser.parse_args()
     for name, variable in (("model", "MODEL"), ("factors", "FACTORS"), ("out", "OUTPUT"), ("length", "LENGTH")):
@@ -162,18 +196,30 @@ def check(args, group: Group) -> None:
 def check_mixed(args) -> None:
     """Of the options of mixed windows what can be said without the model."""
     if not args.mixed_window:
-        for name in ("short_share", "short_length", "short_text", "short_tokens", "short_attention_factor"):
+        for name in ("short_share", "short_length", "short_text", "short_tokens", "short_attention_factor",
+                     "short_weight", "short_teacher"):  # fmt: skip
             if getattr(args, name):
                 raise WrongInput(f"--{name.replace('_', '-')} is for --mixed-window, which is not given")
         return
     args.short_share = 0.5 if args.short_share is None else args.short_share
     if not 0 < args.short_share < 1:
         raise WrongInput(f"--short-share {args.short_share} must lie between 0 and 1")
+    check_weight("short", args)
     m = args.short_attention_factor
     if m is not None and not (m > 0 and math.isfinite(m)):
         raise WrongInput(f"--short-attention-factor {m} is not a positive number")
     if args.micro_batch != 1:
         raise WrongInput("--micro-batch must be 1 with --mixed-window, where windows differ in length")
+
+
+def check_weight(kind: str, args) -> None:
+    weight = getattr(args, f"{kind}_weight")
+    if weight is None:
+        return
+    if not 0 < weight < math.inf:
+        raise WrongInput(f"--{kind}-weight {weight} is not a positive number")
+    if args.batch == 1 and weight != 1:
+        raise WrongInput(f"--{kind}-weight {weight} changes nothing with --batch 1: it compares the windows of a step")
 
 
 def check_keys(args) -> None:
@@ -184,9 +230,8 @@ def check_keys(args) -> None:
         return
     if not 0 < args.key_share < 1:
         raise WrongInput(f"--key-share {args.key_share} must lie between 0 and 1")
+    check_weight("key", args)
     args.key_weight = 1.0 if args.key_weight is None else args.key_weight
-    if not args.key_weight > 0:
-        raise WrongInput(f"--key-weight {args.key_weight} is not a positive number")
     if args.micro_batch != 1:
         raise WrongInput("--micro-batch must be 1 with --key-share, where windows differ in length")
 
@@ -222,7 +267,7 @@ def slots_of(config: dict, documents, short_documents, args) -> Slots:
         raise WrongInput(f"--short-length {args.short_length} must lie within 4 to the model's window of {window}")
     # Another seed, lest short windows begin where long ones do.
     short = Windows(short_documents or documents, args.short_length, f"{args.seed}/short", bos, eos, args.join)
-    return Slots(long, short, args.short_share, **keys)
+    return Slots(long, short, args.short_share, args.short_weight or 1.0, **keys)
 
 
 def introduce(table, config: dict, module, slots: Slots, args, group: Group) -> list[str]:
@@ -231,9 +276,14 @@ def introduce(table, config: dict, module, slots: Slots, args, group: Group) -> 
         *(f"note: {note}" for note in notes(table, config, module, args)),
         f"{parameters} parameters, table '{table.name}' for {args.target_length} tokens, {scaling['factor']:g} times "
         f"{scaling['original_max_position_embeddings']}, attention factor {scaling['attention_factor']:.4f}; "
-        f"{' and '.join(map(describe_windows, slots.windows()))}{describe_keys(slots)}; "
+        f"{' and '.join(map(describe_windows, slots.windows()))}{describe_short(args)}{describe_keys(slots)}; "
         f"{group.size} process{'es' * (group.size > 1)} on {group.device.type}, {args.dtype}",
     ]
+
+
+def describe_short(args) -> str:
+    weight = f", each prediction weighing {args.short_weight:g}" if args.short_weight not in (None, 1) else ""
+    return weight + (f", learned from {args.short_teacher}" if args.short_teacher else "")
 
 
 def describe_keys(slots: Slots) -> str:
@@ -269,17 +319,25 @@ def run(args, group: Group) -> int:
         short_documents = read_documents(args.short_text, args.short_tokens, args.model, config["vocab_size"])
     slots = slots_of(config, documents, short_documents, args)
     weights = store.Weights(args.model)
+    teacher = ShortTeacher(config, slots, args) if args.short_teacher else None
     parsed, window = parse_config(config), config["rope_scaling"]["original_max_position_embeddings"]
     # With mixed windows, all that fits into the model's own window is short, pass keys among it.
     prepare = lambda module, slot: choose_table(module.model.rotary_emb, slots.length_of(slot) <= window)
+
+    def construct():
+        if teacher:
+            teacher.build(args, group)
+        return build(parsed, weights, args, group, lambda _, kind: rotary_of(kind, parsed, args))
+
     return carry_out(
         Recipe(
             config,
-            settings_of(config, weights, documents, short_documents, args, group),
+            settings_of(config, weights, teacher, documents, short_documents, args, group),
             slots,
-            build=lambda: build(parsed, weights, args, group, lambda _, kind: rotary_of(kind, parsed, args)),
+            build=construct,
             introduce=lambda module: introduce(table, config, module, slots, args, group),
             prepare=prepare,
+            **({"lesson": teacher.lesson} if teacher else {}),
         ),
         args,
         group,

@@ -130,7 +130,7 @@ def read_config(model: Path) -> tuple[dict, object]:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise WrongInput(f"{path}: cannot be read: {error}; --model is the folder of a Hugging Face model") from None
+        raise WrongInput(f"{path}: cannot be read: {error}; give the folder of a Hugging Face model") from None
     name = raw.get("model_type")
     if name not in FAMILIES:
         reason = f": {REFUSED[name]}" if name in REFUSED else ""

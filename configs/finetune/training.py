@@ -110,24 +110,44 @@ class NextToken(nn.Module):
         # Of tied embeddings there is one tensor, and so no question of keeping two alike.
         self.lm_head = None if causal.config.tie_word_embeddings else causal.lm_head
 
-    def forward(self, tokens, scored):  # [windows, length] -> sum over windows and their last `scored` predictions
-        hidden = self.model(input_ids=tokens, use_cache=False).last_hidden_state[:, -scored - 1 : -1].flatten(0, 1)
-        targets = tokens[:, -scored:].flatten()
-        weight = self.model.embed_tokens.weight if self.lm_head is None else self.lm_head.weight
+    def hidden(self, tokens, scored):  # [windows, length] -> [windows * scored, width]
+        return self.model(input_ids=tokens, use_cache=False).last_hidden_state[:, -scored - 1 : -1].flatten(0, 1)
+
+    def head(self):
+        return self.model.embed_tokens.weight if self.lm_head is None else self.lm_head.weight
+
+    def forward(self, tokens, scored, lesson=None):
+        """[windows, length] -> sum over windows and their last `scored` predictions.
+
+        `lesson`: what a Teacher says of these tokens; its predictions then stand in the place of the tokens.
+        """
+        targets, teacher_head = lesson or (tokens[:, -scored:].flatten(), None)
+        hidden, weight = self.hidden(tokens, scored), self.head()
         rows = max(1, LOGITS // weight.shape[0])
         if len(hidden) <= rows:
-            return nats_of(hidden, weight, targets)
+            return nats_of(hidden, weight, targets, teacher_head)
         # Logits of a long window are larger than all else; they are made in blocks, and made again in
         # the backward pass.
         parts = [
-            checkpoint(nats_of, h, weight, t, use_reentrant=False)
+            checkpoint(nats_of, h, weight, t, teacher_head, use_reentrant=False)
             for h, t in zip(hidden.split(rows), targets.split(rows))
         ]
         return torch.stack(parts).sum()
 
 
-def nats_of(hidden, weight, targets):
+def nats_of(hidden, weight, targets, teacher_head=None):
+    """Cross entropy with the targets: tokens, or hidden states that `teacher_head` makes predictions of."""
+    if teacher_head is not None:
+        targets = F.linear(targets, teacher_head).float().softmax(-1)
     return F.cross_entropy(F.linear(hidden, weight).float(), targets, reduction="sum")
+
+
+class Teacher(NextToken):
+    """A model that does not change, and whose predictions another one learns."""
+
+    @torch.no_grad()
+    def forward(self, tokens, scored):
+        return self.hidden(tokens, scored), self.head()
 
 
 def build(parsed, weights: store.Weights, args, group: Group, rotary_of, extend=None, new=None):
@@ -146,14 +166,28 @@ def build(parsed, weights: store.Weights, args, group: Group, rotary_of, extend=
         for layer in module.model.layers:
             fully_shard(layer, mesh=group.mesh)
         fully_shard(module, mesh=group.mesh)
-    module.to_empty(device=group.device)
-    # Frequencies are no parameters, and were not computed on the meta device.
-    module.model.rotary_emb = rotary_of(module.model, rotary).to(group.device)
-    types = store.load_weights(module, weights, new or {})
+    types = fill(module, weights, group, lambda: rotary_of(module.model, rotary), new)
     if args.gradient_checkpointing:
         module.model.activation_checkpointing_enable({"use_reentrant": False})
     module.train()
     return module, types
+
+
+def build_teacher(parsed, weights: store.Weights, args, group: Group) -> Teacher:
+    """Each process has it whole: which of them has a slot that asks for it differs from step to step."""
+    number = torch.float32 if args.dtype == "f32" else torch.bfloat16
+    with torch.device("meta"):
+        teacher = Teacher(AutoModelForCausalLM.from_config(parsed, attn_implementation="sdpa", dtype=number))
+    fill(teacher, weights, group, lambda: type(teacher.model.rotary_emb)(parsed))
+    return teacher.requires_grad_(False).eval()
+
+
+def fill(module, weights: store.Weights, group: Group, rotary, new=None) -> dict:
+    """Gives a module of the meta device its numbers; the types that they are stored in."""
+    module.to_empty(device=group.device)
+    # Frequencies are no parameters, and were not computed on the meta device.
+    module.model.rotary_emb = rotary().to(group.device)
+    return store.load_weights(module, weights, new or {})
 
 
 # ---- Training ----
@@ -169,22 +203,23 @@ def rate(step: int, args) -> float:
     return args.lr * (left if args.decay == "linear" else (1 - math.cos(math.pi * left)) / 2)
 
 
-def accumulate(module, slots: Slots, step: int, prepare, args, group: Group, stop: Stop) -> dict | None:
-    """Gradients of the mean loss of a step's batch, and that loss; None if told to stop.
+def accumulate(module, recipe: "Recipe", step: int, args, group: Group, stop: Stop) -> dict | None:
+    """Gradients of a step's batch, in which slots have weights, and its mean losses, without; None if told to stop.
 
-    `prepare(slot)` is called before the slots from that one on are computed, --micro-batch at a time. "losses" is that of
-    all text, None if the batch has none; with slots of several kinds that of each kind comes beside it.
+    "losses" is that of all windows of text, None if the batch has none. With slots of several kinds that of each kind comes
+    beside it. That of short windows is the cross entropy with a teacher's predictions where there is one.
     """
+    slots = recipe.slots
     mine = args.batch // group.size
     first, batch = step * args.batch + group.rank * mine, range(step * args.batch, (step + 1) * args.batch)
     predicted, weight = slots.predictions(batch), slots.total_weight(batch) / group.size
     total = dict.fromkeys(predicted, 0.0)
     for start in range(first, first + mine, args.micro_batch):
-        prepare(start)
+        recipe.prepare(module, start)
         rows = [slots[k] for k in range(start, min(start + args.micro_batch, first + mine))]
         tokens = torch.from_numpy(np.concatenate(rows)).to(group.device)
         with torch.autocast(group.device.type, torch.bfloat16, args.dtype == "bf16", cache_enabled=False):
-            nats = module(tokens, slots.scored(start))
+            nats = module(tokens, slots.scored(start), recipe.lesson(start, tokens))
         (nats * slots.weight(start) / weight).backward()  # FSDP takes the mean over the processes
         total[slots.kind(start)] += nats.item()
         if stop():
@@ -219,7 +254,7 @@ def describe(loss: dict) -> str:
     return f"{all_text:.5f} nats/token" + (f" ({parts})" if parts else "")
 
 
-def train(module, optimizer, slots: Slots, prepare, done: int, losses: dict, save, args, group: Group) -> bool:
+def train(module, optimizer, recipe: "Recipe", done: int, losses: dict, save, args, group: Group) -> bool:
     """Steps done..steps-1; `save` is called with the number of steps done. False if stopped."""
     stop = Stop(group)
     began = time.monotonic()
@@ -228,7 +263,7 @@ def train(module, optimizer, slots: Slots, prepare, done: int, losses: dict, sav
         lr = rate(step, args)
         for parameters in optimizer.param_groups:
             parameters["lr"] = lr * parameters.get("share", 1.0)
-        loss = accumulate(module, slots, step, prepare, args, group, stop)
+        loss = accumulate(module, recipe, step, args, group, stop)
         if loss is None:
             if step > done:
                 save(step)
@@ -407,7 +442,8 @@ class Recipe:
     build: Callable  # () -> module, types of its tensors
     introduce: Callable  # module -> lines to print before the first step
     groups: Callable = lambda module: module.parameters()  # what AdamW takes; a group's rate is --lr times its "share"
-    prepare: Callable = lambda module, slot: None  # called before a slot is computed
+    prepare: Callable = lambda module, slot: None  # called before --micro-batch slots, from that one on
+    lesson: Callable = lambda slot, tokens: None  # what a Teacher says of a slot, if it is taught
 
 
 def describe_windows(windows: Windows) -> str:
@@ -433,8 +469,7 @@ def carry_out(recipe: Recipe, args, group: Group) -> int:
             print(line, flush=True)
     record = lambda: {"settings": recipe.settings, "threads": torch.get_num_threads(), **losses}
     save = lambda step: store.save_checkpoint(args.out, module, optimizer, step, record(), group)
-    prepare = lambda slot: recipe.prepare(module, slot)
-    if not train(module, optimizer, recipe.slots, prepare, done, losses, save, args, group):
+    if not train(module, optimizer, recipe, done, losses, save, args, group):
         if group.rank == 0:
             steps = len(losses.get("losses", []))
             print(f"stopped with {steps} of {args.steps} steps saved; run the same command again", flush=True)

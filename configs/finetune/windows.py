@@ -125,8 +125,9 @@ class Slots:
     spread. Slot k depends on k alone, as windows do.
     """
 
-    def __init__(self, long: Windows, short: Windows | None = None, share=0.0, keys=None, key_share=0.0, key_weight=1.0):
-        self.long, self.short, self.share = long, short, Fraction(str(share))
+    def __init__(self, long: Windows, short: Windows | None = None, share=0.0, short_weight=1.0, *, keys=None, key_share=0.0,
+                 key_weight=1.0):  # fmt: skip
+        self.long, self.short, self.share, self.short_weight = long, short, Fraction(str(share)), short_weight
         self.keys, self.key_share, self.key_weight = keys, Fraction(str(key_share)), key_weight
         self.rows = long.length // short.length if short else 0  # windows of a short slot
 
@@ -176,7 +177,10 @@ class Slots:
 
     def weight(self, k: int) -> float:
         """Of one of the slot's predictions. A slot of pass keys weighs `key_weight` times as much as a long window."""
-        return self.key_weight * (self.long.length - 1) / self.predicted(k) if self.kind(k) == "key" else 1
+        kind = self.kind(k)
+        if kind == "key":
+            return self.key_weight * (self.long.length - 1) / self.predicted(k)
+        return self.short_weight if kind == "short" else 1
 
     def predictions(self, slots: range) -> dict[str, int]:
         """Tokens that are predicted in these slots, by kind."""

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import torch
 from program import CORPUS, DEMO, LONGROPE, SOURCE, TEXT, nats as longrope_nats, result, run
 from recipe import killed_at_first_checkpoint, run_within, words
 from reference import compare, load, nats
+from safetensors.torch import save_file
 from transformers import AutoConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
@@ -225,7 +227,7 @@ def test_engines_run_mixed_windows_as_they_were_trained(tmp_path, within, capsys
 
 def test_mixed_windows_resume_to_the_same_bits(tmp_path, within, monkeypatch):
     factors = factor_file(tmp_path / "factors.json")
-    more = {**MIXED, "length": 260, "steps": 3, "batch": 1}  # a kind a step
+    more = {**MIXED, "length": 260, "steps": 3, "batch": 1, "short_teacher": DEMO}  # a kind a step
     assert within(DEMO, factors, tmp_path / "whole", **more) == 0
     train, calls = training.accumulate, []
 
@@ -247,6 +249,103 @@ def test_mixed_windows_resume_to_the_same_bits(tmp_path, within, monkeypatch):
     assert [value is None for value in record["short_losses"]] == [True, False, True]
     with pytest.raises(WrongInput, match=r"made with another short-share \(0.5 there, 0.4 now\)"):
         within(DEMO, factors, tmp_path / "out", **more, short_share=0.4)
+    with pytest.raises(WrongInput, match="made with another short-teacher"):
+        within(DEMO, factors, tmp_path / "out", **{**more, "short_teacher": None})
+    scaled = altered(tmp_path / "scaled", rope_scaling={"rope_type": "linear", "factor": 2.0})
+    shutil.copy(DEMO / "model.safetensors", scaled)
+    with pytest.raises(WrongInput, match="made with another short-teacher-config"):
+        within(DEMO, factors, tmp_path / "out", **{**more, "short_teacher": scaled})
+
+
+# ---- A teacher of short windows ----
+
+
+def test_short_windows_learn_what_a_teacher_says(tmp_path, within, monkeypatch):
+    factors, out = factor_file(tmp_path / "factors.json"), tmp_path / "out"
+    monkeypatch.setattr(training, "LOGITS", 256 * 100)  # several blocks
+    assert within(DEMO, factors, out, **MIXED, short_teacher=DEMO, short_attention_factor=1.11) == 0
+
+    # Before the first step: the teacher is the plain model, the student has the attention factor.
+    documents = read_documents(CORPUS, [], DEMO, 256)
+    slots = Slots(Windows(documents, 512, 1), Windows(documents, 256, "1/short"), 0.5)
+    teacher, student = load(DEMO, torch.float32), load(DEMO, torch.float32)
+    student.model.rotary_emb.attention_scaling = 1.11
+    with torch.no_grad():
+        said, learned = (
+            model(torch.from_numpy(slots[1]), use_cache=False).logits[:, :-1].double().log_softmax(-1)
+            for model in (teacher, student)
+        )
+    expected = -(said.exp() * learned).sum(-1).mean().item()
+    entropy = -(said.exp() * said).sum(-1).mean().item()
+    of_text = np.mean([nats(student, row).mean() for row in slots[1]])
+    record = json.loads((out / store.RECORD).read_text())
+    assert record["short_losses"][0] == pytest.approx(expected, rel=1e-5)
+    assert expected > entropy + 1e-3 and abs(expected - of_text) > 1e-3  # the test can tell the three apart
+    after = load(out, torch.float32)
+    after.load_state_dict(teacher.state_dict())
+    assert record["long_losses"][0] == pytest.approx(nats(after, slots[0][0]).mean(), rel=1e-5)
+
+
+def test_short_windows_weigh_what_is_asked_for(tmp_path, within, monkeypatch):
+    """The gradient of a batch is (long + weight * short) / (511 + weight * 510), for every weight."""
+    factors, clip, gradients = factor_file(tmp_path / "factors.json"), training.clip, {}
+
+    def kept(optimizer, highest):
+        gradients[weight] = optimizer.param_groups[0]["params"][-1].grad.double().clone()
+        return clip(optimizer, highest)
+
+    monkeypatch.setattr(training, "clip", kept)
+    more = {**MIXED, "steps": 1, "warmup": 0, "short_attention_factor": 2}  # which short windows do not agree with
+    for weight in (1, 3, 10):
+        assert within(DEMO, factors, tmp_path / str(weight), **more, short_weight=weight) == 0
+    sums = {weight: gradients[weight] * (511 + weight * 510) for weight in gradients}
+    short = (sums[3] - sums[1]) / 2
+    torch.testing.assert_close(sums[10], sums[1] + 9 * short, rtol=1e-3, atol=1e-4 * float(sums[10].abs().max()))
+    assert short.norm() > 0.1 * sums[1].norm()
+
+
+def test_two_processes_have_one_teacher(tmp_path, within):
+    """Of two slots the first process has the long one, the other one the short one."""
+    factors, more = factor_file(tmp_path / "factors.json"), {**MIXED, "short_teacher": DEMO}
+    assert within(DEMO, factors, tmp_path / "one", **more) == 0
+    arguments = command(DEMO, factors, tmp_path / "two", **more)[2:]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *arguments]
+    done = subprocess.run(torchrun, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    one, two = (json.loads((tmp_path / name / store.RECORD).read_text()) for name in ("one", "two"))
+    for kind in ("losses", "long_losses", "short_losses"):
+        np.testing.assert_allclose(two[kind], one[kind], rtol=1e-5)
+
+
+def altered(folder, **changes):
+    """A folder with the demo model's config.json, but for the changes."""
+    folder.mkdir()
+    raw = json.loads((DEMO / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**raw, **changes}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"vocab_size": 300}, "has 300 tokens, and --model has 256"),
+        ({"max_position_embeddings": 128}, "has a window of 128, and short windows have 256; give --short-length"),
+        ({"model_type": "other"}, "model_type 'other' is not supported"),
+        ({}, "model.safetensors: cannot be read"),
+    ],
+)
+def test_teachers_that_are_refused(tmp_path, within, changes, message):
+    teacher = altered(tmp_path / "teacher", **changes)
+    with pytest.raises(WrongInput, match=message):
+        within(DEMO, factor_file(tmp_path / "factors.json"), tmp_path / "out", **MIXED, short_teacher=teacher)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_teacher_without_a_tensor(tmp_path, within):
+    teacher = altered(tmp_path / "teacher")
+    save_file({"lm_head.weight": torch.zeros(1)}, teacher / "model.safetensors")
+    with pytest.raises(WrongInput, match="model.safetensors: there is no tensor 'model.embed_tokens.weight'"):
+        within(DEMO, factor_file(tmp_path / "factors.json"), tmp_path / "out", **MIXED, short_teacher=teacher)
 
 
 # ---- Pass keys ----
@@ -303,7 +402,7 @@ def test_a_share_of_the_slots_are_pass_keys():
     documents = [np.arange(0, 4000), np.arange(1000, 5000)]
     long, short = Windows(documents, 512, seed=1), Windows(documents, 64, seed="1/short")
     keys = Keys([128, 512], 512, "1/keys", byte_tokens)
-    slots = Slots(long, short, 0.5, keys, 0.25, key_weight=2.0)
+    slots = Slots(long, short, 0.5, 3.0, keys=keys, key_share=0.25, key_weight=2.0)
     kinds = [slots.kind(k) for k in range(16)]
     assert kinds == ["long", "short", "long", "key", "short", "long", "short", "key"] * 2
     texts = Slots(long, short, 0.5)
@@ -313,7 +412,7 @@ def test_a_share_of_the_slots_are_pass_keys():
         assert (slots[k] == keys[number]).all() and slots.length_of(k) == keys.length_of(number)
         assert slots.predicted(k) * slots.weight(k) == pytest.approx(2 * 511)
     assert slots.predictions(range(8)) == {"long": 3 * 511, "short": 3 * 8 * 63, "key": 5 * 5}
-    assert slots.total_weight(range(8)) == pytest.approx(3 * 511 + 3 * 8 * 63 + 2 * 2 * 511)
+    assert slots.total_weight(range(8)) == pytest.approx(3 * 511 + 3 * 3 * 8 * 63 + 2 * 2 * 511)
 
 
 KEYED = {**MIXED, "steps": 2, "batch": 4, "key_share": 0.25}
@@ -529,9 +628,13 @@ def test_start_tokens_are_refused(tmp_path, within):
         ({"target_length": 100, "length": 64}, "0 of its tables are for 100"),
         ({"warmup": 6}, "--warmup 6"),
         ({"short_share": 0.5}, "--short-share is for --mixed-window"),
+        ({"short_teacher": DEMO}, "--short-teacher is for --mixed-window"),
         ({"mixed_window": True}, "--length 256 is within the model's window of 256"),
         ({"mixed_window": True, "length": 512, "short_length": 300}, "--short-length 300 must lie within 4 to"),
         ({"mixed_window": True, "length": 512, "short_share": 1}, "--short-share 1.0 must lie between"),
+        ({"short_weight": 2}, "--short-weight is for --mixed-window"),
+        ({"mixed_window": True, "length": 512, "short_weight": -1}, "--short-weight -1.0 is not a positive number"),
+        ({"mixed_window": True, "length": 512, "short_weight": 2, "batch": 1}, "--short-weight 2.0 changes nothing with"),
         ({"mixed_window": True, "length": 512, "micro_batch": 2}, "--micro-batch must be 1"),
         ({"out": DEMO}, "is the folder of --model"),
         ({"out": SOURCE / "configs/demo/model/../model"}, "is the folder of --model"),
