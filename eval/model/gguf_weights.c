@@ -14,6 +14,7 @@
 struct entry {
     struct tensor tensor;
     char name[GGUF_NAMES_SIZE]; /* which tensor.name is */
+    bool used;
 };
 
 struct mapping {
@@ -61,12 +62,11 @@ static void describe(const struct gguf_tensor *from, const unsigned char *bytes,
     out->data = bytes + from->offset;
 }
 
-static int refuse_tensor(const char *path, const struct gguf_tensor *tensor, const struct model_config *config,
-                         struct error *error) {
+static int refuse_tensor(const char *path, const char *name, const char *family, struct error *error) {
     return error_set(error, STATUS_INPUT,
                      "%s: tensor '%s' is not one of family %s: what it does would not be computed; choose another "
                      "model",
-                     path, tensor->name, config->family);
+                     path, name, family);
 }
 
 static int refuse_experts(const char *path, const struct gguf_tensor *tensor, const struct model_config *config,
@@ -94,7 +94,7 @@ static int add_experts(struct gguf_weights *weights, size_t part, const struct g
     weights->entries = entries;
     for (int64_t e = 0; e < config->experts; e++) {
         struct entry *entry = &entries[weights->count++];
-        entry->tensor = all;
+        entry->tensor = all, entry->used = false;
         entry->tensor.data = (const unsigned char *)all.data + e * all.bytes;
         snprintf(entry->name, sizeof entry->name, "%.*s%" PRId64 "%s", (int)number, first, e, first + number + 1);
     }
@@ -112,7 +112,7 @@ static int add_tensor(struct gguf_weights *weights, size_t part, const struct gg
         return add_experts(weights, part, tensor, config, name, number, error);
     }
     if (!gguf_name_to_family(tensor->name, family, config->layers, name)) {
-        return refuse_tensor(path, tensor, config, error);
+        return refuse_tensor(path, tensor->name, config->family, error);
     }
     struct entry *entries = array_reserve(weights->entries, &weights->capacity, weights->count + 1, sizeof *entries);
     if (!entries) return error_memory(error, sizeof *entries, "tensors' names");
@@ -191,13 +191,34 @@ void gguf_weights_close(struct gguf_weights *weights) {
     free(weights);
 }
 
-const struct tensor *gguf_weights_find(const struct gguf_weights *weights, const char *name) {
+static struct entry *find(const struct gguf_weights *weights, const char *name) {
     struct entry key;
-    if (strlen(name) >= sizeof key.name) return NULL;
+    if (strlen(name) >= sizeof key.name || weights->count == 0) return NULL;
     strcpy(key.name, name);
-    const struct entry *entry = NULL;
-    if (weights->count > 0) entry = bsearch(&key, weights->entries, weights->count, sizeof key, by_name);
+    return bsearch(&key, weights->entries, weights->count, sizeof key, by_name);
+}
+
+const struct tensor *gguf_weights_find(const struct gguf_weights *weights, const char *name) {
+    const struct entry *entry = find(weights, name);
     return entry ? &entry->tensor : NULL;
+}
+
+void gguf_weights_use(struct gguf_weights *weights, const char *name) {
+    struct entry *entry = find(weights, name);
+    if (entry) entry->used = true;
+}
+
+int gguf_weights_check_used(const struct gguf_weights *weights, const struct family *family, struct error *error) {
+    for (size_t i = 0; i < weights->count; i++) {
+        if (weights->entries[i].used) continue;
+        char name[GGUF_NAMES_SIZE];
+        gguf_name_of_family(weights->entries[i].name, family, name);
+        return error_set(error, STATUS_INPUT,
+                         "%s: tensor '%s' would not be computed with: family %s has none of that name, or the first "
+                         "layer has none; choose another model",
+                         gguf_path(weights->parts.files[0]), name, family->name);
+    }
+    return STATUS_OK;
 }
 
 const void *gguf_weights_bytes(const struct gguf_weights *weights, size_t part, size_t *size) {

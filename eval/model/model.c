@@ -377,17 +377,19 @@ static const struct tensor *slot_tensor(const struct weights *weights, const str
     return other ? weights_find(weights, output_name) : tensor;
 }
 
-/* Checks that all tensors exist and have the shapes that the configuration requires. The sizes of the model are
- * then bounded by the size of the files. */
-static int weights_check(const struct weights *weights, const struct model_config *config, struct error *error) {
+/* Checks that all tensors exist and have the shapes that the configuration requires, and that a GGUF has no others. The
+ * sizes of the model are then bounded by the size of the files. */
+static int weights_check(struct weights *weights, const struct model_config *config, struct error *error) {
     struct slots walk = {.config = config};
     struct slot slot;
     while (slot_next(&walk, &slot)) {
         const struct required_tensor required = {slot.name, slot.rank, {slot.shape[0], slot.shape[1]}};
         int status = required_tensor_check(weights, &required, slot_tensor(weights, config, slot.name), error);
         if (status != STATUS_OK) return status;
+        weights_use(weights, slot.name);
     }
-    return STATUS_OK;
+    if (config->tied_embeddings) weights_use(weights, output_name);
+    return weights_check_used(weights, error);
 }
 
 /* Converters to GGUF store routers as f32 whatever the others are. */

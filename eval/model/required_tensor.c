@@ -53,9 +53,22 @@ static int refuse_type(const struct weights *weights, const struct required_tens
                      weights_path(weights), name, tensor->type_name, gguf ? readable : "F32, F16 or BF16");
 }
 
+/* No program quantises vectors, and rows of one number are not whole blocks. */
+static int refuse_blocks(const struct weights *weights, const struct required_tensor *required,
+                         const struct tensor *tensor, struct error *error) {
+    char name[WEIGHTS_NAME_SIZE];
+    weights_name(weights, required->name, name);
+    return error_set(error, STATUS_INPUT,
+                     "%s: tensor '%s': number type '%.40s' is supported for matrices, not for vectors; convert it to "
+                     "F32, F16 or BF16",
+                     weights_path(weights), name, tensor->type_name);
+}
+
 int required_tensor_check(const struct weights *weights, const struct required_tensor *required,
                           const struct tensor *tensor, struct error *error) {
     if (!tensor) return refuse_missing(weights, required, error);
     if (!shapes_equal(required, tensor)) return refuse_shape(weights, required, tensor, error);
-    return tensor_is_readable(tensor) ? STATUS_OK : refuse_type(weights, required, tensor, error);
+    if (!tensor_is_readable(tensor)) return refuse_type(weights, required, tensor, error);
+    bool blocks = required->rank < 2 && block_numbers(tensor->type) > 1;
+    return blocks ? refuse_blocks(weights, required, tensor, error) : STATUS_OK;
 }

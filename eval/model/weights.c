@@ -288,6 +288,14 @@ const struct tensor *weights_find(const struct weights *weights, const char *nam
     return find_exactly(weights, longer);
 }
 
+void weights_use(struct weights *weights, const char *name) {
+    if (weights->gguf) gguf_weights_use(weights->gguf, name);
+}
+
+int weights_check_used(const struct weights *weights, struct error *error) {
+    return weights->gguf ? gguf_weights_check_used(weights->gguf, weights->family, error) : STATUS_OK;
+}
+
 /* ---- What lies beside it ---- */
 
 /* Other weights of the same model, as far as names tell. */

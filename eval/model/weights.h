@@ -29,6 +29,12 @@ void weights_close(struct weights *weights); /* NULL is allowed */
  * models without a head were saved, or with one "model." more. */
 const struct tensor *weights_find(const struct weights *weights, const char *name);
 
+/* Says that a tensor is one that the model computes with. */
+void weights_use(struct weights *weights, const char *name);
+/* STATUS_INPUT where a GGUF has a tensor that weights_use() was not called for: llama.cpp computes with some that only
+ * a few models have. transformers does not look at such tensors of a folder. */
+int weights_check_used(const struct weights *weights, struct error *error);
+
 /* One line on what the weights are read from and what lies beside it and is not read; "" where nothing does. The line
  * ends at `size` bytes. */
 void weights_describe(const struct weights *weights, char *out, size_t size);

@@ -112,6 +112,7 @@ struct options {
     const struct layout *layout;
     bool tied;
     enum block_type type;                            /* of matrices whose rows are whole blocks of it; else f32 */
+    bool vectors;                                    /* also of vectors that are */
     int first, tensors;                              /* part of the tensors, for a split model; 0 tensors: all */
     uint32_t part, parts;                            /* 0 parts: not split */
     void (*more)(struct gguf_bytes *b, void *state); /* writes more keys; NULL: none */
@@ -169,7 +170,8 @@ static int list_tensors(const struct options *o, struct listed *out) {
 
 static enum block_type type_of(const struct options *o, const struct entry *entry) {
     bool router = strcmp(entry->gguf, "ffn_gate_inp.weight") == 0;
-    bool whole = entry->columns > 0 && (uint64_t)entry->columns % block_numbers(o->type) == 0;
+    int width = entry->columns == 0 && o->vectors ? entry->rows : entry->columns;
+    bool whole = width > 0 && (uint64_t)width % block_numbers(o->type) == 0;
     return whole && !router ? o->type : BLOCK_F32;
 }
 
@@ -716,8 +718,31 @@ static void test_refuses_tensors_that_do_not_fit(void **state) {
     assert_refused(f->path, "has no tensor 'blk.0.attn_q.weight'; its metadata requires it with shape [12, 32]");
 }
 
+/* Tensors that the family has in some models, and this one does not use. */
+static void test_refuses_tensors_that_would_be_left_out(void **state) {
+    const struct fixture *f = *state;
+    static const struct {
+        const char *architecture, *tensor;
+    } cases[] = {{"llama", "blk.1.attn_q.bias"},
+                 {"llama", "blk.0.attn_q_norm.weight"},
+                 {"mistral3", "blk.0.attn_v.bias"},
+                 {"smollm3", "blk.0.attn_k_norm.weight"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct layout layout = layouts[0];
+        layout.architecture = cases[i].architecture;
+        const struct options o = {.layout = &layout, .extra = cases[i].tensor};
+        char words[128];
+        snprintf(words, sizeof words, "tensor '%s'|choose another model", cases[i].tensor);
+        write_gguf(&o, f->path);
+        assert_refused(f->path, words);
+    }
+}
+
 static void test_refuses_number_types_that_are_not_read(void **state) {
     const struct fixture *f = *state;
+    const struct options vectors = {.layout = &layouts[0], .type = BLOCK_Q8_0, .vectors = true};
+    write_gguf(&vectors, f->path); /* puts more bytes than that */
+    assert_refused(f->path, "number type 'q8_0' is supported for matrices, not for vectors");
     const struct options o = {.layout = &layouts[0], .type = (enum block_type)39}; /* mxfp4, of 32 numbers */
     write_gguf(&o, f->path);                                                       /* puts more bytes than that */
     assert_refused(f->path, "number type 'mxfp4' is not supported; convert it to f32, f16, q4_0");
@@ -835,6 +860,7 @@ int main(void) {
         TEST(test_takes_routers_for_no_matrices_of_the_type),
         TEST(test_reads_kinds_of_layers),
         TEST(test_refuses_tensors_that_do_not_fit),
+        TEST(test_refuses_tensors_that_would_be_left_out),
         TEST(test_refuses_number_types_that_are_not_read),
         TEST(test_reads_scalings),
         TEST(test_reads_divisors),
