@@ -122,8 +122,22 @@ static int state(const struct config_file *file, struct stated *stated, const js
     return STATUS_OK;
 }
 
+/* transformers reads rope_scaling, if it has keys, in the place of rope_parameters, not beside it. Where it allows
+ * three keys in the former, the others are what follows from these: so longrope export writes them. */
+static int check_replaced(const struct place *at, const char *key, struct error *error) {
+    const json_t *scaling = at->blocks[0].object, *value = config_value(at->blocks[1].object, key);
+    if (at->of_layers || at->file->family->three_keys || !value || !json_is_object(scaling) ||
+        json_object_size(scaling) == 0)
+        return STATUS_OK;
+    const json_t *also = config_value(scaling, key) ? value : config_value(at->file->root, key);
+    if (also && config_values_equal(also, value)) return STATUS_OK;
+    return error_set(error, STATUS_INPUT,
+                     "%s: %s.%s has no effect beside %s, which takes the place of that block; move it there",
+                     at->file->path, at->blocks[1].name, key, at->blocks[0].name);
+}
+
 static int state_in_blocks(const struct place *at, struct stated *stated, const char *key, struct error *error) {
-    int status = STATUS_OK;
+    int status = check_replaced(at, key, error);
     for (size_t b = 0; b < BLOCKS && status == STATUS_OK; b++) {
         status = state(at->file, stated, at->blocks[b].object, at->blocks[b].name, key, error);
     }

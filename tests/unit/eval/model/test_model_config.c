@@ -875,6 +875,14 @@ static void refuses_rope_blocks(void **state) {
         {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 4}, \"rope_parameters\": {\"type\": \"linear\","
          " \"factor\": 2}}",
          "rope_scaling.factor and rope_parameters.factor contradict"},
+        {"{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2}, \"rope_parameters\": {\"type\": \"yarn\", "
+         "\"factor\": 2,"
+         " \"beta_fast\": 16}}",
+         "rope_parameters.beta_fast has no effect beside rope_scaling|move it there"},
+        {"{\"rope_theta\": null, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}, \"rope_parameters\": "
+         "{\"type\":"
+         " \"linear\", \"factor\": 2, \"rope_theta\": 7.0}}",
+         "rope_parameters.rope_theta has no effect beside rope_scaling"},
         {"{\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 10000.0}}",
          "rope_theta and rope_parameters.rope_theta contradict"},
         {"{\"partial_rotary_factor\": 1, \"rope_parameters\": {\"rope_type\": \"default\","
