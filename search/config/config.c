@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "eval/base/file.h"
 #include "eval/base/name.h"
@@ -250,6 +251,29 @@ static int find_base(const struct config *config, const struct stage_config *sta
                            nearest ? "'?)" : "");
 }
 
+/* The first name of a path, without what does not change it; its length. */
+static size_t next_name(const char **path) {
+    while (**path == '/' || (**path == '.' && ((*path)[1] == '/' || !(*path)[1]))) ++*path;
+    return strcspn(*path, "/");
+}
+
+static bool same_names(const char *a, const char *b) {
+    if ((*a == '/') != (*b == '/')) return false;
+    for (;;) {
+        size_t length = next_name(&a);
+        if (next_name(&b) != length || memcmp(a, b, length) != 0) return false;
+        if (length == 0) return true;
+        a += length, b += length;
+    }
+}
+
+/* Whether two paths lead to one folder. Of one that does not exist the spelling tells. */
+static bool same_folder(const char *a, const char *b) {
+    struct stat one, other;
+    if (stat(a, &one) == 0 && stat(b, &other) == 0) return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+    return same_names(a, b);
+}
+
 /* A model that is there already is not fine-tuned again: it would be taken for this stage's, whatever its table. */
 static int check_output(const struct config *config, const struct config_draft *draft, const struct stage_config *stage,
                         struct error *error) {
@@ -257,11 +281,11 @@ static int check_output(const struct config *config, const struct config_draft *
     const char *output = stage->finetune.output, *from = stage->finetune.model ? stage->finetune.model : stage->model;
     if (!output) return STATUS_OK;
     for (const struct stage_config *other = config->stages; other < stage; other++) {
-        if (!other->finetune.output || strcmp(other->finetune.output, output) != 0) continue;
+        if (!other->finetune.output || !same_folder(other->finetune.output, output)) continue;
         return yaml_tree_error(&node->where, error, "stage '%s': 'finetune.output' is that of stage '%s'; name another",
                                stage->name, other->name);
     }
-    if (stage->finetune.base != CONFIG_NO_STAGE || !from || strcmp(from, output) != 0) return STATUS_OK;
+    if (stage->finetune.base != CONFIG_NO_STAGE || !from || !same_folder(from, output)) return STATUS_OK;
     return yaml_tree_error(&node->where, error,
                            "stage '%s': 'finetune.output' is the model that the fine-tuning begins from; name another",
                            stage->name);
