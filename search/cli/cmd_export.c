@@ -135,6 +135,13 @@ static int write_csv(struct exporting *e, struct error *error) {
     const struct export_options *o = e->options;
     int status = export_pair_choose_one(&e->file, e->source, &o->choice, e->dir ? &e->model : NULL, &e->pair, error);
     if (status != STATUS_OK) return status;
+    if (e->dir && e->model.rope.type != ROPE_TYPE_DEFAULT) {
+        export_note(
+            &e->notes,
+            "these numbers include the model's own rope_scaling (%s), and longrope multiplies what it reads from "
+            "such a file by that scaling; for longrope give --format json, which says so",
+            rope_type_name(e->model.rope.type));
+    }
     return factors_write_numbers(o->out, o->force, e->pair.long_table.factors, e->pair.pairs, error);
 }
 

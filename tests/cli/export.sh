@@ -67,6 +67,17 @@ says "the best table has 8 start tokens and perplexity 3.5000: doing without sta
 says "microsoft/LongRoPE: this table for inputs of any length"
 says "not exported, because the format has no room for more tables: 'recover' for 256 tokens, 'middle' for 512 tokens"
 
+# Of a model that divides its frequencies itself, the numbers include that, and reading them back would do so once more.
+mkdir "$work/halved"
+jq '.rope_scaling = {rope_type: "linear", factor: 2.0}' "$model/config.json" >"$work/halved/config.json"
+jq -nr '[range(32) | 1.5] | join(",")' >"$work/half.csv"
+runs "$LONGROPE" export "$work/half.csv" --format csv --model "$work/halved" --out "$work/both.csv"
+grep -q "these numbers include the model's own rope_scaling (linear).*give --format json" "$work/stderr" ||
+    fail "does not say that the numbers include the model's own scaling"
+[ "$(cat "$work/both.csv")" = "$(jq -nr '[range(32) | 3] | join(",")')" ] || fail "the numbers are not the product"
+runs "$LONGROPE" export "$work/half.csv" --format csv --model "$model" --out "$work/plain.csv"
+! grep -q "rope_scaling" "$work/stderr" || fail "speaks of a scaling that the model does not have"
+
 # ---- Hugging Face ----
 
 export_to "$work/f.json" --format hf --model "$model" --out "$out"
