@@ -50,7 +50,8 @@ const struct option_row model_table_rows[MODEL_TABLE_ROWS] = {
      .offset = AT(tables.scale),
      .least = 1.0,
      .most = 1e6,
-     .help = "ratio s of the methods (default: N / the model's window, at least 1)"},
+     .help = "ratio s of the methods, and of the attention factor of factors that state none (default: N / the model's "
+             "window, at least 1)"},
     {.name = "original-length",
      .kind = OPTION_INTEGER,
      .word = "L0",

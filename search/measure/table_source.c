@@ -5,12 +5,27 @@
 
 #include "search/run/run_tables.h"
 
+/* Whether a table leaves nothing to the scale that a request may give: its factors are made for its own. */
+static bool has_scale(const struct factor_entry *entry) { return entry->scale > 0.0 && entry->attention_factor > 0.0; }
+
+static int check_scale(const struct table_source *source, struct error *error) {
+    const struct factor_file *file = &source->factors;
+    bool all = source->request->scale != TABLE_REQUEST_UNSET;
+    for (size_t i = 0; i < file->count; i++) all = all && has_scale(&file->tables[i]);
+    if (!all) return STATUS_OK;
+    return error_set(
+        error, STATUS_INPUT,
+        "--scale has no effect on %.300s, whose tables state their scale and attention factor; leave it out",
+        source->request->factors);
+}
+
 int table_source_open(const struct table_request *request, const struct model_config *config, struct table_source *out,
                       struct error *error) {
     *out = (struct table_source){.request = request, .config = config};
     if (!request->factors) return STATUS_OK;
     int status = run_tables_source(request->factors, &out->factors, error);
-    return status == STATUS_OK ? factors_check(&out->factors, request->factors, &config->rope, error) : status;
+    if (status == STATUS_OK) status = factors_check(&out->factors, request->factors, &config->rope, error);
+    return status == STATUS_OK ? check_scale(out, error) : status;
 }
 
 void table_source_close(struct table_source *source) { factors_free(&source->factors); }
@@ -37,7 +52,9 @@ static struct rope_setting setting_of(const struct table_source *source, int64_t
 static void choose_entry(const struct table_source *source, struct rope_setting *setting, struct chosen_table *out) {
     const struct factor_entry *entry =
         factors_for_length(source->factors.tables, source->factors.count, setting->length);
-    if (entry->scale > 0.0 && source->request->scale == TABLE_REQUEST_UNSET) setting->scale = entry->scale;
+    if (has_scale(entry) || (entry->scale > 0.0 && source->request->scale == TABLE_REQUEST_UNSET)) {
+        setting->scale = entry->scale;
+    }
     factor_entry_table(entry, setting->model, setting->length,
                        rope_longrope_attention_factor(setting->scale, setting->original_length), &out->rope);
     out->method = "factors", out->name = entry->name;

@@ -109,6 +109,10 @@ holds '.results[0] | .start_tokens == 0 and .attention_factor == 1.2 and .nll !=
 # Where nothing is said of it, the attention factor is LongRoPE's.
 evaluate --length 300 --factors "$numbers" --scale 4 --json
 holds '.results[0] | .scale == 4 and (.attention_factor - (1 + (4 | log) / (256 | log) | sqrt) | fabs) < 1e-12'
+# Where the file says all, a scale changes nothing.
+jq '.tables[].scale = 2' "$work/factors.json" >"$work/scales.json"
+fails_with 2 "--scale has no effect on $work/scales.json, whose tables state their scale and attention factor" \
+    "$LONGROPE" eval --model "$model" --text "$document" --length 300 --factors "$work/scales.json" --scale 4
 
 # ---- the other options ----
 
