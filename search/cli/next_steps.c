@@ -19,14 +19,16 @@ static void print_data(const struct config *config, FILE *out) {
     text_print_word(out, last->tokenizer);
 }
 
+static int64_t longest_of(const struct factor_file *tables) { return tables->tables[tables->count - 1].max_length; }
+
 static void print_eval(const struct config *config, const struct factor_file *tables, const char *model,
                        const char *run_dir, FILE *out) {
     fputs("  longrope eval --model ", out);
     text_print_word(out, model);
     print_data(config, out);
-    int64_t length = tables->tables[tables->count - 1].max_length;
-    fprintf(out, " --length %" PRId64, tables->original_length);
-    if (length != tables->original_length) fprintf(out, ",%" PRId64, length);
+    int64_t length = longest_of(tables), window = tables->original_length;
+    fprintf(out, " --length %" PRId64, length < window ? length : window);
+    if (length > window) fprintf(out, ",%" PRId64, length);
     if (run_dir) {
         fputs(" --factors ", out);
         text_print_word(out, run_dir);
@@ -38,14 +40,22 @@ static void print_eval(const struct config *config, const struct factor_file *ta
 
 static void print_steps(const struct config *config, const struct factor_file *tables, const char *model,
                         const char *run_dir, FILE *out) {
-    fputs("next, evaluate the table on text that was not searched on, and the closed forms to compare with:\n", out);
+    bool extends = longest_of(tables) > tables->original_length;
+    fprintf(out, "next, evaluate the table on text that was not searched on%s:\n",
+            extends ? ", and the closed forms to compare with" : "");
     print_eval(config, tables, model, run_dir, out);
-    print_eval(config, tables, model, NULL, out);
-    fputs("export it (longrope export --help: also GGUF, CSV), and write a page with all results:\n"
-          "  longrope export ",
-          out);
-    text_print_word(out, run_dir);
-    fputs(" --format hf --out NEW_MODEL\n  longrope report ", out);
+    if (extends) {
+        print_eval(config, tables, model, NULL, out);
+        fputs("export it (longrope export --help: also GGUF, CSV), and write a page with all results:\n"
+              "  longrope export ",
+              out);
+        text_print_word(out, run_dir);
+        fputs(" --format hf --out NEW_MODEL\n", out);
+    } else {
+        fputs("and write a page with all results; models and engines take a short table beside a longer one alone:\n",
+              out);
+    }
+    fputs("  longrope report ", out);
     text_print_word(out, run_dir);
     fputs(" -o REPORT.html\n", out);
 }

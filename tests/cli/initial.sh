@@ -103,8 +103,23 @@ runs search recover --set "model=$work/tuned" --set stages.0.kind=recover --set 
     --set stages.0.target_length=256 --set "search.initial=[$work/tuned, own]" --set attention_factor=1.1
 says_no_change
 [ "$(first recover)" = "file|0|$good_genes" ] || fail "the table of a short window became $(first recover)"
-# The lengths that are worth evaluating are one.
-[ "$(grep -c 'longrope eval .* --length 256 --' "$work/stderr")" = 2 ] || fail "the next steps name a length twice"
+# The length that is worth evaluating is one, closed forms have nothing to extend, and no engine takes a short table alone.
+[ "$(grep -c 'longrope eval .* --length 256 --factors' "$work/stderr")" = 1 ] || fail "the next steps name a length twice"
+! grep -Eq 'longrope export|--method' "$work/stderr" || fail "the next steps go beyond a short table"
+# A stage that puts the model's own table into factors.json (configs/finetune/README.md) scores nothing else.
+cat >"$work/own.yaml" <<YAML
+name: own
+model: $work/tuned
+dtype: f32
+data: {text: [$corpus/*.txt], tokenizer: bytes, samples: 1}
+stages:
+  - {name: only, kind: recover, target_length: 128, search: {initial: [none], lambda_max: 1, start_tokens: [0]}}
+YAML
+runs "$LONGROPE" search "$work/own.yaml" -o "$work/own"
+grep -q 'longrope eval .* --length 128 --factors' "$work/stderr" || fail "the next steps name the longer window first"
+jq -e '.tables | length == 1 and (.[0].factors | length == 32 and all(. == 1))' "$work/own/factors.json" >/dev/null ||
+    fail "the model's own table became another one"
+[ "$(sqlite3 "$work/own/run.db" 'SELECT count(*) FROM individuals')" = 1 ] || fail "other tables were scored"
 # What the lattice does not hold of the model's own table is said, and the baseline is that table exactly.
 jq '.rope_scaling.short_factor[31] = 3.256 | .rope_scaling.long_factor = .rope_scaling.short_factor' \
     "$work/tuned/config.json" >"$work/uneven.json"
