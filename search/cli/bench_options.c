@@ -73,7 +73,6 @@ static const struct option_row measurement_rows[] = {
      .kind = OPTION_INTEGERS,
      .word = "N[,N...]",
      .offset = AT(lengths),
-     .replaces = true,
      .low = 2,
      .high = 1 << 30,
      .initial = "2048",

@@ -148,7 +148,6 @@ static int read_item(const struct option_row *row, const char *text, void *items
 static int read_items(const struct option_row *row, const char *text, void **items, size_t *count, size_t size,
                       struct error *error) {
     int status = STATUS_OK;
-    if (row->replaces) *count = 0;
     for (bool more = true; more && status == STATUS_OK;) {
         size_t length = strcspn(text, ",");
         char *item = strndup(text, length);

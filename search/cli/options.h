@@ -62,7 +62,6 @@ struct option_row {
     const char *initial; /* the value without the option, as the user would write it; NULL: none */
     int64_t low, high;
     double least, most;
-    bool replaces; /* a list of numbers that is given again replaces the one before */
     const char *const *names;
     size_t name_count;
     const char *what;  /* how an error calls a name: "method" */

@@ -3,7 +3,13 @@
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-bench() { "$LONGROPE" bench --hidden 64 --heads 4 --layers 2 --vocabulary 300 --length 130 --seconds 0.01 "$@"; }
+bench() {
+    case " $* " in
+    *" --length "*) ;;
+    *) set -- --length 130 "$@" ;;
+    esac
+    "$LONGROPE" bench --hidden 64 --heads 4 --layers 2 --vocabulary 300 --seconds 0.01 "$@"
+}
 refused() { fails_with 2 "$@"; }
 unset LONGROPE_KERNELS
 

@@ -93,7 +93,6 @@ static const struct option_row list_rows[] = {
      .kind = OPTION_NUMBERS,
      .word = "X[,X...]",
      .offset = AT(numbers),
-     .replaces = true,
      .least = 0.0,
      .most = 100.0,
      .help = "numbers"},
@@ -269,8 +268,8 @@ static void the_last_value_counts_and_lists_grow(void **state) {
     assert_int_equal(line.sample.integers.count, 3);
     assert_true(line.sample.integers.items[0] == 4 && line.sample.integers.items[2] == 6);
     assert_items(&line.sample.names, "pear|apple");
-    assert_int_equal(line.sample.numbers.count, 2);
-    assert_true(line.sample.numbers.items[0] == 4.0 && line.sample.numbers.items[1] == 5.0);
+    assert_int_equal(line.sample.numbers.count, 5);
+    assert_true(line.sample.numbers.items[0] == 1.0 && line.sample.numbers.items[4] == 5.0);
     end_line(&line);
 }
 
