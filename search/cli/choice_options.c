@@ -45,7 +45,7 @@ static const char *const usage[] = {"--model DIR --tasks FILE.jsonl... --method 
                                     "--model DIR --tasks FILE.jsonl... --factors FILE [OPTION]...", NULL};
 
 static const char *const examples[] = {
-    "longrope choice --model configs/demo/model --tasks sentences.jsonl --method none,yarn",
+    "longrope choice --model configs/demo/model --tasks sentences.jsonl --length 2048 \\", "    --method none,yarn",
     "longrope choice --model configs/demo/model --tasks sentences.jsonl --length 2048 \\",
     "    --factors results/demo/factors.json --into results/demo --label longrope", NULL};
 
