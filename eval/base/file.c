@@ -176,6 +176,11 @@ char *file_folder(const char *path) {
     return length ? strndup(path, length) : strdup(".");
 }
 
+bool file_is_same(const char *a, const char *b) {
+    struct stat one, other;
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
 /* With a name, which is gone afterwards: a folder and a file in it, as some file systems allow folders alone. */
 static int code_of_making(const char *folder) {
     char *made = NULL, *file = NULL;

@@ -2,6 +2,7 @@
 #ifndef LONGROPE_EVAL_FILE_H
 #define LONGROPE_EVAL_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "eval/base/error.h"
@@ -29,6 +30,9 @@ size_t file_folder_length(const char *path);
 /* That path, "." where there is none; NULL for lack of memory. The caller frees it. Because of its '/', system calls
  * say ENOTDIR of a file that stands in the place of the folder. */
 char *file_folder(const char *path);
+
+/* Whether both paths lead to one file or folder that exists. */
+bool file_is_same(const char *a, const char *b);
 
 /* 0 if files and folders can be made in the folder, else errno. Permissions do not tell: root has all of them, also in
  * /proc. So it makes a file without a name, or where the file system has none, a folder that it deletes. A full disk is

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "eval/base/file.h"
 #include "eval/base/name.h"
@@ -268,11 +267,7 @@ static bool same_names(const char *a, const char *b) {
 }
 
 /* Whether two paths lead to one folder. Of one that does not exist the spelling tells. */
-static bool same_folder(const char *a, const char *b) {
-    struct stat one, other;
-    if (stat(a, &one) == 0 && stat(b, &other) == 0) return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
-    return same_names(a, b);
-}
+static bool same_folder(const char *a, const char *b) { return file_is_same(a, b) || same_names(a, b); }
 
 /* A model that is there already is not fine-tuned again: it would be taken for this stage's, whatever its table. */
 static int check_output(const struct config *config, const struct config_draft *draft, const struct stage_config *stage,

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "eval/base/file.h"
 #include "eval/model/weights.h"
 #include "search/base/atomic_output.h"
 #include "search/base/signals.h"
@@ -20,18 +20,13 @@ static int check_weights(const struct export_hf *what, struct error *error) {
     return status;
 }
 
-static bool is_same_folder(const char *a, const char *b) {
-    struct stat one, other;
-    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
-}
-
 /* True if the file, with links resolved, is in the folder. */
 static bool lies_in(const char *dir, const char *name, const char *folder) {
     char *path = NULL;
     if (asprintf(&path, "%s/%s", dir, name) < 0) return true;
     char *whole = realpath(path, NULL), *slash = whole ? strrchr(whole, '/') : NULL;
     if (slash) *slash = '\0';
-    bool inside = slash && is_same_folder(*whole ? whole : "/", folder);
+    bool inside = slash && file_is_same(*whole ? whole : "/", folder);
     free(whole), free(path);
     return inside;
 }
@@ -42,7 +37,7 @@ static int refuse_model_folder(const struct export_hf *what, struct error *error
 
 static int check_path(const struct export_hf *what, struct error *error) {
     int status = atomic_output_check_folder(what->path, what->replace, error);
-    if (status == STATUS_OK && is_same_folder(what->model, what->path)) return refuse_model_folder(what, error);
+    if (status == STATUS_OK && file_is_same(what->model, what->path)) return refuse_model_folder(what, error);
     return status;
 }
 

@@ -156,6 +156,13 @@ static void folders_of_files(void **state) {
     }
 }
 
+static void one_file_by_two_paths(void **state) {
+    (void)state;
+    assert_true(file_is_same("/", "/../"));
+    assert_false(file_is_same("/", "/proc"));
+    assert_false(file_is_same("/none", "/none")); /* it does not exist */
+}
+
 static void folders_that_can_be_written(void **state) {
     (void)state;
     struct scratch scratch = scratch_make();
@@ -172,6 +179,7 @@ int main(void) {
         cmocka_unit_test(pointers_of_git_lfs_are_not_read),
         cmocka_unit_test(links_that_lead_nowhere),
         cmocka_unit_test(folders_of_files),
+        cmocka_unit_test(one_file_by_two_paths),
         cmocka_unit_test(sockets_and_long_names),
         cmocka_unit_test(home_folders),
         cmocka_unit_test(threads_that_cannot_be_started),
