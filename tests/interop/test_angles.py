@@ -12,21 +12,16 @@ import numpy as np
 import pytest
 import torch
 from program import DEMO, TEXT, inline, nats as longrope_nats
-from reference import compare, load, nats
+from reference import MEAN_TOLERANCE, ROOT_MEAN_SQUARE_TOLERANCE, TOKEN_TOLERANCE, compare, load, nats, root_mean_square
 from transformers import AutoModelForCausalLM
 
 LENGTH = 3000  # positions at which rounding shows
-TOKEN_TOLERANCE = 1e-4
 LAST_BIT_TOLERANCE = 2e-3  # a token's, where frequencies differ in the last bits
 RATIO = 0.35  # of the root mean square differences, to exact angles'
 
 EXACT = ["llama-2", "llama-biases", "mistral", "qwen2", "phi3", "phi3-sliding", "default", "dynamic", "longrope",
          "longrope-factor", "longrope-attention-factor"]  # fmt: skip
 LAST_BIT = ["llama-3", "qwen2-yarn", "qwen3-biases", "linear", "llama3", "yarn", "yarn-betas"]
-
-
-def distance(ours, theirs):
-    return np.sqrt(((ours - theirs) ** 2).mean())
 
 
 def hold_angles(label, tmp_path, options, theirs, exact):
@@ -36,9 +31,11 @@ def hold_angles(label, tmp_path, options, theirs, exact):
         ours[angles], _ = longrope_nats(tmp_path, *options, "--dtype", "f32", "--angles", angles)
         token, mean = compare(f"longrope {angles} - transformers", ours[angles], theirs)
     assert token < (TOKEN_TOLERANCE if exact else LAST_BIT_TOLERANCE)
-    assert mean < 1e-5
+    assert mean < MEAN_TOLERANCE
     if exact:
-        assert distance(ours["f32"], theirs) < RATIO * distance(ours["f64"], theirs)
+        distance = root_mean_square(ours["f32"], theirs)
+        assert distance < ROOT_MEAN_SQUARE_TOLERANCE
+        assert distance < RATIO * root_mean_square(ours["f64"], theirs)
 
 
 @pytest.mark.parametrize("name", EXACT + LAST_BIT)
