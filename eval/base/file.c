@@ -181,6 +181,43 @@ bool file_is_same(const char *a, const char *b) {
     return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
+/* The first name of a path, without what does not change it; its length. */
+static size_t next_name(const char **path) {
+    while (**path == '/' || (**path == '.' && ((*path)[1] == '/' || !(*path)[1]))) ++*path;
+    return strcspn(*path, "/");
+}
+
+static bool same_names(const char *a, const char *b) {
+    if ((*a == '/') != (*b == '/')) return false;
+    for (;;) {
+        size_t length = next_name(&a);
+        if (next_name(&b) != length || memcmp(a, b, length) != 0) return false;
+        if (length == 0) return true;
+        a += length, b += length;
+    }
+}
+
+size_t file_trimmed_length(const char *path) {
+    size_t length = strlen(path);
+    while (length > 1 && (path[length - 1] == '/' || (path[length - 1] == '.' && path[length - 2] == '/'))) length--;
+    return length;
+}
+
+static bool same_place(const char *a, const char *b) {
+    char *one = file_folder(a), *other = file_folder(b);
+    bool same =
+        one && other && file_is_same(one, other) && strcmp(a + file_folder_length(a), b + file_folder_length(b)) == 0;
+    free(one), free(other);
+    return same;
+}
+
+bool file_will_be_same(const char *a, const char *b) {
+    char *one = strndup(a, file_trimmed_length(a)), *other = strndup(b, file_trimmed_length(b));
+    bool same = one && other && (file_is_same(one, other) || same_names(one, other) || same_place(one, other));
+    free(one), free(other);
+    return same;
+}
+
 /* With a name, which is gone afterwards: a folder and a file in it, as some file systems allow folders alone. */
 static int code_of_making(const char *folder) {
     char *made = NULL, *file = NULL;

@@ -31,8 +31,14 @@ size_t file_folder_length(const char *path);
  * say ENOTDIR of a file that stands in the place of the folder. */
 char *file_folder(const char *path);
 
+/* Bytes of the path without the '/' and "/." at its end, which change nothing of a folder's path. */
+size_t file_trimmed_length(const char *path);
+
 /* Whether both paths lead to one file or folder that exists. */
 bool file_is_same(const char *a, const char *b);
+
+/* The same, also of paths to what does not exist yet: then the spelling tells, or the folders that would hold both. */
+bool file_will_be_same(const char *a, const char *b);
 
 /* 0 if files and folders can be made in the folder, else errno. Permissions do not tell: root has all of them, also in
  * /proc. So it makes a file without a name, or where the file system has none, a folder that it deletes. A full disk is

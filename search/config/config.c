@@ -250,37 +250,33 @@ static int find_base(const struct config *config, const struct stage_config *sta
                            nearest ? "'?)" : "");
 }
 
-/* The first name of a path, without what does not change it; its length. */
-static size_t next_name(const char **path) {
-    while (**path == '/' || (**path == '.' && ((*path)[1] == '/' || !(*path)[1]))) ++*path;
-    return strcspn(*path, "/");
+/* The fine-tuned model is made under another name and moved to this one. */
+static bool is_new_name(const char *path) {
+    const char *name = path + file_folder_length(path);
+    return *name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
-
-static bool same_names(const char *a, const char *b) {
-    if ((*a == '/') != (*b == '/')) return false;
-    for (;;) {
-        size_t length = next_name(&a);
-        if (next_name(&b) != length || memcmp(a, b, length) != 0) return false;
-        if (length == 0) return true;
-        a += length, b += length;
-    }
-}
-
-/* Whether two paths lead to one folder. Of one that does not exist the spelling tells. */
-static bool same_folder(const char *a, const char *b) { return file_is_same(a, b) || same_names(a, b); }
 
 /* A model that is there already is not fine-tuned again: it would be taken for this stage's, whatever its table. */
 static int check_output(const struct config *config, const struct config_draft *draft, const struct stage_config *stage,
                         struct error *error) {
     const struct yaml_tree *node = draft->node[KEY_OUTPUT];
-    const char *output = stage->finetune.output, *from = stage->finetune.model ? stage->finetune.model : stage->model;
+    const char *from = stage->finetune.model ? stage->finetune.model : stage->model;
+    char *output = stage->finetune.output;
     if (!output) return STATUS_OK;
+    output[file_trimmed_length(output)] = '\0'; /* suffixes are appended to it */
+    if (!is_new_name(output)) {
+        return yaml_tree_error(
+            &node->where, error,
+            "stage '%s': 'finetune.output' is a folder that cannot be new; give the fine-tuned model "
+            "a name of its own",
+            stage->name);
+    }
     for (const struct stage_config *other = config->stages; other < stage; other++) {
-        if (!other->finetune.output || !same_folder(other->finetune.output, output)) continue;
+        if (!other->finetune.output || !file_will_be_same(other->finetune.output, output)) continue;
         return yaml_tree_error(&node->where, error, "stage '%s': 'finetune.output' is that of stage '%s'; name another",
                                stage->name, other->name);
     }
-    if (stage->finetune.base != CONFIG_NO_STAGE || !from || !same_folder(from, output)) return STATUS_OK;
+    if (stage->finetune.base != CONFIG_NO_STAGE || !from || !file_will_be_same(from, output)) return STATUS_OK;
     return yaml_tree_error(&node->where, error,
                            "stage '%s': 'finetune.output' is the model that the fine-tuning begins from; name another",
                            stage->name);

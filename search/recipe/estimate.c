@@ -99,6 +99,7 @@ static int estimate_stage(const struct search_context *context, size_t index, st
     stage->config = &context->config->stages[index];
     int status = find_model(context, index, stage, error);
     if (status == STATUS_OK) status = stage_check(context->config, index, &stage->architecture, error);
+    if (status == STATUS_OK) status = recipe_check_output(context, index, error);
     if (status == STATUS_OK) status = find_finetuning(context, index, stage, error);
     if (status == STATUS_OK && stage->config->missing && stage->config->samples == 0) {
         status = error_set(error, STATUS_INPUT, "%s ('samples: 0' scores a window of each)", stage->config->missing);

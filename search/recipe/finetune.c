@@ -34,6 +34,23 @@ bool finetune_is_model(const char *folder) {
            (holds(folder, "model.safetensors") || holds(folder, "model.safetensors.index.json"));
 }
 
+int finetune_check_output(const char *stage, const char *output, struct error *error) {
+    const char *slash = strrchr(output, '/');
+    size_t most = NAME_MAX - strlen(".part"), length = strlen(slash ? slash + 1 : output);
+    if (length > most) {
+        return error_set(
+            error, STATUS_INPUT,
+            "stage '%s': the name of its fine-tuned model has %zu bytes; choose a 'finetune.output' whose name "
+            "has at most %zu",
+            stage, length, most);
+    }
+    if (finetune_is_model(output) || access(output, F_OK) != 0) return STATUS_OK;
+    return error_set(error, STATUS_INPUT,
+                     "%.300s: exists and is not a model; stage '%s' writes its fine-tuned model there; delete it, "
+                     "or choose another 'finetune.output'",
+                     output, stage);
+}
+
 static void wait_a_little(void) { nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL); }
 
 static bool stopped(const struct finetune *job) {
@@ -274,14 +291,10 @@ static int accept_output(const struct finetune *job, const char *part, struct er
 static int run_locked(const struct finetune *job, const char *part, struct child *child, struct error *error) {
     double began = clock_seconds();
     if (finetune_is_model(job->output)) return STATUS_OK; /* the one that was waited for */
-    if (access(job->output, F_OK) == 0) {
-        return error_set(error, STATUS_INPUT,
-                         "%.300s: exists and is not a model; stage '%s' writes its fine-tuned model there; delete it, "
-                         "or choose another 'finetune.output'",
-                         job->output, job->stage);
-    }
+    int status = finetune_check_output(job->stage, job->output, error);
+    if (status != STATUS_OK) return status;
     fprintf(stderr, "%s: fine-tuning: %s\n", job->stage, job->command);
-    int status = run_command(job, part, child, error);
+    status = run_command(job, part, child, error);
     if (status == STATUS_OK) status = accept_output(job, part, error);
     if (status == STATUS_OK) {
         fprintf(stderr, "%s: fine-tuned in %.0f s: %s\n", job->stage, clock_seconds() - began, job->output);
@@ -289,26 +302,12 @@ static int run_locked(const struct finetune *job, const char *part, struct child
     return status;
 }
 
-/* STATUS_INPUT if the file system has no name for OUTPUT.part. */
-static int check_name(const struct finetune *job, struct error *error) {
-    const char *slash = strrchr(job->output, '/');
-    size_t most = NAME_MAX - strlen(".part"), length = strlen(slash ? slash + 1 : job->output);
-    if (length <= most) return STATUS_OK;
-    return error_set(
-        error, STATUS_INPUT,
-        "stage '%s': the name of its fine-tuned model has %zu bytes; choose a 'finetune.output' whose name "
-        "has at most %zu",
-        job->stage, length, most);
-}
-
 int finetune_run(const struct finetune *job, struct error *error) {
     struct child child = {0};
     char *part = NULL;
     int lock = -1;
-    int status = check_name(job, error);
-    if (status != STATUS_OK) return status;
     if (asprintf(&part, "%s.part", job->output) < 0) return error_memory(error, 0, "a path");
-    status = take_lock(job, &lock, error);
+    int status = take_lock(job, &lock, error);
     if (status == STATUS_OK) {
         status = run_locked(job, part, &child, error);
         if (status == STATUS_STOPPED) outlive_command(job, &child, &lock);

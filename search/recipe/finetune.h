@@ -41,6 +41,10 @@ struct finetune {
 /* Whether a folder holds a config.json and weights. */
 bool finetune_is_model(const char *folder);
 
+/* STATUS_INPUT if the fine-tuned model of that stage cannot become OUTPUT: what stands there is not a model, or the
+ * file system has no name for OUTPUT.part. */
+int finetune_check_output(const char *stage, const char *output, struct error *error);
+
 /* Runs the command; its standard output goes to stderr. It first waits for a command of an earlier longrope that still
  * runs. STATUS_STOPPED where the stop flag rose or the command says so: then nothing of the command runs any more,
  * unless it left its process group. STATUS_FAILED where it failed or left no model. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/base/file.h"
 #include "search/recipe/finetune.h"
 
 char *recipe_output(const struct search_context *context, size_t stage) {
@@ -11,6 +12,15 @@ char *recipe_output(const struct search_context *context, size_t stage) {
     char *path = NULL;
     if (own->finetune.output) return strdup(own->finetune.output);
     return asprintf(&path, "%s/%s-finetuned", context->run_dir, own->name) < 0 ? NULL : path;
+}
+
+int recipe_check_output(const struct search_context *context, size_t stage, struct error *error) {
+    if (!context->config->stages[stage].finetune.given) return STATUS_OK;
+    char *output = recipe_output(context, stage);
+    if (!output) return error_memory(error, 0, "a path");
+    int status = finetune_check_output(context->config->stages[stage].name, output, error);
+    free(output);
+    return status;
 }
 
 char *recipe_model(const struct search_context *context, size_t stage) {
@@ -30,7 +40,7 @@ static int writer_of(const struct search_context *context, const char *model) {
     for (size_t i = 0; i < context->config->stage_count; i++) {
         if (!context->config->stages[i].finetune.given) continue;
         char *output = recipe_output(context, i);
-        bool same = output && strcmp(output, model) == 0;
+        bool same = output && file_will_be_same(output, model);
         free(output);
         if (same) return (int)i;
     }

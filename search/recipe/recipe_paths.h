@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "eval/base/error.h"
 #include "search/recipe/search_context.h"
 
 /* The model that stage `stage` searches on. */
@@ -14,6 +15,9 @@ char *recipe_model(const struct search_context *context, size_t stage);
 /* For a stage with `finetune`: the model that the fine-tuning starts from, and the folder that it writes. */
 char *recipe_model_to_finetune(const struct search_context *context, size_t stage);
 char *recipe_output(const struct search_context *context, size_t stage);
+
+/* STATUS_INPUT if the stage has `finetune` and its model cannot be written there, as finetune_check_output() says. */
+int recipe_check_output(const struct search_context *context, size_t stage, struct error *error);
 
 /* The stage whose fine-tuning has to write the folder `model` and has not done so yet; CONFIG_NO_STAGE where the model
  * exists, or where no stage writes it. */

@@ -161,6 +161,15 @@ static void one_file_by_two_paths(void **state) {
     assert_true(file_is_same("/", "/../"));
     assert_false(file_is_same("/", "/proc"));
     assert_false(file_is_same("/none", "/none")); /* it does not exist */
+    assert_true(file_will_be_same("/none", "//none/./"));
+    assert_true(file_will_be_same("/proc/../none", "/none"));
+    assert_true(file_will_be_same("none", "./none"));
+    assert_true(file_will_be_same("/proc/.", "/proc"));
+    assert_true(file_will_be_same("/proc/../none/", "/none/."));
+    assert_false(file_will_be_same("none", "/none"));
+    assert_false(file_will_be_same("/none", "/nonesuch"));
+    assert_false(file_will_be_same("/none/a", "/a"));
+    assert_false(file_will_be_same("/proc/none", "/none"));
 }
 
 static void folders_that_can_be_written(void **state) {
