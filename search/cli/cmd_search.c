@@ -341,7 +341,9 @@ static int run_config(struct search_context *context, const struct search_option
     if (status != STATUS_OK) return status;
     status = store_open(options->run_dir, resume ? STORE_RESUME : STORE_CREATE, &context->store, error);
     if (status == STATUS_OK) status = store_set_name(context->store, config->name, error);
-    if (status == STATUS_OK) status = store_set_stage_count(context->store, (int64_t)config->stage_count, error);
+    if (status == STATUS_OK && !resume) {
+        status = store_set_stage_count(context->store, (int64_t)config->stage_count, error);
+    }
     if (status == STATUS_OK) status = open_cache(config, options, &context->cache, error);
     if (status == STATUS_OK) status = run_stages(context, options, error);
     score_cache_close(context->cache);

@@ -56,6 +56,29 @@ void stage_close(struct stage *stage) {
     model_free(stage->model);
 }
 
+/* Whether the store has no stage that comes after this one. */
+static int is_last_begun(const struct stage *stage, bool *out, struct error *error) {
+    const struct config *config = stage->context->config;
+    struct stage_record record;
+    *out = true;
+    for (const struct stage_config *later = stage->config + 1; later < config->stages + config->stage_count; later++) {
+        bool begun = false;
+        int status = store_find_stage(stage->context->store, later->name, &record, &begun, error);
+        if (status != STATUS_OK) return status;
+        if (begun) *out = false;
+    }
+    return STATUS_OK;
+}
+
+/* A configuration that is refused changes nothing: the run takes its number of stages when all stages that have begun
+ * are found to be those of the run. */
+static int enter_stage_count(const struct stage *stage, struct error *error) {
+    bool last = false;
+    int status = is_last_begun(stage, &last, error);
+    if (status != STATUS_OK || !last) return status;
+    return store_set_stage_count(stage->context->store, (int64_t)stage->context->config->stage_count, error);
+}
+
 /* Adds the stage to the store, or checks that it is the one that the store has. */
 static int enter_in_store(struct stage *stage, struct error *error) {
     struct store *store = stage->context->store;
@@ -64,6 +87,7 @@ static int enter_in_store(struct stage *stage, struct error *error) {
     if (status == STATUS_OK && stage->stored) {
         status = store_check_settings(store, stage->record.id, settings.items, settings.count, error);
         if (status == STATUS_OK) status = store_check_stage(store, &stage->record, error);
+        if (status == STATUS_OK) status = store_set_model(store, stage->record.id, stage->record.model, error);
         if (status == STATUS_OK) status = stage_open_budget(stage, &settings, error);
     } else if (status == STATUS_OK) {
         status = store_put_configuration(store, stage->context->configuration, error);
@@ -73,7 +97,7 @@ static int enter_in_store(struct stage *stage, struct error *error) {
         }
     }
     stage_settings_free(&settings);
-    return status;
+    return status == STATUS_OK ? enter_stage_count(stage, error) : status;
 }
 
 int stage_begin_elsewhere(struct stage *stage, const struct stage_order *order, struct error *error) {
@@ -85,7 +109,7 @@ static int begin_elsewhere(struct stage *stage, struct error *error) {
     struct stage_order order;
     if (stage->workers) return STATUS_OK;
     memset(&order, 0, sizeof order); /* all of it is sent */
-    order.number = order.index = stage->record.id;
+    order.number = order.index = stage->config - stage->context->config->stages;
     return stage_begin_elsewhere(stage, &order, error);
 }
 

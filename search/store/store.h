@@ -159,6 +159,9 @@ int store_add_stage(struct store *store, const struct stage_record *stage, const
                     struct error *error);
 int store_set_state(struct store *store, int64_t stage, enum stage_state state, struct error *error);
 
+/* Where the model of a stage is now: models are moved between the parts of a job. */
+int store_set_model(struct store *store, int64_t stage, const char *folder, struct error *error);
+
 /* Opens a stage, also one that is done, for another budget, in one transaction: `iterations` and `planned` become those
  * of *stage, the settings of the budget those of settings[count], its state STAGE_RUNNING, and the run's configuration
  * *configuration. Other settings are not changed. STATUS_FAILED if there is no such stage. */

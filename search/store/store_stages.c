@@ -258,6 +258,15 @@ int store_set_state(struct store *store, int64_t stage, enum stage_state state, 
     return error_set(error, STATUS_FAILED, "%.300s: has no stage %" PRId64, store->database.path, stage);
 }
 
+int store_set_model(struct store *store, int64_t stage, const char *folder, struct error *error) {
+    sqlite3_stmt *s;
+    int status = database_prepare(&store->database,
+                                  "UPDATE stage_models SET model = ?2 WHERE stage = ?1 AND model <> ?2", &s, error);
+    if (status != STATUS_OK) return status;
+    return database_execute(&store->database, s, sqlite3_bind_int64(s, 1, stage) | database_bind_text(s, 2, folder),
+                            error);
+}
+
 static int update_budget(struct store *store, const struct stage_record *stage, struct error *error) {
     sqlite3_stmt *s;
     int status =
