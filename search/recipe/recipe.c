@@ -1,5 +1,6 @@
 #include "search/recipe/recipe.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,12 +8,15 @@
 
 #include "eval/base/trace.h"
 #include "search/base/signals.h"
+#include "search/base/text.h"
 #include "search/ranks/rank_workers.h"
 #include "search/recipe/finetune.h"
 #include "search/recipe/old_window.h"
 #include "search/recipe/recipe_paths.h"
 #include "search/recipe/stage.h"
 #include "search/recipe/stage_check.h"
+#include "search/recipe/stage_space.h"
+#include "search/recipe/stage_windows.h"
 #include "search/run/run_tables.h"
 #include "search/run/run_view.h"
 
@@ -55,21 +59,48 @@ static int write_table(const struct recipe *recipe, const struct stage_config *s
     return factors_write(path, true, &file, error);
 }
 
+static void print_line(const char *begin, const char *path) {
+    fputs(begin, stderr);
+    text_print_word(stderr, path);
+    fputc('\n', stderr);
+}
+
+/* With the options that the run was started with: without them its settings would be others. */
+static void print_resume(const struct search_context *context) {
+    json_t *overrides = json_loads(context->configuration->overrides, 0, NULL), *override;
+    size_t i;
+    fputs("  longrope search ", stderr);
+    text_print_word(stderr, context->config_path);
+    fputs(" -o ", stderr);
+    text_print_word(stderr, context->run_dir);
+    fputs(" --resume", stderr);
+    json_array_foreach(overrides, i, override) {
+        fputs(" --set ", stderr);
+        text_print_word(stderr, json_string_value(override));
+    }
+    if (context->checkpoints) {
+        fputs(" --checkpoint ", stderr);
+        text_print_word(stderr, context->checkpoints);
+    }
+    fputc('\n', stderr);
+    json_decref(overrides);
+}
+
 static void explain(const struct recipe *recipe, const struct finetune *job) {
-    fprintf(stderr,
-            "%s: done; the next step is a model that is fine-tuned with its table at %lld tokens. Fine-tune\n"
-            "  %s\n"
-            "with the table in\n"
-            "  %s\n"
-            "to\n"
-            "  %s\n"
-            "for example with (choose text and batch)\n"
-            "  python configs/finetune/finetune.py --model %s --factors %s --length %lld --out %s --text TEXT...\n"
-            "and resume with\n"
-            "  longrope search %s -o %s --resume\n"
-            "A 'finetune.command' in the configuration does all of this automatically.\n",
-            job->stage, (long long)job->length, job->model, job->factors, job->output, job->model, job->factors,
-            (long long)job->length, job->output, recipe->context->config_path, recipe->context->run_dir);
+    fprintf(stderr, "%s: done; the next step is a model that is fine-tuned with its table at %lld tokens. Fine-tune\n",
+            job->stage, (long long)job->length);
+    print_line("  ", job->model);
+    print_line("with the table in\n  ", job->factors);
+    print_line("to\n  ", job->output);
+    fputs("for example with (choose text and batch)\n  python configs/finetune/finetune.py --model ", stderr);
+    text_print_word(stderr, job->model);
+    fputs(" --factors ", stderr);
+    text_print_word(stderr, job->factors);
+    fprintf(stderr, " --length %lld --out ", (long long)job->length);
+    text_print_word(stderr, job->output);
+    fputs(" --text TEXT...\nand resume with\n", stderr);
+    print_resume(recipe->context);
+    fputs("A 'finetune.command' in the configuration does all of this automatically.\n", stderr);
 }
 
 static int run_job(struct recipe *recipe, const struct stage_config *stage, const struct finetune *job,
@@ -128,14 +159,23 @@ static int write_factors(const struct recipe *recipe, struct error *error) {
     return status;
 }
 
-/* Runs the stage, unless its model or its base's table does not exist yet. */
+/* Whether the table of the stage's base, or that with its attention factor, does not exist yet. */
+static bool awaits_table(const struct recipe *recipe, const struct stage_config *stage) {
+    const struct config *config = recipe->context->config;
+    const struct stage_config *attention = stage_space_attention_from(config, stage);
+    return (stage->base != CONFIG_NO_STAGE && !recipe->done[stage->base]) ||
+           (attention && !recipe->done[attention - config->stages]);
+}
+
+/* Runs the stage, unless its model or a table that it needs does not exist yet. */
 static int search(struct recipe *recipe, size_t index, struct error *error) {
     const struct stage_config *stage = &recipe->context->config->stages[index];
     char *model = recipe_model(recipe->context, index);
     if (!model) return error_memory(error, 0, "a path");
     int status = STATUS_OK;
-    if ((stage->base != CONFIG_NO_STAGE && !recipe->done[stage->base]) || is_awaited(recipe, model)) {
-        TRACE(TRACE_RECIPE, "stage '%s': waits for the fine-tuned model %s", stage->name, model);
+    if (awaits_table(recipe, stage) || is_awaited(recipe, model)) {
+        TRACE(TRACE_RECIPE, "stage '%s': waits for a fine-tuned model, its own (%s) or an earlier stage's", stage->name,
+              model);
         recipe->waiting++;
     } else {
         status = stage_run(recipe->context, index, model, error);
@@ -173,17 +213,34 @@ static int run_all(struct recipe *recipe, struct error *error) {
         recipe->waiting, recipe->context->config_path, recipe->context->run_dir);
 }
 
-/* Not of stages that have begun: what they need is in the run. A model may be missing until its stage is reached. */
+/* The first stage reads its text at once; that of a later one may turn out to be too short for its windows. */
+static int check_text(const struct search_context *context, size_t index, const char *folder,
+                      const struct model_config *model, struct error *error) {
+    struct stage_windows windows = {0};
+    if (index == 0 || access(folder, F_OK) != 0) return STATUS_OK;
+    signals_end_at_once("text was being read; everything scored is saved; resume with --resume\n");
+    int status = stage_windows_open(&context->config->stages[index], context->config->stages, folder, model->vocabulary,
+                                    &windows, error);
+    stage_windows_close(&windows);
+    signals_end_at_once(NULL);
+    return status;
+}
+
+/* Of stages that have begun only where the model goes: what else they need is in the run. A model may be missing until
+ * its stage is reached. */
 static int check_stage(const struct search_context *context, size_t index, struct error *error) {
     struct stage_record record;
     struct model_config model;
     bool begun = false;
-    int status = store_find_stage(context->store, context->config->stages[index].name, &record, &begun, error);
+    int status = recipe_check_output(context, index, error);
+    if (status != STATUS_OK) return status;
+    status = store_find_stage(context->store, context->config->stages[index].name, &record, &begun, error);
     if (status != STATUS_OK || begun) return status;
     char *path = recipe_model(context, index), *shape = path ? recipe_shape(context, path) : NULL;
     bool there = shape && access(shape, F_OK) == 0;
     status = !shape ? error_memory(error, 0, "a path") : there ? model_read_config(shape, &model, error) : STATUS_OK;
     if (status == STATUS_OK) status = stage_check(context->config, index, there ? &model : NULL, error);
+    if (status == STATUS_OK && there) status = check_text(context, index, path, &model, error);
     if (status == STATUS_OK) stage_warn(context->config, index);
     free(path);
     free(shape);

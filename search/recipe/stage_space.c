@@ -38,11 +38,16 @@ const struct stage_config *stage_space_longest(const struct config *config, cons
     return longest;
 }
 
+const struct stage_config *stage_space_attention_from(const struct config *config, const struct stage_config *stage) {
+    bool shares = stage->attention_rule == ATTENTION_LONGROPE || stage->attention_rule == ATTENTION_SEARCH;
+    return stage->kind == STAGE_RECOVER && shares ? stage_space_longest(config, stage) : NULL;
+}
+
 /* Engines multiply cosine and sine by one number for both the long and the short table, so the short table is
  * searched with the attention factor of the longest stage before it. */
 static int long_attention_factor(const struct search_context *context, const struct stage_config *config,
                                  const struct stage_base *base, double *out, struct error *error) {
-    const struct stage_config *longest = stage_space_longest(context->config, config);
+    const struct stage_config *longest = stage_space_attention_from(context->config, config);
     struct rope_table own;
     stage_base_own_table(base, config->target_length, &own);
     *out = own.own_attention_factor;

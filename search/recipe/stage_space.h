@@ -22,6 +22,10 @@ int stage_space_base(const struct search_context *context, const struct stage_co
 /* The longest extending stage before `stage` in the configuration; NULL: none. */
 const struct stage_config *stage_space_longest(const struct config *config, const struct stage_config *stage);
 
+/* The stage that the attention factor of `stage` comes from: of a short window, the longest extending one before it, as
+ * engines have one factor for both tables. NULL: `stage` has a factor of its own. */
+const struct stage_config *stage_space_attention_from(const struct config *config, const struct stage_config *stage);
+
 /* The lattice of a stage's genomes; of *record reads scale, attention_factor, pretrained_length and rope_theta. Errors
  * are those of stage_space_record(). */
 int stage_space_lattice(const struct stage_config *config, int64_t pairs, const struct stage_record *record,
