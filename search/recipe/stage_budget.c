@@ -131,9 +131,7 @@ static bool depends(const struct search_context *context, const struct stage_con
                     const struct stage_config *other, const struct stage_record *record) {
     if (strcmp(record->base, config->name) == 0) return true;
     /* a formula gives the attention factor again; only a searched one may change */
-    bool shared = other->attention_rule == ATTENTION_LONGROPE || other->attention_rule == ATTENTION_SEARCH;
-    return config->attention_rule == ATTENTION_SEARCH && shared && record->kind == STAGE_RECOVER &&
-           stage_space_longest(context->config, other) == config;
+    return config->attention_rule == ATTENTION_SEARCH && stage_space_attention_from(context->config, other) == config;
 }
 
 static int check_stages(const struct search_context *context, size_t index, const struct stage_record *stage,
@@ -194,18 +192,29 @@ int stage_check_budget(const struct search_context *context, size_t index, struc
 
 /* ---- continuing ---- */
 
+/* Without those that a search makes itself, again at its end. */
+static size_t count_of_people(const struct length_record *lengths, size_t count) {
+    size_t own = 0;
+    for (size_t i = 0; i < count; i++) own += store_is_own_label(lengths[i].measurement.label);
+    return count - own;
+}
+
 /* Measurements hold their tables and stay true of them; only the reader may take them for those of the new table. */
 static int tell_of_measurements(const struct stage *stage, struct error *error) {
+    struct store *store = stage->context->store;
     struct length_record *lengths = NULL;
     struct passkey_record *pass_keys = NULL;
-    size_t length_count = 0, pass_key_count = 0;
-    int status = store_lengths(stage->context->store, &lengths, &length_count, error);
-    if (status == STATUS_OK) status = store_passkeys(stage->context->store, &pass_keys, &pass_key_count, error);
-    free(lengths), free(pass_keys);
-    if (status == STATUS_OK && length_count + pass_key_count > 0) {
+    struct choice_record *choices = NULL;
+    size_t length_count = 0, pass_key_count = 0, choice_count = 0;
+    int status = store_lengths(store, &lengths, &length_count, error);
+    if (status == STATUS_OK) status = store_passkeys(store, &pass_keys, &pass_key_count, error);
+    if (status == STATUS_OK) status = store_choices(store, &choices, &choice_count, error);
+    length_count = count_of_people(lengths, length_count);
+    free(lengths), free(pass_keys), free(choices);
+    if (status == STATUS_OK && length_count + pass_key_count + choice_count > 0) {
         fprintf(stderr,
-                "%s: what eval and passkey measured into this run is of the tables that it had; measure again when the "
-                "search is done\n",
+                "%s: what eval, passkey and choice measured into this run is of the tables that it had; measure again "
+                "when the search is done\n",
                 stage->record.name);
     }
     return status;

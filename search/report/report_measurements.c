@@ -15,7 +15,7 @@ static int read_lengths(struct store *store, struct length_record **out, size_t 
     size_t kept = 0;
     int status = store_lengths(store, out, count, error);
     for (size_t i = 0; i < *count; i++) {
-        if (strncmp((*out)[i].measurement.label, STORE_OWN_LABELS, strlen(STORE_OWN_LABELS)) == 0) continue;
+        if (store_is_own_label((*out)[i].measurement.label)) continue;
         (*out)[kept++] = (*out)[i];
     }
     *count = kept;

@@ -17,8 +17,6 @@ static void print_measured(FILE *out, const struct short_window *w) {
 
 /* A longer table is good at short inputs only by chance. */
 static void print_mend(FILE *out, const struct short_window *w) {
-    double largest = 2.0;
-    for (int64_t i = 0; i < w->table.pairs && w->table.composed; i++) largest = fmax(largest, w->table.finetuned[i]);
     fprintf(
         out,
         "  no table was searched for it: engines use that of %s there. To recover the old window, add this stage at\n"
@@ -27,7 +25,7 @@ static void print_mend(FILE *out, const struct short_window *w) {
         w->table.name, w->length);
     if (*w->base) fprintf(out, ", base: %s", w->base);
     fprintf(out, ", data: {samples: 24}, search: {lambda_max: %.0f, evaluations: 8, start_tokens: [0]}}\n",
-            ceil(largest));
+            ceil(fmax(2.0, w->largest_of_base)));
 }
 
 int report_short_window(struct store *store, FILE *out, struct error *error) {

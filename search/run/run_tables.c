@@ -1,5 +1,6 @@
 #include "search/run/run_tables.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,6 +102,16 @@ int run_tables_model(struct store *store, const char *stage, char out[STORE_PATH
     if (status != STATUS_OK) return status;
     const struct stage_record *last = last_stage(&run);
     snprintf(out, STORE_PATH_SIZE, "%s", last ? last->model : "");
+    run_view_close(&run);
+    return STATUS_OK;
+}
+
+int run_tables_base(struct store *store, char out[STORE_NAME_SIZE], struct error *error) {
+    struct run_view run;
+    int status = run_view_open(store, NULL, &run, error);
+    if (status != STATUS_OK) return status;
+    const char *base = last_base(&run);
+    snprintf(out, STORE_NAME_SIZE, "%s", base ? base : "");
     run_view_close(&run);
     return STATUS_OK;
 }

@@ -24,6 +24,9 @@ int run_tables_none(const char *run_dir, struct error *error);
  * the model of the longest table. "" if the run does not record it. `stage` and errors as above. */
 int run_tables_model(struct store *store, const char *stage, char out[STORE_PATH_SIZE], struct error *error);
 
+/* The stage whose table the model of these tables was fine-tuned with; "" where it was not fine-tuned. */
+int run_tables_base(struct store *store, char out[STORE_NAME_SIZE], struct error *error);
+
 /* Writes run_tables_read() of all stages to `path`, as factors_write() does. */
 int run_tables_write(struct store *store, const char *path, struct error *error);
 

@@ -30,7 +30,6 @@ static int read_recovered(struct store *store, struct short_window *out, struct 
     int status = run_view_open(store, out->table.name, &run, error);
     if (status != STATUS_OK) return status;
     out->recovered = run.stages[0].kind == STAGE_RECOVER;
-    snprintf(out->base, sizeof out->base, "%s", run.stages[0].base);
     if (out->recovered && run.stages[0].target_length == out->length) {
         status = stage_view_read(&run, 0, &stage, error);
         if (status == STATUS_OK) read_stage(&stage, out);
@@ -76,11 +75,23 @@ static int read_measured(struct store *store, struct short_window *out, struct e
 
 /* ---- all ---- */
 
+static double largest_factor(const struct factor_file *tables, const char *name) {
+    double largest = 1.0;
+    for (size_t i = 0; i < tables->exportable_count; i++) {
+        const struct factor_entry *entry = &tables->exportable[i];
+        if (strcmp(entry->name, name) != 0) continue;
+        for (int64_t pair = 0; pair < entry->pairs; pair++) largest = fmax(largest, entry->factors[pair]);
+    }
+    return largest;
+}
+
 int short_window_read(struct store *store, struct short_window *out, struct error *error) {
     struct factor_file tables;
     *out = (struct short_window){.own = NAN, .found = NAN};
     int status = run_tables_read(store, NULL, &tables, error);
     size_t count = tables.exportable_count;
+    if (status == STATUS_OK) status = run_tables_base(store, out->base, error);
+    if (status == STATUS_OK) out->largest_of_base = largest_factor(&tables, out->base);
     bool extended = status == STATUS_OK && count && tables.exportable[count - 1].max_length > tables.original_length;
     if (extended) {
         out->length = tables.original_length;

@@ -21,7 +21,8 @@
 struct short_window {
     int64_t length;             /* tokens of the old window; 0: no stage is done, or no table is longer than it */
     struct factor_entry table;  /* that engines use there: without start tokens */
-    char base[STORE_NAME_SIZE]; /* of its stage; "": none */
+    char base[STORE_NAME_SIZE]; /* the stage whose table the model was fine-tuned with; "": none */
+    double largest_of_base;     /* factor of that table; 1 without */
     bool recovered;             /* a stage of 'kind: recover' found it */
     bool measured;
     double own, found; /* if measured: nats per token with the model's own table and with `table` */

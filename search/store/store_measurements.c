@@ -21,11 +21,11 @@ const char *store_label_fault(const char *label) {
     return string ? NULL : "is not UTF-8";
 }
 
+bool store_is_own_label(const char *label) { return strncmp(label, STORE_OWN_LABELS, strlen(STORE_OWN_LABELS)) == 0; }
+
 int store_check_label(const char *label, struct error *error) {
     const char *fault = store_label_fault(label);
-    if (!fault && strncmp(label, STORE_OWN_LABELS, strlen(STORE_OWN_LABELS)) == 0) {
-        fault = "begins with '" STORE_OWN_LABELS "'";
-    }
+    if (!fault && store_is_own_label(label)) fault = "begins with '" STORE_OWN_LABELS "'";
     if (!fault) return STATUS_OK;
     return error_set(error, STATUS_INPUT, "--label: '%.200s' %s; name what was measured in up to %d bytes of text",
                      label, fault, STORE_NAME_SIZE - 1);

@@ -18,6 +18,8 @@ enum { STORE_WORD_SIZE = 16 };
 /* Labels that begin with this are the search's own, which store_check_label() refuses. */
 #define STORE_OWN_LABELS "longrope: "
 
+bool store_is_own_label(const char *label);
+
 /* What was measured: a factor table, at one length, and how. */
 struct measurement {
     char label[STORE_NAME_SIZE]; /* of the factor table: a method, the name in a factor file, or the value of --label */
