@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "eval/model/model.h"
 #include "search/base/text.h"
 #include "search/run/run_tables.h"
 
@@ -46,11 +47,11 @@ static void print_steps(const struct config *config, const struct factor_file *t
     print_eval(config, tables, model, run_dir, out);
     if (extends) {
         print_eval(config, tables, model, NULL, out);
-        fputs("export it (longrope export --help: also GGUF, CSV), and write a page with all results:\n"
+        fputs("export it (longrope export --help: all formats), and write a page with all results:\n"
               "  longrope export ",
               out);
         text_print_word(out, run_dir);
-        fputs(" --format hf --out NEW_MODEL\n", out);
+        fputs(model_is_gguf(model) ? " --format gguf --out NEW.gguf\n" : " --format hf --out NEW_MODEL\n", out);
     } else {
         fputs("and write a page with all results; models and engines take a short table beside a longer one alone:\n",
               out);

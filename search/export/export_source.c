@@ -23,21 +23,24 @@ static bool has_table(const struct factor_file *file, const char *name) {
 }
 
 /* The tables of the run's final model. If `stage` was found on another model, that table *alone. */
-static int read_tables(struct store *store, const char *stage, struct factor_file *out, bool *alone,
-                       struct error *error) {
+static int read_tables(struct store *store, const char *run_dir, const char *stage, struct factor_file *out,
+                       bool *alone, struct error *error) {
     int status = run_tables_read(store, NULL, out, error);
     *alone = status == STATUS_OK && stage && out->count && !has_table(out, stage);
     if (!*alone) return status;
     TRACE(TRACE_EXPORT, "'%s' was found on another model than the run's final tables: it is read alone", stage);
     factors_free(out);
-    return run_tables_read(store, stage, out, error);
+    status = run_tables_read(store, stage, out, error);
+    if (status != STATUS_OK || out->count) return status;
+    return error_set(error, STATUS_INPUT, "%.300s: stage '%.100s' is not done; longrope show prints its progress",
+                     run_dir, stage);
 }
 
 static int read_run(const char *run_dir, const char *stage, struct factor_file *out, struct error *error) {
     struct store *store = NULL;
     bool alone;
     int status = store_open(run_dir, STORE_READ, &store, error);
-    if (status == STATUS_OK) status = read_tables(store, stage, out, &alone, error);
+    if (status == STATUS_OK) status = read_tables(store, run_dir, stage, out, &alone, error);
     store_close(store);
     if (status != STATUS_OK || out->count) return status;
     return run_tables_none(run_dir, error);
@@ -48,7 +51,7 @@ static int read_run_model(const char *run_dir, const char *stage, char out[STORE
     struct factor_file file = {0};
     bool alone;
     int status = store_open(run_dir, STORE_READ, &store, error);
-    if (status == STATUS_OK) status = read_tables(store, stage, &file, &alone, error);
+    if (status == STATUS_OK) status = read_tables(store, run_dir, stage, &file, &alone, error);
     if (status == STATUS_OK) status = run_tables_model(store, alone ? stage : NULL, out, error);
     factors_free(&file);
     store_close(store);
@@ -82,6 +85,14 @@ static void name_entry(struct factor_entry *entry, const char *path) {
     text_copy_name(whole, entry->name, sizeof entry->name);
 }
 
+/* Of the tables that engines can read, keeps that of table 0 alone; none if table 0 is one itself. */
+static void keep_exportable(struct factor_file *file) {
+    const struct factor_entry *kept = factors_without_start_tokens(file, &file->tables[0]);
+    bool other = kept && kept != &file->tables[0];
+    if (other) memmove(file->exportable, kept, sizeof *kept);
+    file->exportable_count = other;
+}
+
 static int listed_read(const struct listed *listed, struct factor_file *out, struct error *error) {
     int status = factors_read(listed->path, out, error);
     if (status != STATUS_OK) return status;
@@ -94,8 +105,13 @@ static int listed_read(const struct listed *listed, struct factor_file *out, str
         return error_set(error, STATUS_INPUT, "%s: its table was found for %" PRId64 " tokens, not %" PRId64,
                          listed->path, entry->max_length, listed->length);
     }
+    keep_exportable(out);
     entry->max_length = listed->length;
     if (!*entry->name) name_entry(entry, listed->path);
+    for (size_t i = 0; i < out->exportable_count; i++) {
+        out->exportable[i].max_length = entry->max_length;
+        strcpy(out->exportable[i].name, entry->name);
+    }
     return STATUS_OK;
 }
 
@@ -129,6 +145,7 @@ static int add_table(struct factor_file *all, const struct factor_file *one, con
         }
     }
     all->tables[all->count++] = *entry;
+    if (one->exportable_count) all->exportable[all->exportable_count++] = one->exportable[0];
     return STATUS_OK;
 }
 
@@ -139,7 +156,10 @@ static int by_length(const void *a, const void *b) {
 
 static int read_list(char *const *sources, size_t count, struct factor_file *out, struct error *error) {
     out->tables = calloc(count, sizeof *out->tables);
-    if (!out->tables) return error_memory(error, (double)count * sizeof *out->tables, "the factor tables");
+    out->exportable = calloc(count, sizeof *out->exportable);
+    if (!out->tables || !out->exportable) {
+        return error_memory(error, 2.0 * (double)count * sizeof *out->tables, "the factor tables");
+    }
     for (size_t i = 0; i < count; i++) {
         struct listed listed;
         struct factor_file one = {0};

@@ -277,6 +277,11 @@ export_to 512="$work/m.csv" 256="$work/r.csv" 2048="$work/f.csv" --format json -
 holds '[.tables[] | .name, .max_length] == ["r", 256, "m", 512, "f", 2048]'
 jq -e '.original_length == 256 and .rope_theta == 10000 and [.tables[].scale] == [1, 2, 8]' "$work/list.json" >/dev/null ||
     fail "what the tables do not say is not the model's"
+# a table with start tokens brings the one that its file has without
+changed 'del(.tables[0, 1]) | .tables[0].max_length = null | .exportable_tables[].max_length = null'
+export_to 256="$work/r.csv" 2048="$work/changed.json" --format hf --model "$model" --weights none --out "$work/listed"
+jq -e --slurpfile f "$work/f.json" '.rope_scaling.long_factor == $f[0].exportable_tables[1].factors' \
+    "$work/listed/config.json" >/dev/null || fail "a list does not take the table without start tokens"
 refused "holds 3 tables" "$LONGROPE" export 256="$work/f.json" --format json --out "$work/none"
 refused "a second table for 256 tokens, after 'r'; give one per length" "$LONGROPE" export 256="$work/r.csv" 256="$work/m.csv" --format json \
     --out "$work/none"

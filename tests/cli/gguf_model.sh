@@ -50,6 +50,7 @@ gguf_search() { tiny_search "$1" --set model="$work/q8.gguf" --set search.iterat
 runs "$LONGROPE" search "$demo/demo.yaml" --set model="$work/q8.gguf" --dry-run
 says "$work/q8.gguf"
 runs gguf_search "$work/run"
+grep -qF "longrope export $work/run --format gguf --out NEW.gguf" "$work/stderr" || fail "the next step is not one for a GGUF"
 runs "$LONGROPE" show "$work/run" --json
 holds '.stages[0].state == "done"'
 (cd "$work" && runs "$LONGROPE" init q8.gguf --text "$document" --rate 1 --time 1s)

@@ -230,4 +230,103 @@ try "$LONGROPE" search "$work/changed.yaml" -o "$work/whole" --resume
 [ "$status" = 2 ] || fail "exit status $status where the base is gone"
 grep -q "base" "$work/stderr" || fail "it does not name the base"
 
+# ---- paths ----
+
+# brief YAML_STAGES FILE: a configuration whose searches are short, with a model that its stages name.
+brief() {
+    cat >"$2" <<YAML
+name: brief
+model: $model
+dtype: f32
+data: {text: [$document], tokenizer: bytes, samples: 1}
+search: {population: 3, mutations: 1, crossovers: 1, parents: 2, iterations: 1, start_tokens: [0]}
+stages:
+$1
+YAML
+}
+
+# A folder's name may end with '/', and a later stage may spell it in another way.
+brief "  - {name: one, target_length: 300, finetune: {output: tuned//./, command: sh tune.sh}}
+  - {name: two, target_length: 320, model: ../$(basename "$work")/tuned/}" "$work/spelled.yaml"
+runs "$LONGROPE" search "$work/spelled.yaml" --dry-run --rate 1
+runs "$LONGROPE" search "$work/spelled.yaml" -o "$work/spelled"
+[ -e "$work/tuned/config.json" ] || fail "the model is not in finetune.output"
+[ ! -e "$work/tuned.part" ] || fail "the folder aside is still there"
+rm -r "$work/tuned"
+brief "  - {name: one, target_length: 300, finetune: {output: tuned/}}
+  - {name: two, target_length: 320, model: ../$(basename "$work")/./tuned}" "$work/spelled.yaml"
+try "$LONGROPE" search "$work/spelled.yaml" -o "$work/awaits"
+[ "$status" = 75 ] || fail "exit status $status where a model is awaited that a later stage spells in another way"
+mkdir "$work/tuned"
+fails_with 2 "tuned: exists and is not a model" "$LONGROPE" search "$work/spelled.yaml" --dry-run --rate 1
+fails_with 2 "tuned: exists and is not a model" "$LONGROPE" search "$work/spelled.yaml" -o "$work/never"
+for output in / .. tuned/..; do
+    brief "  - {name: one, target_length: 300, finetune: {output: $output}}" "$work/no-name.yaml"
+    fails_with 2 "'finetune.output' is a folder that cannot be new" "$LONGROPE" search "$work/no-name.yaml" --dry-run --rate 1
+done
+
+# What is to be run next can be pasted, and keeps the options that the run was started with.
+brief "  - {name: one, target_length: 300, finetune: {}}" "$work/by hand.yaml"
+try "$LONGROPE" search "$work/by hand.yaml" -o "$work/a run" --set search.seed=2 --set 'search.start_tokens=[0]'
+[ "$status" = 75 ] || fail "exit status $status where a model is missing"
+mkdir "$work/bin"
+ln -s "$LONGROPE" "$work/bin/longrope"
+grep -A 1 '^and resume with' "$work/stderr" | tail -n 1 >"$work/next.sh"
+try env PATH="$work/bin:$PATH" sh "$work/next.sh"
+[ "$status" = 75 ] || fail "exit status $status from the command that is printed: $(cat "$work/next.sh")"
+
+# A model may be moved while its run is not going on.
+cp -r "$model" "$work/here"
+runs short_search "$work/moved" --set "model=$work/here" --set search.start_tokens=[0]
+mv "$work/here" "$work/there"
+runs short_search "$work/moved" --set "model=$work/there" --set search.start_tokens=[0] --set search.iterations=2 --resume
+if grep -q 'what eval' "$work/stderr"; then fail "it tells of measurements that nobody made"; fi
+runs "$LONGROPE" show "$work/moved" --json
+holds ".stages[0].model == \"$(realpath "$work/there")\""
+
+# ---- what waits for what ----
+
+# A short window takes its attention factor from the longest stage, which may wait for its model.
+brief "  - {name: one, target_length: 300, finetune: {}}
+  - {name: two, target_length: 320, base: one}
+  - {name: old, kind: recover, target_length: 256, search: {lambda_max: 2}}
+  - {name: other, target_length: 280}" "$work/waits.yaml"
+try "$LONGROPE" search "$work/waits.yaml" -o "$work/waits"
+[ "$status" = 75 ] || fail "exit status $status where the longest stage waits for its model"
+runs "$LONGROPE" show "$work/waits" --json
+holds '[.stages[].name] == ["one", "other"]'
+
+# The stage that is advised for the old window is one on the final model.
+brief "  - {name: one, target_length: 300, finetune: {command: sh tune.sh}}
+  - {name: two, target_length: 320, base: one}" "$work/advice.yaml"
+runs "$LONGROPE" search "$work/advice.yaml" -o "$work/advice"
+advice=$(sed -n 's/^ *- {name: recover/  - {name: recover/p' "$work/stdout")
+[ -n "$advice" ] || fail "no stage is advised"
+echo "$advice" >>"$work/advice.yaml"
+runs "$LONGROPE" search "$work/advice.yaml" -o "$work/advice" --resume
+jq -e '[.tables[].name] == ["recover", "one", "two"]' "$work/advice/factors.json" >/dev/null ||
+    fail "the table of the advised stage is not one of the run's: $advice"
+
+# ---- what a later stage lacks is said before the first is searched ----
+
+brief "  - {name: one, target_length: 300}
+  - {name: two, target_length: 40000}" "$work/short-text.yaml"
+fails_with 2 "has the 40000 tokens" "$LONGROPE" search "$work/short-text.yaml" -o "$work/short-text"
+[ "$(sqlite3 "$work/short-text/run.db" "SELECT count(*) FROM stages")" = 0 ] || fail "the first stage was searched"
+
+# ---- a configuration that is refused changes nothing ----
+
+fails_with 2 "'search.seed'" "$LONGROPE" search "$work/advice.yaml" -o "$work/advice" --resume --set search.seed=3 \
+    --set 'stages=[{name: one, target_length: 300, finetune: {command: sh tune.sh}}]'
+runs "$LONGROPE" show "$work/advice" --json
+holds '.state == "done"'
+
+# ---- a stage that has begun is no table ----
+
+cp -r "$work/advice" "$work/begun"
+sqlite3 "$work/begun/run.db" "UPDATE stages SET state = 'running' WHERE name = 'two'"
+for format in csv hf; do
+    fails_with 2 "stage 'two' is not done" "$LONGROPE" export "$work/begun" --format $format --out "$work/none" --stage two
+done
+
 echo "recipe: $kills kills, passed"
