@@ -99,11 +99,18 @@ def clex_config(raw: dict, parsed, args) -> dict:
     return {**without_scaling(raw, parsed), "rope_scaling": scaling, "log_scale": False}
 
 
+# Families that finetune.py trains and this training does not, with the reason. longrope refuses them too.
+REFUSED = {
+    "smollm3": "smollm3 has layers without RoPE, and CLEX has a network for all layers",
+    "phi3": "phi3 supports no rope_scaling but longrope, and CLEX writes another",
+}
+
+
 def plain_config(model: Path):
     """config.json of a model without scaling, as it stands and as transformers understands it."""
     raw, _ = read_config(model)
-    if raw["model_type"] == "smollm3":  # longrope refuses this too
-        raise WrongInput(f"{model / 'config.json'}: smollm3 has layers without RoPE, and CLEX has a network for all layers")
+    if raw["model_type"] in REFUSED:
+        raise WrongInput(f"{model / 'config.json'}: {REFUSED[raw['model_type']]}")
     parsed = parse_config(raw)
     kind = parsed.rope_parameters["rope_type"]
     if kind != "default":

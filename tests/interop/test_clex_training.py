@@ -299,3 +299,5 @@ def test_a_model_with_scaling_is_refused(saved, tmp_path, within):
         within(saved("mistral-full"), tmp_path / "out", text=CORPUS)
     with pytest.raises(WrongInput, match="smollm3 has layers without RoPE"):
         within(saved("smollm3"), tmp_path / "out", text=CORPUS)
+    with pytest.raises(WrongInput, match="phi3 supports no rope_scaling but longrope"):
+        within(saved("phi3"), tmp_path / "out", text=CORPUS)
