@@ -4,7 +4,7 @@
 # results/smollm2/run, the report and the numbers to results/smollm2, and prints them as tables. Installs missing
 # packages and builds. Takes hours: README.md beside this script. In the environment:
 #   MODEL      the model's folder (default ../models/SmolLM2-135M-Instruct beside the clone), or a GGUF of it
-#   BOOKS      the folder that holds valid/*.txt (default ../shared/books)
+#   BOOKS      the folder that holds valid/*.txt, the four books of README.md (default ../shared/books)
 #   LENGTHS    tokens of the windows to measure
 #   METHODS    closed forms to measure beyond the window (yarn,ntk,dynamic-ntk,pi,none)
 #   TRIALS     pass keys per depth
@@ -26,6 +26,15 @@ out=${OUT:-results/smollm2}
     echo "configs/smollm2/run.sh: there is no $books; name the folder of the books in BOOKS" >&2
     exit 2
 }
+# Before the search, which takes hours, also those that only measure.sh reads.
+for name in les-miserables-hugo the-count-of-monte-cristo-dumas the-moonstone-collins \
+    on-the-origin-of-species-darwin; do
+    book=$books/$name.txt
+    [ -f "$book" ] || {
+        echo "configs/smollm2/run.sh: there is no $book; put this book there, or name another folder in BOOKS" >&2
+        exit 2
+    }
+done
 
 if [ -z "${LONGROPE-}" ]; then
     . tests/packages.sh

@@ -9,6 +9,11 @@ grep -qF "There is no $work/nowhere/config.json" "$work/stderr" || fail "it does
 try env MODEL="$SOURCE/configs/demo/model" BOOKS="$work/nowhere" OUT="$work/small models" sh "$SOURCE/configs/smollm2/run.sh"
 [ "$status" = 2 ] || fail "exit status $status without books"
 grep -qF "there is no $work/nowhere/valid; name the folder" "$work/stderr" || fail "it does not say that there are no books"
+mkdir -p "$work/few/valid"
+touch "$work/few/valid/les-miserables-hugo.txt"
+try env MODEL="$SOURCE/configs/demo/model" BOOKS="$work/few" OUT="$work/small models" sh "$SOURCE/configs/smollm2/run.sh"
+[ "$status" = 2 ] || fail "exit status $status without one of the books"
+grep -qF "there is no $work/few/valid/the-count-of-monte-cristo-dumas.txt" "$work/stderr" || fail "it does not say which"
 [ -d "$SOURCE/../shared/books/valid" ] || { echo "smollm2: ../shared/books is absent; only that was tested" && exit 77; }
 
 runs env MODEL="$SOURCE/configs/demo/model" WINDOW=256 LENGTHS="256 512" TRIALS=1 \
