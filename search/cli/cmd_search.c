@@ -57,13 +57,14 @@ static const struct option_row option_rows[] = {
      .kind = OPTION_TEXTS,
      .word = "KEY=VALUE",
      .offset = AT(overrides),
-     .help = "overrides a key of the configuration: search.seed=2, stages.0.target_length=4096; may be repeated"},
+     .help = "overrides a key of the configuration: search.seed=2, stages.0.target_length=4096; paths are relative to "
+             "the folder of CONFIG.yaml; may be repeated"},
     {.name = "resume",
      .kind = OPTION_FLAG,
      .offset = AT(resume),
-     .help =
-         "continues the run in RUN_DIR, also a finished one whose budget (search.iterations, search.evaluations) is "
-         "larger now; starts a new run if there is none"},
+     .help = "continues the run in RUN_DIR. A stage that is done searches on if its budget (search.iterations, "
+             "search.evaluations) is larger now and no other stage or model rests on its table. Starts a new run if "
+             "there is none"},
     {.name = "cache",
      .kind = OPTION_TEXT,
      .word = "FILE",

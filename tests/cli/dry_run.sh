@@ -252,16 +252,18 @@ for config in "$SOURCE"/configs/*/*.yaml; do
     name=$(basename "$(dirname "$config")")
     folder=$work/$name
     [ -e "$folder" ] || folder=$model # the demo's and what is made of it
-    dry_run "$config" --set "model=$folder"
+    # Memory depends on the number type, and hardly on the processor: auto is taken for bf16, as the document does.
+    dtype=$(sed -n 's/^dtype: *\([a-z0-9]*\).*/\1/p' "$config" | sed 's/auto/bf16/')
+    dry_run "$config" --set "model=$folder" --set "dtype=$dtype"
     rows "$work/stdout" >"$work/printed"
     [ -s "$work/printed" ] || fail "$config: no row is printed"
     if [ "$folder" != "$model" ]; then
         rows "$config" >"$work/stated"
         cmp -s "$work/printed" "$work/stated" || fail "$config: states another estimate than is printed"
     fi
-    total=$(awk '$1 == "all" && $2 == "stages" { print $6 }' "$work/stdout")
+    total=$(awk '$1 == "all" && $2 == "stages" { printf("%s | %.*f GiB", $6, $7 < 10 ? 2 : 0, $7) }' "$work/stdout")
     grep -F "]($name/$(basename "$config")) |" "$SOURCE/configs/README.md" | grep -qF "| $total |" ||
-        fail "configs/README.md states other operations of $config than $total"
+        fail "configs/README.md states other operations or memory of $config than $total"
     count=$((count + 1))
 done
 [ "$count" -ge 8 ] || fail "only $count configurations were found"
