@@ -2,7 +2,7 @@
 """Turns samples that lm-evaluation-harness logged into items for `longrope choice`.
 
     lm_eval run --model dummy --tasks arc_easy,hellaswag,mmlu,truthfulqa_mc1 --output_path logged --log_samples
-    from_lm_eval.py logged/*/samples_*.jsonl >items.jsonl
+    from_lm_eval.py $(find logged -name 'samples_*.jsonl') >items.jsonl
 
 `--model dummy` answers at random, so no model is required: the prompts are what counts, few-shot examples included.
 Any task of multiple choice whose choices follow one context can be read, such as ARC, HellaSwag, MMLU and TruthfulQA
