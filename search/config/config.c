@@ -264,21 +264,20 @@ static int check_output(const struct config *config, const struct config_draft *
     char *output = stage->finetune.output;
     if (!output) return STATUS_OK;
     output[file_trimmed_length(output)] = '\0'; /* suffixes are appended to it */
-    if (!is_new_name(output)) {
-        return yaml_tree_error(
-            &node->where, error,
-            "stage '%s': 'finetune.output' is a folder that cannot be new; give the fine-tuned model "
-            "a name of its own",
-            stage->name);
-    }
     for (const struct stage_config *other = config->stages; other < stage; other++) {
         if (!other->finetune.output || !file_will_be_same(other->finetune.output, output)) continue;
         return yaml_tree_error(&node->where, error, "stage '%s': 'finetune.output' is that of stage '%s'; name another",
                                stage->name, other->name);
     }
-    if (stage->finetune.base != CONFIG_NO_STAGE || !from || !file_will_be_same(from, output)) return STATUS_OK;
+    if (stage->finetune.base == CONFIG_NO_STAGE && from && file_will_be_same(from, output)) {
+        return yaml_tree_error(
+            &node->where, error,
+            "stage '%s': 'finetune.output' is the model that the fine-tuning begins from; name another", stage->name);
+    }
+    if (is_new_name(output)) return STATUS_OK;
     return yaml_tree_error(&node->where, error,
-                           "stage '%s': 'finetune.output' is the model that the fine-tuning begins from; name another",
+                           "stage '%s': 'finetune.output' is a folder that cannot be new; give the fine-tuned model a "
+                           "name of its own",
                            stage->name);
 }
 

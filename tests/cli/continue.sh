@@ -180,7 +180,7 @@ done
 copy_run threads measured
 runs "$LONGROPE" eval --model "$model" --text "$document" --length 300 --method none --into "$work/measured"
 runs search paper measured --set search.iterations=5 --resume
-notes "only: what eval and passkey measured into this run is of the tables that it had; measure again"
+notes "only: what eval, passkey and choice measured into this run is of the tables that it had; measure again"
 
 # ---- what must not change, with a larger budget either ----
 
