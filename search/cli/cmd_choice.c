@@ -184,6 +184,7 @@ static int ask_task(struct benchmark *b, const struct chosen_table *table, int64
     progress_begin(&b->session.progress, title, "items", 0, task->count);
     int status = choice_ask(task, &b->asker, &table->rope, length, &sheet, error);
     progress_clear(&b->session.progress);
+    status = session_name_failure(table, length, status, error);
     if (status == STATUS_OK) {
         const struct choice_result result = {.options = b->options,
                                              .kernels = b->session.model->kernels,
@@ -192,8 +193,10 @@ static int ask_task(struct benchmark *b, const struct chosen_table *table, int64
                                              .length = length,
                                              .seconds = clock_seconds() - b->session.progress.began};
         b->tokens += sheet.tokens, b->computed += sheet.computed;
+        struct error later; /* the first failure is reported; the row is shown also where it cannot be recorded */
         status = record(b, &result, error);
-        if (status == STATUS_OK) status = show(b, &result, error);
+        int shown = show(b, &result, status == STATUS_OK ? error : &later);
+        if (status == STATUS_OK) status = shown;
     }
     choice_sheet_free(&sheet);
     return status;

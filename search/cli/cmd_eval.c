@@ -244,35 +244,36 @@ static int write_nats(const struct evaluation *e, const struct sweep_row *row, c
 
 /* ---- scoring ---- */
 
-static int score_row(struct evaluation *e, size_t index, struct error *error) {
+/* *nats are those of all tokens, if a file of them is to be written; the caller frees them. */
+static int score_row(struct evaluation *e, size_t index, double **nats, struct error *error) {
     const struct sweep_row *row = &e->rows[index];
     int64_t tokens = scoring_tokens(&row->scoring);
-    double *token_nats = e->options->nats ? calloc((size_t)tokens + 1, sizeof *token_nats) : NULL;
-    if (e->options->nats && !token_nats) {
-        return error_memory(error, (double)tokens * sizeof *token_nats, "the tokens' nats");
-    }
+    *nats = e->options->nats ? calloc((size_t)tokens + 1, sizeof **nats) : NULL;
+    if (e->options->nats && !*nats) return error_memory(error, (double)tokens * sizeof **nats, "the tokens' nats");
     char title[64];
     snprintf(title, sizeof title, "%s at %" PRId64 " tokens", row->table.method, row->length);
     progress_begin(&e->session.progress, title, "windows", row->known, row->scoring.count);
-    int status = sweep_score(&e->sweep, index, e->session.forward, token_nats, error);
+    int status = sweep_score(&e->sweep, index, e->session.forward, *nats, error);
     progress_clear(&e->session.progress);
-    if (status == STATUS_OK && token_nats) status = write_nats(e, row, token_nats, error);
-    free(token_nats);
-    return status;
+    return session_name_failure(&row->table, row->length, status, error);
 }
 
-/* Of several tables one may make the model's numbers overflow. */
-static int name_row(const struct sweep_row *row, int status, struct error *error) {
-    struct error of_row = *error;
-    if (status != STATUS_FAILED) return status;
-    return error_set(error, status, "%s at %" PRId64 " tokens: %s", row->table.method, row->length, of_row.message);
+/* Each of the three places gets the row, also where another one does not take it: it may have taken hours. */
+static int keep_row(struct evaluation *e, const struct sweep_row *row, const double *nats, struct error *error) {
+    struct error later; /* the first failure is reported */
+    int recorded = record_row(e, row, error);
+    int shown = show_row(e, row, recorded == STATUS_OK ? error : &later);
+    int status = recorded == STATUS_OK ? shown : recorded;
+    int written = nats ? write_nats(e, row, nats, status == STATUS_OK ? error : &later) : STATUS_OK;
+    return status == STATUS_OK ? written : status;
 }
 
-/* Records each row before it is printed. */
 static int evaluate_row(struct evaluation *e, size_t index, struct error *error) {
-    int status = name_row(&e->rows[index], score_row(e, index, error), error);
-    if (status == STATUS_OK) status = record_row(e, &e->rows[index], error);
-    return status == STATUS_OK ? show_row(e, &e->rows[index], error) : status;
+    double *nats = NULL;
+    int status = score_row(e, index, &nats, error);
+    if (status == STATUS_OK) status = keep_row(e, &e->rows[index], nats, error);
+    free(nats);
+    return status;
 }
 
 static int evaluate(const void *options, struct error *error) {

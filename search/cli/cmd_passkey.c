@@ -238,6 +238,7 @@ static int ask_length(struct retrieval *r, size_t index, size_t length, struct e
     progress_begin(&r->session.progress, title, "prompts", r->asker.known[r->asker.sheets], prompts);
     int status = passkey_ask(&r->task, &r->asker, &table->rope, length, &sheet, error);
     progress_clear(&r->session.progress);
+    status = session_name_failure(table, r->task.lengths[length], status, error);
     if (status == STATUS_OK) {
         const struct passkey_result result = {.options = r->options,
                                               .kernels = r->session.model->kernels,
@@ -245,8 +246,10 @@ static int ask_length(struct retrieval *r, size_t index, size_t length, struct e
                                               .sheet = &sheet,
                                               .length = r->task.lengths[length],
                                               .seconds = clock_seconds() - r->session.progress.began};
+        struct error later; /* the first failure is reported; the row is shown also where it cannot be recorded */
         status = record(r, &result, error);
-        if (status == STATUS_OK) status = show(r, &result, error);
+        int shown = show(r, &result, status == STATUS_OK ? error : &later);
+        if (status == STATUS_OK) status = shown;
     }
     passkey_sheet_free(&sheet);
     return status;

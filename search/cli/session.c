@@ -1,5 +1,6 @@
 #include "search/cli/session.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -187,6 +188,14 @@ int session_share(struct session *s, struct window_task *task, const struct scor
 
 /* ---- results ---- */
 
+/* Of several tables one may make the model's numbers overflow. */
+int session_name_failure(const struct chosen_table *table, int64_t length, int status, struct error *error) {
+    struct error of_row = *error;
+    if (status != STATUS_FAILED) return status;
+    return error_set(error, status, "%s%s%s at %" PRId64 " tokens: %s", table->method, table->name ? " " : "",
+                     table->name ? table->name : "", length, of_row.message);
+}
+
 int session_add_result(struct session *s, json_t *result, struct error *error) {
     bool added = result && json_array_append_new(s->results, result) == 0;
     return added ? output_stream_check(s->out, error) : error_memory(error, 0, "the results");
@@ -221,6 +230,8 @@ int session_end(struct session *s, int status, struct error *error) {
                          s->options->json ? "nothing was printed" : "rows that were printed are complete",
                          s->checkpoint ? "; the same command continues at the last checkpoint" : "");
     }
+    struct error later; /* the first failure is reported */
+    if (status == STATUS_FAILED && json_array_size(s->results) > 0) print_results(s, &later);
     if (status == STATUS_OK && s->results) status = print_results(s, error);
     if (status == STATUS_OK) status = output_stream_flush(s->out, error);
     s->finished = status == STATUS_OK && !ferror(s->out);

@@ -84,6 +84,9 @@ int session_load(struct session *session, struct error *error);
  * process. */
 int session_share(struct session *session, struct window_task *task, const struct scoring *loaded, struct error *error);
 
+/* Returns `status`. Puts table and length before the message of STATUS_FAILED. */
+int session_name_failure(const struct chosen_table *table, int64_t length, int status, struct error *error);
+
 /* Appends *result, one row, and takes ownership. `result` may be NULL, which is reported as lack of memory. Errors are
  * also those of output_stream_check(): more rows are of no use where they cannot be printed at the end. */
 int session_add_result(struct session *session, json_t *result, struct error *error);
@@ -93,8 +96,9 @@ void session_describe(const struct session *session, const struct chosen_table *
                       struct measurement *out);
 
 /* On the process that speaks: prints the JSON object after STATUS_OK, and then lets session_close() delete what is kept
- * of finished windows; after STATUS_STOPPED the message says what was printed. Returns `status`, or STATUS_FAILED if
- * memory is short or the results cannot be printed. */
+ * of finished windows; prints it after STATUS_FAILED if it has rows, which may have taken hours; after STATUS_STOPPED
+ * the message says what was printed. Returns `status`, or STATUS_FAILED if memory is short or the results cannot be
+ * printed. */
 int session_end(struct session *session, int status, struct error *error);
 
 void session_close(struct session *session); /* a zeroed session is allowed */

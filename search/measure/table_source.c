@@ -8,15 +8,17 @@
 /* Whether a table leaves nothing to the scale that a request may give: its factors are made for its own. */
 static bool has_scale(const struct factor_entry *entry) { return entry->scale > 0.0 && entry->attention_factor > 0.0; }
 
+/* Scale and original length give what a table leaves open. */
 static int check_scale(const struct table_source *source, struct error *error) {
     const struct factor_file *file = &source->factors;
-    bool all = source->request->scale != TABLE_REQUEST_UNSET;
+    const struct table_request *o = source->request;
+    bool scale = o->scale != TABLE_REQUEST_UNSET, original = o->original_length != TABLE_REQUEST_UNSET;
+    bool all = scale || original;
     for (size_t i = 0; i < file->count; i++) all = all && has_scale(&file->tables[i]);
     if (!all) return STATUS_OK;
-    return error_set(
-        error, STATUS_INPUT,
-        "--scale has no effect on %.300s, whose tables state their scale and attention factor; leave it out",
-        source->request->factors);
+    return error_set(error, STATUS_INPUT,
+                     "%s has no effect on %.300s, whose tables state their scale and attention factor; leave it out",
+                     scale ? "--scale" : "--original-length", o->factors);
 }
 
 int table_source_open(const struct table_request *request, const struct model_config *config, struct table_source *out,

@@ -113,6 +113,8 @@ holds '.results[0] | .scale == 4 and (.attention_factor - (1 + (4 | log) / (256 
 jq '.tables[].scale = 2' "$work/factors.json" >"$work/scales.json"
 fails_with 2 "--scale has no effect on $work/scales.json, whose tables state their scale and attention factor" \
     "$LONGROPE" eval --model "$model" --text "$document" --length 300 --factors "$work/scales.json" --scale 4
+fails_with 2 "--original-length has no effect on $work/scales.json" \
+    "$LONGROPE" eval --model "$model" --text "$document" --length 300 --factors "$work/scales.json" --original-length 128
 
 # ---- the other options ----
 

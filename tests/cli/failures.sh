@@ -38,6 +38,21 @@ try "$LONGROPE" eval --model "$large" --text "$document" --length 300 --samples 
 [ "$status" = 1 ] || fail "eval ends with $status where the numbers overflow"
 grep -q "^longrope: none at 300 tokens: the model's numbers are no longer finite after layer 1" "$work/stderr" ||
     fail "eval does not name the table with which the numbers overflow"
+# Rows that are complete are printed, also as JSON, and other commands name the table too.
+try "$LONGROPE" eval --model "$large" --text "$document" --length 300 --samples 2 --dtype f32 --threads 1 --json \
+    --factors "$(seq -s , 1 32 | sed 's/[0-9]*/1/g')" --attention-factor 1
+[ "$status" = 0 ] || fail "the factors of no change overflow"
+jq '.results[0].factors as $f | {format: "longrope-factors", version: 1, original_length: 256, tables: [
+    {name: "good", max_length: 256, scale: 1, factors: $f, start_tokens: 0, attention_factor: 0.01},
+    {name: "bad", max_length: 300, scale: 1, factors: $f, start_tokens: 0, attention_factor: 100}]}' "$work/stdout" >"$work/two.json"
+for arguments in "eval --text $document --samples 2" "passkey --prompt demo --trials 1 --depths 0"; do
+    # shellcheck disable=SC2086 # words
+    try "$LONGROPE" $arguments --model "$large" --length 256,300 --dtype f32 --threads 1 --factors "$work/two.json" --json
+    [ "$status" = 1 ] || fail "$arguments ends with $status where the numbers overflow"
+    grep -q "^longrope: factors bad at 300 tokens: the model's numbers are no longer finite" "$work/stderr" ||
+        fail "$arguments does not name the table with which the numbers overflow"
+    holds '[.results[].length] == [256]'
+done
 
 cat >"$work/large.yaml" <<YAML
 name: large
