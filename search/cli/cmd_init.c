@@ -147,7 +147,8 @@ static bool parse_time(const char *text, double *out) {
 static int check(const struct option_table *table, void *options, struct error *error) {
     struct init_options *o = options;
     if (parse_time(o->time, &o->seconds)) return STATUS_OK;
-    return options_wrong(table, error, "--time: '%s' is not a number followed by s, m, h or d, such as 90m", o->time);
+    return options_wrong(table, error, "--time: '%s' is not a number above 0 followed by s, m, h or d, such as 90m",
+                         o->time);
 }
 
 static const struct option_table init_option_table = {
@@ -177,6 +178,7 @@ struct init {
     struct proposal proposal;
     struct machine_rate rates[STAGES]; /* unless --rate is given */
     struct string_list owned;          /* strings of the proposal */
+    struct string_list sources;        /* proposal.files as they were given; a search reads a file once */
     char *out;                         /* of the output; owned by `owned`, or the user's */
     char *yaml;                        /* the file's text */
     size_t yaml_size;
@@ -253,7 +255,9 @@ static int name_files(struct init *init, struct error *error) {
     for (size_t i = 0; i < files->count && status == STATUS_OK; i++) {
         const char *path;
         status = absolute(init, files->items[i], &path, error);
-        if (status == STATUS_OK) status = string_list_copy(&init->proposal.files, path, error);
+        if (status != STATUS_OK || string_list_has(&init->proposal.files, path)) continue;
+        status = string_list_copy(&init->proposal.files, path, error);
+        if (status == STATUS_OK) status = string_list_copy(&init->sources, files->items[i], error);
     }
     return status;
 }
@@ -263,11 +267,11 @@ static int read_documents(struct init *init, struct error *error) {
     struct tokenizer tokenizer;
     int status;
     if (o->tokens.count) {
-        status = documents_read_npy(o->tokens.items, o->tokens.count, &init->documents, error);
+        status = documents_read_npy(init->sources.items, init->sources.count, &init->documents, error);
     } else {
         status = tokenizer_open(o->tokenizer, o->model, init->model.vocabulary, &tokenizer, error);
         if (status != STATUS_OK) return status;
-        status = documents_read_text(o->text.items, o->text.count, &tokenizer, &init->documents, error);
+        status = documents_read_text(init->sources.items, init->sources.count, &tokenizer, &init->documents, error);
         tokenizer_close(&tokenizer);
     }
     return status == STATUS_OK ? documents_check(&init->documents, init->model.vocabulary, error) : status;
@@ -393,6 +397,7 @@ static int init_run(const void *options, struct error *error) {
     if (status == STATUS_OK) status = write_file(&init, error);
     documents_free(&init.documents);
     string_list_free_copies(&init.proposal.files);
+    string_list_free_copies(&init.sources);
     string_list_free_copies(&init.owned);
     free(init.yaml);
     return status;

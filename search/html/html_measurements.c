@@ -252,6 +252,41 @@ static void put_heat_rows(FILE *out, const struct cited_value *keys, size_t firs
     }
 }
 
+/* The row with the fewest, or the most, of what `key` counts. */
+static struct cited_value extreme_of(const struct cited_value *keys, size_t first, size_t count, const char *key,
+                                     bool most) {
+    struct cited_value found = cited_at(keys, first);
+    for (size_t i = first + 1; i < first + count; i++) {
+        struct cited_value one = cited_at(keys, i);
+        int64_t value = cited_get_integer(&one, key), known = cited_get_integer(&found, key);
+        if (most ? value > known : value < known) found = one;
+    }
+    return found;
+}
+
+/* "N to M", or "N" where all rows agree. */
+static void put_extent(FILE *out, const struct cited_value *keys, size_t first, size_t count, const char *key) {
+    struct cited_value least = extreme_of(keys, first, count, key, false);
+    struct cited_value most = extreme_of(keys, first, count, key, true);
+    char field[24];
+    snprintf(field, sizeof field, "{%s}", key);
+    html_printf(out, field, html_get_integer(&least, key));
+    if (cited_get_integer(&least, key) == cited_get_integer(&most, key)) return;
+    fputs(" to ", out);
+    html_printf(out, field, html_get_integer(&most, key));
+}
+
+/* The wording that all rows have; "" where they differ, or do not state it. */
+static const char *common_wording(const struct cited_value *keys, size_t first, size_t count) {
+    struct cited_value one = cited_at(keys, first);
+    const char *wording = cited_get_text(&one, "wording");
+    for (size_t i = first + 1; i < first + count; i++) {
+        struct cited_value other = cited_at(keys, i);
+        if (strcmp(cited_get_text(&other, "wording"), wording) != 0) return "";
+    }
+    return wording;
+}
+
 static int put_heat_map(struct html_page *page, const struct cited_value *keys, size_t first, size_t count,
                         struct error *error) {
     struct key_value *depths;
@@ -263,11 +298,12 @@ static int put_heat_map(struct html_page *page, const struct cited_value *keys, 
                 html_get_text(&one, HTML_NAME, "label"));
     put_depth_heads(out, keys, depths, columns);
     put_heat_rows(out, keys, first, count, depths, columns);
-    html_printf(out,
-                "</tbody>\n</table></div>\n<figcaption>Each cell: of {trials} prompts, the percentage whose key of "
-                "{digits} digits the model returned, by length of the prompt and depth of the key.",
-                html_get_integer(&one, "trials"), html_get_integer(&one, "digits"));
-    if (*cited_get_text(&one, "wording")) {
+    fputs("</tbody>\n</table></div>\n<figcaption>Each cell: of ", out);
+    put_extent(out, keys, first, count, "trials");
+    fputs(" prompts, the percentage whose key of ", out);
+    put_extent(out, keys, first, count, "digits");
+    fputs(" digits the model returned, by length of the prompt and depth of the key.", out);
+    if (*common_wording(keys, first, count)) {
         html_printf(out, " The prompts have the wording of <code>--prompt {wording}</code>.",
                     html_get_text(&one, HTML_TEXT, "wording"));
     }
@@ -316,16 +352,17 @@ static struct cited_value furthest_stage(const struct html_page *page) {
     return furthest;
 }
 
-enum { LENGTHS_SIZE = 64 * 21 }; /* lengths double, so there are at most 64 */
+enum { LENGTHS_SIZE = 66 * 21 }; /* lengths double, so there are at most 64, and two more */
 
-/* "W,2W,..." up to twice the stage's target length. */
+/* "W,2W,...", the stage's target length, and twice that. */
 static void list_lengths(const struct cited_value *stage, char out[LENGTHS_SIZE]) {
     int64_t length = cited_get_integer(stage, "pretrained_length"), last = cited_get_integer(stage, "target_length");
-    size_t used = (size_t)snprintf(out, LENGTHS_SIZE, "%" PRId64, length);
-    while (length > 0 && length - last < last && length <= INT64_MAX / 2) {
-        length *= 2;
-        used += (size_t)snprintf(out + used, LENGTHS_SIZE - used, ",%" PRId64, length);
+    size_t used = 0;
+    for (; length > 0 && length < last; length = length <= INT64_MAX / 2 ? 2 * length : INT64_MAX) {
+        used += (size_t)snprintf(out + used, LENGTHS_SIZE - used, "%" PRId64 ",", length);
     }
+    used += (size_t)snprintf(out + used, LENGTHS_SIZE - used, "%" PRId64, last);
+    if (last <= INT64_MAX / 2) snprintf(out + used, LENGTHS_SIZE - used, ",%" PRId64, 2 * last);
 }
 
 /* "longrope eval --model MODEL --text TEXT.txt --length N,N", without an end. */

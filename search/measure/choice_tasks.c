@@ -146,8 +146,8 @@ static void item_free(struct choice_item *item) {
 
 /* ---- Tasks ---- */
 
-/* The task of that name, which is added if it is new; NULL for lack of memory. */
-static struct choice_task *task_of(struct choice_tasks *tasks, const char *name) {
+/* The task of that name, which is added if it is new; NULL for lack of memory. `file` as of the task. */
+static struct choice_task *task_of(struct choice_tasks *tasks, const char *name, const char *file) {
     for (size_t t = 0; t < tasks->count; t++) {
         if (strcmp(tasks->items[t].name, name) == 0) return &tasks->items[t];
     }
@@ -155,14 +155,22 @@ static struct choice_task *task_of(struct choice_tasks *tasks, const char *name)
     if (!grown) return NULL;
     tasks->items = grown;
     struct choice_task *task = &grown[tasks->count];
-    *task = (struct choice_task){.name = strdup(name)};
+    *task = (struct choice_task){.name = strdup(name), .file = file};
     if (!task->name) return NULL;
     tasks->count++;
     return task;
 }
 
-static int add_item(struct choice_tasks *tasks, const char *name, const struct choice_item *item, struct error *error) {
-    struct choice_task *task = task_of(tasks, name);
+static int add_item(const struct line *line, struct choice_tasks *tasks, const char *name,
+                    const struct choice_item *item, struct error *error) {
+    const char *file = name == line->task ? line->file : NULL;
+    struct choice_task *task = task_of(tasks, name, file);
+    if (task && file && task->file && strcmp(file, task->file) != 0) {
+        return line_wrong(line, error,
+                          "has no 'task', and the file's name, '%s', which would stand for it, is also that of %s; "
+                          "name the task, or rename a file",
+                          name, task->file);
+    }
     struct choice_item *grown =
         task ? array_reserve(task->items, &task->capacity, task->count + 1, sizeof *grown) : NULL;
     if (!grown) return error_memory(error, 0, "the items");
@@ -182,7 +190,7 @@ static int read_object(const struct line *line, const char *text, size_t size, s
                           wrong.position, wrong.text);
     }
     int status = read_item(line, json, &task, &item, error);
-    if (status == STATUS_OK) status = add_item(out, task, &item, error);
+    if (status == STATUS_OK) status = add_item(line, out, task, &item, error);
     if (status != STATUS_OK) item_free(&item);
     json_decref(json);
     return status;

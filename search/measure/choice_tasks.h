@@ -30,7 +30,8 @@ struct choice_item {
 
 struct choice_task {
     char *name;
-    size_t count; /* at least 1 */
+    const char *file; /* that the task is named after, borrowed; NULL: items state its name */
+    size_t count;     /* at least 1 */
     struct choice_item *items;
     size_t capacity;
 };

@@ -208,10 +208,35 @@ static int put_passkeys(struct store *store, const struct passkey_record *record
     return insert_measured(store, &record->measurement, &row, error);
 }
 
+/* Depths that were asked with another model, table or kind of prompt: they are not of the row that is put. */
+static int delete_others(struct store *store, const struct passkey_record *put, struct error *error) {
+    const struct measurement *m = &put->measurement;
+    sqlite3_stmt *s;
+    char *factors = store_values_doubles_text(m->factors, m->pairs);
+    if (!factors) return error_memory(error, (double)m->pairs * 8.0, "factors");
+    int status = database_prepare(&store->database,
+                                  "DELETE FROM pass_keys WHERE label = ?1 AND length = ?2 AND (model <> ?3 OR factors "
+                                  "<> ?4 OR start_tokens <> ?5 "
+                                  "OR attention_factor <> ?6 OR digits <> ?7 OR ifnull(wording, '') <> ?8)",
+                                  &s, error);
+    if (status == STATUS_OK) {
+        int bound = database_bind_text(s, 1, m->label) | sqlite3_bind_int64(s, 2, m->length) |
+                    database_bind_text(s, 3, m->model) | database_bind_text(s, 4, factors) |
+                    sqlite3_bind_int64(s, 5, m->start_tokens) | sqlite3_bind_double(s, 6, m->attention_factor) |
+                    sqlite3_bind_int64(s, 7, put->digits) | database_bind_text(s, 8, put->wording);
+        status = database_execute(&store->database, s, bound, error);
+    }
+    free(factors);
+    return status;
+}
+
 int store_put_passkeys(struct store *store, const struct passkey_record *records, size_t count, struct error *error) {
     int status = database_begin(&store->database, error);
     if (status != STATUS_OK) return status;
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) status = put_passkeys(store, &records[i], error);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = put_passkeys(store, &records[i], error);
+        if (status == STATUS_OK) status = delete_others(store, &records[i], error);
+    }
     return database_end(&store->database, status, error);
 }
 

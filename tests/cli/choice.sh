@@ -62,6 +62,14 @@ jq -n --slurpfile all "$work/all" --slurpfile sum "$work/sum" \
     -e '($all[0].results[2].answers[0].log_likelihoods[0] + $sum[0] | fabs) < 1e-9' >/dev/null ||
     fail "the log-likelihood is not the sum of the tokens' nats"
 
+# ---- names ----
+
+mkdir "$work/a" "$work/b"
+cp "$work/second.jsonl" "$work/a/test.jsonl"
+cp "$work/second.jsonl" "$work/b/test.jsonl"
+fails_with 2 "b/test.jsonl:1: has no 'task', and the file's name, 'test', which would stand for it, is also that of" \
+    "$LONGROPE" choice --model "$model" --method none --tasks "$work/a/test.jsonl" "$work/b/test.jsonl"
+
 # ---- inputs that begin alike ----
 
 # computed A B: the last line says that A of B tokens were computed.

@@ -47,6 +47,11 @@ runs "$LONGROPE" init "$model" --text short.txt --rate 1 -o - 2>table
 grep -q '^    target_length: 512 ' stdout || fail "the target is not what the text allows"
 head -n 1 stdout | grep -q '^# ' || fail "-o - does not begin with the configuration"
 [ "$(ls -d -- - 2>/dev/null)" = "" ] || fail "-o - makes a file"
+# A search reads a file once, however often it is named, and in whatever way.
+ln -s short.txt same.txt
+cp stdout once.yaml
+runs "$LONGROPE" init "$model" --text short.txt ./short.txt same.txt --rate 1 -o - 2>table
+cmp -s stdout once.yaml || fail "text that is named three times counts three times: $(diff once.yaml stdout)"
 
 # Names of any characters, tokens, a tokenizer; the machine is measured; the output has the model's name.
 mkdir 'a "model" [1]*'
@@ -77,7 +82,7 @@ refused "the longest text has 200 tokens, and the model's window is 256" "$LONGR
 refused "a search for 1000 tokens requires a text of so many" \
     "$LONGROPE" init "$model" --text short.txt --target 1000 -o x.yaml
 refused "--target 256: the model's window is 256 tokens" "$LONGROPE" init "$model" --text short.txt --target 256 -o x.yaml
-refused "--time: '2' is not a number followed by s, m, h or d" "$LONGROPE" init "$model" --text short.txt --time 2
+refused "--time: '2' is not a number above 0 followed by s, m, h or d" "$LONGROPE" init "$model" --text short.txt --time 2
 refused "missing" "$LONGROPE" init "$model"
 refused "none" "$LONGROPE" init none --text short.txt
 [ ! -e x.yaml ] || fail "what is refused writes a file"

@@ -87,6 +87,15 @@ ask --prompt demo --length 512 --factors "$work/run/factors.json" --depths 50 --
 ask --prompt demo --length 512 --factors "$work/run/factors.json" --depths 50 --trials 3 --into "$work/run" --label best
 runs "$LONGROPE" show "$work/run" --json
 holds '[.pass_keys[] | select(.label == "best")] | length == 1 and .[0].trials == 3 and .[0].length == 512'
+# depths are added to those of the same table, and replace those of another one
+for depth in 0 100; do
+    ask --prompt demo --length 256 --method yarn --depths $depth --trials 1 --into "$work/run" --label mixed
+done
+runs "$LONGROPE" show "$work/run" --json
+holds '[.pass_keys[] | select(.label == "mixed") | .depth] == [0, 1]'
+ask --prompt demo --length 256 --method pi --scale 2 --depths 50 --trials 2 --into "$work/run" --label mixed
+runs "$LONGROPE" show "$work/run" --json
+holds '[.pass_keys[] | select(.label == "mixed") | .depth] == [0.5]'
 # a model's path is any bytes
 ln -s "$model" "$work/$(printf 'caf\351')"
 runs "$LONGROPE" passkey --model "$work/$(printf 'caf\351')" --prompt demo --length 256 --method none --depths 0 \
