@@ -51,24 +51,34 @@ static int64_t usual_target(int64_t window, int64_t longest) {
     return longest / step * step;
 }
 
-/* The most windows beside which some of the text can be held out; if there are none, the most windows. */
-static int find_most_samples(struct proposal *proposal, const struct documents *documents, struct error *error) {
-    proposal->most_samples = smaller(MOST_SAMPLES, proposal->long_windows);
-    for (size_t samples = proposal->most_samples; samples > 0; samples--) {
+/* The most windows, `most` at most, beside which some of the text can be held out; `most` if there are none. */
+static int count_beside_held_out(const struct documents *documents, int64_t length, size_t most, size_t *out,
+                                 struct error *error) {
+    *out = most;
+    for (size_t samples = most; samples > 0; samples--) {
         struct window *used = NULL, *held_out = NULL;
         size_t used_count = 0, count = 0;
-        int status = windows_choose(documents, proposal->target, samples, &used, &used_count, error);
+        int status = windows_choose(documents, length, samples, &used, &used_count, error);
         if (status == STATUS_OK) {
-            status = windows_hold_out(documents, proposal->target, used, used_count, samples, &held_out, &count, error);
+            status = windows_hold_out(documents, length, used, used_count, samples, &held_out, &count, error);
         }
         free(used);
         free(held_out);
         if (status != STATUS_OK) return status;
         if (!count) continue;
-        proposal->most_samples = samples;
+        *out = samples;
         break;
     }
     return STATUS_OK;
+}
+
+static int find_most_samples(struct proposal *proposal, const struct documents *documents, struct error *error) {
+    size_t windows = smaller(MOST_SAMPLES, proposal->long_windows);
+    size_t short_windows = smaller(RECOVER_SAMPLES, proposal->short_windows);
+    int status = count_beside_held_out(documents, proposal->target, windows, &proposal->most_samples, error);
+    if (status != STATUS_OK) return status;
+    return count_beside_held_out(documents, proposal->short_length, short_windows, &proposal->most_short_samples,
+                                 error);
 }
 
 int proposal_set_lengths(struct proposal *proposal, const struct model_config *model, const struct documents *documents,
@@ -99,7 +109,7 @@ int proposal_set_lengths(struct proposal *proposal, const struct model_config *m
 /* Windows of the old length: about as many tokens as two tables of the extension are scored on. */
 static size_t recover_samples(const struct proposal *p, size_t samples) {
     double tokens = 2.0 * (double)samples * (double)p->target / (double)p->short_length;
-    return smaller((size_t)fmin(RECOVER_SAMPLES, ceil(tokens)), p->short_windows);
+    return smaller((size_t)fmin(RECOVER_SAMPLES, ceil(tokens)), p->most_short_samples);
 }
 
 static double recover_seconds(const struct proposal *p, size_t samples, double short_pass) {

@@ -25,8 +25,9 @@ struct proposal {
     int64_t short_length; /* before any extension: the window that gets a table of its own */
     int64_t target;
     size_t long_windows, short_windows; /* that the text has of each length; at least 1 */
-    size_t
-        most_samples; /* of the target length: five or, where the text is short, so few that some is left to hold out */
+    /* Windows to score tables on, at most: five and 24 or, where the text is short, so few that some is left to hold
+     * out. */
+    size_t most_samples, most_short_samples;
     /* proposal_set_budget(): */
     size_t samples, evaluations;                 /* of the extension */
     size_t recover_samples, recover_evaluations; /* of the old window */
