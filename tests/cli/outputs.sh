@@ -16,13 +16,20 @@ configure() {
     *) "$LONGROPE" init "$model" --text "$document" --rate 100 --time 5s -o "$@" >/dev/null ;;
     esac
 }
+# Its row, which is printed also where the file cannot be written, neither.
+write_nats() {
+    case $1 in
+    - | /dev/*) "$LONGROPE" eval --model "$model" --text "$document" --length 200 --method none --nats "$@" ;;
+    *) "$LONGROPE" eval --model "$model" --text "$document" --length 200 --method none --nats "$@" >/dev/null ;;
+    esac
+}
 put() {
     writer=$1
     shift
     case $writer in
     csv | json) "$LONGROPE" export "$work/run/factors.json" --format "$writer" --out "$@" ;;
     report) "$LONGROPE" report "$work/run" -o "$@" ;;
-    nats) "$LONGROPE" eval --model "$model" --text "$document" --length 200 --method none --nats "$@" ;;
+    nats) write_nats "$@" ;;
     document) "$LONGROPE" tokenize --tokenizer bytes --text "$second_document" --out "$@" ;;
     yaml) configure "$@" ;;
     tokens) "$LONGROPE" passkey --model "$model" --prompt demo --length 202 --trials 1 --depths 0 --method none --save-tokens "$@" ;;
