@@ -126,7 +126,10 @@ const struct option_row model_record_rows[MODEL_RECORD_ROWS] = {
      .offset = AT(label),
      .needs = "into",
      .help = "records the results under this name; requires --into and at most one method"},
-    {.name = "json", .kind = OPTION_FLAG, .offset = AT(json), .help = "prints one JSON object instead of tables"},
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .offset = AT(json),
+     .help = "prints one JSON object instead of tables; if a later row fails (status 1), with the rows before it"},
 };
 
 int model_options_check(const struct option_table *table, const struct model_options *o, struct error *error) {
