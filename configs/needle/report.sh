@@ -1,7 +1,11 @@
 #!/bin/sh
 # report.sh LONGROPE RUN: prints Markdown tables of a run of needle.yaml: the table found with each objective, and YaRN,
 # on the windows of the search, on five books that no search saw, and on pass keys, which are recorded in the run.
-# With REUSE=1 pass keys that are already recorded are not measured again.
+# In the environment:
+#   BOOKS    the folder that holds valid/*.txt (default ../shared/books)
+#   REUSE    1: pass keys that are already recorded are not measured again
+#   TRIALS   pass keys per depth (50 at 2048 bytes, 20 at 4096)
+#   WINDOWS  of books that no search saw (25)
 set -eu
 longrope=$1
 run=$2
@@ -28,11 +32,11 @@ fixed() {
     printf '%.4f' "$number"
 }
 
-# unseen LENGTH ARGUMENT...: perplexity on 25 windows of five books that no search saw.
+# unseen LENGTH ARGUMENT...: perplexity on windows of five books that no search saw.
 unseen() {
     length=$1
     shift
-    measured=$("$longrope" eval --model "$model" --length "$length" --samples 25 --json "$@" \
+    measured=$("$longrope" eval --model "$model" --length "$length" --samples "${WINDOWS:-25}" --json "$@" \
         --text "$valid/on-the-origin-of-species-darwin.txt" "$valid/the-count-of-monte-cristo-dumas.txt" \
         "$valid/the-moonstone-collins.txt" "$valid/travels-in-west-africa-kingsley.txt" \
         "$valid/war-and-peace-tolstoy.txt")
@@ -48,6 +52,7 @@ ask() {
     [ "${REUSE:-0}" = 0 ] || [ -z "$(shown "$of")" ] || return 0
     trials=50
     [ "$length" = 2048 ] || trials=20
+    trials=${TRIALS:-$trials}
     "$longrope" passkey --model "$model" --prompt demo --length "$length" --depths 0,10,20,30,40,50,60,70,80,90,100 \
         --trials "$trials" --seed 7 --into "$run" --label "$label" "$@" >/dev/null
 }
