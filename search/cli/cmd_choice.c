@@ -30,6 +30,7 @@ struct benchmark {
 /* ---- Opening: errors that are cheap to find come before the weights are loaded ---- */
 
 static void benchmark_close(struct benchmark *b) {
+    session_end_work(&b->session);
     free(b->tables);
     choice_tasks_free(&b->tasks);
     session_close(&b->session);

@@ -40,6 +40,7 @@ struct evaluation {
 /* ---- Opening: errors that are cheap to find come before the weights are loaded ---- */
 
 static void evaluation_close(struct evaluation *e) {
+    session_end_work(&e->session);
     sweep_close(&e->sweep);
     free(e->rows);
     for (size_t l = 0; e->windows && l < e->options->lengths.count; l++) free(e->windows[l].items);

@@ -33,6 +33,7 @@ struct retrieval {
 /* ---- Opening: errors that are cheap to find come before the weights are loaded ---- */
 
 static void retrieval_close(struct retrieval *r) {
+    session_end_work(&r->session);
     for (size_t l = 0; r->first && l < r->options->lengths.count; l++) needle_prompt_free(&r->first[l]);
     free(r->first), free(r->first_document), free(r->tables), free(r->asker.known);
     tokenizer_close(&r->tokenizer);

@@ -238,10 +238,15 @@ int session_end(struct session *s, int status, struct error *error) {
     return status;
 }
 
-void session_close(struct session *s) {
+void session_end_work(struct session *s) {
     if (!s->finished) rank_workers_stop(s->workers);
     work_list_free(s->list);
     rank_workers_close(s->workers, s->finished);
+    s->list = NULL, s->workers = NULL;
+}
+
+void session_close(struct session *s) {
+    session_end_work(s);
     json_decref(s->results);
     forward_free(s->forward);
     checkpoints_close(s->checkpoints, s->finished);

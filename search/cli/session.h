@@ -101,6 +101,10 @@ void session_describe(const struct session *session, const struct chosen_table *
  * printed. */
 int session_end(struct session *session, int status, struct error *error);
 
-void session_close(struct session *session); /* a zeroed session is allowed */
+/* Ends the threads that still compute, after a signal or an error: before what they read is freed. */
+void session_end_work(struct session *session);
+
+/* A zeroed session is allowed, and one whose work has ended. */
+void session_close(struct session *session);
 
 #endif
