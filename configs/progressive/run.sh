@@ -2,9 +2,9 @@
 # The paper's experiment on the demo model, from beginning to end: 256 bytes to 8 192 and 16 384 with fine-tuning, to
 # 131 072 (512 times) without, and back at 256 and 512. Fine-tunes with the tables of PI and YaRN in the same way. Measures
 # perplexity, pass keys and multiple choice, of the untouched model too. Killed at any moment and started again, it
-# continues where it was. Takes three hours on two cores with AMX, by estimate. Models, the run of the search and single numbers
-# stay in WORK; the tables, figures, the report, the final model and its run are written to OUT at the end. Arguments are
-# passed to `longrope search`. In the environment:
+# continues where it was. Takes two hours on two cores with AMX. Models, the run of the search and single numbers stay in
+# WORK; the tables, figures, the report, the final model and its run are written to OUT at the end. Arguments are passed
+# to `longrope search`. In the environment:
 #   BOOKS      the folder that holds train/*.txt and valid/*.txt (default ../shared/books)
 #   WORK, OUT  default build/progressive and results/progressive
 #   THREADS    of everything (default: as many as the machine offers)
@@ -72,7 +72,7 @@ sh configs/progressive/choice.sh
 mkdir -p "$OUT/model" "$OUT/run"
 cp "$tuned/config.json" "$tuned/model.safetensors" "$tuned/finetune.json" "$OUT/model/"
 cp "$run/factors.json" "$OUT/factors.json"
-"$PYTHON" configs/progressive/publish.py "$run/run.db" "$OUT/run/run.db"
+"$PYTHON" configs/progressive/publish.py "$run/run.db" "$OUT/run/run.db" "$tuned" "$OUT/model"
 "$LONGROPE" report "$OUT/run" -o "$OUT/report.html" --force
 if "$PYTHON" -c 'import matplotlib' 2>/dev/null; then
     "$PYTHON" configs/progressive/plot.py --out "$OUT"
