@@ -171,6 +171,7 @@ static int add_item(const struct line *line, struct choice_tasks *tasks, const c
                           "name the task, or rename a file",
                           name, task->file);
     }
+    if (task && file) task->file = file;
     struct choice_item *grown =
         task ? array_reserve(task->items, &task->capacity, task->count + 1, sizeof *grown) : NULL;
     if (!grown) return error_memory(error, 0, "the items");

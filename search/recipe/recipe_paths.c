@@ -15,7 +15,7 @@ char *recipe_output(const struct search_context *context, size_t stage) {
 }
 
 int recipe_check_output(const struct search_context *context, size_t stage, struct error *error) {
-    if (!context->config->stages[stage].finetune.given) return STATUS_OK;
+    if (!context->config->stages[stage].finetune.command) return STATUS_OK;
     char *output = recipe_output(context, stage);
     if (!output) return error_memory(error, 0, "a path");
     int status = finetune_check_output(context->config->stages[stage].name, output, error);

@@ -16,7 +16,8 @@ char *recipe_model(const struct search_context *context, size_t stage);
 char *recipe_model_to_finetune(const struct search_context *context, size_t stage);
 char *recipe_output(const struct search_context *context, size_t stage);
 
-/* STATUS_INPUT if the stage has `finetune` and its model cannot be written there, as finetune_check_output() says. */
+/* STATUS_INPUT if the stage has a fine-tuning command and its model cannot be written there, as finetune_check_output()
+ * says. Who fine-tunes by hand may be at work in that folder. */
 int recipe_check_output(const struct search_context *context, size_t stage, struct error *error);
 
 /* The stage whose fine-tuning has to write the folder `model` and has not done so yet; CONFIG_NO_STAGE where the model

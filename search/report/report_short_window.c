@@ -25,7 +25,7 @@ static void print_mend(FILE *out, const struct short_window *w) {
         w->table.name, w->length);
     if (*w->base) fprintf(out, ", base: %s", w->base);
     fprintf(out, ", data: {samples: 24}, search: {lambda_max: %.0f, evaluations: 8, start_tokens: [0]}}\n",
-            ceil(fmax(2.0, w->largest_of_base)));
+            ceil(fmax(2.0, w->largest_of_own)));
 }
 
 int report_short_window(struct store *store, FILE *out, struct error *error) {

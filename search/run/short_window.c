@@ -75,8 +75,10 @@ static int read_measured(struct store *store, struct short_window *out, struct e
 
 /* ---- all ---- */
 
-static double largest_factor(const struct factor_file *tables, const char *name) {
+/* Of the table that the window has now: that of the fine-tuning with that stage's table, or the model's own scaling. */
+static double largest_factor(const struct factor_file *tables, const char *name, const struct factor_entry *now) {
     double largest = 1.0;
+    for (int64_t pair = 0; now->composed && pair < now->pairs; pair++) largest = fmax(largest, now->finetuned[pair]);
     for (size_t i = 0; i < tables->exportable_count; i++) {
         const struct factor_entry *entry = &tables->exportable[i];
         if (strcmp(entry->name, name) != 0) continue;
@@ -91,11 +93,11 @@ int short_window_read(struct store *store, struct short_window *out, struct erro
     int status = run_tables_read(store, NULL, &tables, error);
     size_t count = tables.exportable_count;
     if (status == STATUS_OK) status = run_tables_base(store, out->base, error);
-    if (status == STATUS_OK) out->largest_of_base = largest_factor(&tables, out->base);
     bool extended = status == STATUS_OK && count && tables.exportable[count - 1].max_length > tables.original_length;
     if (extended) {
         out->length = tables.original_length;
         out->table = *factors_for_length(tables.exportable, count, out->length);
+        out->largest_of_own = largest_factor(&tables, out->base, &out->table);
     }
     factors_free(&tables);
     if (!extended) return status;

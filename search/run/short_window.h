@@ -22,7 +22,7 @@ struct short_window {
     int64_t length;             /* tokens of the old window; 0: no stage is done, or no table is longer than it */
     struct factor_entry table;  /* that engines use there: without start tokens */
     char base[STORE_NAME_SIZE]; /* the stage whose table the model was fine-tuned with; "": none */
-    double largest_of_base;     /* factor of that table; 1 without */
+    double largest_of_own;      /* factor of that table, or of the model's own scaling; 1 without either */
     bool recovered;             /* a stage of 'kind: recover' found it */
     bool measured;
     double own, found; /* if measured: nats per token with the model's own table and with `table` */

@@ -75,9 +75,8 @@ const char *store_label_fault(const char *label);
 int store_check_label(const char *label, struct error *error);
 
 /* Record one length, `count` rows, or one task, in one transaction. A row with equal label, length (and depth, or task)
- * is replaced;
- * of pass keys also other depths of that label and length that were asked with another model, table, number of digits
- * or wording. STATUS_FAILED if a value is outside the range that its field states. */
+ * is replaced; of pass keys also other depths of that label and length that were asked with another model, table,
+ * number of digits or wording. STATUS_FAILED if a value is outside the range that its field states. */
 int store_put_length(struct store *store, const struct length_record *record, struct error *error);
 int store_put_passkeys(struct store *store, const struct passkey_record *records, size_t count, struct error *error);
 int store_put_choice(struct store *store, const struct choice_record *record, struct error *error);

@@ -257,7 +257,11 @@ brief "  - {name: one, target_length: 300, finetune: {output: tuned/}}
   - {name: two, target_length: 320, model: ../$(basename "$work")/./tuned}" "$work/spelled.yaml"
 try "$LONGROPE" search "$work/spelled.yaml" -o "$work/awaits"
 [ "$status" = 75 ] || fail "exit status $status where a model is awaited that a later stage spells in another way"
+# Who fine-tunes by hand may be at work there, and what stands in the way of a command is said at once.
 mkdir "$work/tuned"
+try "$LONGROPE" search "$work/spelled.yaml" -o "$work/awaits" --resume
+[ "$status" = 75 ] || fail "exit status $status while a model is fine-tuned by hand"
+brief "  - {name: one, target_length: 300, finetune: {output: tuned, command: sh tune.sh}}" "$work/spelled.yaml"
 fails_with 2 "tuned: exists and is not a model" "$LONGROPE" search "$work/spelled.yaml" --dry-run --rate 1
 fails_with 2 "tuned: exists and is not a model" "$LONGROPE" search "$work/spelled.yaml" -o "$work/never"
 for output in / .. tuned/..; do
@@ -307,6 +311,13 @@ runs "$LONGROPE" search "$work/advice.yaml" -o "$work/advice" --resume
 jq -e '[.tables[].name] == ["recover", "one", "two"]' "$work/advice/factors.json" >/dev/null ||
     fail "the table of the advised stage is not one of the run's: $advice"
 
+# A model's own scaling fits into the range of the stage that is advised.
+mkdir "$work/linear"
+ln -s "$model/model.safetensors" "$work/linear/model.safetensors"
+jq '.rope_scaling = {rope_type: "linear", factor: 4.0}' "$model/config.json" >"$work/linear/config.json"
+runs short_search "$work/scaled" --set "model=$work/linear" --set stages.0.target_length=1200 --set search.start_tokens=[0]
+says "search: {lambda_max: 4, "
+
 # ---- what a later stage lacks is said before the first is searched ----
 
 brief "  - {name: one, target_length: 300}
@@ -316,8 +327,9 @@ fails_with 2 "has the 40000 tokens" "$LONGROPE" search "$work/short-text.yaml" -
 
 # ---- a configuration that is refused changes nothing ----
 
-fails_with 2 "'search.seed'" "$LONGROPE" search "$work/advice.yaml" -o "$work/advice" --resume --set search.seed=3 \
-    --set 'stages=[{name: one, target_length: 300, finetune: {command: sh tune.sh}}]'
+cp "$work/advice.yaml" "$work/longer.yaml"
+echo "  - {name: more, target_length: 340, base: one}" >>"$work/longer.yaml"
+fails_with 2 "'search.seed'" "$LONGROPE" search "$work/longer.yaml" -o "$work/advice" --resume --set search.seed=3
 runs "$LONGROPE" show "$work/advice" --json
 holds '.state == "done"'
 
