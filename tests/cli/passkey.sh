@@ -157,7 +157,7 @@ on_terminal() {
     tr '\r' '\n' <"$work/terminal" >"$work/stdout"
     says "holds no weights"
 }
-if command -v script >/dev/null; then
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then # a root without /dev/pts has no terminals
     on_terminal --length 202 --depths 50 --trials 100000
     grep -qE 'writing tokens: [0-9]+/100000 prompts, [0-9.e+]+/s, [0-9:]+ left$' "$work/stdout" ||
         fail "no progress of the tokens that are written"
