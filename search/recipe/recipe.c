@@ -213,11 +213,13 @@ static int run_all(struct recipe *recipe, struct error *error) {
         recipe->waiting, recipe->context->config_path, recipe->context->run_dir);
 }
 
-/* The first stage reads its text at once; that of a later one may turn out to be too short for its windows. */
+/* The first stage reads its text at once; that of a later one may turn out to be too short for its windows. A folder
+ * that a training still fills may have no tokenizer yet. */
 static int check_text(const struct search_context *context, size_t index, const char *folder,
                       const struct model_config *model, struct error *error) {
     struct stage_windows windows = {0};
-    if (index == 0 || access(folder, F_OK) != 0) return STATUS_OK;
+    bool awaited = recipe_awaited_from(context, folder) != CONFIG_NO_STAGE;
+    if (index == 0 || awaited || access(folder, F_OK) != 0) return STATUS_OK;
     signals_end_at_once("text was being read; everything scored is saved; resume with --resume\n");
     int status = stage_windows_open(&context->config->stages[index], context->config->stages, folder, model->vocabulary,
                                     &windows, error);

@@ -259,6 +259,8 @@ try "$LONGROPE" search "$work/spelled.yaml" -o "$work/awaits"
 [ "$status" = 75 ] || fail "exit status $status where a model is awaited that a later stage spells in another way"
 # Who fine-tunes by hand may be at work there, and what stands in the way of a command is said at once.
 mkdir "$work/tuned"
+echo '{' >"$work/tuned/tokenizer.json"
+sed -i 's/, tokenizer: bytes//' "$work/spelled.yaml"
 try "$LONGROPE" search "$work/spelled.yaml" -o "$work/awaits" --resume
 [ "$status" = 75 ] || fail "exit status $status while a model is fine-tuned by hand"
 brief "  - {name: one, target_length: 300, finetune: {output: tuned, command: sh tune.sh}}" "$work/spelled.yaml"
