@@ -9,18 +9,13 @@ refused() { fails_with 2 "$@"; }
 # The writers: each writes the same bytes each time, but for the report's date and the name that a configuration has
 # from its file.
 runs short_search "$work/run"
-# Its costs, which are printed before, are not what is tested.
-configure() {
-    case $1 in
-    - | /dev/*) "$LONGROPE" init "$model" --text "$document" --rate 100 --time 5s -o "$@" ;;
-    *) "$LONGROPE" init "$model" --text "$document" --rate 100 --time 5s -o "$@" >/dev/null ;;
-    esac
-}
-# Its row, which is printed also where the file cannot be written, neither.
-write_nats() {
-    case $1 in
-    - | /dev/*) "$LONGROPE" eval --model "$model" --text "$document" --length 200 --method none --nats "$@" ;;
-    *) "$LONGROPE" eval --model "$model" --text "$document" --length 200 --method none --nats "$@" >/dev/null ;;
+# to_file PATH COMMAND...: what a command prints beside its file is not what is tested.
+to_file() {
+    beside=$1
+    shift
+    case $beside in
+    - | /dev/*) "$@" ;;
+    *) "$@" >/dev/null ;;
     esac
 }
 put() {
@@ -29,9 +24,9 @@ put() {
     case $writer in
     csv | json) "$LONGROPE" export "$work/run/factors.json" --format "$writer" --out "$@" ;;
     report) "$LONGROPE" report "$work/run" -o "$@" ;;
-    nats) write_nats "$@" ;;
+    nats) to_file "$1" "$LONGROPE" eval --model "$model" --text "$document" --length 200 --method none --nats "$@" ;;
     document) "$LONGROPE" tokenize --tokenizer bytes --text "$second_document" --out "$@" ;;
-    yaml) configure "$@" ;;
+    yaml) to_file "$1" "$LONGROPE" init "$model" --text "$document" --rate 100 --time 5s -o "$@" ;;
     tokens) "$LONGROPE" passkey --model "$model" --prompt demo --length 202 --trials 1 --depths 0 --method none --save-tokens "$@" ;;
     esac
 }
