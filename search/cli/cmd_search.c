@@ -302,15 +302,12 @@ static int check_factors(const struct search_options *options, struct error *err
     return status;
 }
 
-/* Whether the file lies in the folder itself, as far as their names tell. */
+/* Whether the file lies in the folder itself. */
 static bool lies_in(const char *file, const char *folder) {
-    while (strncmp(file, "./", 2) == 0) file += 2;
-    while (strncmp(folder, "./", 2) == 0) folder += 2;
-    size_t length = strlen(folder);
-    while (length > 0 && folder[length - 1] == '/') length--;
-    if (strncmp(file, folder, length) != 0 || file[length] != '/') return false;
-    file += length + strspn(file + length, "/");
-    return !strchr(file, '/');
+    char *own = file_folder(file);
+    bool same = own && file_will_be_same(own, folder);
+    free(own);
+    return same;
 }
 
 /* A search makes the folder of the run before it opens the cache. */
